@@ -67,6 +67,11 @@ export const EXIT_CODE = {
 /** The kind of a failure; it decides the exit code. */
 export type FailureKind = keyof typeof EXIT_CODE;
 
+/** Whether the user has stopped it. */
+export function isInterruption(error: unknown): error is Failure {
+  return error instanceof Failure && error.kind === "interrupted";
+}
+
 /**
  * The kind of an error on this machine: `not_allowed` for a missing permission,
  * `local` for any other.

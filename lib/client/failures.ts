@@ -307,31 +307,18 @@ export function exhausted(
 ): Failure {
   const where = show(name);
   const asked = answers.size;
-  const count = (kind: NodeAnswer["kind"]) =>
-    [...answers.values()].filter((answer) => answer.kind === kind).length;
-  if (asked === 0 && unaskedCount > 0) {
-    return new Failure("not_found", {
-      what: "Cannot find file",
-      where,
-      why: `the relay's index lists it at none of ${
-        counted(unaskedCount, "node")
-      }`,
-      remedyCode: "ask_all",
-    });
-  }
-  if (asked === 0) {
-    return new Failure("not_found", {
-      what: "Cannot find file",
-      where,
-      why: "no peer node is active",
-      remedyCode: "start_node",
-    });
-  }
-  if (count("corrupt") > 0) {
+  if (asked === 0) return nobodyAsked(where, unaskedCount);
+  const thatSaid = <Kind extends NodeAnswer["kind"]>(kind: Kind) =>
+    [...answers.values()].filter((answer): answer is
+      & NodeAnswer
+      & { kind: Kind } => answer.kind === kind
+    );
+  const corrupt = thatSaid("corrupt").length;
+  if (corrupt > 0) {
     return new Failure("corrupt", {
       what: "Cannot verify file",
       where,
-      why: `${count("corrupt")} of ${
+      why: `${corrupt} of ${
         counted(asked, "node")
       } sent data that failed verification`,
       remedy: "check the nodes that sent it",
@@ -350,11 +337,9 @@ export function exhausted(
       remedy: "run again to resume",
     });
   }
-  const denied = [...answers.values()].filter((answer) =>
-    answer.kind === "denied"
-  );
+  const denied = thatSaid("denied");
   if (denied.length > 0) return denial(name, denied);
-  const silent = asked - count("not_found");
+  const silent = asked - thatSaid("not_found").length;
   return new Failure("not_found", {
     what: "Cannot find file",
     where,
@@ -364,6 +349,22 @@ export function exhausted(
       : unaskedCount > 0
       ? { remedyCode: "ask_all" }
       : { remedy: "check the name" },
+  });
+}
+
+/** Why a file cannot be found if no node was asked. */
+function nobodyAsked(where: string, unaskedCount: number): Failure {
+  return new Failure("not_found", {
+    what: "Cannot find file",
+    where,
+    ...unaskedCount > 0
+      ? {
+        why: `the relay's index lists it at none of ${
+          counted(unaskedCount, "node")
+        }`,
+        remedyCode: "ask_all",
+      }
+      : { why: "no peer node is active", remedyCode: "start_node" },
   });
 }
 

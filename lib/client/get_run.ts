@@ -57,51 +57,40 @@ export class GetRun implements AsyncDisposable {
   readonly #saving: RunSaving;
   readonly #wanted: WantedSums;
   readonly #swarming: Swarming | undefined;
+  readonly #nodeOf = (id: string): ListedNode =>
+    this.#nodes.byId.get(id) ?? this.#swarming!.metOf(id)!;
 
   constructor(peers: Peers, options: GetRunOptions) {
-    const { signal, sha256, content, prefer, overwrite } = options;
-    const { nodes } = options.candidates;
-    const wanted = this.#wanted = new WantedSums(options);
-    const isPinned = wanted.isPinned || content !== undefined;
+    const { sha256, content, prefer, candidates } = options;
+    const { nodes } = candidates;
     this.#peers = peers;
     this.#options = options;
     const tell = this.#tell = options.onEvent ?? (() => {});
-    this.#signal = signal === undefined
-      ? this.#stop.signal
-      : AbortSignal.any([signal, this.#stop.signal]);
+    const signal = this.#signal = AbortSignal.any([
+      this.#stop.signal,
+      ...options.signal ? [options.signal] : [],
+    ]);
+    const wanted = this.#wanted = new WantedSums(options);
+    const graceMs = this.#graceMs();
     this.#seeking = new Seeking(peers, {
-      nodes,
-      wanted,
-      content,
-      // An existing file is not replaced only because other nodes were slower
-      // to answer.
-      graceMs: overwrite && !isPinned ? peers.limits.settleMs : undefined,
-      signal: this.#signal,
+      ...{ nodes, wanted, content, graceMs, signal },
     });
     this.#names = new RunNames(options.selections);
-    this.#nodes = new RunNodes(peers, {
-      candidates: options.candidates,
-      seeking: this.#seeking,
-    });
-    const { byId } = this.#nodes;
+    this.#nodes = new RunNodes(peers, { candidates, seeking: this.#seeking });
     this.#lists = new PatternLists({ isKept: wanted.isPinned });
     this.#swarming = options.swarm && new Swarming(peers, {
       ...options.swarm,
       tell,
-      isPrivate: () => byId.values().some(({ grant }) => grant !== undefined),
+      isPrivate: () =>
+        this.#nodes.byId.values().some(({ grant }) => grant !== undefined),
     });
-    const nodeOf = (id: string): ListedNode =>
-      byId.get(id) ?? this.#swarming!.metOf(id)!;
     this.#outcomes = new SaveReport(tell, {
-      nodeOf,
+      nodeOf: this.#nodeOf,
       isHolder: (id) => this.#swarming?.metOf(id) !== undefined,
     });
+    const wish = { sha256, content, prefer };
     this.#choosing = new Choosing(peers, {
-      wish: { sha256, content, prefer },
-      wanted,
-      nodes,
-      tell,
-      signal: this.#signal,
+      ...{ wish, wanted, nodes, tell, signal },
     });
     this.#missed = new MissedNames(peers, {
       ...options,
@@ -109,44 +98,65 @@ export class GetRun implements AsyncDisposable {
       isOne: sha256 !== undefined || options.base !== undefined,
       choosing: this.#choosing,
       tell,
-      signal: this.#signal,
+      signal,
       fail: (name, failure) => this.#outcomes.fail(name, failure),
     });
-    this.#jobs = new RunJobs({
-      pathOf: options.pathOf,
-      hasSums: options.sums !== undefined,
-      dryRun: options.dryRun ?? false,
-      turnMs: peers.limits.turnMs,
+    this.#jobs = this.#newJobs();
+    this.#followups = this.#newFollowups();
+    this.#saving = this.#newSaving();
+  }
+
+  /**
+   * Additional time for slower nodes: an existing file is not replaced only
+   * because they answer late.
+   */
+  #graceMs(): number | undefined {
+    const { overwrite, content } = this.#options;
+    const isPinned = this.#wanted.isPinned || content !== undefined;
+    return overwrite && !isPinned ? this.#peers.limits.settleMs : undefined;
+  }
+
+  #newJobs(): RunJobs {
+    const { pathOf, sums, dryRun = false } = this.#options;
+    return new RunJobs({
+      ...{ pathOf, hasSums: sums !== undefined, dryRun },
+      turnMs: this.#peers.limits.turnMs,
       signal: this.#signal,
       names: this.#names,
       lists: this.#lists,
       missed: this.#missed,
-      nodes: byId,
-      wanted,
+      nodes: this.#nodes.byId,
+      wanted: this.#wanted,
       choosing: this.#choosing,
       outcomes: this.#outcomes,
     });
-    this.#followups = new Followups(peers, {
-      nodes: byId,
+  }
+
+  #newFollowups(): Followups {
+    return new Followups(this.#peers, {
+      nodes: this.#nodes.byId,
       offersOf: (name) =>
         this.#names.offersOf(name) ?? this.#lists.offersOf(name),
       settled: () => this.#seeking.settled(),
       sessionOf: (id) => this.#nodes.sessionOf(id),
       choosing: this.#choosing,
-      tell,
+      tell: this.#tell,
       signal: this.#signal,
     });
-    this.#saving = new RunSaving(peers, options, {
+  }
+
+  #newSaving(): RunSaving {
+    return new RunSaving(this.#peers, this.#options, {
       names: this.#names,
       nodes: this.#nodes,
-      wanted,
+      wanted: this.#wanted,
       outcomes: this.#outcomes,
       followups: this.#followups,
       swarming: this.#swarming,
       stop: this.#stop,
       signal: this.#signal,
-      tell,
-      nodeOf,
+      tell: this.#tell,
+      nodeOf: this.#nodeOf,
     });
   }
 

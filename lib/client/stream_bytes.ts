@@ -105,46 +105,11 @@ export class StreamBytes implements Disposable {
   async *receive(
     content: StreamedContent,
   ): AsyncGenerator<Uint8Array<ArrayBuffer>, string> {
-    const { name, group, section, members } = content;
+    const { group, section } = content;
     const manifest = await this.#manifestOf(content);
     const { size } = group;
-    const wanted = piecesOfSection(section, size);
-    const count = Math.max(
-      this.#delivered.length / HASH_BYTES,
-      Math.min(wanted.first, wanted.end),
-    );
     const pieceBytes = pieceBytesOf(size);
-    const download = this.#startDownload(size);
-    const zeros = manifest === undefined
-      ? []
-      : zeroPieces(manifest).filter((piece) =>
-        piece >= count && piece < wanted.end
-      );
-    this.#tellZeros(zeros, content);
-    const sink = new OrderedSink({
-      pieceBytes,
-      first: count,
-      zeros: new Set(zeros),
-      size,
-      onConsumed: (piece) => download.consumed(file, piece),
-    });
-    const file = download.addFile({
-      name,
-      size,
-      content: group.content,
-      manifest,
-      sources: sourcesOf(group),
-      have: [
-        ...Array(count).keys(),
-        ...zeros,
-        ...numbersFrom(wanted.end, pieceCountOf(size)),
-      ],
-      inOrder: true,
-      sink,
-    });
-    for (const found of members) {
-      download.addSource(sourceOf(this.#peers, found));
-    }
+    const { download, file, sink } = this.#startFile(content, manifest);
     this.#running = { content: group.content, download, file };
     download.close();
     const running = download.run().then(
@@ -152,7 +117,7 @@ export class StreamBytes implements Disposable {
       (error) => sink.fail(error),
     );
     const turns = new Turns(this.#peers.limits.turnMs);
-    let end = this.#delivered.length / HASH_BYTES;
+    let end = this.#deliveredCount;
     try {
       let isChecked = false;
       for await (const { first, bytes } of sink.parts()) {
@@ -187,6 +152,53 @@ export class StreamBytes implements Disposable {
     if (found === this.#options.transfer.sha256?.toLowerCase()) return;
     this.#options.onMistaken(group);
     throw new GroupFailed();
+  }
+
+  get #deliveredCount(): number {
+    return this.#delivered.length / HASH_BYTES;
+  }
+
+  /** A download of the wanted pieces that were not delivered. */
+  #startFile(content: StreamedContent, manifest: Manifest | undefined) {
+    const { name, group, section, members } = content;
+    const { size } = group;
+    const wanted = piecesOfSection(section, size);
+    const count = Math.max(
+      this.#deliveredCount,
+      Math.min(wanted.first, wanted.end),
+    );
+    const download = this.#startDownload(size);
+    const zeros = manifest === undefined
+      ? []
+      : zeroPieces(manifest).filter((piece) =>
+        piece >= count && piece < wanted.end
+      );
+    this.#tellZeros(zeros, content);
+    const sink = new OrderedSink({
+      pieceBytes: pieceBytesOf(size),
+      first: count,
+      zeros: new Set(zeros),
+      size,
+      onConsumed: (piece) => download.consumed(file, piece),
+    });
+    const file: number = download.addFile({
+      name,
+      size,
+      content: group.content,
+      manifest,
+      sources: sourcesOf(group),
+      have: [
+        ...Array(count).keys(),
+        ...zeros,
+        ...numbersFrom(wanted.end, pieceCountOf(size)),
+      ],
+      inOrder: true,
+      sink,
+    });
+    for (const found of members) {
+      download.addSource(sourceOf(this.#peers, found));
+    }
+    return { download, file, sink };
   }
 
   #startDownload(size: number): Download {

@@ -140,21 +140,40 @@ class PeerNode implements NodeServer {
     this.#limits = limits;
     this.#share = share;
     this.#identity = identity;
-    const { limitRate } = options;
+    const onEvent = (event: NodeEvent) => this.#tell(event);
     const digests = new Digests(share, {
       limits,
       store: options.digestStore,
       isBusy: () => this.#service.busyCount > 0,
-      onIdle: (files) => this.#tell({ event: "hashed", files }),
+      onIdle: (files) => onEvent({ event: "hashed", files }),
     });
-    this.#fetchWatch = new FetchWatch({
-      ...{ limits, digests },
-      onEvent: (event) => this.#tell(event),
-      onFetches: options.onFetches,
-    });
+    const { onFetches } = options;
+    this.#fetchWatch = new FetchWatch({ limits, digests, onEvent, onFetches });
     this.#turns = new ReaderTurns(limits);
-    this.#service = {
-      share,
+    this.#service = this.#newService(digests);
+    this.#name = options.name ?? `node-${identity.id.slice(0, 6)}`;
+    const incidents = new Incidents(limits.refusalPauseMs, onEvent);
+    this.#incidents = incidents;
+    const { relay: address, token } = options;
+    const first = { address, ...token && { token } };
+    this.#registrations = new Registrations({
+      relays: sideBySide(first, options.relays, limits),
+      plaintext: options.plaintext ?? false,
+      knownRelays: options.knownRelays,
+      limits,
+      onEvent,
+    });
+    this.#clock = new ClockWatch({ limits, onGap: onEvent });
+    this.#gate = this.#registrations.arePrivate
+      ? new NodeGate({ limits, incidents })
+      : null;
+  }
+
+  #newService(digests: Digests): Service & { readonly digests: Digests } {
+    const limits = this.#limits;
+    const { limitRate, onSent } = this.#options;
+    return {
+      share: this.#share,
       digests,
       limits,
       rate: rateOf(limitRate),
@@ -165,31 +184,9 @@ class PeerNode implements NodeServer {
       busyCount: 0,
       requests: new Counts(DIRECTION.clientToNode),
       fetches: this.#fetchWatch.fetches,
-      onSent: options.onSent,
+      onSent,
       sentBytes: 0,
     };
-    this.#name = options.name ?? `node-${identity.id.slice(0, 6)}`;
-    this.#incidents = new Incidents(
-      limits.refusalPauseMs,
-      (event) => this.#tell(event),
-    );
-    const { relay: address, token } = options;
-    const first = { address, ...token && { token } };
-    this.#registrations = new Registrations({
-      relays: sideBySide(first, options.relays, limits),
-      plaintext: options.plaintext ?? false,
-      knownRelays: options.knownRelays,
-      limits,
-      onEvent: (event) => this.#tell(event),
-    });
-    this.#clock = new ClockWatch({
-      limits,
-      onGap: (event) => this.#tell(event),
-    });
-    const incidents = this.#incidents;
-    this.#gate = this.#registrations.arePrivate
-      ? new NodeGate({ limits, incidents })
-      : null;
   }
 
   async start(): Promise<void> {

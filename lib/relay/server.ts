@@ -123,6 +123,19 @@ class Relay implements RelayServer {
     checkAnnouncement(options);
     this.#options = options;
     this.#identity = identity;
+    this.#state = this.#newState(entries);
+    const { limits, incidents } = this.#state;
+    const { secrets } = options;
+    const uses = new Uses(limits, (use) => this.#state.cluster?.used(use));
+    this.#uses = secrets && uses;
+    this.#gate = secrets === undefined
+      ? null
+      : new RelayGate(secrets, { limits, incidents, uses });
+  }
+
+  #newState(entries: Entries): RelayState {
+    const options = this.#options;
+    const { id } = this.#identity;
     const limits = limitsFor(options);
     const tell = (event: RelayEvent) => options.onEvent?.(event);
     const incidents = new Incidents(limits.refusalPauseMs, tell);
@@ -137,9 +150,9 @@ class Relay implements RelayServer {
     const { signal } = this.#stop;
     const dialBacksWithin = (timeoutMs: number) =>
       new DialBacks({ limits, timeoutMs, signal });
-    const indexKey = indexKeyFor(identity.id, options.secrets).toBase64();
-    this.#state = {
-      id: identity.id,
+    const indexKey = indexKeyFor(id, options.secrets).toBase64();
+    return {
+      id,
       plaintext: options.plaintext ?? false,
       limits,
       entries,
@@ -150,7 +163,7 @@ class Relay implements RelayServer {
       requests: new Counts(["registration", "lookup"]),
       reports: new Counts(["alive", "gone", "unknown", "unchecked"]),
       registry,
-      listings: new Listings(identity.id, {
+      listings: new Listings(id, {
         registry,
         entries,
         names,
@@ -172,12 +185,6 @@ class Relay implements RelayServer {
       tell,
       cluster: null,
     };
-    const { secrets } = options;
-    const uses = new Uses(limits, (use) => this.#state.cluster?.used(use));
-    this.#uses = secrets && uses;
-    this.#gate = secrets === undefined
-      ? null
-      : new RelayGate(secrets, { limits, incidents, uses });
   }
 
   /** The other instances hear of nodes that are attached here. */

@@ -105,7 +105,13 @@ export class Download {
         this.#troubles.lied(source, { index, name }),
       finish: (index, file) => this.#track(this.#finish(index, file)),
     });
-    this.#work = {
+    this.#work = this.#newWork();
+  }
+
+  /** The part of the download that its connections see. */
+  #newWork(): Work {
+    const { limits } = this.#options;
+    return {
       windowBytes: Math.min(limits.windowBytes, this.#aheadBytes),
       windowRequestCount: limits.windowRequestCount,
       batchBytes: Math.min(limits.batchBytes, this.#aheadBytes / 2),

@@ -89,56 +89,15 @@ export interface Listener {
  * @throws {Deno.errors} or an `E…` error if the address cannot be bound.
  */
 export async function listen(options: ListenOptions): Promise<Listener> {
-  const { limits } = options;
-  const order = new HandshakeOrder(limits);
-  const admission = new Admission(
-    {
-      ...limits,
-      connectionsPerAddressCount: options.connectionsPerAddressCount,
-    },
-    order.blame.bind(order),
-  );
-  const turns = new HandshakeTurns(order, limits, () => performance.now());
-  const connections = new Map<Slot, AcceptedConnection>();
-  let isClosing = false;
-  const admit = (
-    host: string,
-    source = addressGroup(host),
-  ): Welcome | undefined => {
-    const outcome = isClosing
-      ? CLOSING
-      : admission.admit(source, performance.now());
-    if (outcome.kind === "refused") {
-      options.incidents.refused(outcome.reason, { host, port: 0 });
-      return undefined;
-    }
-    const { slot, evicted } = outcome;
-    if (evicted !== undefined) {
-      connections.get(evicted)?.end("handshake_evicted");
-    }
-    return (raw) => {
-      const connection = new AcceptedConnection(
-        { raw, source, slot, turns },
-        options,
-      );
-      connections.set(slot, connection);
-      void connection.done.then(() => connections.delete(slot));
-    };
-  };
-  const take = (raw: RawConnection) => {
-    const welcome = admit(raw.remote.host, raw.source);
-    if (welcome === undefined) raw.destroy();
-    else welcome(raw);
-    return welcome !== undefined;
-  };
+  const connections = new AcceptedConnections(options);
+  const { limits, identity } = options;
   const acceptOptions = {
     acceptPauseMs: limits.acceptPauseMs,
     acceptCheckMs: limits.acceptCheckMs,
     onStall: (why: string) => options.incidents.stalled(why),
     acceptsJoins: options.acceptsJoins ?? false,
-    admit: (host: string) => admit(host),
+    admit: (host: string) => connections.admit(host),
   };
-  const { identity } = options;
   const acceptor: Acceptor = await listenAtBoth(
     options.at,
     (at) =>
@@ -149,21 +108,77 @@ export async function listen(options: ListenOptions): Promise<Listener> {
   return {
     address: acceptor.address,
     get connectionCount() {
-      return admission.connectionCount;
+      return connections.admission.connectionCount;
     },
     get handshakeCount() {
-      return admission.handshakeCount;
+      return connections.admission.handshakeCount;
     },
-    take,
-    close: async () => {
-      isClosing = true;
+    take: (raw) => connections.take(raw),
+    close: () => {
       acceptor.stop();
-      const open = [...connections.values()];
-      for (const connection of open) connection.end();
-      await Promise.all(open.map(({ done }) => done));
-      turns[Symbol.dispose]();
+      return connections.close();
     },
   };
+}
+
+/** The open connections of a listener. */
+class AcceptedConnections {
+  readonly #options: ListenOptions;
+  readonly #turns: HandshakeTurns;
+  readonly #open = new Map<Slot, AcceptedConnection>();
+  readonly admission: Admission;
+  #isClosing = false;
+
+  constructor(options: ListenOptions) {
+    this.#options = options;
+    const { limits, connectionsPerAddressCount } = options;
+    const order = new HandshakeOrder(limits);
+    this.admission = new Admission(
+      { ...limits, connectionsPerAddressCount },
+      order.blame.bind(order),
+    );
+    this.#turns = new HandshakeTurns(order, limits, () => performance.now());
+  }
+
+  /** Admits or refuses a connection before it has a socket. */
+  admit(host: string, source = addressGroup(host)): Welcome | undefined {
+    const outcome = this.#isClosing
+      ? CLOSING
+      : this.admission.admit(source, performance.now());
+    if (outcome.kind === "refused") {
+      this.#options.incidents.refused(outcome.reason, { host, port: 0 });
+      return undefined;
+    }
+    const { slot, evicted } = outcome;
+    if (evicted !== undefined) {
+      this.#open.get(evicted)?.end("handshake_evicted");
+    }
+    return (raw) => {
+      const connection = new AcceptedConnection(
+        { raw, source, slot, turns: this.#turns },
+        this.#options,
+      );
+      this.#open.set(slot, connection);
+      void connection.done.then(() => this.#open.delete(slot));
+    };
+  }
+
+  /** Admits a connection that has a socket; returns whether it did. */
+  take(raw: RawConnection): boolean {
+    const welcome = this.admit(raw.remote.host, raw.source);
+    if (welcome === undefined) raw.destroy();
+    else welcome(raw);
+    return welcome !== undefined;
+  }
+
+  /** Refuses further connections, ends the open ones, and waits for them. */
+  async close(): Promise<void> {
+    this.#isClosing = true;
+    const open = [...this.#open.values()];
+    for (const connection of open) connection.end();
+    await Promise.all(open.map(({ done }) => done));
+    this.#turns[Symbol.dispose]();
+  }
 }
 
 const CLOSING = { kind: "refused", reason: "closing" } as const;

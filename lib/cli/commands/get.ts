@@ -12,6 +12,7 @@ import {
   describeCause,
   EXIT_CODE,
   Failure,
+  isInterruption,
   localKindOf,
 } from "../../base/errors.ts";
 import { grantRemedy, isGranted, savingRemedy } from "../../base/permission.ts";
@@ -19,7 +20,7 @@ import { show } from "../../base/text.ts";
 import { requireLooking, requireSaving } from "../options/text_file.ts";
 import { collectInTime, ofClient } from "../roles/memory.ts";
 import type { CommandLine } from "../options/command_line.ts";
-import { badValue } from "../options/values.ts";
+import { badValue, given } from "../options/values.ts";
 import { ReceiptWriter } from "./receipt.ts";
 import { Conclusion } from "./conclusion.ts";
 import { Replicas } from "../output/replicas.ts";
@@ -30,25 +31,25 @@ import { Telling } from "./telling.ts";
 import { triedOn } from "../output/tried.ts";
 import type { Terminal } from "../output/terminal.ts";
 
+/** The path of a file on the disk. */
+type PathOf = (name: string, selection: Selection) => string;
+
+/** Surroundings of {@linkcode runGet}. */
+export interface GetContext {
+  readonly options: TransferOptions;
+  readonly terminal: Terminal;
+  readonly line: CommandLine;
+  /** The SHA-256 of each file, if only such files are wanted. */
+  readonly sums?: ReadonlyMap<string, string> | undefined;
+}
+
 /** Runs the command; resolves to its exit code. */
 export async function runGet(
   selections: readonly Selection[],
-  { options, terminal, line, sums }: {
-    options: TransferOptions;
-    terminal: Terminal;
-    line: CommandLine;
-    /** The SHA-256 of each file, if only such files are wanted. */
-    sums?: ReadonlyMap<string, string> | undefined;
-  },
+  context: GetContext,
 ): Promise<number> {
-  const isOne = selections.length === 1 && selections[0]?.kind === "name";
-  if (options.sha256 !== undefined && !isOne) {
-    throw badValue("sha256", options.sha256, "it needs exactly one file name");
-  }
-  const base = line.value("base");
-  if (base !== undefined && !isOne) {
-    throw badValue("base", base, "it needs exactly one file name");
-  }
+  const { options, terminal, line, sums } = context;
+  requireOneName(selections, context);
   const isDry = line.isOn("dry-run");
   const place = await destination(line.value("output"), selections, {
     isDry,
@@ -56,45 +57,27 @@ export async function runGet(
   });
   const receipt = receiptFor(line, options);
   await receipt?.check();
-  // If there is no place for a file, or no receipt, the fetch stops.
   const stop = new AbortController();
-  const signals = [stop.signal, ...options.signal ? [options.signal] : []];
-  const pathOf = (name: string, selection: Selection) => {
-    try {
-      const path = place(name, selection);
-      receipt?.expect(name, path);
-      return path;
-    } catch (error) {
-      stop.abort(error);
-      throw error;
-    }
-  };
   const telling = new Telling(terminal);
-  const isVerbose = line.isOn("verbose");
-  const wait = line.get("wait");
-  const saved = isDry
-    ? new Planned(terminal, { isVerbose })
-    : new Saved(terminal, { isVerbose });
+  const saved = new (isDry ? Planned : Saved)(terminal, {
+    isVerbose: line.isOn("verbose"),
+  });
   const replicas = new Replicas({ isChosen: options.node !== undefined });
   const conclusion = new Conclusion({
     ...{ terminal, saved, replicas, receipt },
-    mayGoOn: wait !== undefined,
+    mayGoOn: line.get("wait") !== undefined,
   });
-  const swarm = swarmOptions(line, terminal);
   using _collecting = collectInTime(ofClient());
   try {
     const { failed } = await getFiles({
       ...options,
-      signal: AbortSignal.any(signals),
+      ...fetchOptionsOf(context),
+      signal: AbortSignal.any([
+        stop.signal,
+        ...options.signal ? [options.signal] : [],
+      ]),
       selections,
-      pathOf,
-      overwrite: line.isOn("overwrite"),
-      sync: !line.isOn("no-sync"),
-      dryRun: isDry,
-      ...(sums === undefined ? {} : { sums }),
-      ...(wait === undefined ? {} : { waitMs: 1_000 * wait }),
-      ...(base === undefined ? {} : { base }),
-      ...(swarm === undefined || isDry ? {} : { swarm }),
+      pathOf: pathOrStop(place, receipt, stop),
       onEvent: (event) => {
         conclusion.note(event);
         telling.onEvent(event);
@@ -106,15 +89,68 @@ export async function runGet(
     return report([...failed.values()], terminal);
   } catch (error) {
     terminal.status("");
-    const failure = error instanceof Failure ? error : undefined;
-    if (failure?.kind !== "interrupted" || isDry) throw error;
+    if (isDry || !isInterruption(error)) throw error;
     saved.summarize();
-    throw new Failure("interrupted", {
-      what: "Stopped",
-      why: "interrupted; the bytes received so far are kept",
-      remedy: "run the same command again to continue",
-    });
+    throw stopped();
   }
+}
+
+/** Gives paths. If there is none for a file, or no receipt, the fetch stops. */
+function pathOrStop(
+  place: PathOf,
+  receipt: ReceiptWriter | undefined,
+  stop: AbortController,
+): PathOf {
+  return (name, selection) => {
+    try {
+      const path = place(name, selection);
+      receipt?.expect(name, path);
+      return path;
+    } catch (error) {
+      stop.abort(error);
+      throw error;
+    }
+  };
+}
+
+/** The failure of a fetch that the user has interrupted. */
+function stopped(): Failure {
+  return new Failure("interrupted", {
+    what: "Stopped",
+    why: "interrupted; the bytes received so far are kept",
+    remedy: "run the same command again to continue",
+  });
+}
+
+/** Refuses options for one file if there may be several. */
+function requireOneName(
+  selections: readonly Selection[],
+  { options, line }: GetContext,
+): void {
+  if (selections.length === 1 && selections[0]?.kind === "name") return;
+  const needing = { sha256: options.sha256, base: line.value("base") };
+  for (const [name, value] of Object.entries(needing)) {
+    if (value === undefined) continue;
+    throw badValue(name, value, "it needs exactly one file name");
+  }
+}
+
+/** How to fetch and save, as far as the command line says. */
+function fetchOptionsOf({ line, terminal, sums }: GetContext) {
+  const dryRun = line.isOn("dry-run");
+  const wait = line.get("wait");
+  const swarm = swarmOptions(line, terminal);
+  return {
+    overwrite: line.isOn("overwrite"),
+    sync: !line.isOn("no-sync"),
+    dryRun,
+    ...given({
+      sums,
+      waitMs: wait === undefined ? undefined : 1_000 * wait,
+      base: line.value("base"),
+      swarm: dryRun ? undefined : swarm,
+    }),
+  };
 }
 
 function receiptFor(
@@ -145,7 +181,7 @@ export async function destination(
   output: string | undefined,
   selections: readonly Selection[],
   { isDry = false, keepsFolders = false } = {},
-): Promise<(name: string, selection: Selection) => string> {
+): Promise<PathOf> {
   const place = output ?? ".";
   const require = isDry ? requireLooking : requireSaving;
   const [only] = selections;

@@ -8,7 +8,7 @@
 import type { Link } from "../../access/link.ts";
 import type { Selection } from "../../client/selections.ts";
 import type { TransferOptions } from "../../client/transfer_options.ts";
-import { Failure } from "../../base/errors.ts";
+import { Failure, isInterruption } from "../../base/errors.ts";
 import { linkAt, takeLink } from "./given_link.ts";
 import { hasRelayOptions, takeRelays } from "../roles/given_relays.ts";
 import { readIndexKey, readToken } from "../roles/secrets.ts";
@@ -86,7 +86,7 @@ async function runWithRelay(context: RoleContext): Promise<number> {
   if (options.plaintext) terminal.note(PLAINTEXT_WARNING);
   try {
     return link === undefined
-      ? await runCommand(command, words, { ...context, options })
+      ? await RUN[command](words, { ...context, options })
       : await runGetByLink(link, { ...context, options });
   } catch (error) {
     if (!isInterruption(error)) {
@@ -94,10 +94,6 @@ async function runWithRelay(context: RoleContext): Promise<number> {
     }
     throw triedOn(terminal).explained(error);
   }
-}
-
-function isInterruption(error: unknown): boolean {
-  return error instanceof Failure && error.kind === "interrupted";
 }
 
 /** The link, if one is given, at the relay that is typed before it, if any. */
@@ -152,32 +148,18 @@ function wordsWithRelay(words: readonly string[]): readonly string[] {
 }
 
 function parseCommand(word: string | undefined): RelayCommand {
-  switch (word) {
-    case undefined:
-      return "dialogue";
-    case "nodes":
-    case "ls":
-    case "search":
-    case "get":
-    case "cat":
-    case "link":
-    case "send":
-    case "sums":
-    case "gateway":
-    case "web":
-    case "doctor":
-      return word;
-    case "verify":
-    case "help":
-    case "completions":
-      throw usageFailure(
-        SPEC,
-        `${word} takes no relay`,
-        SPEC.commands[word]!.usage,
-      );
-    default:
-      throw noSuchCommand(SPEC, word);
-  }
+  if (word === undefined) return "dialogue";
+  if (!commandNames(SPEC).includes(word)) throw noSuchCommand(SPEC, word);
+  if (isRelayCommand(word)) return word;
+  throw usageFailure(
+    SPEC,
+    `${word} takes no relay`,
+    SPEC.commands[word]!.usage,
+  );
+}
+
+function isRelayCommand(word: string): word is RelayCommand {
+  return Object.hasOwn(RUN, word);
 }
 
 /** Refuses options that have no effect on the command. */
@@ -197,80 +179,71 @@ function refuseStrayOptions(line: CommandLine, command: ClientCommand): void {
   }
 }
 
-async function runCommand(
-  command: RelayCommand,
-  words: readonly string[],
-  context: Context,
-): Promise<number> {
-  const { options, terminal, signal, line } = context;
-  const { usage } = SPEC.commands[command] ?? {};
-  switch (command) {
-    case "dialogue": {
-      const { runDialogue } = await import("./dialogue.ts");
-      return await runDialogue(options, { terminal, signal });
+/** Runs a command with the words that follow it. */
+type Run = (words: readonly string[], context: Context) => Promise<number>;
+
+/** The arguments of each command, and the module that runs it. */
+const RUN: Readonly<Record<RelayCommand, Run>> = {
+  dialogue: async (_, { options, terminal, signal }) => {
+    const { runDialogue } = await import("./dialogue.ts");
+    return await runDialogue(options, { terminal, signal });
+  },
+  nodes: async (words, context) => {
+    expectNoMore(words, SPEC, usageOf("nodes"));
+    const { runNodes } = await import("./list.ts");
+    return await runNodes(context);
+  },
+  doctor: async (words, context) => {
+    expectNoMore(words, SPEC, usageOf("doctor"));
+    const { runClientDoctor } = await import("../roles/doctor.ts");
+    return await runClientDoctor(context.options, context);
+  },
+  ls: async (words, context) => {
+    const { runList } = await import("./list.ts");
+    return await runList(words, context);
+  },
+  search: async (words, context) => {
+    if (words.join("").trim() === "") {
+      throw wrongUse("search", "search needs a word");
     }
-    case "nodes": {
-      expectNoMore(words, SPEC, usage);
-      const { runNodes } = await import("./list.ts");
-      return await runNodes(context);
+    const { runSearch } = await import("./list.ts");
+    return await runSearch(words, context);
+  },
+  cat: runCat,
+  get: getNames,
+  link: async ([name, ...more], context) => {
+    if (name === undefined || more.length > 0) {
+      throw wrongUse("link", "link needs one name");
     }
-    case "doctor": {
-      expectNoMore(words, SPEC, usage);
-      const { runClientDoctor } = await import("../roles/doctor.ts");
-      return await runClientDoctor(options, context);
-    }
-    case "ls": {
-      const { runList } = await import("./list.ts");
-      return await runList(words, context);
-    }
-    case "search": {
-      if (words.join("").trim() === "") {
-        throw wrongUse(command, "search needs a word");
-      }
-      const { runSearch } = await import("./list.ts");
-      return await runSearch(words, context);
-    }
-    case "cat":
-      return await runCat(words, context);
-    case "get":
-      return await getNames(words, context);
-    case "link": {
-      const [name, ...more] = words;
-      if (name === undefined || more.length > 0) {
-        throw wrongUse(command, "link needs one name");
-      }
-      const { runLink } = await import("./link.ts");
-      return await runLink(name, { options, terminal, line });
-    }
-    case "sums": {
-      const [pattern, ...more] = words;
-      expectNoMore(more, SPEC, usage);
-      const { runSums } = await import("./sums.ts");
-      return await runSums(pattern, { options, terminal });
-    }
-    case "gateway": {
-      const [listen, ...more] = words;
-      if (listen === undefined) {
-        throw wrongUse(command, "gateway needs a port");
-      }
-      expectNoMore(more, SPEC, usage);
-      const { runGateway } = await import("./gateway.ts");
-      return await runGateway(listen, context);
-    }
-    case "web": {
-      const { runWeb, WEB_PORT } = await import("./web.ts");
-      const [port = WEB_PORT, ...more] = words;
-      expectNoMore(more, SPEC, usage);
-      return await runWeb(port, context);
-    }
-    case "send": {
-      if (words.length === 0) throw wrongUse(command, "send needs a file");
-      const { runSend } = await import("./send.ts");
-      return await runSend(words, { options, terminal, line, signal });
-    }
-    default:
-      return command satisfies never;
-  }
+    const { runLink } = await import("./link.ts");
+    return await runLink(name, context);
+  },
+  sums: async ([pattern, ...more], context) => {
+    expectNoMore(more, SPEC, usageOf("sums"));
+    const { runSums } = await import("./sums.ts");
+    return await runSums(pattern, context);
+  },
+  gateway: async ([listen, ...more], context) => {
+    if (listen === undefined) throw wrongUse("gateway", "gateway needs a port");
+    expectNoMore(more, SPEC, usageOf("gateway"));
+    const { runGateway } = await import("./gateway.ts");
+    return await runGateway(listen, context);
+  },
+  web: async (words, context) => {
+    const { runWeb, WEB_PORT } = await import("./web.ts");
+    const [port = WEB_PORT, ...more] = words;
+    expectNoMore(more, SPEC, usageOf("web"));
+    return await runWeb(port, context);
+  },
+  send: async (words, context) => {
+    if (words.length === 0) throw wrongUse("send", "send needs a file");
+    const { runSend } = await import("./send.ts");
+    return await runSend(words, context);
+  },
+};
+
+function usageOf(command: RelayCommand): string {
+  return SPEC.commands[command]!.usage;
 }
 
 async function getNames(
@@ -336,7 +309,7 @@ function uselessSwitch(option: string, why: string): Failure {
 }
 
 function wrongUse(command: RelayCommand, why: string): Failure {
-  return usageFailure(SPEC, why, SPEC.commands[command]!.usage);
+  return usageFailure(SPEC, why, usageOf(command));
 }
 
 async function runCat(

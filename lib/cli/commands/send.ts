@@ -48,26 +48,66 @@ export interface SendContext {
 /** Runs the command; resolves to its exit code. */
 export async function runSend(
   words: readonly string[],
-  { options, terminal, line, signal }: SendContext,
+  context: SendContext,
 ): Promise<number> {
+  const { options, terminal, line, signal } = context;
   const web = webAddressIn(line);
   const token = await readNodeToken(line, { options, terminal });
   const files = await filesOf(words);
   using _survive = surviveRejections(terminal);
   using _collect = collectInTime();
-  const telling = new Telling(terminal);
-  const relays = relaysOf(options, token);
-  const life = new NodeLife(telling, relays);
+  const life = new NodeLife(new Telling(terminal), relaysOf(options, token));
   const uses = line.get("uses") ?? LINK_USES;
   const seconds = line.get("expires") ?? LINK_SECONDS;
   const sending = new Sending(terminal, {
     receivers: new Receivers(LIMITS.receiverCount),
     uses,
   });
+  await using node = await shareFiles(files, {
+    ...{ context, token, life, sending },
+  });
+  const [first, ...others] = await orAborted(life.registered(signal), signal);
+  const links = { terminal, line, uses, seconds, web };
+  const named = { ...options, relay: first.address, relays: others };
+  for (const file of files) {
+    await makeLinkTo(file, {
+      ...{ ...links, options: named, node, sending, signal },
+    });
+  }
+  tellTerms({ ...links, isOpen: token === undefined });
+  const addresses = [first, ...others].map(({ address }) => address);
+  if (web === undefined) warnOfLoopback(addresses, terminal);
+  else warnOfGateway(line, terminal);
+  sending.wait(performance.now());
+  const isInTime = await untilSent({
+    ...{ sending, life, seconds, terminal, signal },
+  });
+  // What was sent last may still be on its way.
+  if (isInTime) await untilAlone(node, signal);
+  const missed = sending.unfetched;
+  if (missed.length === 0) return 0;
+  throw new Failure("undelivered", {
+    what: "Cannot send",
+    where: missed.map(show).join(", "),
+    why: `nobody fetched it within ${formatDuration(seconds)}`,
+    remedy: "send it again, with a longer --expires",
+  });
+}
+
+/** Starts the node that serves the files. */
+function shareFiles(
+  files: readonly LoneFile[],
+  { context: { options, line }, token, life, sending }: {
+    context: SendContext;
+    token: Token | undefined;
+    life: NodeLife;
+    sending: Sending;
+  },
+): Promise<NodeServer> {
   const { plaintext, knownRelays, limitRate, tunnels, indexKey } = options;
-  const [{ address: relay }, ...further] = relays;
+  const [{ address: relay }, ...further] = relaysOf(options, token);
   const at = { port: 0, ...given({ host: line.get("host") }) };
-  await using node = await listening(
+  return listening(
     at,
     serveNode({
       ...at,
@@ -89,46 +129,25 @@ export async function runSend(
       onSent: (sent: PiecesSent) => sending.note(sent, performance.now()),
     }),
   );
-  const [first, ...others] = await orAborted(life.registered(signal), signal);
-  const links = { terminal, line, uses, seconds, web };
-  const named = { ...options, relay: first.address, relays: others };
-  for (const file of files) {
-    await makeLinkTo(file, {
-      ...{ ...links, options: named, node, sending, signal },
-    });
-  }
+}
+
+/** Says what the other side needs, and until when. */
+function tellTerms({ terminal, web, uses, seconds, isOpen }: {
+  terminal: Terminal;
+  web: WebAddress | undefined;
+  uses: number;
+  seconds: number;
+  isOpen: boolean;
+}): void {
+  const needed = web === undefined
+    ? spokenLine("the other side needs only the link: peer_client.ts get LINK")
+    : "the other side opens the address in a browser";
+  const until = `${fetchesInWords(uses)}, or in ${formatDuration(seconds)}`;
+  terminal.note(`${needed}; this ends after ${until}`);
+  if (!isOpen) return;
   terminal.note(
-    (web === undefined
-      ? spokenLine(
-        "the other side needs only the link: peer_client.ts get LINK",
-      )
-      : "the other side opens the address in a browser") +
-      `; this ends after ${fetchesInWords(uses)}, or in ${
-        formatDuration(seconds)
-      }`,
+    "the relay is open: until then anyone who reaches it can list and fetch this too",
   );
-  if (token === undefined) {
-    terminal.note(
-      "the relay is open: until then anyone who reaches it can list and fetch this too",
-    );
-  }
-  const addresses = [first, ...others].map(({ address }) => address);
-  if (web === undefined) warnOfLoopback(addresses, terminal);
-  else warnOfGateway(line, terminal);
-  sending.wait(performance.now());
-  const isInTime = await untilSent({
-    ...{ sending, life, seconds, terminal, signal },
-  });
-  // What was sent last may still be on its way.
-  if (isInTime) await untilAlone(node, signal);
-  const missed = sending.unfetched;
-  if (missed.length === 0) return 0;
-  throw new Failure("undelivered", {
-    what: "Cannot send",
-    where: missed.map(show).join(", "),
-    why: `nobody fetched it within ${formatDuration(seconds)}`,
-    remedy: "send it again, with a longer --expires",
-  });
 }
 
 /**

@@ -6,6 +6,7 @@
 
 import type { ClientEvent } from "../../client/events.ts";
 import { type ListedNode, relaysOf } from "../../client/nodes.ts";
+import type { RelayLinkEvent } from "../../uplink/relay_dialer.ts";
 import { formatEndpoint } from "../../base/conn.ts";
 import { Failure } from "../../base/errors.ts";
 import { counted, show } from "../../base/text.ts";
@@ -28,13 +29,11 @@ const MOST_WAITED_FOR = 3;
 export class Telling {
   readonly #terminal: Terminal;
   readonly #names: NodeNames;
-  #isVersionTold = false;
-  #isUnverifiedTold = false;
-  #isOpenTold = false;
   #toldMotd = "";
   /** Whether the user knows that files are waited for. */
   #isWaiting = false;
-  readonly #toldAnswers = new Set<string>();
+  /** What is told once: kinds of events, and lines. */
+  readonly #told = new Set<string>();
 
   constructor(terminal: Terminal) {
     this.#terminal = terminal;
@@ -56,98 +55,25 @@ export class Telling {
     const terminal = this.#terminal;
     switch (event.event) {
       case "relay_unverified":
-        if (this.#isUnverifiedTold) return;
-        this.#isUnverifiedTold = true;
-        return tellRelayMet(event, terminal);
-      case "clock_gap":
-        return tellClockGap(event, terminal);
       case "relay_remembered":
       case "relay_changed":
-        return tellRelayMet(event, terminal);
       case "relay_motd":
-        // A command may ask the relay more than once.
-        if (event.text !== this.#toldMotd) tellRelayMet(event, terminal);
-        this.#toldMotd = event.text;
-        return;
       case "relay_version_differs":
-        if (this.#isVersionTold) return;
-        this.#isVersionTold = true;
-        return tellRelayMet(event, terminal);
-      case "relay_failed":
-        return terminal.note(
-          `warning: ${
-            worded(event.error).message
-          }; continuing with the other relays`,
-        );
-      case "relay_late":
-        return terminal.note(
-          `the relay at ${event.relay} has not answered yet: continuing ` +
-            "without the nodes that only it knows",
-        );
-      case "relays_away":
-        return terminal.note(awayInWords(event));
       case "relay_open":
-        if (this.#isOpenTold) return;
-        this.#isOpenTold = true;
-        return tellRelayMet(event, terminal);
-      case "node_answered": {
-        const { node, address, answer } = event;
-        if (answer.kind === "found" || answer.kind === "not_found") return;
-        const at = `node ${node.number}  ${show(address)}`;
-        const line = `${at}  ${answer.kind}: ${answer.cause}`;
-        // A node that fails does so for every name it is asked for.
-        if (this.#toldAnswers.has(line)) return;
-        this.#toldAnswers.add(line);
-        return terminal.note(line);
-      }
-      case "node_trouble": {
-        const { node, cause, out } = event;
-        const what = out ? "left out" : "had a problem";
-        return terminal.note(
-          `node ${node.number} (${
-            show(this.#names.of(node))
-          }) ${what}: ${cause}`,
-        );
-      }
-      case "node_hashing": {
-        const { node, name, bytes } = event;
-        const who = show(this.#names.of(node));
-        return terminal.note(
-          `waiting for node ${node.number} (${who}) to hash ${show(name)}, ` +
-            `${formatBytes(bytes)}: Ctrl-C stops`,
-        );
-      }
-      case "contents_differ": {
-        const { byId } = this.#names;
-        for (const line of contentsInWords(event, byId)) terminal.note(line);
+        if (this.#isNew(event)) tellRelayMet(event, terminal);
         return;
-      }
-      case "found_as":
-        return terminal.note(foundInWords(event));
-      case "found_several": {
-        const { byId } = this.#names;
-        for (const line of severalInWords(event, byId)) terminal.note(line);
-        return;
-      }
-      case "listing": {
-        const { files, nodes, nodeCount, waitingFor } = event;
-        const waited = waitingFor.slice(0, MOST_WAITED_FOR).map(show);
-        const others = waitingFor.length > MOST_WAITED_FOR ? ", …" : "";
-        return terminal.status(
-          `listing: ${counted(files, "file")} of ${nodes} of ${
-            counted(nodeCount, "node")
-          }; ` +
-            `waiting for ${waited.join(", ")}${others}`,
-        );
-      }
+      case "clock_gap":
+        return tellClockGap(event, terminal);
+      case "node_answered":
+        return this.#tellAnswer(event);
+      case "contents_differ":
+        return this.#tellLines(contentsInWords(event, this.#names.byId));
+      case "found_several":
+        return this.#tellLines(severalInWords(event, this.#names.byId));
+      case "listing":
+        return terminal.status(listingInWords(event));
       case "waiting_for_files":
         return this.#tellWaiting(event);
-      case "names_left_out":
-        return terminal.note(
-          event.names === 1
-            ? "1 hidden name (it, or a folder above, begins with a dot) is left out (see '**/.*')"
-            : `${event.names} hidden names (they, or a folder above, begin with a dot) are left out (see '**/.*' and '**/.*/**')`,
-        );
       case "progress":
         this.#isWaiting = false;
         return terminal.status(
@@ -155,27 +81,95 @@ export class Telling {
             ? formatProgress(event, terminal.statusColumns)
             : "",
         );
-      case "holder_refused":
-        return terminal.note(`no help from other machines: ${event.why}`);
       case "swarm_serving":
         return terminal.status(servingInWords(event));
-      case "holder_listed":
-      case "holder_reached":
-      case "swarm_lingers":
-      case "swarm_ended":
-      case "nodes_listed":
-      case "files_wanted":
-      case "file_planned":
-      case "file_received":
-      case "file_present":
-      case "file_resumed":
-      case "zeros_skipped":
-      case "file_kept":
-      case "file_failed":
-        return;
+      case "relay_failed":
+      case "relay_late":
+      case "relays_away":
+      case "node_trouble":
+      case "node_hashing":
+      case "found_as":
+      case "names_left_out":
+      case "holder_refused":
+        return terminal.note(this.#inWords(event));
       default:
-        event satisfies never;
+        event.event satisfies Untold;
     }
+  }
+
+  /** The one line of an event that needs nothing else. */
+  #inWords(event: ClientEvent & { event: OneLine }): string {
+    switch (event.event) {
+      case "relay_failed":
+        return `warning: ${
+          worded(event.error).message
+        }; continuing with the other relays`;
+      case "relay_late":
+        return `the relay at ${event.relay} has not answered yet: continuing ` +
+          "without the nodes that only it knows";
+      case "relays_away":
+        return awayInWords(event);
+      case "node_trouble": {
+        const what = event.out ? "left out" : "had a problem";
+        return `${this.#nodeInWords(event.node)} ${what}: ${event.cause}`;
+      }
+      case "node_hashing": {
+        const { node, name, bytes } = event;
+        return `waiting for ${this.#nodeInWords(node)} to hash ${
+          show(name)
+        }, ` +
+          `${formatBytes(bytes)}: Ctrl-C stops`;
+      }
+      case "found_as":
+        return foundInWords(event);
+      case "names_left_out":
+        return event.names === 1
+          ? "1 hidden name (it, or a folder above, begins with a dot) is left out (see '**/.*')"
+          : `${event.names} hidden names (they, or a folder above, begin with a dot) are left out (see '**/.*' and '**/.*/**')`;
+      case "holder_refused":
+        return `no help from other machines: ${event.why}`;
+    }
+  }
+
+  #nodeInWords(node: ListedNode): string {
+    return `node ${node.number} (${show(this.#names.of(node))})`;
+  }
+
+  #tellLines(lines: Iterable<string>): void {
+    for (const line of lines) this.#terminal.note(line);
+  }
+
+  /** Whether to tell of it: a command may ask the relay more than once. */
+  #isNew(event: RelayLinkEvent): boolean {
+    switch (event.event) {
+      case "relay_motd": {
+        const isNew = event.text !== this.#toldMotd;
+        this.#toldMotd = event.text;
+        return isNew;
+      }
+      case "relay_unverified":
+      case "relay_version_differs":
+      case "relay_open":
+        return this.#isFirst(event.event);
+      default:
+        return true;
+    }
+  }
+
+  #isFirst(text: string): boolean {
+    const isFirst = !this.#told.has(text);
+    this.#told.add(text);
+    return isFirst;
+  }
+
+  /** Tells of a node that fails; it does so for each name it is asked for. */
+  #tellAnswer(
+    { node, address, answer }: ClientEvent & { event: "node_answered" },
+  ): void {
+    if (answer.kind === "found" || answer.kind === "not_found") return;
+    const at = `node ${node.number}  ${show(address)}`;
+    const line = `${at}  ${answer.kind}: ${answer.cause}`;
+    if (this.#isFirst(line)) this.#terminal.note(line);
   }
 
   /** Says once what is waited for; at a terminal also for how long still. */
@@ -191,6 +185,43 @@ export class Telling {
     const left = formatSeconds(leftMs / 1_000);
     this.#terminal.status(`waiting for ${what}, ${left} left`);
   }
+}
+
+/** Events that are told in one line. */
+type OneLine =
+  | "relay_failed"
+  | "relay_late"
+  | "relays_away"
+  | "node_trouble"
+  | "node_hashing"
+  | "found_as"
+  | "names_left_out"
+  | "holder_refused";
+
+/** Events that people are not told of here. */
+type Untold =
+  | "holder_listed"
+  | "holder_reached"
+  | "swarm_lingers"
+  | "swarm_ended"
+  | "nodes_listed"
+  | "files_wanted"
+  | "file_planned"
+  | "file_received"
+  | "file_present"
+  | "file_resumed"
+  | "zeros_skipped"
+  | "file_kept"
+  | "file_failed";
+
+function listingInWords(
+  { files, nodes, nodeCount, waitingFor }: ClientEvent & { event: "listing" },
+): string {
+  const waited = waitingFor.slice(0, MOST_WAITED_FOR).map(show);
+  const others = waitingFor.length > MOST_WAITED_FOR ? ", …" : "";
+  return `listing: ${counted(files, "file")} of ${nodes} of ${
+    counted(nodeCount, "node")
+  }; waiting for ${waited.join(", ")}${others}`;
 }
 
 /** The event without data that only the program itself can use. */

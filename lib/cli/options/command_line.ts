@@ -59,6 +59,39 @@ export function parseCommandLine(
   spec: CommandSpec,
   settings: Settings = new Map(),
 ): CommandLine {
+  const { words, typed } = parseTyped(args, spec);
+  const found = (name: string) =>
+    typed.get(name) ??
+      (spec.options[name]?.isTyped ? undefined : readVariable(name)) ??
+      settings.get(name);
+  const valueOf = (name: string) => {
+    const value = found(name);
+    return typeof value === "string" ? value : undefined;
+  };
+  return {
+    words,
+    typed: [...typed.keys()],
+    value: valueOf,
+    get: <Name extends keyof OptionValues>(name: Name) => {
+      const text = valueOf(name);
+      if (text === undefined) return undefined;
+      const { parse } = OPTIONS[name]!;
+      const value = parse === undefined ? text : parse(text, name);
+      return value as OptionValues[Name];
+    },
+    isSet: (name) => found(name) !== undefined,
+    isOn: (name) => {
+      const value = found(name) ?? false;
+      return typeof value === "boolean" ? value : parseSwitch(name, value);
+    },
+  };
+}
+
+/** The words of a command line, and the options that were typed. */
+function parseTyped(args: readonly string[], spec: CommandSpec): {
+  readonly words: string[];
+  readonly typed: Settings;
+} {
   refuseOtherEncodings(args);
   const { options } = spec;
   const isValued = (name: string) => options[name]?.value !== undefined;
@@ -77,59 +110,40 @@ export function parseCommandLine(
       if (key !== undefined) throw unknownOption(arg, spec);
     },
   });
+  const off = switchedOff(args, spec);
+  const typed = new Map<string, string | boolean>();
+  for (const name of names) {
+    const given = [parsed[name] ?? []].flat();
+    if (isValued(name) && given.includes("")) {
+      const wanted = `--${name} ${options[name]?.value}`;
+      throw badOption(name, `it needs a value: ${wanted}`, spec);
+    }
+    if (given.includes(true)) typed.set(name, true);
+    else if (off.has(name)) typed.set(name, false);
+    else if (isValued(name) && given.length > 0) {
+      typed.set(name, given.join("\n"));
+    }
+  }
+  return { words: parsed._.map(String), typed };
+}
+
+/** The switches that end with `=false`; no other value may follow a switch. */
+function switchedOff(
+  args: readonly string[],
+  spec: CommandSpec,
+): ReadonlySet<string> {
   const off = new Set<string>();
   for (const arg of args) {
     if (arg === "--") break;
     const [, name, value] = /^--([^=]+)=(.*)$/s.exec(arg) ?? [];
-    if (name === undefined || isValued(name)) continue;
+    if (name === undefined || spec.options[name]?.value !== undefined) continue;
     if (!/^(true|false)$/.test(value!)) {
       throw badOption(name, "it takes no value", spec);
     }
     if (value === "false") off.add(name);
     else off.delete(name);
   }
-  for (const name of names) {
-    const given = parsed[name];
-    const isEmpty = Array.isArray(given) ? given.includes("") : given === "";
-    if (isValued(name) && isEmpty) {
-      throw badOption(
-        name,
-        `it needs a value: --${name} ${options[name]?.value}`,
-        spec,
-      );
-    }
-  }
-  const typed = (name: string) => {
-    const given = parsed[name];
-    if (typeof given === "string") return given;
-    if (Array.isArray(given) && given.length > 0) return given.join("\n");
-    return given === true ? true : off.has(name) ? false : undefined;
-  };
-  const found = (name: string) =>
-    typed(name) ??
-      (options[name]?.isTyped ? undefined : readVariable(name)) ??
-      settings.get(name);
-  const valueOf = (name: string) => {
-    const value = found(name);
-    return typeof value === "string" ? value : undefined;
-  };
-  return {
-    words: parsed._.map(String),
-    typed: names.filter((name) => typed(name) !== undefined),
-    value: valueOf,
-    get: <Name extends keyof OptionValues>(name: Name) => {
-      const text = valueOf(name);
-      if (text === undefined) return undefined;
-      const { parse } = OPTIONS[name]!;
-      const value = parse === undefined ? text : parse(text, name);
-      return value as OptionValues[Name];
-    },
-    isSet: (name) => found(name) !== undefined,
-    isOn: (name) => {
-      const value = found(name) ?? false;
-      return typeof value === "boolean" ? value : parseSwitch(name, value);
-    },
-  };
+  return off;
 }
 
 function readVariable(option: string): string | undefined {

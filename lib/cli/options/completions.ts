@@ -209,7 +209,13 @@ function formatZsh(spec: CommandSpec, name: string): string[] {
     }_describe command commands ;;`,
     `  esac`,
     `}`,
-    // Loaded from a folder of `fpath` at the first Tab, or read by `source`.
+    ...startZsh(own, name),
+  ];
+}
+
+/** Loaded from a folder of `fpath` at the first Tab, or read by `source`. */
+function startZsh(own: string, name: string): string[] {
+  return [
     `if [[ \${zsh_eval_context[-1]} == loadautofunc ]]; then`,
     `  ${own} "$@"`,
     `else`,

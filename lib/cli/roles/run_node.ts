@@ -8,7 +8,6 @@ import { sideBySide } from "../../access/further_relay.ts";
 import { parsePort } from "../../base/address.ts";
 import { aborted } from "../../base/waiting.ts";
 import { join } from "@std/path/join";
-import { formatEndpoint } from "../../base/conn.ts";
 import type { RunningFetch } from "../../node/fetch_types.ts";
 import { DigestFolder } from "../../share/digest_store.ts";
 import { LIMITS } from "../../base/limits.ts";
@@ -19,25 +18,18 @@ import {
   type NodeStats,
   serveNode,
 } from "../../node/server.ts";
-import type { SkipCounts } from "../../share/skipped.ts";
 import { loadIdentity, makeStateFolder } from "../../identity/identity_file.ts";
-import { counted, show } from "../../base/text.ts";
 import type { Terminal } from "../output/terminal.ts";
 import { refusePrivateFiles } from "./private_files.ts";
 import { readIndexKey } from "./secrets.ts";
-import { tellIncident } from "../output/incidents.ts";
 import type { CliEvent } from "../output/cli_events.ts";
 import { formatSummary } from "../output/fetches.ts";
-import {
-  formatRisks,
-  formatSkipCounts,
-  formatSkipped,
-} from "../output/skipped.ts";
 import { NODE as SPEC } from "../options/command_table.ts";
 import { machineName } from "./machine_name.ts";
 import { takeRelays } from "./given_relays.ts";
 import { FetchLines } from "./fetch_lines.ts";
 import { collectInTime } from "./memory.ts";
+import { tell } from "./node_events.ts";
 import { serveMetrics } from "./metrics.ts";
 import { nodeSettings, rereadOnHangup } from "./reload.ts";
 import { usageFailure } from "../options/command_line.ts";
@@ -45,11 +37,8 @@ import { given, parseShared } from "../options/values.ts";
 import {
   listening,
   loadKnownRelays,
-  PLAINTEXT_WARNING,
   type RoleContext,
   surviveRejections,
-  tellClockGap,
-  tellRelayMet,
 } from "./role.ts";
 import { worded } from "../output/remedies.ts";
 
@@ -60,7 +49,7 @@ type NodeLine = NodeOptions & Required<Pick<NodeOptions, "paths">>;
 
 /** Runs the node; resolves to the exit code. */
 export async function runNode(context: RoleContext): Promise<number> {
-  const { line, terminal, signal } = context;
+  const { line, terminal } = context;
   const [command, ...words] = line.words;
   const isDoctor = command === "doctor";
   const options = isDoctor
@@ -69,14 +58,21 @@ export async function runNode(context: RoleContext): Promise<number> {
   const state = line.value("state");
   if (state !== undefined && !isDoctor) await makeStateFolder(state);
   await refusePrivateFiles(options.paths.map(({ path }) => path), line);
-  const metricsAt = line.get("metrics");
+  line.get("metrics"); // a wrong value is told before anything starts
   Object.assign(options, await readIndexKey(context));
-  if (isDoctor) {
-    const { runNodeDoctor } = await import("./doctor.ts");
-    const code = await runNodeDoctor(options, context);
-    terminal.check();
-    return code;
-  }
+  if (!isDoctor) return await serveUntilStopped(options, context);
+  const { runNodeDoctor } = await import("./doctor.ts");
+  const code = await runNodeDoctor(options, context);
+  terminal.check();
+  return code;
+}
+
+async function serveUntilStopped(
+  options: NodeLine,
+  context: RoleContext,
+): Promise<number> {
+  const { line, terminal, signal } = context;
+  const state = line.value("state");
   if (state !== undefined) options.identity = await loadIdentity(state);
   using digestStore = state === undefined
     ? undefined
@@ -85,26 +81,15 @@ export async function runNode(context: RoleContext): Promise<number> {
   using _survive = surviveRejections(terminal);
   using _collect = collectInTime();
   const metrics = new NodeMetrics();
-  const ended = Promise.withResolvers<never>();
-  ended.promise.catch(() => {}); // reported below, if it gets there
+  const relays = new RelaysLeft(options, terminal);
   using fetches = new FetchLines(terminal, {
     isVerbose: line.isOn("verbose"),
   });
   const startedAt = performance.now();
-  const { relay: address, relays = [] } = options;
-  let relaysLeft = sideBySide({ address }, relays, LIMITS).length;
   const onEvent = (event: NodeEvent) => {
     metrics.onEvent(event, performance.now());
     tell(event, terminal, { isListed: options.listSkipped, fetches });
-    if (event.event === "outdated" || event.event === "turned_away") {
-      // The node goes on while one relay may still list it.
-      if (--relaysLeft === 0) return ended.reject(event.error);
-      terminal.note(
-        `warning: ${
-          worded(event.error).message
-        }; continuing with the other relays`,
-      );
-    }
+    relays.note(event);
   };
   const onFetches = (running: readonly RunningFetch[]) => fetches.show(running);
   await using node = await listening(
@@ -116,7 +101,7 @@ export async function runNode(context: RoleContext): Promise<number> {
     }),
   );
   using _reloads = rereadOnHangup(node, context);
-  await using _metrics = await serveMetrics(metricsAt, terminal, {
+  await using _metrics = await serveMetrics(line.get("metrics"), terminal, {
     role: "node",
     families: () => metrics.families(node.stats(), performance.now()),
     troubles: async () => {
@@ -125,11 +110,39 @@ export async function runNode(context: RoleContext): Promise<number> {
     },
   });
   try {
-    await Promise.race([aborted(signal), ended.promise]);
+    await Promise.race([aborted(signal), relays.gone]);
     return 0;
   } finally {
     await node.close();
     tellSummary(node.stats(), terminal, performance.now() - startedAt);
+  }
+}
+
+/** Counts the relays that may still list the node. */
+class RelaysLeft {
+  readonly #terminal: Terminal;
+  readonly #gone = Promise.withResolvers<never>();
+  #count: number;
+
+  constructor({ relay: address, relays }: NodeLine, terminal: Terminal) {
+    this.#terminal = terminal;
+    this.#count = sideBySide({ address }, relays, LIMITS).length;
+    this.#gone.promise.catch(() => {}); // reported where it is awaited
+  }
+
+  /** Rejects with the failure of the last one when none is left. */
+  get gone(): Promise<never> {
+    return this.#gone.promise;
+  }
+
+  note(event: NodeEvent): void {
+    if (event.event !== "outdated" && event.event !== "turned_away") return;
+    this.#count--;
+    if (this.#count === 0) return this.#gone.reject(event.error);
+    const { message } = worded(event.error);
+    this.#terminal.note(
+      `warning: ${message}; continuing with the other relays`,
+    );
   }
 }
 
@@ -173,146 +186,6 @@ async function nodeOptions(
   return options;
 }
 
-/** Options of {@linkcode tell}. */
-export interface TellOptions {
-  /** Whether the names of skipped entries follow. */
-  readonly isListed?: boolean | undefined;
-  /** Tells of fetches. */
-  readonly fetches?: FetchLines;
-}
-
-/** Prints an event of the node. */
-export function tell(
-  event: NodeEvent,
-  terminal: Terminal,
-  { isListed = false, fetches }: TellOptions = {},
-): void {
-  terminal.event(event);
-  switch (event.event) {
-    case "node_listening": {
-      const { host, port, id, encrypted } = event;
-      terminal.fact(`node listening on ${formatEndpoint({ host, port })}`);
-      terminal.fact(`node id ${id}`);
-      if (!encrypted) terminal.note(PLAINTEXT_WARNING);
-      break;
-    }
-    case "scanning":
-      terminal.note(
-        `${show(event.directory)} is large, ${
-          counted(event.files, "file")
-        } found so far: clients can already fetch by name; lists follow after the scan`,
-      );
-      break;
-    case "sharing":
-      terminal.fact(
-        `sharing ${counted(event.files, "file")} from ${show(event.directory)}`,
-      );
-      tellSkipCounts(event.skipped, { terminal, isListed });
-      break;
-    case "skipped":
-      terminal.fact(formatSkipped(event));
-      break;
-    case "skipped_unnamed":
-      terminal.fact(
-        `skipped ${event.entries} more: a node keeps the names of ${LIMITS.skippedNameCount}`,
-      );
-      break;
-    case "share_gone":
-      terminal.note(
-        `share gone: ${show(event.directory)}, ${
-          counted(event.files, "file")
-        } (${event.why}); checking every few seconds until it is back`,
-      );
-      break;
-    case "share_back":
-      terminal.note(
-        `share back: ${show(event.directory)}, ${counted(event.files, "file")}`,
-      );
-      break;
-    case "share_unwatched":
-      terminal.note(
-        `the system does not report changes in ${
-          show(event.directory)
-        } (${event.why}): the node scans it every few seconds`,
-      );
-      break;
-    case "share_risky":
-      terminal.note(formatRisks(event));
-      break;
-    case "registered":
-      terminal.fact(
-        `registered with ${event.relay}, lease ${event.leaseSeconds} s`,
-      );
-      break;
-    case "renewed":
-      break;
-    case "clock_gap":
-      tellClockGap(event, terminal);
-      break;
-    case "attached":
-      terminal.note(
-        event.why === "unreachable"
-          ? "the relay cannot dial this node: clients come through the relay"
-          : "clients can come through the relay",
-      );
-      break;
-    case "detached":
-      if (event.why === "reachable") {
-        terminal.note("the relay can dial this node: clients come directly");
-      }
-      break;
-    case "no_tunnels":
-      terminal.note("the relay carries no tunnels: --tunnel has no effect");
-      break;
-    case "registration_failed":
-      terminal.note(
-        `${
-          worded(event.error).message
-        }; trying again; the node continues to serve`,
-      );
-      break;
-    case "outdated":
-      break; // this ends the process
-    case "turned_away":
-      break; // this ends the node, with that failure
-    case "indexed":
-      break;
-    case "index_refused":
-      terminal.note(
-        `the relay accepts no index of the names (${
-          show(event.why)
-        }): clients ask this node for every name`,
-      );
-      break;
-    case "withdrawn":
-      terminal.note(`withdrawn from ${event.relay}`);
-      break;
-    case "withdraw_failed":
-      terminal.note(
-        `${worded(event.error).message}; the lease expires by itself`,
-      );
-      break;
-    case "relay_unverified":
-    case "relay_remembered":
-    case "relay_changed":
-    case "relay_motd":
-    case "relay_version_differs":
-    case "relay_open":
-      tellRelayMet(event, terminal);
-      break;
-    case "hashed":
-      break;
-    case "served":
-    case "fetch_started":
-    case "fetch_ended":
-    case "files_sent":
-      fetches?.tell(event);
-      break;
-    default:
-      tellIncident(event, terminal);
-  }
-}
-
 function tellSummary(
   { fetches, sentBytes: bytes, refusals }: NodeStats,
   terminal: Terminal,
@@ -326,13 +199,4 @@ function tellSummary(
   const summary = { ...sent, bytes, seconds, refused };
   terminal.event({ event: "node_ended", ...summary } satisfies CliEvent);
   terminal.note(formatSummary({ ...summary, isMore }));
-}
-
-function tellSkipCounts(
-  counts: SkipCounts,
-  { terminal, isListed }: { terminal: Terminal; isListed: boolean },
-): void {
-  const line = formatSkipCounts(counts);
-  if (line === undefined) return;
-  terminal.note(isListed ? line : `${line}; name them with --list-skipped`);
 }

@@ -213,31 +213,9 @@ async function relayOptions(line: CommandLine): Promise<RelayOptions> {
 export function tell(event: RelayEvent, terminal: Terminal): void {
   terminal.event(event);
   switch (event.event) {
-    case "relay_listening": {
-      const { host, port, id, address, encrypted, tunnelPort } = event;
-      terminal.fact(`relay listening on ${formatEndpoint({ host, port })}`);
-      terminal.fact(`relay id ${id}`);
-      terminal.fact(`relay address ${address}`);
-      terminal.note(
-        event.private
-          ? "private relay: it serves only peers with a token or a link"
-          : "open relay: anyone who can reach it may register, list and fetch",
-      );
-      if (tunnelPort !== undefined) {
-        terminal.note(
-          `tunnels to nodes that cannot be dialled use port ${tunnelPort}, ` +
-            `or ${port} if that one is closed`,
-        );
-      }
-      if (!encrypted) terminal.note(PLAINTEXT_WARNING);
-      const { host: dialled } = parseRelayAddress(address);
-      if (isLoopback(dialled) && !isLoopback(host)) {
-        terminal.note(
-          `on other machines, use this machine's name or address instead of ${dialled}`,
-        );
-      }
+    case "relay_listening":
+      tellListening(event, terminal);
       break;
-    }
     case "node_registered":
       terminal.note(
         `node ${show(event.name)} registered from ${show(event.from)}, ` +
@@ -270,6 +248,34 @@ export function tell(event: RelayEvent, terminal: Terminal): void {
     }
     default:
       tellIncident(event, terminal);
+  }
+}
+
+function tellListening(
+  event: RelayEvent & { event: "relay_listening" },
+  terminal: Terminal,
+): void {
+  const { host, port, id, address, encrypted, tunnelPort } = event;
+  terminal.fact(`relay listening on ${formatEndpoint({ host, port })}`);
+  terminal.fact(`relay id ${id}`);
+  terminal.fact(`relay address ${address}`);
+  terminal.note(
+    event.private
+      ? "private relay: it serves only peers with a token or a link"
+      : "open relay: anyone who can reach it may register, list and fetch",
+  );
+  if (tunnelPort !== undefined) {
+    terminal.note(
+      `tunnels to nodes that cannot be dialled use port ${tunnelPort}, ` +
+        `or ${port} if that one is closed`,
+    );
+  }
+  if (!encrypted) terminal.note(PLAINTEXT_WARNING);
+  const { host: dialled } = parseRelayAddress(address);
+  if (isLoopback(dialled) && !isLoopback(host)) {
+    terminal.note(
+      `on other machines, use this machine's name or address instead of ${dialled}`,
+    );
   }
 }
 

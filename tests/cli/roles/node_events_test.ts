@@ -1,6 +1,6 @@
 import { assertEquals } from "@std/assert";
 import { FetchLines } from "../../../lib/cli/roles/fetch_lines.ts";
-import { tell } from "../../../lib/cli/roles/run_node.ts";
+import { tell } from "../../../lib/cli/roles/node_events.ts";
 import type { Terminal } from "../../../lib/cli/output/terminal.ts";
 import type { NodeEvent } from "../../../lib/node/server.ts";
 import { Skipped } from "../../../lib/share/skipped.ts";
@@ -41,7 +41,7 @@ for (
     ],
   ] as const satisfies [NodeEvent, string][]
 ) {
-  Deno.test(`A node escapes what the relay says of a client's address: ${event.event}`, () => {
+  Deno.test(`A node escapes the address of a client as the relay gives it: ${event.event}`, () => {
     assertEquals(notesOf(event), [note]);
   });
 }
@@ -52,7 +52,7 @@ for (
     "2 files",
   ]] as const
 ) {
-  Deno.test(`A node tells of ${words}`, () => {
+  Deno.test(`A node prints ${words}`, () => {
     const share = { directory: "s", files };
     const skipped = new Skipped(0).counts;
     const events: NodeEvent[] = [
