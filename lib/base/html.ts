@@ -12,7 +12,7 @@ export class Markup {
   /** The HTML. */
   readonly text: string;
 
-  /** `text` is taken as it is; everybody else calls {@linkcode markup}. */
+  /** `text` is used unchanged; other modules call {@linkcode markup}. */
   constructor(text: string) {
     this.text = text;
   }

@@ -25,13 +25,16 @@ const NUMBERS = {
    * connection.
    */
   relaysCount: 8,
-  /** For more relays after the first answer: a round trip around the world. */
+  /**
+   * How long to wait for further relays after the first answer: a round trip
+   * around the world.
+   */
   relayGraceMs: 300,
   /** Nodes that a client keeps for when no relay answers: those of a fleet. */
   knownNodeCount: 1_000,
   /** The file that it keeps them in: some 2 KiB a node, 4 at most. */
   knownNodesBytes: 4 * MIB,
-  /** What is kept is not written again so soon, if nothing has changed. */
+  /** The file is not written again within this time if nothing has changed. */
   knownNodesFreshMs: 60_000,
   /** A node that no relay has listed for a month is elsewhere, or gone. */
   knownNodesMs: 30 * 86_400_000,
@@ -77,13 +80,16 @@ const NUMBERS = {
    */
   laneUnusedBytes: 256 * KIB,
   /**
-   * Bytes of one request of a lane that is quick: a quarter of the messages to
-   * the main thread that requests of a mebibyte take.
+   * Bytes of one request of a quick lane: the main thread gets a quarter of the
+   * messages that requests of 1 MiB cause.
    */
   laneTaskBytes: 4 * MIB,
-  /** The longest that a request of a lane should take: so far progress jumps. */
+  /**
+   * How long one request of a lane should take at most: progress moves in such
+   * steps.
+   */
   laneTaskMs: 250,
-  /** Lanes of one fetch: more cores than these wait for the network. */
+  /** Lanes of one fetch: with more, the network is the limit. */
   laneCount: 4,
   /** Below this a second lane takes longer to start than it is of use. */
   lanesFromBytes: 64 * MIB,
@@ -95,7 +101,7 @@ const NUMBERS = {
   batchFileCount: 48,
   /** Bytes of the files in one request: what a broken connection loses at most. */
   batchBytes: 1 * MIB,
-  /** Files that are requested at once: so many that no node waits for work. */
+  /** Files that are requested at once: enough that no node waits for work. */
   requestedFileCount: 384,
   /** Files that are open at once while they are received. */
   openFileCount: 64,
@@ -104,7 +110,7 @@ const NUMBERS = {
   /** Small files in one message to the worker: 32 took a tenth more time. */
   savedTogetherCount: 256,
   /**
-   * Files that are received or wait, with all that is known about them: 3 MiB.
+   * Files that are received or wait, with everything known about them: 3 MiB.
    * More than twice `requestedFileCount`, so that no node has to wait for work;
    * with 4,096 the heap grew by 60 MiB more until V8 collected.
    */
@@ -119,17 +125,23 @@ const NUMBERS = {
    * 16 MiB at most.
    */
   receiverCount: 256,
-  /** Fetches that a node tells one by one: each takes a bit a piece, 8 KiB. */
+  /**
+   * Fetches that a node reports one by one: each takes a bit for each piece, 8
+   * KiB.
+   */
   fetchCount: 256,
-  /** Fetches of one client told one by one at once; then it is gathered. */
+  /**
+   * Fetches of one client that are reported one by one at once; further ones
+   * are summed up.
+   */
   fetchBurstCount: 4,
-  /** Until one more is: of large files one a line, of small ones few. */
+  /** After this time one more fetch is reported by itself. */
   fetchRefillMs: 2_000,
   /** The same for all clients of a node together: a screen of lines. */
   fetchNodeBurstCount: 20,
   /** Ten a second can still be read, and stored. */
   fetchNodeRefillMs: 100,
-  /** Smaller files join others that are gathered: photos, for example. */
+  /** Smaller files are summed up: photos, for example. */
   fetchAloneBytes: 16 * MIB,
   /** A fetch without a byte or a request for this time has ended. */
   fetchQuietMs: 5_000,
@@ -144,27 +156,32 @@ const NUMBERS = {
   sentLingerMs: 30_000,
   /** A file of sums for `get --sums`: for 100,000 names of 600 bytes. */
   sumsFileBytes: 64 * MIB,
-  /** With `--wait`: until a missing file is asked for again, the first time. */
+  /**
+   * With `--wait`: the first pause before a missing file is requested again.
+   */
   waitFirstMs: 1_000,
-  /** The same, at most: each question goes to the relay and all of its nodes. */
+  /**
+   * The longest such pause: each request goes to the relay and all of its
+   * nodes.
+   */
   waitMostMs: 30_000,
   /**
    * Reading whole lists while waiting: a pause is so many times as long as the
    * last reading took, so that waiting costs nodes a twentieth of a fetch.
    */
   waitListsRatio: 20,
-  /** The longest of these pauses: a new file may wait so long. */
+  /** The longest of these pauses: a new file may be found this late. */
   waitListsMostMs: 300_000,
   /**
-   * Runs of pieces in one message of those that a holder gained: a kilobyte of
-   * JSON. More runs follow in the next.
+   * Runs of new pieces in one message of a holder: a kilobyte of JSON. Further
+   * runs follow in the next message.
    */
   gainedRunCount: 64,
-  /** Pieces that a holder gains meanwhile are told together. */
+  /** A holder reports new pieces of this time together. */
   gainedPauseMs: 100,
   /**
-   * A holder that gains nothing says so often that it is still there: well
-   * within `pieceStallMs`.
+   * A holder without new pieces reports at this interval that it is still
+   * there: well within `pieceStallMs`.
    */
   gainedQuietMs: 8_000,
   /** How often a node may break off before it is excluded. */
@@ -191,7 +208,10 @@ const NUMBERS = {
   claimedDialCount: 4,
   /** Such addresses of one host that may fail before it is avoided. */
   claimedFailureCount: 16,
-  /** The same where the relay saw nodes: one lists 32 of 8 addresses there. */
+  /**
+   * The same if the relay saw nodes there: a relay lists up to 32, of 8
+   * addresses each.
+   */
   observedFailureCount: 256,
   /** How long a list of files or nodes may take, at any rate. */
   listingMs: 15_000,
@@ -250,8 +270,9 @@ const NUMBERS = {
   /** Manifests a node keeps in memory: of 500 GB, or of 80,000 small files. */
   manifestCacheBytes: 64 * MIB,
   /**
-   * Files written just now that a node hashes once more, to keep their digests;
-   * those of more are computed again at its next start. This takes 1 MiB.
+   * Recently written files that a node hashes once more, to keep their digests.
+   * Digests of further files are computed again at the next start. This takes 1
+   * MiB.
    */
   settlingCount: 4_096,
   /**
@@ -305,74 +326,80 @@ const NUMBERS = {
   /** Answers a second to one address: three queries, and a person who repeats. */
   announceAnswersPerAddressPerSecond: 6,
   /**
-   * Places that count answers, in each of 4 rows of bytes: millions of forged
-   * queries a second, more than a gigabit carries, before others go without.
+   * Counters of answers, in each of 4 rows of bytes. Other addresses miss
+   * answers only at millions of forged queries a second, more than a gigabit
+   * line carries.
    */
   announceCellCount: 65_536,
-  /** How long answers are waited for: they come within milliseconds. */
+  /** How long to wait for answers: they come within milliseconds. */
   announceWaitMs: 1_000,
   /** Relays that are listed: a person chooses among them. */
   announceListCount: 64,
 
   // several instances of one relay
   /**
-   * For another relay with the same identity to answer, also a busy one. A start
-   * waits for it only where nothing answers and nothing refuses.
+   * How long to wait for an answer of another relay with the same identity,
+   * which may be busy. A start waits this long only if nothing answers and
+   * nothing refuses the connection.
    */
   twinAnswerMs: 5_000,
   /**
-   * For the store to answer: no request waits for it, so this only says when it
-   * counts as away.
+   * How long the store may take to answer. No request waits for it; after this
+   * time it counts as away.
    */
   clusterCommandMs: 500,
-  /** For a connection to the store, and its greeting. */
+  /** How long connecting to the store may take, with its greeting. */
   clusterConnectMs: 2_000,
-  /** Between two attempts to reach the store, at most: it is used soon after. */
+  /**
+   * The longest pause between two attempts to reach the store: after its return
+   * it is used again soon.
+   */
   clusterRetryMs: 2_000,
-  /** Between two attempts to write to a store that takes no writes. */
+  /** Pause between two attempts to write to a store that refuses writes. */
   clusterWriteRetryMs: 2_000,
-  /** How long the stream is waited for at once. */
+  /** How long one read of the stream waits. */
   clusterFollowMs: 2_000,
-  /** Between two looks at how things stand. */
+  /** Pause between two checks of the store's state. */
   clusterBeatMs: 2_000,
-  /** An instance that has not told of itself for so long is gone: seven looks. */
+  /** An instance without a report for this time is gone: seven checks. */
   clusterInstanceMs: 15_000,
-  /** Instances that are listened to: more would not help any relay. */
+  /** The most instances of one relay: more would not help. */
   clusterInstanceCount: 64,
   /**
-   * Servers of a Redis Cluster that are asked in turn when the one with the keys
-   * is gone: more than such clusters have where they are not huge.
+   * Servers of a Redis Cluster that are asked in turn when the one with the
+   * keys is gone: more than most clusters have.
    */
   clusterServerCount: 16,
-  /** How long changes are gathered: a tenth of what a person notices. */
+  /** How long changes are collected: a tenth of what a person notices. */
   clusterBatchMs: 50,
   /** Items written at once: 0.2 MB, and 2 ms of the store. */
   clusterBatchCount: 200,
-  /** Items read at once when all are read. */
+  /** Items in one page when all items are read. */
   clusterPageCount: 500,
   /** Batches in the stream: 10 minutes and more, at 32 KB each. */
   clusterStreamCount: 20_000,
-  /** An item: a node's entry, as it is listed, and more room than it needs. */
+  /** The largest item: a node's entry as it is listed, with room to spare. */
   clusterItemBytes: 8 * KIB,
-  /** An answer of the store: two pages of the largest items. */
+  /** The largest reply of the store: two pages of the largest items. */
   clusterReplyBytes: 8 * MIB,
   /**
-   * By how much all leases last longer while an instance cannot hear of renewals
-   * elsewhere: a server is back within an hour, and dead nodes are reported.
+   * How much longer all leases last while an instance cannot learn of renewals
+   * elsewhere: a server is back within an hour, and clients report dead nodes.
    */
   clusterHoldMs: 3_600_000,
   /** So long after all was read again leases last as long as they do. */
   clusterHealMs: 15_000,
   /**
-   * Ends of tunnels that an instance passes on to one other. With the calls they
-   * are fewer than the connections that one address may have there.
+   * Ends of tunnels that an instance passes on to one other instance. Together
+   * with the calls they stay below the connections that one address may have
+   * there.
    */
   clusterPassCount: 96,
   /** Tunnels that an instance asks others for at once: each takes milliseconds. */
   clusterCallCount: 16,
-  /** A client that cannot dial an instance by then asks its own one. */
+  /** A client that cannot dial an instance by then asks its own instance. */
   instanceConnectMs: 2_000,
-  /** Between two lines that say the same of the store. */
+  /** Pause between two equal lines about the store. */
   clusterNoteMs: 60_000,
 
   // files that the user names
@@ -382,7 +409,7 @@ const NUMBERS = {
   receiptBytes: 64 * MIB,
 
   // clocks
-  /** How often a process compares its clocks: nothing, beside what it can win. */
+  /** How often a process compares its clocks: this costs almost nothing. */
   clockCheckMs: 1_000,
   /**
    * How far the clocks may drift apart in {@linkcode clockCheckMs}: a time server

@@ -43,9 +43,9 @@ export const NETWORK_LIMITS = {
   /** Handshakes under way in the whole process. */
   handshakeCount: 256,
   /**
-   * Handshakes under way for one address: most of an office that begins at once.
-   * An attacker at four addresses can take all of them, and then gives way to
-   * everybody with less against them.
+   * Handshakes under way for one address: most of an office that begins at
+   * once. An attacker at four addresses can take all of them, but then loses
+   * them to addresses with fewer failures.
    */
   handshakesPerAddressCount: 64,
   /** Bytes from a peer before our answer: a whole TLS record. */
@@ -88,14 +88,14 @@ export const NETWORK_LIMITS = {
    */
   connectBurstCount: 128,
   /**
-   * Turns to connect that bytes other than those of a handshake cost beside the
-   * one of the connection: an attacker gets a fifth of them, and a monitor that
-   * tries the port once a second leaves others at its address half.
+   * Further connection attempts that count for bytes that are no handshake: an
+   * attacker gets a fifth of its attempts, and a monitor that tries the port
+   * once a second leaves half of them to others at its address.
    */
   badHandshakeTurnCount: 4,
   /** A control connection without a frame for this time is closed. */
   idleMs: 90_000,
-  /** The same without a byte accepted: its peer does not read. */
+  /** The same if the peer accepts no byte, because it does not read. */
   controlWriteStallMs: 10_000,
   /** The same for a connection that carries file bytes. */
   dataWriteStallMs: 30_000,
@@ -147,7 +147,10 @@ export const NETWORK_LIMITS = {
   // registry
   /** Lease of a registration; three renewals may be missed. */
   leaseSeconds: 60,
-  /** How long a restarted relay says that it was: one and a half renewals. */
+  /**
+   * How long a relay reports that it has just restarted: one and a half
+   * renewals.
+   */
   comingBackSeconds: 30,
   /** How often a node renews, in a quiet relay. */
   renewSeconds: 20,
@@ -163,8 +166,8 @@ export const NETWORK_LIMITS = {
    */
   renewalsPerSecond: 250,
   /**
-   * How long a node may renew by one token: it signs anew every hour, and a
-   * token that leaked is of no use longer.
+   * How long a node may renew by one token: it signs again every hour, and a
+   * leaked token is useless after that.
    */
   renewalTokenMs: 3_600_000,
   /** Nodes that stay connected, to notice the relay's end: 40 KiB each. */
@@ -197,7 +200,7 @@ export const NETWORK_LIMITS = {
   greetingCount: 200,
   /** Nodes in one page of a listing (its bytes are bounded by the frame). */
   listingPageCount: 1_000,
-  /** Bytes of answers from the index that are encoded once for all who ask. */
+  /** Bytes of answers from the index that are encoded once for all clients. */
   hotAnswerBytes: 4 * MIB,
   /** How long a first page is reused: many clients begin there. */
   firstPageMs: 100,
@@ -265,9 +268,13 @@ export const NETWORK_LIMITS = {
    * connection to the relay, and a client's question, on busy machines.
    */
   indexPauseMs: 2_500,
-  /** With more changed fingerprints, all of them are told anew. */
+  /**
+   * With more changed fingerprints, a node sends all of its fingerprints again.
+   */
   indexChangeCount: 100_000,
-  /** Times in {@linkcode indexRetryMs} that a relay may ask for all names anew. */
+  /**
+   * Times in {@linkcode indexRetryMs} that a relay may ask for all names again.
+   */
   indexAnewCount: 4,
   /** How long a node waits after a relay refused its index. */
   indexRetryMs: 600_000,
@@ -275,7 +282,9 @@ export const NETWORK_LIMITS = {
   indexAskedCount: 64,
   /** Fingerprints that a client asks for; with more it asks all nodes. */
   indexAskedMostCount: 1_024,
-  /** Nodes in an answer from the index; of more, all are listed. */
+  /**
+   * Nodes in an answer from the index; if there are more, all nodes are listed.
+   */
   indexAnswerCount: 1_024,
   /** Nodes in a question about their indexes: 30 KiB of ids in a frame. */
   indexLookupCount: 500,
@@ -337,8 +346,9 @@ export const NETWORK_LIMITS = {
   /** An attached node that hears nothing for this time attaches again. */
   attachedIdleMs: 65_000,
   /**
-   * A registration waits so long for this machine's address in the other family:
-   * longer where a network drops that family, and it is then in the next one.
+   * How long a registration waits for this machine's address in the other
+   * family. If the network drops that family, the address comes with the next
+   * registration.
    */
   otherFamilyMs: 1_000,
   /** How often a node asks the relay whether others can dial it. */

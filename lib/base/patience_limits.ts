@@ -1,7 +1,7 @@
 /**
- * The limits of patience: how long a peer may make this program wait that only
- * says that it works, is slow, or was turned away. `limits.ts` holds them
- * together with the others.
+ * The limits of patience: how long this program waits for a peer that only says
+ * that it is working, is slow, or was refused. `limits.ts` holds them together
+ * with the others.
  *
  * @module
  */
@@ -9,23 +9,27 @@
 /** The unit is part of each name; the reason stands above the number. */
 export const PATIENCE_LIMITS = {
   /**
-   * Words at once that a node works on an answer: it says so every 5 s, and a
-   * network that stood still brings those of a minute together.
+   * Messages at once in which a node says that it works on an answer. It sends
+   * one every 5 s, and after a network failure those of a minute arrive
+   * together.
    */
   workingBurstCount: 16,
-  /** How often it may say so over a longer time. */
+  /** The average pause between such messages. */
   workingPauseMs: 2_500,
   /**
-   * Times that it may say so in one conversation: two hours, for the largest file
-   * on a slow disk.
+   * Such messages in one conversation: two hours, for the largest file on a
+   * slow disk.
    */
   workingCount: 1_440,
   /**
-   * How long a node may hash beside what it claims to hash, in one run, while
-   * another could answer: it may be hashing for others.
+   * Extra time for a node that hashes, in one run, while another node could
+   * answer: it may be hashing for others.
    */
   hashingMs: 30_000,
-  /** What it must hash of that beside: a slow card reads 10 MB/s. */
+  /**
+   * The rate at which it must hash the size that it claims: a slow card reads
+   * 10 MB/s.
+   */
   hashingBytesPerSecond: 5_000_000,
   /**
    * How long it may hash in all, whatever it claims, once another node has
@@ -33,23 +37,28 @@ export const PATIENCE_LIMITS = {
    */
   hashingMostMs: 300_000,
   /**
-   * How long a node may hash beside what it claims to hash, in one run, while no
-   * other could answer: it may be hashing for many others.
+   * Extra time for a node that hashes, in one run, while no other node could
+   * answer: it may be hashing for many others.
    */
   hashingAloneMs: 300_000,
-  /** What it must hash of that beside: a slow disk that others read as well. */
+  /**
+   * The rate at which it must hash in that case: a slow disk that others read
+   * too.
+   */
   hashingAloneBytesPerSecond: 1_000_000,
   /** After this time the user is told which node is awaited, and for what. */
   hashingTellMs: 2_000,
   /**
-   * How long a node may hash in one run before it says what it has, because of a
-   * grant, while there is no other: 180 GB from a hard disk. It claims no size.
+   * How long a node may hash in one run to check a grant before it answers, if
+   * there is no other node: 180 GB from a hard disk. It claims no size.
    */
   hashingFindMs: 1_800_000,
-  /** Of waiting for a source, after which it can be judged by its rate. */
+  /** How long to wait for a source before its rate is judged. */
   slowMs: 30_000,
-  /** How long a peer that was turned away may take to read why. */
+  /** How long a refused peer may take to read the reason. */
   partingMs: 1_000,
-  /** What is read of a peer that was turned away: it sent it before it knew. */
+  /**
+   * Bytes that are read from a refused peer, which sent them before it knew.
+   */
   partingBytes: 64 * 1024,
 };

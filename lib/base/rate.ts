@@ -85,7 +85,7 @@ export class AddressGroupRate {
     return Math.max(0, dueAt - now);
   }
 
-  /** Now and then forgets the groups that would start afresh anyway. */
+  /** From time to time forgets groups that have their full burst again. */
   #purge(now: number): void {
     if (--this.#untilPurge > 0) return;
     this.#untilPurge = PURGE_EVERY;

@@ -1,5 +1,5 @@
 /**
- * Opens regular files by names at which something else may lie. Opening a pipe
+ * Opens regular files at paths that may hold something else. Opening a pipe
  * waits until somebody writes to it, and a device may do anything.
  *
  * @module
@@ -8,7 +8,7 @@
 import { LIMITS } from "./limits.ts";
 import { within } from "./waiting.ts";
 
-/** Something else than a regular file is there. */
+/** There is something other than a regular file. */
 export class NotRegular extends Error {
   override readonly name = "NotRegular";
 
@@ -21,7 +21,7 @@ export class NotRegular extends Error {
 export interface OpenRegularOptions {
   /** Whether to write to it as well. */
   readonly write?: boolean;
-  /** Whether a link may stand for it; by default yes. */
+  /** Whether to follow a link; true by default. */
   readonly follow?: boolean;
 }
 

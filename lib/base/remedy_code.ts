@@ -57,7 +57,7 @@ export type RemedyCode =
   | "list_in_parts"
   /** Look at the list of files. */
   | "see_files"
-  /** Ask the nodes, too, that do not have it by the relay's index. */
+  /** Also ask the nodes that do not have it according to the relay's index. */
   | "ask_all"
   /** Look at the list of nodes. */
   | "see_nodes"

@@ -22,18 +22,18 @@ export const SWARM_LIMITS = {
   /** When so few pieces are left, a second source is asked for each. */
   swarmEndPieceCount: 4,
   /**
-   * A source must need this much longer for its pieces to lose one of a swarm to
-   * an idle one. What it sends nonetheless is sent for nothing: with `takeOverMs`
-   * a seventh of all pieces, in a swarm of 50 at 4 MB/s.
+   * A source loses a piece of a swarm to an idle source only if it needs this
+   * much longer. What it still sends is wasted: with `takeOverMs` a seventh of
+   * all pieces, in a swarm of 50 at 4 MB/s.
    */
   swarmTakeOverMs: 4_000,
   /** Clients of a swarm that one client dials. */
   swarmDialCount: 8,
   /**
-   * Of these, so many after the relay's first answer that names some, and as many
-   * more after each other: clients that begin together find the first of them in
-   * the first answer, and would all read from these and not from each other. With
-   * 8, half of a swarm of 50 had 24 readers, and many had none.
+   * Of these, how many a client dials after each answer of the relay that names
+   * some. Clients that begin together get the same first answer, and would all
+   * read from the same few. With 8, half of a swarm of 50 had 24 readers, and
+   * many had none.
    */
   swarmFirstDialCount: 4,
   /** Clients that read from it: more than it dials, so that newcomers get in. */
@@ -51,28 +51,32 @@ export const SWARM_LIMITS = {
    * others twice meanwhile.
    */
   swarmNearOfferMs: 6_000,
-  /** A holder whose link ended, or that could not be dialled, rests so long. */
+  /**
+   * A holder whose link ended, or that could not be dialled, is not dialled for
+   * this time.
+   */
   swarmRetryMs: 30_000,
-  /** The first time it rests this long, and each further time twice as long. */
+  /** The first of these pauses; each further one is twice as long. */
   swarmFirstRetryMs: 3_000,
   /** A client asks the relay for holders again after this time, then later. */
   swarmAskFirstMs: 1_000,
   /** At first, it asks often. */
   swarmAskSoonMs: 30_000,
-  /** How often that is: a client that has just begun knows few others. */
+  /** The pause at first: a client that has just begun knows few others. */
   swarmAskEveryMs: 3_000,
-  /** How often it asks later. */
+  /** The pause later. */
   swarmAskLaterMs: 15_000,
   /** Buffers that a client sends from: a file that it receives takes more. */
   swarmSendBytes: 8 * MIB,
   /**
-   * Readers of one content that are sent to at a time; the others wait. With 8, a
-   * swarm of 50 at 4 MB/s needs a tenth longer (1.43 copies and not 1.30).
+   * Readers of one content that are served at a time; the others wait. With 8,
+   * a swarm of 50 at 4 MB/s needs a tenth longer (1.43 copies and not 1.30).
    */
   swarmReaderCount: 4,
   /**
-   * Pieces that are sent again to readers that asked later, before the one that
-   * waits longest has its turn: those know better what they cannot get elsewhere.
+   * Pieces that are sent a second time to readers that asked later, before the
+   * reader that waits longest has its turn. Later readers know better what they
+   * cannot get elsewhere.
    */
   swarmPassCount: 7,
   /** Requests of one reader that wait: as many as its window allows. */
@@ -81,7 +85,7 @@ export const SWARM_LIMITS = {
   swarmFromBytes: 8 * MIB,
   /** How often a client looks whether others could help with a file. */
   swarmLookMs: 250,
-  /** They can where the rest of it would take so long from its nodes alone. */
+  /** They can help if the rest would take this long from its nodes alone. */
   swarmWorthMs: 4_000,
   /**
    * How long a client tries to reach a seed that is away: as long as its only
@@ -89,14 +93,14 @@ export const SWARM_LIMITS = {
    */
   swarmSeedPatienceMs: 45_000,
   /**
-   * A file ends when pieces of it were nowhere for so long: by then the relay
-   * has named new holders three times.
+   * A file fails when nobody has had some of its pieces for this time: by then
+   * the relay has named new holders three times.
    */
   swarmNowhereMs: 10_000,
   /** A lingering client stops after this time without a reader. */
   swarmQuietMs: 5_000,
   /**
-   * How long a client at a terminal goes on giving what it has saved, while
+   * How long a client at a terminal continues to serve what it has saved, while
    * somebody reads: a fleet starts within that.
    */
   swarmLingerMs: 30_000,

@@ -15,8 +15,8 @@ export function aborted(signal: AbortSignal): Promise<void> {
 }
 
 /**
- * Goes on with a value: at once if it is there, for a promise costs as much as
- * much of what goes on; else when it is.
+ * Calls `next` with a value: at once if it is no promise, because waiting for a
+ * promise can cost more than the call.
  */
 export function andThen<T, U>(
   value: T | Promise<T>,
@@ -52,9 +52,9 @@ export async function within<T>(
 }
 
 /**
- * The first result that `ask` gives for one of several, in their order. One that
- * gives none for `patienceMs` holds nobody up: the next is asked as well. The
- * signal tells `ask` that its result is no longer wanted.
+ * The first result that `ask` gives for one of several, in their order. If one
+ * gives none for `patienceMs`, the next is asked as well. The signal tells
+ * `ask` that its result is no longer wanted.
  */
 export async function firstGiven<Item, Result>(
   items: Iterable<Item>,

@@ -22,7 +22,9 @@ export const WEB_LIMITS = {
   webIdleMs: 60_000,
   /** The body of a request: PROPFIND sends some hundred bytes. */
   webBodyBytes: 64 * KIB,
-  /** A client that takes nothing for so long is a player that was left alone. */
+  /**
+   * A client that reads nothing for this time is a player that was left alone.
+   */
   webStallMs: 300_000,
   /** After this it gives way, where somebody else has no connection. */
   webStalledMs: 10_000,
@@ -33,7 +35,7 @@ export const WEB_LIMITS = {
   webOwnStalledMs: 250,
 
   // gateway
-  /** A list of all files is asked for again when it is so old. */
+  /** A list of all files is requested again when it is this old. */
   gatewayListFreshMs: 5_000,
   /** An old list is good enough if no new one has come by then. */
   gatewayListPatienceMs: 2_000,
@@ -43,7 +45,9 @@ export const WEB_LIMITS = {
   gatewayPageEntryCount: 1_500,
   /** Wrong tokens of one address in a minute. */
   gatewayLoginFailureCount: 5,
-  /** Looks at links, and downloads by them, of one address in a minute. */
+  /**
+   * Requests to see a link or to download by it, of one address in a minute.
+   */
   gatewayLinkCount: 60,
   /**
    * Links that a private relay has rejected in a minute. It rejects all of an
@@ -54,7 +58,7 @@ export const WEB_LIMITS = {
   gatewayLinkDownloadCount: 16,
   /** Connections to one node: players pause, and others share the rest. */
   gatewayNodeConnectionCount: 4,
-  /** A connection to a node that nobody uses is kept for so long. */
+  /** An unused connection to a node is kept for this time. */
   gatewayNodeIdleMs: 20_000,
   /** The content of a name is asked for again after this. */
   gatewayRememberMs: 2_000,
@@ -66,6 +70,9 @@ export const WEB_LIMITS = {
   gatewayReadersBytes: 32 * MIB,
   /** At least two pieces: one is sent while the next comes. */
   gatewaySmallWindowBytes: 512 * KIB,
-  /** After a seek so much is still taken; where more would come, we hang up. */
+  /**
+   * After a seek this much is still received; if more would come, the gateway
+   * hangs up.
+   */
   gatewayDrainBytes: 1 * MIB,
 };

@@ -1,6 +1,6 @@
 /**
- * What comes out of the store, checked as what comes from a stranger before it
- * is handed on, and counted where it is dropped.
+ * Checks items from the store like data from a stranger, passes on the valid
+ * ones, and counts the others.
  *
  * @module
  */
@@ -12,26 +12,26 @@ import type { Head, Sealing } from "./sealing.ts";
 
 /** Options of {@linkcode Incoming}. */
 export interface IncomingOptions {
-  /** This instance: what it wrote itself it knows better. */
+  /** This instance. Its own items are skipped. */
   readonly instance: string;
   readonly sealing: Sealing;
   readonly replicated: Replicated;
   readonly limits: Pick<Limits, "clusterItemBytes">;
 }
 
-/** Why something from the store was not taken. */
+/** Why something from the store was dropped. */
 export type DropReason =
   /** No instance of this relay wrote it. */
   | "forged"
   /** It is larger than any item. */
   | "too_large"
-  /** Its time was over. */
+  /** It had already expired. */
   | "over"
   | "stale"
   | "full"
   | "unproven";
 
-/** Takes what comes out of the store. */
+/** Checks and passes on what comes from the store. */
 export class Incoming {
   readonly #options: IncomingOptions;
   readonly #dropped = new Counts([
@@ -43,18 +43,18 @@ export class Incoming {
     this.#options = options;
   }
 
-  /** Items that were taken, renewals included. */
+  /** Accepted items, including renewals. */
   get takenCount(): number {
     return this.#taken;
   }
 
-  /** Items that were not, by reason. */
+  /** Dropped items, by reason. */
   get dropped(): Readonly<Record<string, number>> {
     return this.#dropped.snapshot();
   }
 
   /**
-   * Takes the heads of a batch. Returns the keys of the items whose bodies are
+   * Processes the heads of a batch. Returns the keys of items whose bodies are
    * needed.
    */
   renew(heads: readonly string[], storeNow: () => number): ItemKey[] {
@@ -82,7 +82,7 @@ export class Incoming {
     return [...unknown.values()];
   }
 
-  /** Takes items with their bodies. */
+  /** Processes items with their bodies. */
   async takeValues(
     values: readonly string[],
     storeNow: () => number,
@@ -119,7 +119,9 @@ export class Incoming {
     return { ...renewal, body };
   }
 
-  /** The head in a line; `undefined` if it is this instance's, or nobody's. */
+  /**
+   * The head in a line; `undefined` if it is this instance's own, or forged.
+   */
   #headIn(line: string): Head | undefined {
     const { sealing, instance } = this.#options;
     if (line.includes(` ${instance} `)) return undefined;

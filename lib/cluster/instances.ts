@@ -1,5 +1,5 @@
 /**
- * The instances of a relay, as they tell of themselves. Pure: time is an
+ * The other instances of a relay, from their own reports. Pure: time is an
  * argument.
  *
  * @module
@@ -8,7 +8,7 @@
 import type { Limits } from "../base/limits.ts";
 import type { InstanceRecord } from "./sealing.ts";
 
-/** The other instances that are there. */
+/** The other instances that are alive. */
 export class Instances {
   readonly #limits: Pick<Limits, "clusterInstanceMs" | "clusterInstanceCount">;
   readonly #byId = new Map<
@@ -23,7 +23,7 @@ export class Instances {
     this.#limits = limits;
   }
 
-  /** Learns of an instance that is there for another `leftMs`. */
+  /** Notes an instance that counts as alive for another `leftMs`. */
   note(
     { instance, address }: Pick<InstanceRecord, "instance" | "address">,
     leftMs: number,
@@ -36,12 +36,12 @@ export class Instances {
     this.#byId.set(instance, { address, until });
   }
 
-  /** From now on instances count as there for so much longer. */
+  /** From now on instances count as alive for `ms` longer. */
   hold(ms: number): void {
     this.#heldMs = ms;
   }
 
-  /** Where an instance can be dialled; `undefined` if it is not there. */
+  /** Where an instance can be dialled; `undefined` if it is not alive. */
   addressOf(instance: string, now: number): string | undefined {
     const found = this.#byId.get(instance);
     return found !== undefined && found.until + this.#heldMs > now
@@ -49,7 +49,7 @@ export class Instances {
       : undefined;
   }
 
-  /** Instances that are there. */
+  /** The number of instances that are alive. */
   count(now: number): number {
     for (const [instance, { until }] of this.#byId) {
       if (until + this.#heldMs <= now) this.#byId.delete(instance);

@@ -1,38 +1,40 @@
 /**
- * What an instance has still to write: the newest of each item, so that it never
- * grows beyond the number of items. Pure.
+ * What an instance must still write: only the newest state of each item, so it
+ * never has more entries than items. Pure.
  *
  * @module
  */
 
 import type { ItemKey, ItemKind } from "./replicator.ts";
 
-/** What is to be written of an item. */
+/** A change of an item that must be written. */
 export interface Pending extends ItemKey {
-  /** Whether its body is to be written as well. */
+  /** Whether its body must be written too. */
   readonly isNew: boolean;
-  /** The sequence at which it ended; `undefined` if it has not. */
+  /**
+   * The sequence number with which it ended; `undefined` if it has not ended.
+   */
   readonly endedAt?: number;
 }
 
-/** Items that wait to be written. */
+/** The items that must still be written. */
 export class Outbox {
   readonly #most: number;
   readonly #byKey = new Map<string, Pending>();
-  /** How many of them have ended. */
+  /** The number of these that have ended. */
   #ended = 0;
 
-  /** Of items that have ended it keeps at most so many. */
+  /** Keeps at most `most` items that have ended. */
   constructor(most: number) {
     this.#most = most;
   }
 
-  /** Items that wait. */
+  /** The number of waiting items. */
   get size(): number {
     return this.#byKey.size;
   }
 
-  /** An item has changed, or was renewed. */
+  /** Notes that an item has changed, or was renewed. */
   changed({ kind, id }: ItemKey, isNew: boolean): void {
     const key = kind + id;
     const before = this.#byKey.get(key);
@@ -42,19 +44,19 @@ export class Outbox {
     this.#byKey.set(key, { kind, id, isNew: hasNewBody });
   }
 
-  /** An item has ended. */
+  /** Notes that an item has ended. */
   ended({ kind, id }: ItemKey, sequence: number): void {
     const key = kind + id;
     const before = this.#byKey.get(key);
     if (before?.endedAt === undefined) {
-      // The others notice when its time is over.
+      // Without this, other instances drop the item when it expires.
       if (this.#ended >= this.#most) return;
       this.#ended++;
     }
     this.#byKey.set(key, { kind, id, isNew: false, endedAt: sequence });
   }
 
-  /** Takes out the first items, at most `most`. */
+  /** Removes and returns the first items, at most `most`. */
   take(most: number): Pending[] {
     const taken: Pending[] = [];
     for (const [key, pending] of this.#byKey) {
@@ -66,7 +68,7 @@ export class Outbox {
     return taken;
   }
 
-  /** Puts back what could not be written, unless something newer waits. */
+  /** Puts back items that could not be written, unless a newer change waits. */
   putBack(items: readonly Pending[]): void {
     for (const item of items) {
       const key = keyOf(item);
@@ -81,7 +83,10 @@ export class Outbox {
     }
   }
 
-  /** Forgets all but what has ended: all the rest is about to be written. */
+  /**
+   * Forgets all items except ended ones, because the caller is about to write
+   * all others.
+   */
   keepEnded(): void {
     for (const [key, { endedAt }] of this.#byKey) {
       if (endedAt === undefined) this.#byKey.delete(key);

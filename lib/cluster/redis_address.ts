@@ -7,7 +7,7 @@
 
 import { type Endpoint, formatEndpoint } from "../base/conn.ts";
 
-/** Where a Redis is, and how to enter. */
+/** The address of a Redis server, and the credentials for it. */
 export interface RedisAddress {
   readonly endpoint: Endpoint;
   readonly encrypted: boolean;
@@ -19,7 +19,7 @@ export interface RedisAddress {
 
 const DEFAULT_PORT = 6379;
 
-/** Reads an address; `undefined` if it is none. */
+/** Parses an address; `undefined` if it is not valid. */
 export function parseRedisAddress(text: string): RedisAddress | undefined {
   if (!URL.canParse(text)) return undefined;
   const { protocol, hostname, port, username, password, pathname, ...rest } =

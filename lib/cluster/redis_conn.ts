@@ -1,7 +1,7 @@
 /**
- * One connection to Redis. Commands go out at once, and replies come in their
- * order. One that does not come in time ends the connection: nothing waits in a
- * queue for Redis to return.
+ * One connection to Redis. Commands are sent at once, and replies come in the
+ * same order. A late reply ends the connection: nothing waits in a queue until
+ * Redis returns.
  *
  * @module
  */
@@ -21,9 +21,9 @@ export class RedisConn implements Disposable {
   readonly #conn: Conn;
   readonly #reader: ReplyReader;
   readonly #asked: Asked[] = [];
-  /** Why it is over. */
+  /** Why the connection ended. */
   #end: StoreError | undefined;
-  /** Writes go one after another. */
+  /** Writes happen one after another. */
   #writing: Promise<void> = Promise.resolve();
 
   /** A reply has at most `replyBytes`. */
@@ -36,8 +36,8 @@ export class RedisConn implements Disposable {
   /**
    * Sends a command, and waits for its reply.
    *
-   * @throws {StoreError} as Redis says, `timed_out` if it says nothing, or why
-   * the connection is over.
+   * @throws {StoreError} for an error of Redis, `timed_out` without a reply, or
+   * the reason why the connection has ended.
    */
   async ask(
     words: readonly string[],
@@ -118,7 +118,7 @@ function unreachable(cause: unknown): StoreError {
   return new StoreError("unreachable", "the connection has broken", { cause });
 }
 
-/** The first word of what Redis says, and what it means. */
+/** The first word of an error of Redis, and its meaning. */
 const TROUBLES: Readonly<Record<string, StoreTrouble>> = {
   ["OOM"]: "full",
   ["READONLY"]: "read_only",
@@ -134,10 +134,10 @@ const TROUBLES: Readonly<Record<string, StoreTrouble>> = {
   ["ASK"]: "moved",
 };
 
-/** An error of Redis, as this program words it. */
+/** Translates an error of Redis. */
 export function storeErrorOf({ text }: ReplyError): StoreError {
   const [code = ""] = text.split(" ");
-  // What a script ran into stands in its message.
+  // The error of a script contains the error that the script met.
   const inside = /\b(OOM|WRONGTYPE|READONLY)\b/.exec(text)?.[1] ?? "";
   const trouble = TROUBLES[code] ?? TROUBLES[inside] ??
     (/\bAUTH\b|password/.test(text) ? "not_allowed" : "failed");

@@ -1,6 +1,6 @@
 /**
- * What Redis does at once, in Lua. Each script first removes what somebody else
- * has put under its keys, so that it heals by itself.
+ * Scripts in Lua, which Redis runs as one step. Each first removes values of a
+ * wrong type from its keys, so damage repairs itself.
  *
  * @module
  */
@@ -68,9 +68,10 @@ return missing
 `;
 
 /**
- * Tells of an instance. KEYS: stream, order, count, instances. ARGV: the
- * instance, its text, the most instances. Returns the time, the count, the place
- * of the last batch, why nothing can be written, and the texts of all.
+ * Reports an instance. KEYS: stream, order, count, instances. ARGV: the
+ * instance, its text, the most instances. Returns the time, the count, the
+ * position of the last batch, why nothing can be written, and the texts of all
+ * instances.
  */
 export const BEAT = `${TYPED}
 local refused = ''

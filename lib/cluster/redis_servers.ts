@@ -13,27 +13,29 @@ import type { RedisConn } from "./redis_conn.ts";
 import type { Reply } from "./resp.ts";
 import { StoreError } from "./store.ts";
 
-/** Which server to dial. A Redis that is no cluster is the only one. */
+/** Selects the server to dial. Outside a cluster there is only one. */
 export class RedisServers {
   readonly #first: Endpoint;
   readonly #most: number;
-  /** The one that had the keys, then the others. */
+  /** The server that had the keys, then the others. */
   #known: readonly Endpoint[] = [];
   #turn = 0;
 
-  /** Knows the server that was named; learns at most `most` others. */
+  /**
+   * Starts with the server that the user named; learns at most `most` others.
+   */
   constructor(first: Endpoint, most: number) {
     this.#first = first;
     this.#most = most;
   }
 
-  /** The next server: after one that failed, another. */
+  /** The server to dial next; after a failure, a different one. */
   next(): Endpoint {
     const all = [...this.#known, this.#first];
     return all[this.#turn++ % all.length]!;
   }
 
-  /** A server has the keys; it knows these. */
+  /** Notes the server that has the keys, and all servers that it knows. */
   found(owner: Endpoint, all: readonly Endpoint[]): void {
     const others = all.filter((server) => !isSame(server, owner));
     this.#known = [owner, ...others.slice(0, this.#most)];
@@ -42,7 +44,7 @@ export class RedisServers {
 }
 
 /**
- * The server that has a key, if the one that is asked says that another has.
+ * The server that has a key, if the asked server says that another one has it.
  *
  * @throws {StoreError} as Redis says.
  */
@@ -56,7 +58,7 @@ export async function whereMoved(
     return undefined;
   } catch (error) {
     if (!(error instanceof StoreError)) throw error;
-    if (error.trouble === "wrong_type") return undefined; // the scripts heal it
+    if (error.trouble === "wrong_type") return undefined; // the scripts repair this
     const moved = /^MOVED \d+ (\S+)/.exec(String(error.cause))?.[1];
     const endpoint = moved === undefined ? undefined : endpointIn(moved);
     if (endpoint === undefined) throw error;
@@ -89,7 +91,10 @@ function listIn(reply: Reply | undefined): readonly Reply[] {
   return Array.isArray(reply) ? reply : [];
 }
 
-/** `undefined` if it is none: a server that does not know its own address. */
+/**
+ * `undefined` if it is not an endpoint, because a server does not know its own
+ * address.
+ */
 function endpointIn(text: string): Endpoint | undefined {
   try {
     return parseEndpoint(text, { zero: false });

@@ -126,7 +126,9 @@ class RedisNames {
     return `${this.#tag}:${name}`;
   }
 
-  /** Whether it is one of this relay's: others may be elsewhere. */
+  /**
+   * Whether a key belongs to this relay; other keys may be on other servers.
+   */
   isOurs(key: string): boolean {
     return key.startsWith(`${this.#tag}:`);
   }
@@ -161,9 +163,9 @@ function dialErrorOf(error: unknown, encrypted: boolean): Error {
 }
 
 interface RedisSessionOptions {
-  /** For all but the stream. */
+  /** For everything except the stream. */
   readonly commands: RedisConn;
-  /** For the stream alone, because it waits there. */
+  /** For the stream only, because commands block there. */
   readonly stream: RedisConn;
   readonly names: RedisNames;
   readonly limits: Limits;
@@ -223,8 +225,8 @@ class RedisSession implements StoreSession {
   }
 
   /**
-   * Pages in the order of their ends. An end only moves on, so an item that is
-   * renewed meanwhile comes twice, and none is left out.
+   * Pages are ordered by expiry. A renewal only moves an item to later pages,
+   * so an item may come twice, but none is missed.
    */
   async page(after: string | undefined): Promise<StorePage> {
     const { names, limits } = this.#options;
@@ -318,7 +320,7 @@ function wholeNumber(text: string | undefined): number {
   return number;
 }
 
-/** A place in a stream. */
+/** A position in a stream. */
 function placeIn(text: string): string {
   if (!/^\d{1,20}-\d{1,20}$/.test(text)) throw badReply();
   return text;

@@ -1,14 +1,14 @@
 /**
- * What the instances of one relay tell each other: nodes with a lease, uses of
- * links, holders of a swarm. A replicator carries items between them, and knows
- * nothing of what they mean. Types only.
+ * What the instances of one relay exchange: nodes with a lease, uses of links,
+ * holders of a swarm. A replicator carries these items, and does not know their
+ * meaning. Types only.
  *
  * @module
  */
 
 import type { Endpoint } from "../base/conn.ts";
 
-/** What an item stands for; one letter, as it is stored. */
+/** The kind of an item; one letter, as it is stored. */
 export type ItemKind =
   /** A node's lease. */
   | "n"
@@ -17,9 +17,9 @@ export type ItemKind =
   /** A client that holds contents for a swarm. */
   | "h";
 
-/** What an item is found by. */
+/** Identifies an item. */
 export interface ItemKey {
-  /** What it stands for. */
+  /** Its kind. */
   readonly kind: ItemKind;
   /** Letters, digits, `-`, `_` and `.`. */
   readonly id: string;
@@ -29,75 +29,80 @@ export interface ItemKey {
 export interface Item extends ItemKey {
   /** The higher one wins. */
   readonly sequence: number;
-  /** Milliseconds for which it is true. */
+  /** Milliseconds until it expires. */
   readonly leftMs: number;
-  /** Whether it is attached to its instance. */
+  /** Whether the node is attached to its instance. */
   readonly isAttached: boolean;
-  /** What others need to know of it. */
+  /** The data for other instances. */
   readonly body: string;
 }
 
-/** An item as it came from another instance. */
+/** An item of another instance. */
 export interface HeldItem extends Item {
   /** That instance. */
   readonly holder: string;
 }
 
-/** What became of an item from another instance. */
+/** What happened to an item from another instance. */
 export type TakeOutcome =
   | "taken"
-  /** A newer one is known, or it is over. */
+  /** A newer one is known, or it has expired. */
   | "stale"
   /** There is no room. */
   | "full"
-  /** It is not what it says that it is. */
+  /** Its signature or its id is wrong. */
   | "unproven";
 
-/** How much an instance knows of the others. */
+/** How much an instance knows about the others. */
 export type ClusterPhase =
-  /** The store does not answer: only what was known before is listed. */
+  /**
+   * The store does not answer: only nodes that were known before are listed.
+   */
   | "away"
-  /** The store answers, and not all is read or written yet. */
+  /** The store answers, but not everything is read and written yet. */
   | "stale"
-  /** All that the others hold is listed, and they list all of this one. */
+  /**
+   * This instance lists the nodes of all others, and they list all of its
+   * nodes.
+   */
   | "whole";
 
-/** The side of a relay that a replicator feeds, and asks. */
+/** The side of a relay that exchanges items with a replicator. */
 export interface Replicated {
-  /** What this instance holds under the key; `undefined` if nothing. */
+  /** The item that this instance holds under the key, if there is one. */
   current(key: ItemKey): Item | undefined;
-  /** All that this instance holds. */
+  /** All items that this instance holds. */
   own(): Iterable<ItemKey>;
   /** Takes an item of another instance. */
   take(item: HeldItem): Promise<TakeOutcome>;
   /**
-   * Takes what may have changed of an item without its body; `undefined` if the
-   * body is needed.
+   * Takes the part of an item that a renewal changes; `undefined` if the body
+   * is needed too.
    */
   renew(item: Omit<HeldItem, "body">): "extended" | "stale" | undefined;
-  /** An item has ended elsewhere before its time. */
+  /** Notes that an item ended elsewhere before it expired. */
   leave(item: ItemKey & Pick<Item, "sequence">): void;
-  /** Learns how much is known of the others. */
+  /** Notes how much is known about the others. */
   phase(phase: ClusterPhase): void;
 }
 
 /** A replicator in numbers. Counts are since its start. */
 export interface ClusterStats {
-  /** How much is known of the others. */
+  /** How much is known about the others. */
   readonly phase: ClusterPhase;
-  /** Instances that are there, this one included. */
+  /** Instances that are alive, including this one. */
   readonly instances: number;
-  /** Batches of the stream that are written and not read here yet. */
+  /** Batches of the stream that are written, but not yet read here. */
   readonly lagBatches: number;
-  /** For how long that has been more than none, in seconds. */
+  /** For how many seconds there have been such batches. */
   readonly lagSeconds: number;
   /** Items that wait to be written. */
   readonly waiting: number;
   /** Items written. */
   readonly written: number;
-  /** Items of others that were taken. */
+  /** Items of others that were accepted. */
   readonly taken: number;
-  /** Items of others that were not taken, by reason. */
+  /** Items of others that were dropped, by reason. */
   readonly dropped: Readonly<Record<string, number>>;
   /** Failures of the store, by kind. */
   readonly failures: Readonly<Record<string, number>>;
@@ -107,9 +112,9 @@ export interface ClusterStats {
 export interface ClusterEvent {
   /** The name of the event. */
   readonly event: "cluster";
-  /** How much is known of the others now. */
+  /** How much is known about the others now. */
   readonly phase: ClusterPhase;
-  /** Why the store is away, or does not take what is written. */
+  /** Why the store is away, or refuses writes. */
   readonly why?: string;
 }
 
@@ -117,7 +122,7 @@ export interface ClusterEvent {
 export interface Replicator extends AsyncDisposable {
   /** This instance. */
   readonly instance: string;
-  /** Begins; waits for nothing. */
+  /** Starts, and returns at once. */
   start(options: {
     replicated: Replicated;
     /** Where this instance can be dialled. */
@@ -125,20 +130,20 @@ export interface Replicator extends AsyncDisposable {
     onEvent: (event: ClusterEvent) => void;
   }): void;
   /**
-   * An item of this instance has changed. `isNew` says that its body has; else
-   * it was renewed.
+   * Notes that an item of this instance has changed. `isNew` means a new body;
+   * otherwise the item was only renewed.
    */
   changed(key: ItemKey, options: { isNew: boolean }): void;
-  /** An item has ended before its time. */
+  /** Notes that an item ended before it expired. */
   ended(key: ItemKey, sequence: number): void;
-  /** Where an instance can be dialled; `undefined` if it is not there. */
+  /** Where an instance can be dialled; `undefined` if it is not alive. */
   addressOf(instance: string): string | undefined;
   /**
-   * From now on other instances count as there for so much longer than they have
-   * said, because what they say may not arrive.
+   * From now on other instances count as alive for `ms` longer than they said,
+   * because their reports may not arrive.
    */
   hold(ms: number): void;
-  /** A code of a text, 22 characters, that only the instances can make. */
+  /** A code for a text, of 22 characters, which only the instances can make. */
   codeFor(text: string): string;
   /** A snapshot in numbers. */
   stats(): ClusterStats;

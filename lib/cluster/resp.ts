@@ -11,9 +11,9 @@ import { StoreError } from "./store.ts";
 /** A reply of Redis. */
 export type Reply = string | number | null | ReplyError | readonly Reply[];
 
-/** Redis says that it did not do something. */
+/** An error reply of Redis. */
 export class ReplyError {
-  /** What it says, as `CODE text`. */
+  /** The error, as `CODE text`. */
   readonly text: string;
 
   constructor(text: string) {
@@ -34,7 +34,7 @@ export function encodeCommand(words: readonly string[]): Uint8Array {
 const READ_BYTES = 64 * 1024;
 /** A line of a reply: a number, or a short text. */
 const LINE_BYTES = 4 * 1024;
-/** Lists in lists: replies of ours have four at most. */
+/** Nesting of lists; our replies have at most four levels. */
 const DEPTH_COUNT = 6;
 const CR = 13;
 const LF = 10;
@@ -58,8 +58,8 @@ export class ReplyReader {
   /**
    * The next reply.
    *
-   * @throws {StoreError} `bad_reply` if it is none, or too large; `unreachable`
-   * if the conn has ended.
+   * @throws {StoreError} `bad_reply` if it is invalid or too large;
+   * `unreachable` if the conn has ended.
    */
   read(): Promise<Reply> {
     this.#leftBytes = this.#replyBytes;
@@ -84,7 +84,7 @@ export class ReplyReader {
         const count = wholeNumber(rest);
         if (count < 0) return null;
         if (depth >= DEPTH_COUNT) throw badReply("too many nested lists");
-        this.#spend(count); // an item has a byte at least
+        this.#spend(count); // an item has at least one byte
         const items: Reply[] = [];
         while (items.length < count) items.push(await this.#read(depth + 1));
         return items;
@@ -126,7 +126,7 @@ export class ReplyReader {
     return this.#decoder.decode(bytes);
   }
 
-  /** Reads more, with room for `wanted` bytes that are not read yet. */
+  /** Reads more, with room for `wanted` unread bytes. */
   async #fill(wanted: number): Promise<void> {
     const kept = this.#buffer.subarray(this.#from, this.#to);
     if (wanted > this.#buffer.length) {

@@ -1,6 +1,6 @@
 /**
- * How items are written, so that an instance takes none that another instance
- * of the same relay has not written: each has a code under a key that comes from
+ * Writes items so that an instance accepts only those that an instance of the
+ * same relay has written. Each item has a code under a key that derives from
  * the relay's private key, which the store does not have. Pure.
  *
  * head = kind " " id " " sequence " " until " " holder " " mark " " code
@@ -14,14 +14,14 @@ import type { Item, ItemKey, ItemKind } from "./replicator.ts";
 
 /** The part of an item that a renewal changes. */
 export interface Head extends ItemKey, Pick<Item, "sequence"> {
-  /** Until when it is true, in milliseconds of the store's clock. */
+  /** When it expires, in milliseconds of the store's clock. */
   readonly until: number;
   /** The instance that holds it. */
   readonly holder: string;
   readonly mark: HeadMark;
 }
 
-/** What else a head says. */
+/** A flag in a head. */
 export type HeadMark =
   | "-"
   /** The node is attached to the holder. */
@@ -29,7 +29,7 @@ export type HeadMark =
   /** The item has ended. */
   | "w";
 
-/** An instance, as it tells of itself. */
+/** An instance's report about itself. */
 export interface InstanceRecord {
   readonly instance: string;
   readonly until: number;
@@ -48,7 +48,7 @@ const BODY = /^([\w-]{22}) ([^]*)$/;
 export class Sealing {
   readonly #key: Uint8Array;
 
-  /** `secret` is the same in all instances, and nobody else has it. */
+  /** `secret` is the same in all instances, and known to nobody else. */
   constructor(secret: string) {
     this.#key = deriveKey(new TextEncoder().encode(secret), "cluster");
   }
@@ -82,7 +82,7 @@ export class Sealing {
     return `${this.#codeOf("body", bodyText(item))} ${item.body}`;
   }
 
-  /** The body in a text; `undefined` if it is not that of the item. */
+  /** The body in a text; `undefined` if it does not belong to the item. */
   parseBody(
     text: string,
     item: Pick<Item, "kind" | "id" | "sequence">,
@@ -107,7 +107,7 @@ export class Sealing {
     return { instance: instance!, until: Number(until), address: address! };
   }
 
-  /** A code of a text that is none of the above. */
+  /** A code for a text of any other kind. */
   codeFor(text: string): string {
     return this.#codeOf("other", text);
   }

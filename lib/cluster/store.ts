@@ -1,13 +1,13 @@
 /**
- * Where the instances of a relay meet: it keeps their items, and a stream of
- * what has changed. Types, and the error of a store.
+ * The store in which the instances of a relay meet. It keeps their items, and a
+ * stream of changes. Types, and the error of a store.
  *
  * @module
  */
 
 import type { ItemKey } from "./replicator.ts";
 
-/** Why a store did not do what it was asked. */
+/** Why a store could not do what it was asked. */
 export type StoreTrouble =
   /** It cannot be reached, or has hung up. */
   | "unreachable"
@@ -17,24 +17,24 @@ export type StoreTrouble =
   | "timed_out"
   /** Its memory is full. */
   | "full"
-  /** It takes no writes: it is a copy of another one. */
+  /** It refuses writes, because it is a replica. */
   | "read_only"
-  /** It has just started, and reads its data. */
+  /** It has just started, and still reads its data. */
   | "loading"
-  /** It wants another user or password. */
+  /** It requires another user or password. */
   | "not_allowed"
-  /** Its certificate is not one that is trusted. */
+  /** Its certificate is not trusted. */
   | "not_trusted"
-  /** What stands under a key is of another type. */
+  /** A key has a value of another type. */
   | "wrong_type"
-  /** It is another store of its cluster that has the keys. */
+  /** Another server of its cluster has the keys. */
   | "moved"
-  /** It sends what no store sends, or more than it may. */
+  /** Its reply is invalid, or too large. */
   | "bad_reply"
-  /** It said something else. */
+  /** Any other error. */
   | "failed";
 
-/** A store did not do what it was asked. */
+/** A store could not do what it was asked. */
 export class StoreError extends Error {
   override readonly name = "StoreError";
   readonly trouble: StoreTrouble;
@@ -57,17 +57,17 @@ export interface StoreRow extends ItemKey {
   readonly hasEnded: boolean;
 }
 
-/** What a store says of itself, at one moment. */
+/** A store's report about itself. */
 export interface Beat {
   /** Milliseconds of its clock. */
   readonly nowMs: number;
   /** The number of the last batch of the stream. */
   readonly count: number;
-  /** The place of that batch. */
+  /** The position of that batch. */
   readonly position: string;
   /** Texts of the instances. */
   readonly instances: readonly string[];
-  /** Why it takes no writes, if it takes none. */
+  /** Why it refuses writes, if it does. */
   readonly refuses?: StoreError;
 }
 
@@ -83,7 +83,7 @@ export interface StoreBatch {
 export interface StorePage {
   /** Heads and bodies, a line break between them. */
   readonly values: readonly string[];
-  /** What the next page is asked for by; `undefined` on the last. */
+  /** The argument for the next page; `undefined` on the last one. */
   readonly next?: string;
 }
 
@@ -92,26 +92,26 @@ export interface StorePage {
  * if the store does not answer in time, and the conversation is then over.
  */
 export interface StoreSession extends Disposable {
-  /** Tells of this instance, and asks how things stand. */
+  /** Reports this instance, and asks for the store's state. */
   beat(self: { instance: string; text: string }): Promise<Beat>;
   /** Removes this instance. */
   resign(instance: string): Promise<void>;
   /**
-   * Writes items, unless newer ones are there, and one batch of the stream.
-   * Returns those whose body is not there.
+   * Writes items, unless the store has newer ones, and one batch of the stream.
+   * Returns those whose body the store lacks.
    */
   write(rows: readonly StoreRow[]): Promise<readonly ItemKey[]>;
-  /** A page of all items that are there. */
+  /** A page of all stored items. */
   page(after: string | undefined): Promise<StorePage>;
   /** The items under some keys. */
   fetch(keys: readonly ItemKey[]): Promise<readonly (string | undefined)[]>;
-  /** The batches after a place; waits a while if there is none. */
+  /** The batches after a position; waits a while if there are none. */
   follow(position: string): Promise<readonly StoreBatch[]>;
 }
 
 /** A store. */
 export interface Store {
-  /** Its address, as it may be shown. */
+  /** Its address without secrets, for messages. */
   readonly name: string;
   /** Begins a conversation. */
   open(signal: AbortSignal): Promise<StoreSession>;

@@ -1,8 +1,8 @@
 /**
- * A replicator over a store. It writes what this instance holds, in batches,
- * after the nodes have their answers; it reads all items once, and then follows
- * the stream of changes. When the store is away it tries again and again, and
- * afterwards writes and reads all anew.
+ * A replicator over a store. It writes the items of this instance in batches,
+ * after the nodes have their answers. It reads all items once, and then follows
+ * the stream of changes. If the store is away, it retries, and then writes and
+ * reads everything again.
  *
  * ```
  * away ──open──→ stale ──all read, all written──→ whole
@@ -43,7 +43,7 @@ import {
 /** Options of {@linkcode StoreReplicator}. */
 export interface StoreReplicatorOptions {
   readonly store: Store;
-  /** What all instances of the relay know, and nobody else. */
+  /** A secret of all instances of the relay. */
   readonly secret: string;
   readonly limits: Limits;
   /** Returns a number from 0 to below 1. */
@@ -69,17 +69,20 @@ export class StoreReplicator implements Replicator {
   #address = "";
   #running: Promise<void> | null = null;
   #phase: ClusterPhase = "away";
-  /** The store's clock, less this machine's. */
+  /** The store's clock minus this machine's. */
   #clockMs = 0;
-  /** The number of the last batch that was read, and where it stands. */
+  /** The number of the last batch that was read, and its position. */
   #readCount = 0;
   #position = "0-0";
-  /** The number of the last batch that was written, as far as is known. */
+  /**
+   * The number of the last batch that was written, as far as this instance
+   * knows.
+   */
   #lastCount = 0;
   #isLevelAt = 0;
   #mustReload = false;
   #isWritten = false;
-  /** Why a batch was not written last, and what this instance tells of itself. */
+  /** Why the last batch, or the report of this instance, was not written. */
   #refusal: StoreError | undefined;
   #muteness: StoreError | undefined;
   #written = 0;
@@ -114,7 +117,7 @@ export class StoreReplicator implements Replicator {
   }
 
   changed(key: ItemKey, { isNew }: { isNew: boolean }): void {
-    // With the store away all is written at its return.
+    // When the store returns, everything is written.
     if (this.#phase === "away") return;
     this.#outbox.changed(key, isNew);
     this.#wake.resolve();
@@ -162,7 +165,7 @@ export class StoreReplicator implements Replicator {
     return this.#phase !== "away" && this.#readCount >= this.#lastCount;
   }
 
-  /** Talks with the store until stopped, again after each failure. */
+  /** Talks to the store until stopped; starts again after each failure. */
   async #run(): Promise<void> {
     const { limits, store, random = Math.random } = this.#options;
     const { signal } = this.#stop;
@@ -187,7 +190,10 @@ export class StoreReplicator implements Replicator {
     }
   }
 
-  /** Reads all, writes all, and then goes on until one of both fails. */
+  /**
+   * Reads everything and writes everything, then follows changes until
+   * something fails.
+   */
   async #talk(session: StoreSession, onLoaded: () => void): Promise<void> {
     await this.#beat(session);
     this.#refusal = undefined;
@@ -214,7 +220,7 @@ export class StoreReplicator implements Replicator {
     }
   }
 
-  /** Asks how things stand, and sets the clock. */
+  /** Asks for the store's state, and sets the clock. */
   async #beat(session: StoreSession): Promise<Beat> {
     const { clusterInstanceMs } = this.#options.limits;
     const from = performance.now();
@@ -239,13 +245,13 @@ export class StoreReplicator implements Replicator {
     this.#lastCount = beat.count;
     this.#muteness = beat.refuses;
     if (this.#readCount >= beat.count) this.#isLevelAt = now;
-    // Its clock was set, or another store has taken its place: what was written
-    // by the old clock ends at the wrong time.
+    // The store's clock was set, or another store has taken its place. Items
+    // written with the old clock expire at the wrong time.
     if (jumpMs > clusterInstanceMs / 3 && this.#isWritten) this.#writeAll();
     return beat;
   }
 
-  /** Reads all items, and goes on from the end of the stream. */
+  /** Reads all items, then continues from the end of the stream. */
   async #load(session: StoreSession): Promise<void> {
     const { count, position } = await this.#beat(session);
     let after: string | undefined;
@@ -272,11 +278,11 @@ export class StoreReplicator implements Replicator {
     while (!over.aborted && !this.#stop.signal.aborted) {
       if (this.#mustReload) {
         await this.#load(session);
-        this.#writeAll(); // it may have lost what was written
+        this.#writeAll(); // it may have lost items
       }
       const batches = await session.follow(this.#position);
       for (const { count, position, heads } of batches) {
-        // Some were cut off before they were read, or all was removed.
+        // Some batches were removed before they were read.
         if (count !== this.#readCount + 1) {
           this.#mustReload = true;
           break;
@@ -298,7 +304,7 @@ export class StoreReplicator implements Replicator {
     }
   }
 
-  /** Writes what waits. */
+  /** Writes the waiting items. */
   async #write(session: StoreSession, over: AbortSignal): Promise<void> {
     const { limits } = this.#options;
     while (!over.aborted && !this.#stop.signal.aborted) {
@@ -318,7 +324,7 @@ export class StoreReplicator implements Replicator {
     }
   }
 
-  /** Returns why the store does not take writes, if it does not. */
+  /** Returns why the store refuses writes, if it does. */
   async #writeBatch(
     session: StoreSession,
     pending: readonly Pending[],
@@ -345,7 +351,7 @@ export class StoreReplicator implements Replicator {
     const holder = this.instance;
     const now = this.#storeNow();
     if (endedAt !== undefined) {
-      // Until then what was written before would be true.
+      // Earlier versions of the item would be valid until then.
       const until = Math.round(now + 1_000 * leaseMaxSeconds);
       const head = { kind, id, sequence: endedAt, until, holder };
       return {
@@ -371,7 +377,7 @@ export class StoreReplicator implements Replicator {
     };
   }
 
-  /** Looks again and again at how things stand. */
+  /** Asks for the store's state at regular intervals. */
   async #look(session: StoreSession, over: AbortSignal): Promise<void> {
     const { clusterBeatMs, clusterFollowMs } = this.#options.limits;
     for (;;) {
@@ -388,13 +394,14 @@ export class StoreReplicator implements Replicator {
     }
   }
 
-  /** Whole or stale, as things stand. */
+  /** Sets the phase to whole or stale. */
   #settle(): void {
     if (this.#phase === "away" || this.#stop.signal.aborted) return;
     const behindMs = performance.now() - this.#isLevelAt;
     const isBehind = !this.#isLevel &&
       behindMs > this.#options.limits.clusterFollowMs;
-    // A store that takes nothing from this one takes nothing from the others.
+    // A store that refuses writes of this instance refuses those of the others
+    // too.
     const refusal = this.#refusal ?? this.#muteness;
     const isWhole = this.#isWritten && refusal === undefined &&
       !this.#mustReload && !isBehind;
@@ -426,12 +433,12 @@ export class StoreReplicator implements Replicator {
   readonly #storeNow = (): number => this.#storeTime(performance.now());
 }
 
-/** Whether reading goes on although the store did not write. */
+/** Whether reading continues although the store refuses writes. */
 function isOfWritesAlone({ trouble }: StoreError): boolean {
   return trouble === "full" || trouble === "wrong_type" || trouble === "failed";
 }
 
-/** Waits, but not beyond the end of the conversation. */
+/** Waits, at most until the end of the conversation. */
 async function pause(ms: number, over: AbortSignal): Promise<void> {
   await within(new Promise<void>(() => {}), ms, over).catch(() => {});
 }

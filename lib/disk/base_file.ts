@@ -16,19 +16,19 @@ import type { Hasher } from "../transfer/hashing.ts";
 import { isInode } from "./left_file.ts";
 import { type HashedRun, hashRuns, runsToRead } from "./rehash.ts";
 
-/** Pieces in a row that are what they must be. */
+/** Consecutive pieces that have the right hashes. */
 export interface RightPieces {
   /** Number of the first. */
   readonly first: number;
   /** How many there are. */
   readonly count: number;
-  /** Their bytes, which may be used until the next are asked for. */
+  /** Their bytes; valid until the next run is requested. */
   readonly bytes: Uint8Array;
 }
 
 /** Options of {@linkcode BaseFile.rightPieces}. */
 export interface RightPiecesOptions {
-  /** Whether a piece is of use. */
+  /** Whether a piece is still needed. */
   readonly isWanted: (piece: number) => boolean;
   /** Hashes the pieces. */
   readonly hasher: Hasher;
@@ -36,11 +36,11 @@ export interface RightPiecesOptions {
   readonly signal: AbortSignal;
 }
 
-/** A file to take pieces from. Disposing closes it. */
+/** A file to copy pieces from. Disposing closes it. */
 export class BaseFile implements Disposable {
   /** Where it is. */
   readonly path: string;
-  /** Bytes that it had when it was opened. */
+  /** Its size when it was opened. */
   readonly size: number;
   readonly #file: Deno.FsFile;
   readonly #info: Deno.FileInfo;
@@ -53,7 +53,7 @@ export class BaseFile implements Disposable {
   }
 
   /**
-   * Opens the file that a person named.
+   * Opens the file that the user named.
    *
    * @throws {Failure} of kind `local` or `not_allowed`.
    */
@@ -61,7 +61,8 @@ export class BaseFile implements Disposable {
     let place = path;
     try {
       requireAccess(path, "read");
-      // Deno opens a link without, but then `stat` of the open file asks for it.
+      // Deno opens a link without this permission, but `stat` of the open file
+      // needs it.
       place = await Deno.realPath(path);
       requireAccess(place, "read");
       const info = await Deno.stat(path);
@@ -84,7 +85,7 @@ export class BaseFile implements Disposable {
     }
   }
 
-  /** Opens the file that is to be replaced, where it can be of use. */
+  /** Opens the file that is to be replaced, if its pieces can be used. */
   static async openReplaced(path: string): Promise<BaseFile | undefined> {
     try {
       const file = await openRegular(path, { follow: false });
@@ -95,7 +96,7 @@ export class BaseFile implements Disposable {
     }
   }
 
-  /** Throws where it is the file to be saved itself. */
+  /** Throws if it is the file that is being saved. */
   async requireOther(target: string): Promise<void> {
     const info = await Deno.lstat(target).catch(() => undefined);
     if (info === undefined || !isInode(info, this.#info)) return;
@@ -107,8 +108,8 @@ export class BaseFile implements Disposable {
   }
 
   /**
-   * The wanted pieces that are what a manifest says, in order. Ends early where
-   * the file cannot be read any more.
+   * The wanted pieces whose hashes are in the manifest, in order. Ends early if
+   * the file can no longer be read.
    */
   async *rightPieces(
     manifest: Manifest,
@@ -121,7 +122,7 @@ export class BaseFile implements Disposable {
       for await (const run of hashed) yield* rightIn(manifest, run);
     } catch (error) {
       signal.throwIfAborted();
-      if (isBug(error)) throw error; // else a node has the rest
+      if (isBug(error)) throw error; // the rest comes from a node
     }
   }
 
@@ -144,7 +145,7 @@ function unfit(
   });
 }
 
-/** The right pieces among those of a run, in rows. */
+/** The right pieces of a run, in groups of consecutive ones. */
 function* rightIn(
   manifest: Manifest,
   { first, bytes, hashes }: HashedRun,

@@ -1,5 +1,5 @@
 /**
- * What a person is told when the disk does not take a file.
+ * The messages for a file that cannot be saved.
  *
  * @module
  */
@@ -14,7 +14,7 @@ import {
 import { savingThereRemedy } from "../base/permission.ts";
 import { show } from "../base/text.ts";
 
-/** A failure of the disk, with what is to be done. */
+/** A failure of the disk, with its remedy. */
 export function cannot(verb: string, path: string, error: unknown): Failure {
   const remedy = error instanceof Deno.errors.NotCapable
     ? savingThereRemedy(dirname(path))

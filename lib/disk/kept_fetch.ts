@@ -13,7 +13,7 @@ import { cannot } from "./disk_failure.ts";
 import { partialPathOf } from "./partial_name.ts";
 
 const FETCH_BYTES = 16;
-// Two numbers as text; a longer file is none of ours.
+// Two numbers as text; we never write a longer file.
 const KEPT_BYTES = 88;
 
 /** A number that no other fetch has. */
@@ -33,10 +33,10 @@ export class KeptFetch {
   }
 
   /**
-   * The number of the fetch to `target` by the link with this pass; that of an
-   * earlier run, if there was one and its file is not there yet.
+   * The number of the fetch to `target` by the link with this pass. An earlier
+   * run's number is reused until its file is complete.
    *
-   * @throws {Failure} of kind `local` when it cannot be kept.
+   * @throws {Failure} of kind `local` if it cannot be stored.
    */
   static async open(target: string, pass: string): Promise<KeptFetch> {
     const path = placeOf(target);
@@ -56,7 +56,7 @@ export class KeptFetch {
     }
   }
 
-  /** The file is there, or the link is of no use: nobody will go on. */
+  /** Removes the number: the file is complete, or the link no longer works. */
   async discard(): Promise<void> {
     await Deno.remove(this.#path).catch((error) => {
       if (!(error instanceof Deno.errors.NotFound)) {
@@ -66,12 +66,15 @@ export class KeptFetch {
   }
 }
 
-/** No partial file has this name: what it would be of cannot end in a dot. */
+/**
+ * No partial file has this name, because the name of a file cannot end in a
+ * dot.
+ */
 function placeOf(target: string): string {
   return partialPathOf(`${target}.`);
 }
 
-/** What an earlier run has left; nothing where it cannot be understood. */
+/** The numbers of an earlier run; `undefined` if the file is not valid. */
 async function read(
   path: string,
 ): Promise<{ link: string; fetch: string } | undefined> {

@@ -15,12 +15,12 @@ import { PARTIAL_SUFFIX } from "../base/names.ts";
 import { NotRegular, openRegular } from "../base/regular_file.ts";
 import { show } from "../base/text.ts";
 
-/** What a file that only its owner may use is made with. */
+/** The mode of a file that only its owner may use. */
 export const PRIVATE_MODE = 0o600;
-/** What lets another than the owner write. */
+/** The mode bits that let others than the owner write. */
 export const OTHERS_WRITE = 0o022;
 
-/** What tells a file or folder from all others. */
+/** Identifies a file or folder on this machine. */
 export type Inode = Pick<Deno.FileInfo, "ino" | "dev">;
 
 /** Whether both are the same file. */
@@ -28,7 +28,10 @@ export function isInode(one: Inode, other: Inode): boolean {
   return one.ino === other.ino && one.dev === other.dev;
 }
 
-/** A file that cannot be used, by its own name: it may be hidden. */
+/**
+ * The failure for a file that cannot be used. It names the file itself, which
+ * may be hidden.
+ */
 export function unfit(path: string, why: string): Failure {
   return new Failure("local", {
     what: "Cannot resume partial file",
@@ -39,9 +42,9 @@ export function unfit(path: string, why: string): Failure {
 }
 
 /**
- * Opens what an earlier run left under `path`. Nothing where it has gone.
+ * Opens what an earlier run left under `path`; `undefined` if it is gone.
  *
- * @throws {Failure} of kind `local` when it is not this user's alone.
+ * @throws {Failure} of kind `local` if others than this user can use it.
  */
 export async function openLeft(
   path: string,
@@ -62,13 +65,17 @@ export async function openLeft(
   }
 }
 
-// Publishing gives a file its final name, and takes the other in the next call.
-// Between them a busy machine may run others for tenths of a second.
+// Publishing gives a file its final name, and removes the other in the next
+// call. A busy machine may run other processes between the two for tenths of a
+// second.
 const PUBLISHING_MS = 500;
 const LOOK_MS = 20;
 const IRREGULAR = "it is a link or no regular file";
 
-/** Opens a file, unless it has two names: another process may publish it. */
+/**
+ * Opens a file unless it has two names, because then another process may be
+ * publishing it.
+ */
 async function openUnlessPublished(
   path: string,
   options: { write: boolean },
@@ -76,7 +83,7 @@ async function openUnlessPublished(
   const named = await Deno.lstat(path);
   if (hasTwoNames(named)) return "published";
   const own = await ownFile(dirname(path));
-  // Before it is opened, too: a pipe or a device does something when it is.
+  // Also checked before opening: opening a pipe or a device has effects.
   refuse(path, { info: named, own });
   const file = await open(path, options);
   try {
@@ -118,7 +125,7 @@ async function open(
   }
 }
 
-/** Throws unless a file is what this user would have made. */
+/** Throws unless this user could have made the file. */
 function refuse(
   path: string,
   { info, own }: { info: Deno.FileInfo; own: Deno.FileInfo },
@@ -127,15 +134,15 @@ function refuse(
     throw unfit(path, IRREGULAR);
   }
   if (info.uid !== own.uid) throw unfit(path, "it belongs to another user");
-  // Some disks give all files one mode: ours has that as well.
+  // Some disks give all files one mode; then our file has it too.
   const more = (info.mode ?? 0) & OTHERS_WRITE & ~(own.mode ?? 0);
   if (more !== 0) throw unfit(path, "others can write to it");
 }
 
 /**
- * What a new file of this user's is like in `folder`. Found by making one: who
- * the user is would have to be asked with a permission of its own, and a disk
- * may give files to somebody else.
+ * Owner and mode of a new file of this user in `folder`. Makes one to find out:
+ * asking Deno for the user needs another permission, and some disks give files
+ * another owner.
  */
 async function ownFile(folder: string): Promise<Deno.FileInfo> {
   const path = join(folder, `.${crypto.randomUUID()}${PARTIAL_SUFFIX}`);
@@ -149,17 +156,17 @@ async function ownFile(folder: string): Promise<Deno.FileInfo> {
 }
 
 /**
- * Changes the mode of an open file that is under `path`, and of no other: a link
- * that was put there would lead the system's own call by name to another file.
+ * Changes the mode of an open file that is at `path`. The system's call by name
+ * would follow a link that somebody has put there.
  *
- * @throws {Failure} of kind `local` when something else is under that name.
+ * @throws {Failure} of kind `local` if something else is at that path.
  */
 export function changeMode(
   path: string,
   file: Deno.FsFile,
   mode: number,
 ): void {
-  if (Deno.build.os === "windows") return; // has no such modes
+  if (Deno.build.os === "windows") return; // Windows has no such modes
   const { O_RDONLY, O_NONBLOCK, O_NOFOLLOW } = constants;
   const descriptor = openSync(path, O_RDONLY | O_NONBLOCK | O_NOFOLLOW);
   try {

@@ -1,15 +1,15 @@
 /**
- * Looks at what lies under the final name of a file.
+ * Looks at what is at the final path of a file.
  *
  * @module
  */
 
 import { cannot } from "./disk_failure.ts";
 
-/** What is under the final name already. */
+/** What is already at the final path. */
 export type Occupant = "none" | "same_size" | "other" | "folder";
 
-/** Looks at what is under the final name. */
+/** Looks at what is at the final path. */
 export async function occupantOf(
   path: string,
   size: number,
@@ -22,8 +22,8 @@ export async function occupantOf(
 }
 
 /**
- * The same with a synchronous call, which takes a tenth of the time where there
- * are many files, and whether the file has no other name.
+ * The same with a synchronous call, which takes a tenth of the time if there
+ * are many files. Also says whether the file has only one name.
  */
 export function occupantAtOnce(
   path: string,
@@ -37,7 +37,7 @@ export function occupantAtOnce(
   }
 }
 
-/** Why something at a path is no file, in words; `undefined` if it is one. */
+/** Says why something at a path is not a file; `undefined` if it is one. */
 export async function notFileWhy(path: string): Promise<string | undefined> {
   const info = await Deno.lstat(path).catch(() => undefined);
   if (info === undefined || info.isFile) return undefined;

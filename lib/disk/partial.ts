@@ -40,11 +40,11 @@ import { REHASH_BYTES, rightPieces } from "./rehash.ts";
 export interface PartialFileOptions extends TargetOptions {
   /** Bytes of the whole. */
   readonly size: number;
-  /** What may write pieces where it hashes them. */
+  /** Hashes pieces, and may write them in the same place. */
   readonly hasher?: Hasher | undefined;
 }
 
-/** A file on its way. Its opener calls `finish`, `keep` or `discard`. */
+/** A file that is received. Its opener calls `finish`, `keep` or `discard`. */
 export class PartialFile implements Sink {
   /** The final name. */
   readonly path: string;
@@ -54,15 +54,15 @@ export class PartialFile implements Sink {
   readonly #folder: Inode;
   readonly #size: number;
   readonly #options: TargetOptions;
-  /** Bytes that it had when it was opened: behind them all is zeros. */
+  /** Its size when it was opened; everything after that is zeros. */
   readonly #heldBytes: number;
-  /** Pieces behind that which data was written to: no holes any more. */
+  /** Pieces after that with data: they are no longer holes. */
   readonly #filled = new Set<number>();
   #writes: Promise<void> = Promise.resolve();
-  /** The first error of a write: its pieces are missing from the file. */
+  /** The first error of a write; the pieces of that write are missing. */
   #failure: { error: unknown } | undefined;
   #lane: LaneFile | undefined;
-  /** Resolves once the lane has opened it, or cannot. */
+  /** Resolves when the lane has opened it, or has failed to. */
   #opening: Promise<void> = Promise.resolve();
   #closed = false;
 
@@ -88,7 +88,7 @@ export class PartialFile implements Sink {
    * Opens the partial file for `path`, new or left by an earlier run, for this
    * process alone.
    *
-   * @throws {Failure} of kind `local` when that cannot be, or another process
+   * @throws {Failure} of kind `local` if that is impossible, or another process
    * has it.
    */
   static async open(
@@ -113,28 +113,28 @@ export class PartialFile implements Sink {
   }
 
   /**
-   * Opens it where pieces are hashed as well, for {@linkcode save}; pieces that
-   * come before that has happened go by {@linkcode write}.
+   * Opens it in the lane that hashes pieces, for {@linkcode save}. Pieces that
+   * arrive earlier are written by {@linkcode write}.
    */
   async #openInLane(info: Inode, hasher: Hasher | undefined): Promise<void> {
-    // A lock keeps other handles out there, those of this process too.
+    // On Windows a lock excludes other handles, even of this process.
     if (Deno.build.os === "windows") return;
     try {
       this.#lane = await hasher?.open?.(this.#partialPath, info);
     } catch {
-      // The hasher has ended, which those learn who use it.
+      // The hasher has ended; its users get that error.
     }
   }
 
-  /** Closes it in the lane, also if it is being opened there. */
+  /** Closes it in the lane, even while it is being opened there. */
   async #closeInLane(): Promise<void> {
     await this.#opening;
     await this.#lane?.close();
   }
 
   /**
-   * Another descriptor of it, for reading; the caller closes it. It stays good
-   * when the file gets its final name.
+   * Another descriptor of it, for reading; the caller closes it. It still works
+   * after the file has its final name.
    *
    * @throws {Failure} of kind `local` if another file has its name.
    */
@@ -147,15 +147,15 @@ export class PartialFile implements Sink {
     throw cannot("save", this.path, new Deno.errors.NotFound("replaced"));
   }
 
-  /** Bytes that are there, right or not. */
+  /** Its size on the disk, whether the bytes are right or not. */
   async byteCount(): Promise<number> {
     return (await this.#file.stat()).size;
   }
 
   /**
-   * Hashes what is there already.
+   * Hashes the bytes that it already has.
    *
-   * @returns the pieces that are what they must be.
+   * @returns the pieces with the right hash.
    * @throws the signal's reason when aborted.
    */
   async resume(
@@ -173,8 +173,9 @@ export class PartialFile implements Sink {
   }
 
   /**
-   * Writes pieces to their place; one write after the other. What is zeros there
-   * already stays a hole. Of two writes of a piece the second counts.
+   * Writes pieces to their place, one write after the other. Zeros that are
+   * already there stay a hole. If a piece is written twice, the second write
+   * counts.
    */
   write(first: number, bytes: Uint8Array): Promise<void> {
     const pieceBytes = pieceLength(this.#size, 0);
@@ -202,7 +203,7 @@ export class PartialFile implements Sink {
     return write;
   }
 
-  /** Orders a write before all that follows, and remembers if it fails. */
+  /** Makes later writes wait for this one, and remembers its failure. */
   #follow(write: Promise<void>): void {
     const settled = write.catch((error) => {
       this.#failure ??= { error };
@@ -210,13 +211,13 @@ export class PartialFile implements Sink {
     this.#writes = this.#writes.then(() => settled);
   }
 
-  /** Waits for all writes; throws the error of the first that failed. */
+  /** Waits for all writes; throws the first error. */
   async #written(): Promise<void> {
     await this.#writes;
     if (this.#failure !== undefined) throw this.#failure.error;
   }
 
-  /** Has pieces written in the lane if they are right; as {@linkcode write}. */
+  /** As {@linkcode write}, but the lane writes the pieces that are right. */
   save(
     first: number,
     bytes: Uint8Array,
@@ -239,11 +240,11 @@ export class PartialFile implements Sink {
   }
 
   /**
-   * Has the pieces of a request saved where `conn` receives them, if that is
-   * possible.
+   * Has the pieces of a request saved in the lane that receives them, if that
+   * is possible.
    *
-   * @returns what tells how many have been saved, once no more of them come. It
-   * throws the error of the disk.
+   * @returns a function to call when no more of them arrive. It resolves to
+   * what was saved, and throws the error of the disk.
    */
   expect(
     conn: LaneConn,
@@ -281,8 +282,8 @@ export class PartialFile implements Sink {
   }
 
   /**
-   * Makes sure that pieces are zeros: writes them where an earlier run has left
-   * something, and nowhere else.
+   * Makes sure that pieces are zeros: writes zeros only if an earlier run has
+   * left other bytes there.
    */
   async clear(pieces: readonly number[]): Promise<void> {
     const pieceBytes = pieceLength(this.#size, 0);
@@ -294,7 +295,7 @@ export class PartialFile implements Sink {
     }
   }
 
-  /** Throws once the file has no name any more: all that is written is lost. */
+  /** Throws if the file has no name any more: it would be lost. */
   async #requireName(): Promise<void> {
     if (this.#file.statSync().nlink === 0) throw await this.#nameless();
   }
@@ -315,14 +316,14 @@ export class PartialFile implements Sink {
   }
 
   /**
-   * SHA-256 of all that was written, 64 hexadecimal digits. Throws if a write
-   * failed, and the signal's reason when aborted.
+   * SHA-256 of the file, 64 hexadecimal digits. Throws if a write failed, and
+   * the signal's reason when aborted.
    */
   async sha256(signal?: AbortSignal): Promise<string> {
     try {
       await this.#closeInLane();
       await this.#written();
-      // Zeros at the end are written only by this.
+      // This call alone writes the zeros at the end.
       await this.#file.truncate(this.#size);
       return await this.#hash(signal);
     } catch (error) {
@@ -338,7 +339,7 @@ export class PartialFile implements Sink {
     for (let left = this.#size; left > 0;) {
       signal?.throwIfAborted();
       const read = await this.#file.read(buffer.subarray(0, left));
-      if (read === null) break; // and so another hash
+      if (read === null) break; // the hash will then differ
       hash.update(buffer.subarray(0, read));
       left -= read;
     }
@@ -346,16 +347,15 @@ export class PartialFile implements Sink {
   }
 
   /**
-   * Makes what was written durable, unless the options say otherwise, and
-   * publishes it. Throws if a write failed,
-   * and keeps the partial file for another run.
+   * Makes the file durable, unless the options say otherwise, and publishes it.
+   * Throws if a write failed, and keeps the partial file for the next run.
    */
   async finish(): Promise<void> {
     try {
-      // A lane may still receive what others have delivered.
+      // The lane may still receive pieces that other nodes have delivered.
       await this.#closeInLane();
       await this.#written();
-      await this.#file.truncate(this.#size); // an older one may have been longer
+      await this.#file.truncate(this.#size); // an earlier version may have been longer
       await this.#file.utime(new Date(), new Date(writtenAt(this.#options)));
       const { sync = true } = this.#options;
       if (sync) await this.#file.sync();
@@ -367,7 +367,7 @@ export class PartialFile implements Sink {
       this.#close();
       if (sync) await syncFolder(dirname(this.path));
     } catch (error) {
-      // Where another was quicker with the same, nobody will go on with this.
+      // If another process saved the same file first, this one is not needed.
       const isDone = error instanceof Deno.errors.AlreadyExists &&
         await occupantOf(this.path, this.#size) === "same_size";
       await (isDone ? this.discard() : this.keep());
@@ -375,7 +375,7 @@ export class PartialFile implements Sink {
     }
   }
 
-  /** Throws unless it is under `name`, in the folder in which it was opened. */
+  /** Throws unless it has `name` in the folder in which it was opened. */
   async #requirePlace(name: string): Promise<void> {
     const folder = await Deno.stat(dirname(name));
     if (
@@ -390,7 +390,7 @@ export class PartialFile implements Sink {
     });
   }
 
-  /** Leaves what there is for another run. Idempotent. */
+  /** Keeps the partial file for the next run. Idempotent. */
   async keep(): Promise<void> {
     if (this.#closed) return;
     await this.#closeInLane();
@@ -398,7 +398,7 @@ export class PartialFile implements Sink {
     try {
       if (this.#options.sync ?? true) await this.#file.sync();
     } catch {
-      // What is not durable will not match its hash.
+      // If it is not durable, its hash will not match, and it is fetched again.
     }
     this.#close();
   }
@@ -415,7 +415,7 @@ export class PartialFile implements Sink {
   #close(): void {
     if (this.#closed) return;
     this.#closed = true;
-    this.#file.close(); // and with it the lock
+    this.#file.close(); // this also ends the lock
   }
 }
 
@@ -428,7 +428,7 @@ async function isGone(path: string): Promise<boolean> {
   }
 }
 
-/** Makes a call again that a signal has interrupted. */
+/** Repeats a call that a signal has interrupted. */
 async function uninterrupted<T>(call: () => Promise<T>): Promise<T> {
   for (;;) {
     try {

@@ -10,10 +10,10 @@ import { PARTIAL_SUFFIX } from "../base/names.ts";
 import { show } from "../base/text.ts";
 import { isInode, openLeft, PRIVATE_MODE } from "./left_file.ts";
 
-/** Why a file cannot be received that another process has. */
+/** The error if another process is receiving the same file. */
 export const OTHERS = new Error("another process has it");
 
-/** The name under which `path` is received. */
+/** The temporary name of `path`. */
 export function partialPathOf(path: string): string {
   const start = 1 + Math.max(
     path.lastIndexOf("/"),
@@ -31,15 +31,15 @@ export function partialPathOf(path: string): string {
 
 const encoder = new TextEncoder();
 const UNIT_BYTES = 3; // the most that a UTF-16 unit takes in UTF-8
-// What all usual disks take.
+// The longest name on all usual disks.
 const NAME_BYTES = 255;
 
 /**
  * Opens the partial file for `path`, new or left by an earlier run, for this
- * process alone. The caller closes it, and with it gives up the lock.
+ * process alone. The caller closes it, which also ends the lock.
  *
  * @throws {Failure} of kind `local` if another process has it, or if an earlier
- * one cannot be used.
+ * file cannot be used.
  */
 export async function openPartial(path: string): Promise<Deno.FsFile> {
   const partialPath = partialPathOf(path);
@@ -75,10 +75,10 @@ async function openNew(path: string): Promise<Deno.FsFile | undefined> {
   }
 }
 
-// Each time another process has to come and go between two calls.
+// Each retry means that another process came and went between two calls.
 const OPEN_TRIES = 3;
 
-/** The partial file, new or old; nothing where others come and go there. */
+/** The partial file, new or old; `undefined` if another process interferes. */
 async function openEither(path: string): Promise<Deno.FsFile | undefined> {
   for (let tries = 0; tries < OPEN_TRIES; tries++) {
     const file = await openNew(path) ??
@@ -88,7 +88,7 @@ async function openEither(path: string): Promise<Deno.FsFile | undefined> {
   return undefined;
 }
 
-/** Whether an open file is the one under `path`, and under no other name. */
+/** Whether an open file is at `path`, and has no other name. */
 async function isThere(file: Deno.FsFile, path: string): Promise<boolean> {
   try {
     const [open, named] = [await file.stat(), await Deno.lstat(path)];

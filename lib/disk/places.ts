@@ -1,5 +1,5 @@
 /**
- * Chooses and makes the folders for saved files, and finds what is in the way.
+ * Makes the folders for saved files, and finds what prevents saving.
  *
  * @module
  */
@@ -26,7 +26,7 @@ export interface Placed {
   readonly path: string;
 }
 
-/** Folders that files are saved in: made where they are missing. */
+/** The folders for saved files. Missing ones are made. */
 export class Folders {
   readonly #known = new Map<string, "new" | "old">();
   /** Folders with new folders in them, whose names are not durable yet. */
@@ -39,7 +39,10 @@ export class Folders {
     return this.#known.get(path) === "new";
   }
 
-  /** Makes sure of a folder; whether it is new, and so empty. */
+  /**
+   * Makes sure that a folder exists. Returns whether it is new, and therefore
+   * empty.
+   */
   async ensure(path: string): Promise<boolean> {
     const known = this.#known.get(path);
     if (known !== undefined) return known === "new";
@@ -66,8 +69,8 @@ export class Folders {
   }
 
   /**
-   * Refuses folders that a name asks for, and that are links to elsewhere. Where
-   * the person said to save may be one: that is their own word.
+   * Refuses folders in a name that are links to elsewhere. The output folder
+   * itself may be a link, because the user chose it.
    */
   async refuseLinks(path: string, name: string): Promise<void> {
     if (!path.endsWith(name)) return;
@@ -97,7 +100,7 @@ export class Folders {
     try {
       info = await Deno.stat(path);
     } catch (error) {
-      // A file has the place of a folder above.
+      // A file is where a parent folder should be.
       if (error instanceof Deno.errors.NotADirectory) {
         return await this.exists(dirname(path));
       }
@@ -113,8 +116,8 @@ export class Folders {
   }
 
   /**
-   * Makes the names of all folders durable that were made until now; nothing
-   * where they are.
+   * Makes the names of all new folders durable; `undefined` if they already
+   * are.
    */
   sync(): Promise<unknown> | undefined {
     if (this.#grown.size === 0) return this.#syncing;
@@ -182,8 +185,8 @@ async function isFolder(path: string): Promise<boolean> {
 }
 
 /**
- * Whether a failure of the disk concerns one file: somebody else has put
- * something in its place, or the disk does not take its name.
+ * Whether a failure of the disk concerns only one file: something else is in
+ * its place, or the disk does not accept its name.
  */
 export function isOfOneFile({ cause }: Failure): boolean {
   const code = systemErrorCode(cause);
@@ -203,12 +206,12 @@ const OF_NAMES: ReadonlySet<string> = new Set([
   "ENAMETOOLONG",
 ]);
 
-/** Whether a failure says that the place to save in is there no more. */
+/** Whether a failure says that the output folder no longer exists. */
 export function isPlaceGone({ kind, cause }: Failure): boolean {
   return kind === "local" && cause instanceof Deno.errors.NotFound;
 }
 
-/** Something is where a file is to be saved, that is never replaced. */
+/** The failure if something that is never replaced is at the file's path. */
 export function inTheWay(path: string, why: string): Failure {
   return new Failure("local", {
     what: "Cannot save file",
@@ -218,7 +221,7 @@ export function inTheWay(path: string, why: string): Failure {
   });
 }
 
-/** A file, or something else as `why` says, is where one is to be saved. */
+/** The failure if a file, or what `why` says, is at the file's path. */
 export function existsAlready(
   path: string,
   why = "it already exists with different content",
@@ -232,20 +235,20 @@ export function existsAlready(
 }
 
 /**
- * Whether the disk below a folder, which need not be there yet, keeps two files
- * whose names differ in case or in their Unicode form alone. Found by making
- * one: what a disk does depends on how it was made, and not on the system.
+ * Whether the disk below a folder keeps two files whose names differ only in
+ * case or in their Unicode form. The folder need not exist. Makes a file to
+ * find out: this depends on how the disk was formatted, not on the system.
  */
 export async function tellsNamesApart(folder: string): Promise<boolean> {
   for (let at = folder;; at = dirname(at)) {
-    // Of one letter in two cases and two forms.
+    // A name with two cases and two Unicode forms.
     const name = `.${crypto.randomUUID()}-\u00e9${PARTIAL_SUFFIX}`;
     const path = join(at, name);
     try {
       (await Deno.open(path, { write: true, createNew: true })).close();
     } catch (error) {
       if (error instanceof Deno.errors.NotFound && at !== dirname(at)) continue;
-      return false; // whatever is wrong shows when files are saved
+      return false; // saving a file will report what is wrong
     }
     try {
       const others = [name.toUpperCase(), name.normalize("NFD")];

@@ -10,26 +10,26 @@ import { systemErrorCode } from "../base/errors.ts";
 import { LIMITS } from "../base/limits.ts";
 import { PARTIAL_SUFFIX } from "../base/names.ts";
 
-/** What a file is to be once it is there. */
+/** The properties of the saved file. */
 export interface TargetOptions {
-  /** Whether it may replace another. */
+  /** Whether it may replace another file. */
   readonly overwrite: boolean;
   /** Time of writing to give it, in milliseconds since 1970. */
   readonly modifiedMs: number;
-  /** Whether it can be run, by all whom the process's mask lets. */
+  /** Whether it is executable, as far as the umask allows. */
   readonly isExecutable?: boolean | undefined;
-  /** Whether it is durable before it counts as saved; by default it is. */
+  /** Whether it must be durable before it counts as saved; true by default. */
   readonly sync?: boolean | undefined;
 }
 
-/** Time of writing to give a file: a stranger's number, if a file can have it. */
+/** The time of writing for a file: the peer's number, if a file can have it. */
 export function writtenAt({ modifiedMs }: TargetOptions): number {
   const { fileTimeFirstMs, fileTimeLastMs } = LIMITS;
   const isKept = modifiedMs >= fileTimeFirstMs && modifiedMs <= fileTimeLastMs;
   return isKept ? modifiedMs : Date.now();
 }
 
-/** Gives a file its final name; it has no other after that. */
+/** Gives a file its final name and removes the temporary one. */
 export async function publish(
   from: string,
   to: string,
@@ -40,7 +40,7 @@ export async function publish(
     await Deno.link(from, to);
   } catch (error) {
     if (!hasNoLinks(error)) throw error;
-    // A place is taken before it is filled: nobody else's is.
+    // Takes the place first, so that no other file can be overwritten.
     (await Deno.open(to, { write: true, createNew: true })).close();
     return await Deno.rename(from, to);
   }
@@ -54,28 +54,28 @@ export function hasNoLinks(error: unknown): boolean {
     code === "ENOSYS" || code === "EMLINK";
 }
 
-/** Makes the names in a folder durable, where the system can. */
+/** Makes the names in a folder durable, if the system can. */
 export async function syncFolder(folder: string): Promise<void> {
   try {
     using opened = await Deno.open(folder, { read: true });
     await opened.sync();
   } catch (error) {
-    // Some systems open no folders; a disk that failed is another matter.
+    // Some systems cannot open folders; a failed disk is an error.
     if (systemErrorCode(error) === "EIO") throw error;
   }
 }
 
-/** Modes that new files are made with, before the mask: never with setuid. */
+/** Modes of new files before the umask; never with setuid. */
 const MADE_MODE = { plain: 0o666, executable: 0o777 } as const;
 
 let mode: Promise<number> | undefined;
-// Each time another process has to ask at the same moment.
+// Each retry means that another process does the same at this moment.
 const MODE_TRIES = 10;
 
 /**
- * The mode that files usually get in `folder`, the process's mask applied, or
- * those that can be run. Found by making one: asking for the mask needs a
- * permission of its own.
+ * The mode of new files in `folder`, plain or executable, after the umask.
+ * Makes a file to find out, because asking Deno for the umask needs another
+ * permission.
  */
 export async function usualMode(
   folder: string,
@@ -90,11 +90,12 @@ export async function usualMode(
 
 async function findMode(folder: string): Promise<number> {
   for (let tries = 1;; tries++) {
-    // One name for all: what a killed run has left of it is removed by the next.
-    // Where another user's cannot be, the last try has a name of its own.
+    // All runs use one name, so the next run removes what a killed run has
+    // left. If another user's file cannot be removed, the last try uses a new
+    // name.
     const own = tries === MODE_TRIES ? `-${crypto.randomUUID()}` : "";
     const path = join(folder, `.mode${own}${PARTIAL_SUFFIX}`);
-    await Deno.remove(path).catch(ignore); // there is none, as a rule
+    await Deno.remove(path).catch(ignore); // usually there is none
     try {
       using file = await Deno.open(path, {
         write: true,
@@ -110,7 +111,10 @@ async function findMode(folder: string): Promise<number> {
   }
 }
 
-/** Removes the partial name of a file that was published, and not parted from. */
+/**
+ * Removes the partial name of a file that was published under its final name
+ * too.
+ */
 export async function removePublished(
   partial: string,
   final: string,
@@ -128,7 +132,7 @@ export async function removePublished(
   }
 }
 
-/** Lets pass that a file is gone: another process has removed it. */
+/** Ignores that a file is gone: another process has removed it. */
 export function ignoreGone(error: unknown): void {
   if (!(error instanceof Deno.errors.NotFound)) throw error;
 }

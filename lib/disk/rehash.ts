@@ -14,12 +14,12 @@ import {
   type Hasher,
 } from "../transfer/hashing.ts";
 
-/** Bytes that are read back and hashed at once. */
+/** Bytes that are read back and hashed in one step. */
 export const REHASH_BYTES = 1024 * 1024;
 
 /**
- * The pieces of an open file that are what its manifest says. A file that is
- * shorter than that has fewer.
+ * The pieces of an open file whose hashes are in its manifest. If the file is
+ * too short, its last pieces are missing.
  */
 export async function* rightPieces(
   file: Deno.FsFile,
@@ -35,7 +35,10 @@ export async function* rightPieces(
   }
 }
 
-/** The hashes of the pieces of a file of `size` bytes, as far as it has them. */
+/**
+ * The hashes of the pieces of a file of `size` bytes, up to the end of the
+ * file.
+ */
 async function* hashesOf(
   file: Deno.FsFile,
   options: HashRunsOptions,
@@ -47,15 +50,15 @@ async function* hashesOf(
   }
 }
 
-/** Pieces in a row. */
+/** Consecutive pieces. */
 export interface PieceRun {
   readonly first: number;
   readonly count: number;
 }
 
 /**
- * The pieces of a file of `size` bytes that one of `found` bytes can have, and
- * that are wanted, in runs to be read at once.
+ * The wanted pieces of a file of `size` bytes that its first `found` bytes can
+ * hold, in runs that are read in one step.
  */
 export function* runsToRead(
   { size, found, isWanted = () => true }: {
@@ -84,17 +87,17 @@ export interface HashedRun extends PieceRun, Hashed {}
 
 /** Options of {@linkcode hashRuns}. */
 export interface HashRunsOptions {
-  /** Bytes of the file that it may be. */
+  /** Size of the complete file. */
   readonly size: number;
   readonly hasher: Hasher;
-  /** Ends it between two runs. */
+  /** Stops between two runs. */
   readonly signal?: AbortSignal | undefined;
 }
 
 /**
- * Reads and hashes pieces of an open file; the next are read while some are
- * being hashed. Ends where the file has become shorter. The bytes may be used
- * until the next are asked for.
+ * Reads and hashes pieces of an open file; the next run is read while one is
+ * being hashed. Ends early if the file has become shorter. The bytes are valid
+ * until the next run is requested.
  *
  * @throws the signal's reason when aborted.
  */
@@ -104,7 +107,8 @@ export async function* hashRuns(
   { size, hasher, signal }: HashRunsOptions,
 ): AsyncGenerator<HashedRun> {
   const pieceBytes = pieceBytesOf(size);
-  // New buffers cost as much as reading: pages of them have to be cleared.
+  // Buffers are reused: a new one costs as much as reading, because the system
+  // clears its pages.
   const spare: Uint8Array[] = [];
   const read = async () => {
     signal?.throwIfAborted();
@@ -116,7 +120,7 @@ export async function* hashRuns(
     const buffer = room?.length === length ? room : new Uint8Array(length);
     if (!await readAt(file, start, buffer)) return undefined;
     const hashing = hasher.hash(buffer, pieceBytes);
-    hashing.catch(() => {}); // thrown below, unless nobody asks any more
+    hashing.catch(() => {}); // the error is thrown below, if the caller continues
     return { run, hashing };
   };
   for (let next = await read(); next !== undefined;) {
@@ -128,7 +132,7 @@ export async function* hashRuns(
   }
 }
 
-/** Fills a buffer from a place on; false where the file ends before. */
+/** Fills a buffer from a position; `false` if the file ends before. */
 async function readAt(
   file: Deno.FsFile,
   start: number,
@@ -144,7 +148,7 @@ async function readAt(
 }
 
 /**
- * Whether a file has the content of a manifest; not where it cannot be read.
+ * Whether a file has the content of a manifest; `false` if it cannot be read.
  *
  * @throws the signal's reason when aborted.
  */
@@ -172,15 +176,15 @@ export async function hasContent(
 /** Options of {@linkcode contentIdAt}. */
 export interface ContentIdOptions extends HashRunsOptions {
   /**
-   * Whether the caller saw a regular file there, in the same turn. Then a small
-   * file is opened without another look.
+   * Whether the caller has just seen a regular file there, in the same turn. A
+   * small file is then opened without another check.
    */
   readonly isFresh?: boolean | undefined;
 }
 
 /**
- * The content id of what is at a path; nothing where that is not a file of `size`
- * bytes, or cannot be read.
+ * The content id of the file at a path; `undefined` if it is not a file of
+ * `size` bytes, or cannot be read.
  *
  * @throws the signal's reason when aborted.
  */
@@ -203,15 +207,19 @@ export async function contentIdAt(
 
 const ROOM = new Uint8Array(HASHED_AT_ONCE_BYTES + 1);
 
-/** With synchronous calls: of 4 KiB they take a fifth of the time of others. */
+/**
+ * With synchronous calls: for 4 KiB they take a fifth of the time of
+ * asynchronous ones.
+ */
 function hashSmall(
   path: string,
   { size, isFresh = false }: ContentIdOptions,
 ): Uint8Array<ArrayBuffer> | undefined {
-  // A pipe would wait.
+  // Opening a pipe would wait.
   if (!isFresh && !Deno.lstatSync(path).isFile) return undefined;
   using file = Deno.openSync(path, { read: true });
-  // One more, so that a longer file shows; a read that is short has met the end.
+  // One byte more, to notice a longer file. A short read means the end of the
+  // file.
   const bytes = ROOM.subarray(0, size + 1);
   let filled = 0;
   while (filled < size || filled === 0) {
@@ -240,7 +248,8 @@ async function hashLarge(
 }
 
 /**
- * SHA-256 of what is at a path, in hexadecimal; nothing where it cannot be read.
+ * SHA-256 of the file at a path, in hexadecimal; `undefined` if it cannot be
+ * read.
  *
  * @throws the signal's reason when aborted.
  */

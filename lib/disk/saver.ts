@@ -1,7 +1,7 @@
 /**
- * Where small files are saved: on the spot, or in a worker that takes many with
- * each order. Files that come while the worker is busy make up the next order:
- * each order wakes a thread, and each syncs its folders.
+ * Saves small files: directly, or in a worker that takes many files with each
+ * order. Files that arrive while the worker is busy form the next order,
+ * because each order wakes a thread and syncs its folders.
  *
  * @module
  */
@@ -9,37 +9,40 @@
 import { LIMITS } from "../base/limits.ts";
 import { type FileToSave, makeSaver, type SaverOutcome } from "./saver_code.ts";
 
-/** What a saver is told to do. */
+/** The files that a saver must save together. */
 export interface SaverOrder {
   readonly id: number;
   readonly files: readonly FileToSave[];
 }
 
-/** What it answers. */
+/** The answer to an order. */
 export interface SaverReply {
   readonly id: number;
   readonly outcomes: readonly SaverOutcome[];
 }
 
-/** The way to what saves the files of an order. */
+/** The connection to the code that saves the files of an order. */
 export interface SaverPort {
-  /** Sends an order. The bytes of its files stay until it is answered. */
+  /**
+   * Sends an order. The bytes of its files must stay unchanged until the
+   * answer.
+   */
   send(order: SaverOrder): void;
-  /** Takes the answers. */
+  /** Gets the answers. */
   onReply: (reply: SaverReply) => void;
-  /** Hears that no more answers will come. */
+  /** Called when no more answers will come. */
   onEnd: (error: Error) => void;
   /** Ends it at once. */
   terminate(): void;
 }
 
-/** A file that waits, and whom to tell. */
+/** A file that waits, and the promise to settle. */
 interface Waiting {
   readonly file: FileToSave;
   readonly answer: PromiseWithResolvers<SaverOutcome>;
 }
 
-// One that is being saved, and one that is there when it is through.
+// One order that is being saved, and one that is ready when it ends.
 const ORDERS_AT_ONCE = 2;
 
 /** Saves small files. Disposing ends it; files that wait reject. */
@@ -52,7 +55,7 @@ export class Saver implements Disposable {
   #nextId = 0;
   #ended: Error | null = null;
 
-  /** Takes the port over. */
+  /** Takes ownership of the port. */
   constructor(
     port: SaverPort,
     { mostFiles = LIMITS.savedTogetherCount }: { mostFiles?: number } = {},
@@ -63,18 +66,21 @@ export class Saver implements Disposable {
     port.onEnd = (error) => this.#end(error);
   }
 
-  /** Saves one. The bytes may be used again when it resolves. */
+  /** Saves one file. The caller may reuse the bytes when it resolves. */
   save(file: FileToSave): Promise<SaverOutcome> {
     if (this.#ended !== null) return Promise.reject(this.#ended);
     const answer = Promise.withResolvers<SaverOutcome>();
     this.#waiting.push({ file, answer });
-    // Those that are saved in the same turn share an order.
+    // Files that are saved in the same turn share an order.
     if (this.#waiting.length === 1) queueMicrotask(() => this.#order());
     else if (this.#waiting.length === this.#mostFiles) this.#order();
     return answer.promise;
   }
 
-  /** Sends an order; another before the answer only if it is full. */
+  /**
+   * Sends an order. While an order waits for its answer, sends the next only if
+   * it is full.
+   */
   #order(): void {
     while (this.#orders.size < ORDERS_AT_ONCE && this.#waiting.length > 0) {
       const isFull = this.#waiting.length >= this.#mostFiles;
@@ -114,12 +120,12 @@ function openInOrder(mostOpen: number): number {
   return Math.max(1, Math.floor(mostOpen / ORDERS_AT_ONCE));
 }
 
-/** A message with a part of a buffer would carry the whole of it. */
+/** Copies a part of a buffer: a message would carry the whole buffer. */
 function own(bytes: Uint8Array): Uint8Array {
   return bytes.buffer instanceof SharedArrayBuffer ? bytes : bytes.slice();
 }
 
-/** Saves on the spot: what a few files, or a quick disk, cost least with. */
+/** Saves directly, which is best for a few files or a quick disk. */
 export function saverHere(mostOpen: number): Saver {
   const save = makeSaver(() => import("node:fs"), openInOrder(mostOpen));
   const port: SaverPort = {
@@ -135,7 +141,7 @@ export function saverHere(mostOpen: number): Saver {
   return new Saver(port);
 }
 
-/** Starts a worker, some 40 ms in which orders wait. */
+/** Starts a worker. Orders wait for about 40 ms until it runs. */
 export function startSaver(mostOpen: number): Saver {
   const most = openInOrder(mostOpen);
   const code = `const save = (${makeSaver})(() => import("node:fs"), ${most});

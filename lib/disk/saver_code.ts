@@ -15,24 +15,24 @@ import type {
   openSync,
 } from "node:fs";
 
-/** A small file to be saved, with all that a saver needs to know. */
+/** A small file to save, with everything that a saver needs. */
 export interface FileToSave {
   /** Its final name. */
   readonly path: string;
-  /** Its name until it is complete. */
+  /** Its temporary path. */
   readonly partialPath: string;
   readonly bytes: Uint8Array;
-  /** The mode that it is made with. */
+  /** The mode with which it is made. */
   readonly mode: number;
-  /** The mode that it gets before it is published, where that is another. */
+  /** The mode that it gets before it is published, if that is different. */
   readonly finalMode: number | undefined;
   /** Time of writing to give it, in milliseconds since 1970. */
   readonly writtenMs: number;
   /** Whether it may replace another. */
   readonly overwrite: boolean;
   /**
-   * The folder that it is in, if the file and its name there are to be durable
-   * before it counts as saved.
+   * Its folder, if the file and its name must be durable before it counts as
+   * saved.
    */
   readonly syncedIn: string | undefined;
 }
@@ -46,12 +46,15 @@ export interface SaverError {
   readonly code: string | undefined;
 }
 
-/** What became of a file. */
+/** The outcome for one file. */
 export type SaverOutcome =
   | { readonly kind: "saved" }
-  /** A partial file is there: an earlier run left it, or another writes it. */
+  /**
+   * There is a partial file: an earlier run left it, or another process writes
+   * it.
+   */
   | { readonly kind: "taken" }
-  /** Something else came to be under the partial name. */
+  /** Something else has taken the partial name. */
   | { readonly kind: "replaced" }
   | { readonly kind: "failed"; readonly error: SaverError };
 
@@ -70,19 +73,19 @@ export type SaveFiles = (
 ) => Promise<SaverOutcome[]>;
 
 /**
- * A function that saves files, up to `mostOpen` at a time. It remembers how quick
- * the disk is. Loading `node:fs` takes as long as saving a hundred files, so it
- * happens only for files that need it.
+ * A function that saves files, up to `mostOpen` at a time. It remembers how
+ * quick the disk is. `node:fs` is loaded only for files that need it, because
+ * loading takes as long as saving a hundred files.
  */
 export function makeSaver(
   load: () => Promise<SaverTools>,
   mostOpen: number,
 ): SaveFiles {
-  // From here on it pays that several files wait for the disk at once: a call
-  // through a thread takes 0.1 ms of its own.
+  // If syncing takes longer, several files wait for the disk at once. Below
+  // this it does not pay: a call through a thread takes 0.1 ms.
   const slowSyncMs = 1;
   const saved: SaverOutcome = { kind: "saved" };
-  /** How long the disk takes to sync a file, lately. */
+  /** How long the disk took to sync a file recently. */
   let syncMs = 0;
 
   const codeOf = (error: unknown) => {
@@ -96,7 +99,9 @@ export function makeSaver(
     return { kind: "failed", error: { name, message, code } };
   };
 
-  /** A new file, locked for this process; nothing where there is one. */
+  /**
+   * A new file, locked for this process; `undefined` if there is one already.
+   */
   const openNew = ({ partialPath, mode }: FileToSave) => {
     try {
       const options = { write: true, createNew: true, mode };
@@ -111,7 +116,7 @@ export function makeSaver(
   };
 
   const write = (file: Deno.FsFile, { bytes, writtenMs }: FileToSave) => {
-    // Zeros are a hole, as in a large file.
+    // Zeros become a hole, as in a large file.
     const hasData = bytes.some((byte) => byte !== 0);
     if (!hasData) file.truncateSync(bytes.length);
     for (let written = 0; hasData && written < bytes.length;) {
@@ -119,13 +124,16 @@ export function makeSaver(
         written += file.writeSync(bytes.subarray(written));
       } catch (error) {
         const { code, number } = codeOf(error);
-        if (code !== "EINTR" && number !== 4) throw error; // else once more
+        if (code !== "EINTR" && number !== 4) throw error; // else try again
       }
     }
     file.utimeSync(new Date(), new Date(writtenMs));
   };
 
-  /** Waits on the spot while the disk is quick; else others go on meanwhile. */
+  /**
+   * Syncs synchronously while the disk is quick; otherwise lets other files
+   * continue.
+   */
   const sync = async (file: Deno.FsFile) => {
     const startedAt = performance.now();
     if (syncMs < slowSyncMs) file.syncSync();
@@ -134,7 +142,7 @@ export function makeSaver(
     syncMs += (ms - syncMs) / 8;
   };
 
-  /** Gives an open file its mode, if it still is under its partial name. */
+  /** Gives an open file its mode, if it still has its partial name. */
   const changeMode = async (
     file: Deno.FsFile,
     path: string,
@@ -171,7 +179,7 @@ export function makeSaver(
     return codes.includes(code ?? "") || numbers.includes(number);
   };
 
-  /** Gives a file its final name; it has no other after that. */
+  /** Gives a file its final name and removes the temporary one. */
   const publish = ({ partialPath, path, overwrite }: FileToSave) => {
     if (overwrite) return Deno.renameSync(partialPath, path);
     try {
@@ -184,21 +192,20 @@ export function makeSaver(
         [31, 38, 95],
       );
       if (!hasNoLinks) {
-        // Where no run will ever publish it under that name, nobody goes on
-        // with it.
+        // If no run can ever publish it under that name, it is removed.
         const isHopeless = error instanceof Deno.errors.AlreadyExists ||
           isOneOf(error, ["ENAMETOOLONG", "EINVAL", "EILSEQ"], []);
         if (isHopeless) remove(partialPath);
         throw error;
       }
-      // A place is taken before it is filled: nobody else's is.
+      // Takes the place first, so that no other file can be overwritten.
       Deno.openSync(path, { write: true, createNew: true }).close();
       return Deno.renameSync(partialPath, path);
     }
     remove(partialPath);
   };
 
-  /** The file, written; or its outcome. */
+  /** Writes the file; returns it, or its outcome. */
   const begin = (wanted: FileToSave): Deno.FsFile | SaverOutcome => {
     let file: Deno.FsFile | undefined;
     try {
@@ -212,7 +219,7 @@ export function makeSaver(
     }
   };
 
-  /** Waits for the disk, if it is to be durable, and publishes. */
+  /** Waits for the disk, if the file must be durable, and publishes it. */
   const end = async (
     file: Deno.FsFile,
     wanted: FileToSave,
@@ -232,13 +239,13 @@ export function makeSaver(
     }
   };
 
-  /** Makes the names in a folder durable, where the system can. */
+  /** Makes the names in a folder durable, if the system can. */
   const syncFolder = async (path: string): Promise<SaverOutcome> => {
     try {
       using folder = await Deno.open(path, { read: true });
       await sync(folder);
     } catch (error) {
-      // Some systems open no folders; a disk that failed is another matter.
+      // Some systems cannot open folders; a failed disk is an error.
       if (isOneOf(error, ["EIO"], [5])) return failed(error);
     }
     return saved;

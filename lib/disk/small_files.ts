@@ -1,7 +1,7 @@
 /**
- * Saves small files that arrived complete and verified. The steps are those of
- * {@linkcode PartialFile}, with synchronous calls, which take a tenth of the
- * time for ten thousand files. Where there are many, a worker makes them.
+ * Saves small files that arrived complete and verified. Takes the steps of
+ * {@linkcode PartialFile} with synchronous calls, which need a tenth of the
+ * time for ten thousand files. If there are many files, a worker saves them.
  *
  * @module
  */
@@ -19,13 +19,13 @@ import type { SaverOutcome } from "./saver_code.ts";
 
 /** Options of {@linkcode SmallFiles}. */
 export interface SmallFilesOptions {
-  /** Files that may be open at a time. */
+  /** The most files that may be open at once. */
   readonly mostOpen?: number;
-  /** Starts what saves beside the event loop, once there are many files. */
+  /** Starts the worker when there are many files. */
   readonly start?: (mostOpen: number) => Saver;
 }
 
-/** Saves small files. Disposing ends what saves them. */
+/** Saves small files. Disposing ends the worker. */
 export class SmallFiles implements Disposable {
   readonly #mostOpen: number;
   readonly #start: (mostOpen: number) => Saver;
@@ -43,8 +43,8 @@ export class SmallFiles implements Disposable {
   }
 
   /**
-   * Saves one file, durably unless the options say otherwise. The bytes may be
-   * used again when it resolves.
+   * Saves one file, durably unless the options say otherwise. The caller may
+   * reuse the bytes when it resolves.
    *
    * @throws {Failure} of kind `local`.
    */
@@ -63,7 +63,8 @@ export class SmallFiles implements Disposable {
     } catch (error) {
       throw cannot("save", path, error);
     }
-    // Left by an earlier run, or being written by another: the lock will tell.
+    // An earlier run left it, or another process writes it: the lock shows
+    // which.
     const partial = await PartialFile.open(path, {
       ...options,
       size: bytes.length,
@@ -71,7 +72,7 @@ export class SmallFiles implements Disposable {
     try {
       await partial.write(0, bytes);
     } catch (error) {
-      await partial.keep(); // closes it: this process may try again
+      await partial.keep(); // closes it, so this process may try again
       throw error;
     }
     await partial.finish();

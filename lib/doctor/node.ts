@@ -59,8 +59,8 @@ export async function examineNode(
   { identity: { id }, ...given }: NodeExaminationOptions,
   findings: Findings,
 ): Promise<void> {
-  // Under the node's identity it would end the lease and the index of a node
-  // that runs.
+  // Not under the node's identity: that would end the lease and the index of a
+  // running node.
   const options = { ...given, identity: await createIdentity() };
   const listener = await checkPort(options, findings);
   try {
@@ -302,7 +302,7 @@ class Trial {
     await checkTunnel([node], { dialer, options, findings: this.#findings });
   }
 
-  /** The node's end of a tunnel. TLS proves the identity of both ends. */
+  /** Joins the node's end of a tunnel. TLS proves the identity of both ends. */
   #comeTo(key: string, from: string): void {
     const { identity, plaintext, limits } = this.#options;
     const { signal } = this.#over;

@@ -1,7 +1,7 @@
 /**
- * Examines whether a client can give others what it fetches: whether the relay
- * takes it as a holder, and can dial the port that it opens for this. The doctor
- * is listed for a moment, for a content that nobody has, and gives nothing.
+ * Examines whether other clients of a swarm can fetch from this one: whether
+ * the relay accepts it as a holder, and can dial its port. The doctor is listed
+ * for a moment, for a content that nobody has, and serves nothing.
  *
  * @module
  */
@@ -15,7 +15,7 @@ import type { Findings } from "./check.ts";
 import { openPort } from "./port.ts";
 import type { ExaminationOptions, MetRelay } from "./relay.ts";
 
-/** Examines giving. Adds one check, `swarm`. */
+/** Runs the examination. Adds one check, `swarm`. */
 export async function checkSwarm(
   { session: { isPrivate }, dialer }: MetRelay,
   { options, findings }: { options: ExaminationOptions; findings: Findings },
@@ -47,7 +47,7 @@ export async function checkSwarm(
     },
   });
   lease.hold(crypto.getRandomValues(new Uint8Array(32)).toHex());
-  // The relay dials for reachMs, and is asked about it as often.
+  // The relay dials for up to `reachMs`, and is asked again at that interval.
   const told = await within(outcome.promise, 5 * limits.reachMs, signal);
   tell(told, { port: holder.address.port, findings });
 }

@@ -80,7 +80,7 @@ export interface HeadOptions {
   readonly keepsAlive: boolean;
 }
 
-// Whatever ends a line, or cannot be in one. Names come from strangers.
+// Characters that end a line, or must not be in one. Names come from strangers.
 const UNSENDABLE = /[^\t\x20-\x7e]/g;
 
 /** The head of an answer, with the empty line at its end. */

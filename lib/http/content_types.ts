@@ -24,7 +24,7 @@ const OWN: Readonly<Record<string, string>> = {
   webp: "image/webp",
 };
 
-// What a browser draws or plays without running it.
+// Types that a browser shows or plays without running them.
 const PASSIVE =
   /^(image\/(png|jpeg|gif|webp|avif|bmp|heic)|audio\/[\w.+-]+|video\/[\w.+-]+|text\/plain|application\/(zip|gzip|octet-stream|x-tar|x-7z-compressed))$/;
 
@@ -43,8 +43,9 @@ export const SANDBOX =
   "media-src 'self'";
 
 /**
- * The fields of a file's type: nobody guesses another, and whatever could run
- * is put in a sandbox without script and without this origin.
+ * The fields of a file's type: the browser must not guess another type, and
+ * types that could run are put in a sandbox, without scripts and without this
+ * origin.
  */
 export function typeFields(name: string): Field[] {
   const type = typeOf(name);

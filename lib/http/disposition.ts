@@ -28,7 +28,7 @@ export function attachment(name: string): string {
   return `${first}; filename*=UTF-8''${encodeExtended(name)}`;
 }
 
-/** Percent-encoded, but for what RFC 8187 lets stand. */
+/** Percent-encoded, except for the characters that RFC 8187 allows. */
 function encodeExtended(text: string): string {
   return encodeURIComponent(text.toWellFormed()).replace(
     /['()*]/g,

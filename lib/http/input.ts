@@ -11,7 +11,7 @@ import type { Conn } from "../base/conn.ts";
 const HEAD_END = "\r\n\r\n";
 const latin1 = new TextDecoder("latin1");
 
-/** What came of the wait for a head. */
+/** The result of waiting for a head. */
 export type HeadRead =
   | { readonly kind: "head"; readonly text: string }
   /** The client has ended. */
@@ -37,7 +37,9 @@ export class HttpInput {
     return this.#length > 0;
   }
 
-  /** The next head, without the empty line. `onFirst` hears of its first bytes. */
+  /**
+   * The next head, without the empty line. Calls `onFirst` at its first bytes.
+   */
   async head(onFirst: () => void): Promise<HeadRead> {
     let isTold = false;
     for (;;) {

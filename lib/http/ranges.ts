@@ -63,7 +63,7 @@ export function extentOf(
 }
 
 /**
- * One range of bytes. Several, and what is no range, mean the whole file: a
+ * One range of bytes. Several ranges, or an invalid one, mean the whole file: a
  * client must be ready for that.
  */
 function rangeIn(text: string, size: number): Extent {
@@ -90,7 +90,7 @@ function rangeIn(text: string, size: number): Extent {
 function holds(condition: string, file: Validators): boolean {
   if (!/^(W\/)?"/.test(condition)) {
     const date = dateIn(condition);
-    // As text of a second: only exactly that state counts.
+    // Compared by the second: only exactly that state counts.
     return date !== undefined && seconds(file.modifiedMs) === seconds(date);
   }
   return condition === file.etag && !file.etag.startsWith("W/");

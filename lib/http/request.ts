@@ -20,8 +20,8 @@ export interface RequestHead {
 }
 
 const REQUEST_LINE = /^([A-Z]{1,20}) ([!-~]+) HTTP\/1\.([01])$/;
-// A field name is a token; a value holds no control character but the tab. No
-// two parts match the same character, so a field takes time by its length.
+// A field name is a token; a value holds no control character except the tab.
+// No two parts match the same character, so a field takes time by its length.
 const FIELD = /^([!#$%&'*+.^_`|~0-9A-Za-z-]+):([\t\x20-\x7e\x80-\xff]*)$/;
 const BLANKS_BEFORE = /^[ \t]+/;
 // Two of these could mean two things.

@@ -233,7 +233,7 @@ function hostIn(head: string): string | undefined {
   return host?.trim().replace(/:\d*$/, "").replace(/\.$/, "").toLowerCase();
 }
 
-// Nobody on the internet owns a name that ends like this.
+// Nobody on the internet can own a name with these endings.
 const LOCAL_NAME = /\.(localhost|local|internal|home\.arpa)$/;
 
 /**

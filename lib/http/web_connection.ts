@@ -28,7 +28,7 @@ const encoder = new TextEncoder();
 const CHUNK_END = encoder.encode("\r\n");
 const LAST_CHUNK = encoder.encode("0\r\n\r\n");
 
-// Those that wait for us give way last.
+// Connections that wait for our answer give way last.
 const ORDER: readonly WebConnection["phase"][] = [
   "waiting",
   "writing",

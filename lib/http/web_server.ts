@@ -4,7 +4,7 @@
  * connections, the time and size of heads, and the bodies of requests. When all
  * connections are in use, one that waits gives way.
  *
- * Unlike the server of `/metrics`, which answers once and closes.
+ * The server of `/metrics`, by contrast, answers once and closes.
  *
  * @module
  */
@@ -70,11 +70,11 @@ export async function serveWeb(options: WebOptions): Promise<WebServer> {
 }
 
 /**
- * The connection to give up for one from `host`: of the addresses with most
- * connections that wait for a request, or for their client to read, the one that
- * has waited longest; or else the one that has waited
- * longest of the address that has most of them, if that keeps more than the
- * newcomer's; or else one of the newcomer's own whose client does not read.
+ * The connection to close for a new one from `host`. First choice: among the
+ * addresses with most connections, the one that has waited longest for a
+ * request or for its client to read. Second: the one that has waited longest of
+ * the address with most connections, if that address keeps more than the new
+ * one has. Third: one of the new address itself whose client does not read.
  */
 function loserAmong(
   connections: Iterable<WebConnection>,

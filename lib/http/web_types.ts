@@ -30,7 +30,7 @@ export interface WebOptions {
   readonly handle: (request: WebRequest) => Promise<HttpAnswer>;
   /** The numbers that bound connections. */
   readonly limits: WebLimits;
-  /** Hears of errors that are nobody's but ours; the client gets status 500. */
+  /** Gets errors of this program; the client gets status 500. */
   readonly onError: (error: unknown) => void;
 }
 

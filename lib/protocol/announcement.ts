@@ -1,6 +1,6 @@
 /**
- * How a relay is found on the local network: a query to everybody there, and
- * each relay's answer, one UDP datagram each. Pure.
+ * The messages for finding a relay on the local network: a query to everybody
+ * there, and an answer of each relay, one UDP datagram each. Pure.
  *
  * A query is as long as the longest answer, so nobody can use a relay to send
  * more bytes to a forged address than it gets. Nothing in an answer is proven:
@@ -17,7 +17,7 @@ export const ANNOUNCE_GROUP = "239.255.17.0";
 /** The UDP port of queries: the number of the relay's usual TCP port. */
 export const ANNOUNCE_PORT = 1_700;
 
-/** What a relay says of itself. */
+/** A relay's description of itself. */
 export interface Announcement {
   /** Its id. */
   readonly id: string;
@@ -25,7 +25,7 @@ export interface Announcement {
   readonly port: number;
   /** The host that others should dial, if not the sender of the answer. */
   readonly host?: string;
-  /** Its name for people: a stranger's words. */
+  /** Its name for people, unchecked text of a stranger. */
   readonly name: string;
   /** Whether it serves only peers with a token or a link. */
   readonly isPrivate: boolean;
@@ -98,7 +98,7 @@ export function decodeAnswer(
       .decode(bytes.subarray(HEAD_BYTES));
     return announcementOf(JSON.parse(text));
   } catch {
-    return undefined; // not ours: anybody can send anything here
+    return undefined; // not ours: anybody can send anything to this port
   }
 }
 

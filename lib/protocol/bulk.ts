@@ -1,6 +1,6 @@
 /**
- * The frames that carry file bytes, and those that vouch for them: the only
- * bodies that are not JSON. Numbers are big-endian.
+ * The frames that carry file bytes and the hashes of pieces. Their bodies are
+ * the only ones that are not JSON. Numbers are big-endian.
  *
  * @module
  */
@@ -28,11 +28,11 @@ export interface DataFrame {
   readonly length: number;
 }
 
-/** Which request is answered, and the hashes of pieces one after the other. */
+/** The answered request, and the hashes of its pieces one after the other. */
 export interface PieceHashes {
   /** The request these pieces answer. */
   readonly request: number;
-  /** SHA-256 of each piece that has come since the last such frame. */
+  /** SHA-256 of each piece since the last such frame. */
   readonly hashes: Uint8Array;
 }
 
@@ -59,9 +59,9 @@ export function encodePieces({ request, hashes }: PieceHashes): Uint8Array {
 }
 
 /**
- * What the body of such a frame says. The hashes are those bytes, not a copy.
+ * Decodes the body of such a frame. The hashes are a view of it, not a copy.
  *
- * @throws {ProtocolError} `bad_message` where it holds no hash, or half of one.
+ * @throws {ProtocolError} `bad_message` if it holds no hash, or half of one.
  */
 export function decodePieces(body: Uint8Array): PieceHashes {
   const length = body.length - REQUEST_BYTES;

@@ -63,12 +63,12 @@ export class Channel implements AsyncDisposable {
   readonly #watch: ConnDeadlines;
   #progress: ProgressWatch;
   readonly #rate: TokenBucket | null;
-  /** Messages of the peer that do not count against its rate. */
+  /** Messages of the peer that are not counted against its rate. */
   #offered = 0;
   #unknownFrames = 0;
   #phase: "hello" | "open" = "hello";
   readonly #sender: FrameSender;
-  /** Answers that wait for those to messages that came with theirs. */
+  /** Answers that wait, to be sent together with others. */
   readonly #answers: Uint8Array[] = [];
   #answerBytes = 0;
 
@@ -118,8 +118,8 @@ export class Channel implements AsyncDisposable {
   }
 
   /**
-   * Begins again, before hello: from now on the peer asks, and this end answers,
-   * or the other way round. Nothing may be under way.
+   * Starts again, before hello, with swapped roles: the end that asked now
+   * answers. Nothing may be in progress.
    */
   swapRoles(
     options: Required<Pick<ChannelOptions, "acceptsData" | "idleMs">>,
@@ -188,8 +188,8 @@ export class Channel implements AsyncDisposable {
 
   /**
    * Receives messages until the peer or `answer` ends, and sends the answers in
-   * the same order. Answers to messages that came together leave together; one
-   * that takes time holds back none before it.
+   * the same order. Answers to messages that arrived together are sent
+   * together. A slow answer does not delay those before it.
    *
    * @throws {ProtocolError} if the peer breaks a rule, or is idle.
    */
@@ -220,7 +220,7 @@ export class Channel implements AsyncDisposable {
     if (this.#answers.length > 0) await this.sendFrames();
   }
 
-  /** Waits for an answer, and sends meanwhile those that were held. */
+  /** Waits for an answer, and sends the held ones in the meantime. */
   async #sendingHeld(answered: Promise<Answer>): Promise<Answer> {
     if (this.#answers.length === 0) return await answered;
     const [answer] = await Promise.all([answered, this.sendFrames()]);
@@ -263,8 +263,8 @@ export class Channel implements AsyncDisposable {
   }
 
   /**
-   * The message behind `header`; `undefined` if it is skipped. Without a promise
-   * where it has been read ahead.
+   * The message that follows `header`; `undefined` if it is skipped. Without a
+   * promise if it has been read ahead.
    */
   #message<Kind extends MessageKind>(
     header: FrameHeader,
@@ -332,8 +332,9 @@ export class Channel implements AsyncDisposable {
   }
 
   /**
-   * Keeps the timers of deadlines between frames until disposed of, for a caller
-   * that expects many in a row. Not where channels share their deadlines.
+   * Keeps the timers of deadlines between frames until disposed of, for a
+   * caller that expects many frames. Has no effect if channels share their
+   * deadlines.
    */
   holdTimers(): Disposable {
     const timers = new DisposableStack();
@@ -419,5 +420,5 @@ export class Channel implements AsyncDisposable {
 
 // Answers are held to leave together up to about this size.
 const HELD_BYTES = 32 * 1024;
-// And so few that the queue takes them beside what it has.
+// And at most this many, so that the queue has room for them.
 const HELD_COUNT = 32;

@@ -80,8 +80,8 @@ class DeadlineQueue {
     for (const deadline of this.#waiting) {
       const leftMs = deadline.dueAt - now;
       if (leftMs > 0) {
-        // Before any passes: a deadline set by one of these must not come
-        // first.
+        // Set before any of them passes: a deadline that one of these sets must
+        // not come first.
         this.#timer = setTimeout(() => this.#passDue(), leftMs);
         break;
       }
@@ -110,7 +110,7 @@ export class Deadlines {
 
   /**
    * Keeps timers between deadlines, for steps that follow each other. Disposing
-   * stops those of no use. Not to be nested.
+   * stops unused timers. Must not be nested.
    */
   hold(): Disposable {
     this.#hold(true);
@@ -159,7 +159,7 @@ export class ProgressWatch {
     this.#pass = pass;
   }
 
-  /** Keeps the timer between steps. Disposing stops it. Not to be nested. */
+  /** Keeps the timer between steps. Disposing stops it. Must not be nested. */
   hold(): Disposable {
     this.#isHeld = true;
     return {
@@ -174,7 +174,7 @@ export class ProgressWatch {
   begin(): Disposable {
     this.#isRunning = true;
     this.#before = this.#options.done();
-    // A timer that runs already makes the first part too short to count.
+    // If the timer already runs, the first part is too short to count.
     this.#quietParts = this.#timer === undefined ? 0 : -1;
     this.#timer ??= setInterval(
       () => this.#look(),
@@ -217,8 +217,8 @@ export class ConnDeadlines {
   }
 
   /**
-   * Keeps timers between steps. Disposing stops those of no use. For a conn with
-   * deadlines of its own.
+   * Keeps timers between steps, for a conn with its own deadlines. Disposing
+   * stops unused timers.
    */
   hold(): Disposable {
     return this.#deadlines.hold();

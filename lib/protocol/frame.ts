@@ -42,7 +42,7 @@ export function encodeFrame(type: number, body: Uint8Array): Uint8Array {
 // While reads follow each other quickly, the read-ahead buffer is at least this
 // large, so that one read takes a whole request, or several that come together.
 const BUSY_BUFFER_BYTES = 2048;
-// A peer is busy after so many reads, none of them this long after the last.
+// A peer is busy after this many reads, if none came this long after the last.
 const BUSY_READS = 8;
 const BUSY_GAP_MS = 1_000;
 
@@ -76,9 +76,9 @@ export class FrameReader {
   #end = 0;
   #bodyLeft = 0;
   #readBytes = 0;
-  /** When something was last read ahead. */
+  /** The time of the last read ahead. */
   #filledAt = 0;
-  /** Reads ahead that followed each other quickly. */
+  /** The number of reads ahead that followed each other quickly. */
   #quickReads = 0;
 
   /** Reads from `source`; nothing else may read from it at the same time. */
@@ -222,7 +222,7 @@ export class FrameReader {
     return this.#source.read(free).then((count) => this.#filled(count, part));
   }
 
-  /** Gives the empty buffer the size that suits the peer. */
+  /** Resizes the empty buffer to suit the peer. */
   #fit(): void {
     const bytes = this.#quickReads < BUSY_READS
       ? this.#bufferBytes

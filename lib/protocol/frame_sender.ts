@@ -1,6 +1,6 @@
 /**
- * Sends frames on a conn: one writer at a time, in a bounded queue. What is
- * queued during a write leaves together in the next one. Each write has a
+ * Sends frames on a conn: one writer at a time, in a bounded queue. Frames
+ * queued during a write are sent together in the next one. Each write has a
  * deadline, and a slow peer gets smaller parts.
  *
  * @module
@@ -15,9 +15,9 @@ export interface FrameSenderOptions {
   readonly limits: Pick<Limits, "sendQueueFrameCount" | "sendQueueBytes">;
   /** The deadlines of the conn. */
   readonly watch: ConnDeadlines;
-  /** A peer for which no write completes within this time does not read. */
+  /** If no write completes within this time, the peer counts as not reading. */
   readonly stallMs: number;
-  /** The error about a peer that reads too slowly or not at all. */
+  /** Makes the error for a peer that reads too slowly or not at all. */
   readonly slow: (what: string) => Error;
 }
 
@@ -104,8 +104,8 @@ export class FrameSender {
   }
 
   /**
-   * Aims at parts that take about a second, at least 4 KiB. Doubles them for a
-   * quick peer, so that a slow one does not count as stalled.
+   * Chooses parts that take about a second, at least 4 KiB, and larger ones for
+   * a quick peer. With small parts a slow peer does not count as stalled.
    */
   #adapt(bytes: number, ms: number): void {
     if (ms < ADAPT_FROM_MS) {

@@ -27,8 +27,8 @@ const Name = Type.String({ maxLength: LIMITS.nameBytes });
 const Token = Type.String({ maxLength: 128 });
 const Text = Type.String({ maxLength: 300 });
 /**
- * 128 random bits, base64url: valid for one end of one tunnel, once. Where a
- * relay has several instances, the one that made the key and a code follow.
+ * 128 random bits, base64url: valid for one end of one tunnel, once. If a relay
+ * has several instances, the instance that made the key and a code follow.
  */
 const TunnelKey = Type.String({
   pattern: "^[A-Za-z0-9_-]{22}(\\.[A-Za-z0-9_-]{22}\\.[A-Za-z0-9_-]{22})?$",
@@ -43,7 +43,7 @@ const PieceIndex = Type.Integer({
 });
 
 const PieceCount = Type.Integer({ minimum: 1, maximum: LIMITS.pieceCount });
-/** Base64 of one bit a piece. */
+/** Base64 of one bit for each piece. */
 const Bitmap = Type.String({
   maxLength: 4 * Math.ceil(LIMITS.pieceCount / 8 / 3),
 });
@@ -60,14 +60,14 @@ function base64Length(count: number): number {
   return Math.ceil(count * FINGERPRINT_BYTES / 3) * 4;
 }
 
-/** 128 bits that stand for a content; see `content/fingerprints.ts`. */
+/** 128 bits that identify a content; see `content/fingerprints.ts`. */
 const ContentFingerprint = Type.String({ pattern: "^[A-Za-z0-9_-]{22}$" });
 
 /** Base64 of 32 bytes. */
 const IndexKey = Type.String({ pattern: "^[A-Za-z0-9+/]{43}=$" });
 /** The first 16 characters of an id, as a link has them. */
 const Sender = Type.String({ pattern: "^[a-z2-7]{16}$" });
-/** 64 bits that stand for a key of nodes and clients. */
+/** 64 bits that identify an index key of nodes and clients. */
 const IndexKeyId = Type.String({ pattern: "^[A-Za-z0-9_-]{11}$" });
 const Fingerprints = Type.String({
   maxLength: base64Length(LIMITS.indexMessageCount),

@@ -204,7 +204,9 @@ export function encodeNodes(page: {
   cursor?: string;
   /** A grant for each entry if the relay is private. */
   grants?: readonly string[];
-  /** If the page holds only the nodes that may have what was asked for. */
+  /**
+   * Present if the page holds only the nodes that may have the requested names.
+   */
   index?: MessageOf<"nodes">["index"];
 }): Uint8Array {
   const cursor = page.cursor === undefined

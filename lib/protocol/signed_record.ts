@@ -108,7 +108,7 @@ export async function signRegistration(
 
 /**
  * The only valid text of a record: these fields in this order, without blanks.
- * Another form could state a field twice, or waste space.
+ * Any other form could contain a field twice, or waste space.
  */
 function encodeRecord(record: Static<typeof RecordSchema>): string {
   const { purpose, relay, nonce, instance, sequence, name, addresses } = record;

@@ -171,7 +171,7 @@ export function acceptWebTls(
   return acceptService({
     secureContext: createSecureContext({ cert, key, minVersion }),
     alpn: "http/1.1",
-    isAlpnRequired: false, // wget sends none
+    isAlpnRequired: false, // wget sends no protocol name
   }, options);
 }
 
@@ -321,12 +321,12 @@ function addressOf(server: Server): Endpoint {
 
 /**
  * Waits for the first bytes, without consuming them: a whole client hello, or
- * the first byte of a join, which no TLS record begins with. The rest of a client
- * hello is looked for after pauses, each twice as long: an attacker that sends
- * crumbs causes 12 looks in 10 s, and no work of a TLS engine.
+ * the first byte of a join, which no TLS record begins with. Polls for the rest
+ * of a client hello after pauses, each twice as long: an attacker that sends a
+ * few bytes at a time causes 12 polls in 10 s, and no work of a TLS engine.
  *
  * @throws {Deno.errors.ConnectionReset} if the connection ends before.
- * @throws {ProtocolError} if they are neither.
+ * @throws {ProtocolError} for any other bytes.
  */
 async function beginning(
   socket: Socket,
@@ -349,8 +349,8 @@ async function beginning(
 /** Waits for bytes, and leaves them in the socket. */
 async function firstBytes(socket: Socket): Promise<Uint8Array> {
   if (socket.readableLength === 0) await grown(socket);
-  // TLS over a destroyed socket would wait for ever.
-  // And without a length, `read` may give the first part alone.
+  // TLS over a destroyed socket would wait for ever. Without a length, `read`
+  // may return only the first part.
   const bytes = socket.destroyed
     ? null
     : socket.read(socket.readableLength) as Uint8Array | null;

@@ -1,7 +1,7 @@
 /**
- * The local network: a relay that answers queries there, and a client that asks
- * which relays there are. By multicast and by broadcast, because networks and
- * firewalls pass the one or the other.
+ * Announces a relay on the local network, and finds relays there. Uses
+ * multicast and broadcast, because networks and firewalls may pass only one of
+ * them.
  *
  * Without a permission to list this machine's network interfaces, only the
  * usual one is used.
@@ -29,13 +29,16 @@ import {
 
 /** Options of {@linkcode announce}. */
 export interface AnnounceOptions {
-  /** The address that the relay listens on; on loopback, only it hears. */
+  /**
+   * The address that the relay listens on; on loopback, only this machine can
+   * find it.
+   */
   readonly host?: string;
   /** Another UDP port than the protocol's; 0 lets the system pick one. */
   readonly port?: number;
 }
 
-/** A relay that answers. Disposing stops it. */
+/** A running announcer. Disposing stops it. */
 export interface Announcer extends AsyncDisposable {
   /** Its UDP port. */
   readonly port: number;
@@ -51,7 +54,7 @@ export async function announce(
   announcement: Announcement,
   { host = "0.0.0.0", port = ANNOUNCE_PORT }: AnnounceOptions = {},
 ): Promise<Announcer> {
-  encodeAnswer(newQueryToken(), announcement); // throws now, and not later
+  encodeAnswer(newQueryToken(), announcement); // throws now if it is too long
   const isAlone = isLoopback(host);
   const socket = await bound({ host: isAlone ? host : "0.0.0.0", port });
   if (!isAlone) joinGroup(socket);
@@ -91,7 +94,7 @@ export interface FindRelaysOptions {
 }
 
 /**
- * Asks the local network for relays. What they say is not proven: check the id
+ * Asks the local network for relays. Their answers are not proven: check the id
  * when dialling.
  *
  * @returns those that answered in time, by name.
@@ -134,13 +137,13 @@ export async function findRelays(
 
 // Datagrams get lost.
 const QUERIES = 3;
-// One network: routers pass nothing on.
+// Only this network: routers do not forward it.
 const HOPS = 1;
 
 /**
- * A relay on this machine also answers on loopback: its other place counts. Only
- * an answer that came from this machine can show that: any other may repeat the
- * id and port of a relay here.
+ * Drops the loopback answer of a relay on this machine that also answers at
+ * another address. Only answers from this machine count here, because any other
+ * could repeat the id and port of this relay.
  */
 export function withoutDoubles(
   answered: readonly Answered[],
@@ -174,14 +177,14 @@ async function bound(
   return socket;
 }
 
-/** Hears the group on all interfaces, or on the usual one. */
+/** Joins the group on all interfaces, or on the usual one. */
 function joinGroup(socket: Socket): void {
   const addresses = ownNetworks().map(({ address }) => address);
   for (const address of addresses.length === 0 ? [undefined] : addresses) {
     try {
       socket.addMembership(ANNOUNCE_GROUP, address);
     } catch {
-      // That interface has no multicast; broadcasts are heard all the same.
+      // That interface has no multicast; broadcasts still arrive.
     }
   }
 }
@@ -194,7 +197,7 @@ async function sendEverywhere(
   const networks = ownNetworks();
   const send = (address: string) =>
     new Promise<void>((resolve) =>
-      // Where one way fails, another may work.
+      // If one way fails, another may work.
       socket.send(query, port, address, () => resolve())
     );
   socket.setMulticastTTL(HOPS);

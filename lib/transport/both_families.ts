@@ -75,7 +75,7 @@ async function openBoth<Server extends Listening>(
   }
 }
 
-/** Finds out by binding two sockets that nobody uses. */
+/** Binds two unused sockets to find out. */
 function familiesHere(port: number): Families {
   // A permission for some addresses alone may leave out IPv6.
   const may = (host: string, port: number) =>

@@ -1,15 +1,18 @@
 /**
- * Knows when the first message of a TLS client has arrived as a whole, before a
- * TLS engine is started for it. Starting one costs 100 times as much as this. It
- * does not look at what the message says.
+ * Finds out whether the first message of a TLS client has arrived completely,
+ * before a TLS engine is started for it. Starting one costs 100 times as much.
+ * The content of the message is not checked.
  *
  * @module
  */
 
-/** What the first bytes of a connection are, as far as they have come. */
+/** What the first bytes of a connection are so far. */
 export type Beginning = "part of a client hello" | "client hello" | "other";
 
-/** All clients that are known send one; a record of one byte costs a read. */
+/**
+ * All known clients send one record. Each record costs a read, even one of one
+ * byte.
+ */
 const RECORD_COUNT = 16;
 const RECORD_HEADER_BYTES = 5;
 const RECORD_BYTES = 16 * 1024;

@@ -51,7 +51,8 @@ export class DenoConn implements Conn {
 
 /** The host and port in an address of Deno; IPv4 in its own form. */
 export function endpointOf(address: Deno.Addr): Endpoint {
-  // Not by `transport`: the addresses of a TLS conn do not have it.
+  // Does not test `transport`, because the addresses of a TLS conn do not have
+  // it.
   if (!("hostname" in address)) throw new TypeError("not a TCP address");
   return { host: withoutMapping(address.hostname), port: address.port };
 }

@@ -1,7 +1,6 @@
 /**
  * Helps a listener of `node:net` to recover when file descriptors run out:
- * notices when that is likely, finds out whether it is so, and restarts the
- * listener.
+ * notices when that is likely, checks it, and restarts the listener.
  *
  * @module
  */

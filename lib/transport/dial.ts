@@ -61,8 +61,8 @@ export async function dial(
   const connect = () =>
     Deno.connect({ hostname: endpoint.host, port: endpoint.port, signal });
   const tcp = await deadline.guard(
-    // Half of the time, so that the peer is not blamed for a shortage on our
-    // side.
+    // Waits half of the time at most, so that the peer is not blamed for a
+    // shortage on our side.
     whenRoom(connect, {
       pauseMs: LIMITS.acceptPauseMs,
       mostMs: options.timeoutMs / 2,
@@ -140,7 +140,8 @@ export async function firstOf<
   const errors = outcomes.map((outcome) =>
     (outcome as PromiseRejectedResult).reason
   );
-  // Another address proves nothing about the one that was not dialled.
+  // A shortage comes first: another address proves nothing about the one that
+  // was not dialled.
   throw errors.find(isShortage) ?? errors.find(isHangUp) ?? errors.at(-1);
 }
 
@@ -198,7 +199,7 @@ async function openTls(
   }
 }
 
-/** What a peer must present. */
+/** The certificate that a peer must present. */
 export function pinOf({ id, certificate }: PeerIdentity): Pin {
   return {
     hostname: hostnameOf(id),
@@ -208,7 +209,10 @@ export function pinOf({ id, certificate }: PeerIdentity): Pin {
   };
 }
 
-/** The error of a handshake, in our words if the peer proved nothing. */
+/**
+ * The error of a handshake; a ProtocolError if the peer did not prove its
+ * identity.
+ */
 export function notProven(
   error: unknown,
   endpoint: Endpoint,

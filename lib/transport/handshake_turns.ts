@@ -1,7 +1,7 @@
 /**
  * Begins TLS handshakes one at a time if many wait. After each, everything else
- * in the process gets its turn. A handshake takes 2 ms, and each stranger that
- * dials causes one.
+ * in the process gets its turn. A handshake takes 2 ms, and anybody who
+ * connects causes one.
  *
  * @module
  */
@@ -94,8 +94,8 @@ export class HandshakeTurns {
   }
 
   /**
-   * How long a handshake of `group`, the best of those that wait, is put off. An
-   * attacker with many addresses otherwise takes half of a core.
+   * How long to delay a handshake of `group`, which is the next in order.
+   * Without the delay an attacker with many addresses takes half of a core.
    */
   #pauseMs(group: string, now: number): number {
     const { handshakePauseMs, handshakesPerAddressCount } = this.#limits;

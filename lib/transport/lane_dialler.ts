@@ -20,8 +20,8 @@ export interface LaneDialOptions {
 }
 
 /**
- * Gives what dials. That calls `opened` with each conn that there is, to close
- * it when time is up.
+ * Returns a function that dials. It passes each new conn to `opened`, which can
+ * close it at the deadline.
  */
 export function laneDialler(start: typeof startPinned): (
   options: LaneDialOptions,
@@ -35,5 +35,5 @@ export function laneDialler(start: typeof startPinned): (
   };
 }
 
-/** The text of what dials. */
+/** The source text of that function. */
 export const LANE_DIALLER = `(${laneDialler})(${startPinned})`;

@@ -24,8 +24,8 @@ export interface Learned {
 }
 
 /**
- * Gets the certificate (DER) that the server at `endpoint` presents, and hangs
- * up.
+ * Returns the certificate (DER) of the server at `endpoint`, and closes the
+ * connection.
  *
  * @throws like {@linkcode dialToLearn}.
  */
@@ -42,8 +42,8 @@ export async function learnCertificate(
  * Dials `endpoint`, and learns the certificate of the server there.
  *
  * @throws {ProtocolError} `wrong_service` if it does not speak TLS for
- * relay-p2p, or has not the key of its certificate; `timed_out` if it does not
- * answer in time.
+ * relay-p2p, or does not have the key of its certificate; `timed_out` if it
+ * does not answer in time.
  * @throws {Error} with an `E…` code if TCP fails.
  * @throws {Deno.errors.ConnectionReset} if the server hangs up.
  */
@@ -81,7 +81,7 @@ function whenSecured(socket: TLSSocket, endpoint: Endpoint): Promise<Learned> {
       return;
     }
     socket.setNoDelay(true);
-    // In this turn, or the end of the connection could be missed.
+    // Made in this turn; later, the end of the connection could be missed.
     const conn = new StreamConn(socket, endsOf(socket, endpoint));
     resolve({ certificate: new Uint8Array(raw), conn });
   });

@@ -1,5 +1,5 @@
 /**
- * The server's side of a TLS handshake, whichever side dialled.
+ * The server's side of a TLS handshake, no matter which side dialled.
  *
  * @module
  */
@@ -32,7 +32,7 @@ export interface Ends {
 }
 
 /**
- * Requests and messages are short, so a read ahead of 64 KiB would be waste.
+ * Requests and messages are short, so reading 64 KiB ahead would waste memory.
  */
 const READ_AHEAD_BYTES = 16 * 1024;
 
@@ -53,8 +53,8 @@ export function secureContextOf(identity: Identity): SecureContext {
 const CONTEXTS = new WeakMap<Identity, SecureContext>();
 
 /**
- * The server's side of a TLS handshake on a connected socket, whichever side
- * dialled. Takes ownership of the socket, and destroys it if it throws.
+ * The server's side of a TLS handshake on a connected socket, no matter which
+ * side dialled. Takes ownership of the socket, and destroys it if it throws.
  */
 export function serverHandshake(
   socket: Socket,
@@ -93,7 +93,7 @@ export async function handshake(
   return conn;
 }
 
-/** The error about a peer that does not speak TLS for `alpn`. */
+/** The error for a peer that does not speak TLS for `alpn`. */
 export function foreign(alpn: string, options?: ErrorOptions): ProtocolError {
   return new ProtocolError(
     "wrong_service",
@@ -104,8 +104,8 @@ export function foreign(alpn: string, options?: ErrorOptions): ProtocolError {
 
 /**
  * Stops passing on bytes that `socket` has read ahead once `isOver` is true.
- * Deno 2.9.6 feeds all of them to a TLS socket. After a part that is not TLS it
- * throws where nobody can catch it, and the process ends.
+ * Deno 2.9.6 feeds all of them to a TLS socket. After bytes that are not TLS it
+ * throws an error that nobody can catch, and the process ends.
  */
 function readNoFurther(socket: Socket, isOver: () => boolean): void {
   const read = socket.read.bind(socket);

@@ -1,6 +1,6 @@
 /**
- * Opens connections to services that are not of this program: TCP, or TLS with a
- * certificate that an authority vouches for.
+ * Opens connections to services of other programs: TCP, or TLS with a
+ * certificate from a certificate authority.
  *
  * @module
  */
@@ -15,7 +15,7 @@ import { DenoConn } from "./deno_conn.ts";
 export interface DialServiceOptions extends CallDeadlineOptions {
   /** Whether to speak TLS. */
   readonly encrypted: boolean;
-  /** Certificates (PEM) to trust beside those that the process trusts. */
+  /** Further certificates (PEM) to trust. */
   readonly caCerts?: readonly string[] | undefined;
 }
 

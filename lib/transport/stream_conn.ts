@@ -54,7 +54,7 @@ export class StreamConn implements Conn {
   ];
   readonly #socket: OwnedSocket;
   #unread: Chunk | null = null;
-  /** The memory of the chunk that is being read, where nobody else uses it. */
+  /** The memory of the chunk that is being read, if nobody else uses it. */
   #owned: ArrayBuffer | null = null;
   #ended = false;
   #failure: Error | null = null;
@@ -137,7 +137,8 @@ export class StreamConn implements Conn {
     buffer.set(count === chunk.length ? chunk : chunk.subarray(0, count));
     this.#unread = count === chunk.length ? null : chunk.subarray(count);
     if (this.#unread === null) {
-      // A busy relay would hold 100 MiB of them until V8 collects.
+      // Freed at once: a busy relay would hold 100 MiB of them until V8
+      // collects.
       this.#owned?.transfer(0);
       this.#owned = null;
     }

@@ -1,7 +1,7 @@
 /**
- * Dials again where the other side hangs up before it has said hello. A relay or
- * a node does so when too many connect at once from one address, and hanging up
- * is the cheapest way to tell: they spend no handshake on it.
+ * Dials again if the other side hangs up before hello. A relay or a node hangs
+ * up when too many connect at once from one address, because this needs no
+ * handshake.
  *
  * @module
  */
@@ -12,8 +12,8 @@ import type { Limits } from "../base/limits.ts";
 import { retryDelayMs } from "../base/waiting.ts";
 
 /**
- * When to stop dialling again. Where many others are dialled, they share one, so
- * that those which hang up for ever cost that time once, and not each of them.
+ * When to stop dialling again. Dials to many peers share one, so that all peers
+ * that keep hanging up cost this time only once together.
  */
 export interface Patience {
   /** Set when the first of them hangs up. */
