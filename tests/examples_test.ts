@@ -51,7 +51,7 @@ function spawn(
 const deno = Deno.execPath();
 const addressOf = ({ server }: TestRelay) => server.relayAddress;
 
-Deno.test("examples/fetch_with_progress.ts saves a file and tells its progress", async () => {
+Deno.test("examples/fetch_with_progress.ts saves a file and shows its progress", async () => {
   const content = randomBytes(3_000_000, seededRandom(1));
   await using relay = await startRelay();
   await using _node = await startNode(relay, { "a/f": content });
@@ -113,7 +113,7 @@ Deno.test("examples/embedded_node.ts shares what it makes, and withdraws", async
   assertEquals(ids[0], ids[1]);
 });
 
-Deno.test("examples/embedded_gateway.ts gets a file from its own gateway, and says what is not there", async () => {
+Deno.test("examples/embedded_gateway.ts gets a file from its own gateway, and reports a missing file", async () => {
   await using relay = await startRelay();
   await using _node = await startNode(relay, { "a b/ü.txt": "hello" }, {
     name: "nas",

@@ -8,7 +8,7 @@ import { modulesBelow, read } from "./_rooms.ts";
 
 const { test, tasks } = JSON.parse(read("deno.json"));
 
-Deno.test("Each test file outside of the folders apart is in one group", () => {
+Deno.test("Each test file is in exactly one group, except those in tests/long, tests/alone and tests/e2e", () => {
   const dealt = groups().flatMap(filesOf);
   assertEquals(dealt.toSorted(), groupedFiles());
   assertEquals(new Set(dealt).size, dealt.length);
@@ -22,7 +22,7 @@ Deno.test("Each test file outside of the folders apart is in one group", () => {
   );
 });
 
-Deno.test("A task runs each folder apart, and deno task test the groups", () => {
+Deno.test("Each separate folder has a task of its own, and deno task test runs the groups", () => {
   const run = [
     ...test.include,
     tasks["test:long"].command,
@@ -33,7 +33,7 @@ Deno.test("A task runs each folder apart, and deno task test the groups", () => 
   }
 });
 
-Deno.test("The groups are of one size, and all the same module", () => {
+Deno.test("All groups have the same size and the same code", () => {
   const sizes = groups().map((group) => filesOf(group).length);
   assert(Math.max(...sizes) - Math.min(...sizes) <= 1);
   assertEquals(new Set(groups().map(read)).size, 1);

@@ -76,7 +76,7 @@ for (const [what, value] of ODD) {
   });
 }
 
-Deno.test("openGrant takes what the table above gets wrong, put right", () => {
+Deno.test("openGrant accepts the corrected forms of the table above", () => {
   assertEquals(openGrant(signed(LINKED), [KEY]), LINKED);
 });
 

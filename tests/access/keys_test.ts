@@ -35,7 +35,7 @@ Deno.test("deriveKey makes another key for every purpose", () => {
   assertEquals(new Set(keys).size, keys.length);
 });
 
-Deno.test("codeOf is HMAC-SHA256 of the parts in a row", async () => {
+Deno.test("codeOf is HMAC-SHA256 of the parts in sequence", async () => {
   const key = await crypto.subtle.importKey(
     "raw",
     SECRET,

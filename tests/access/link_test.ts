@@ -241,7 +241,7 @@ for (const host of ["192.0.2.7", "2001:db8::7", "::1"]) {
   });
 }
 
-Deno.test("A shell takes a link as one word, as it is", async () => {
+Deno.test("A shell reads a link as one unchanged word", async () => {
   const text = formatLink({ ...LINK, name: NAMES[2]! });
   const { stdout } = await new Deno.Command("bash", {
     args: ["-c", `printf '%s|' ${text}`],
@@ -264,7 +264,7 @@ Deno.test("formatLink makes links of 512 characters and refuses longer ones", ()
   assertEquals(error.exitCode, 2);
 });
 
-Deno.test("looksLikeLink tells links, right or wrong, from relay addresses", () => {
+Deno.test("looksLikeLink distinguishes links, valid or not, from relay addresses", () => {
   assertEquals(looksLikeLink(golden("link")), true);
   assertEquals(looksLikeLink("P2P://a:1/b/"), true);
   assertEquals(looksLikeLink(`p2p://nas.local:1700/${RELAY_ID}/`), false);

@@ -160,7 +160,7 @@ Deno.test("makeLink says that no node has the file, and that its name is too lon
   assertEquals((await assertRejects(() => make("../a"), Failure)).exitCode, 2);
 });
 
-Deno.test("A link that has ended gets nothing", async () => {
+Deno.test("An expired link gets nothing", async () => {
   await using relay = await startPrivate();
   await using _node = await startMember(relay, { "a.txt": "abc" });
   // Made by the relay's own secret, an hour ago.

@@ -87,7 +87,7 @@ Deno.test("A node of a private relay serves nobody without a grant of that relay
   assertEquals(await answerOf(node, forged, FIND), "unauthorized");
 });
 
-Deno.test("A node takes no grant that has expired, beyond what clocks may differ", async () => {
+Deno.test("A node refuses an expired grant, except for the time by which clocks may differ", async () => {
   await using relay = await startPrivate();
   await using node = await startMember(relay, { "a.txt": "abc" });
   const { clockToleranceMs } = LIMITS;
@@ -110,7 +110,7 @@ Deno.test("After five failures a node does not look at grants of that address fo
   assertEquals(await answerOf(node, good, FIND, from), "too_many_failures");
 });
 
-Deno.test("Wrong grants that come through a local proxy shut out nobody who comes through it", async () => {
+Deno.test("Wrong grants that come through a local proxy do not block other clients of that proxy", async () => {
   await using relay = await startPrivate();
   await using node = await startMember(relay, { "a.txt": "abc" });
   for (let n = 0; n < 2 * LIMITS.proofFailureCount; n++) {
@@ -145,7 +145,7 @@ Deno.test("A connection to a node ends with the grant that opened it", async () 
   assertEquals(await endOf(channel), null);
 });
 
-Deno.test("A connection to a node ends after the longest time of a grant, whatever its grant says", async () => {
+Deno.test("A connection to a node ends after the longest time of a grant, even if its grant is longer", async () => {
   await using relay = await startPrivate();
   await using node = await startMember(relay, { "a.txt": "abc" }, {
     limits: { grantSeconds: 1 },
@@ -155,7 +155,7 @@ Deno.test("A connection to a node ends after the longest time of a grant, whatev
   assertEquals(await endOf(channel), null);
 });
 
-Deno.test("A secret that is changed reaches a node at its next renewal: connections of before end, and their grants open none", async () => {
+Deno.test("A new secret reaches a node at its next renewal: earlier connections end, and their grants open no new ones", async () => {
   const limits = { renewSeconds: 1 };
   await using relay = await startPrivate({ limits });
   await using node = await startMember(relay, { "a.txt": "abc" }, {
@@ -260,7 +260,7 @@ Deno.test("A grant for one name and content: find, browse, describe and read go 
   }
 });
 
-Deno.test("A grant for a folder: what is below it, and nothing else", async () => {
+Deno.test("A grant for a folder allows the names below it, and nothing else", async () => {
   await using relay = await startPrivate();
   await using node = await nodeWithFiles(relay);
   const grant = formatGrant({ expires: NOW() + 60, prefix: "b/" }, KEY);
@@ -280,7 +280,7 @@ Deno.test("A grant for a folder: what is below it, and nothing else", async () =
   assertEquals(await read(contentIdOf("abc")), "gone");
 });
 
-Deno.test("The same content under a name that is granted is read, whichever name it was found by first", async () => {
+Deno.test("A content under a granted name can be read, even if it was found by another name first", async () => {
   await using relay = await startPrivate();
   await using node = await nodeWithFiles(relay);
   for (const prefix of ["a.txt", "copy.txt"]) {
@@ -302,7 +302,7 @@ Deno.test("A grant for a content that the name no longer has is useless, and say
   assertEquals(await answerOf(node, grant, FIND), "other_content");
 });
 
-Deno.test("A node refuses the fetch that is one too many, whatever the relay says", async () => {
+Deno.test("A node refuses a fetch beyond the uses of a link, even if the relay allows it", async () => {
   await using relay = await startPrivate();
   await using node = await startMember(relay, { "a.txt": "abc" });
   const { access } = await linkTo(relay, "a.txt");
@@ -323,7 +323,7 @@ Deno.test("A node refuses the fetch that is one too many, whatever the relay say
   assertEquals((linked as NodeToClient).kind, "found");
 });
 
-Deno.test("A guest's grant that somebody else has seen opens that file at that node for that fetch, and nothing once a byte of it differs", async () => {
+Deno.test("A copied grant of a guest opens only that file at that node for that fetch, and nothing if a byte of it differs", async () => {
   await using relay = await startPrivate();
   const files = { "a.txt": "abc", "b.txt": "b" };
   await using node = await startMember(relay, files);

@@ -164,7 +164,7 @@ for (
     }],
   ] as const
 ) {
-  Deno.test(`A node takes no keys of a relay that takes every token and shows ${what}`, async () => {
+  Deno.test(`A node accepts no keys of a relay that accepts every token and shows ${what}`, async () => {
     await using relay = await startImpostor(proof);
     const error = await turnedAway(relay.address, NODE_TOKEN);
     assertEquals(error.exitCode, 7);
@@ -295,7 +295,7 @@ Deno.test("After five failures a private relay does not look at proofs of that a
   assertEquals(error.exitCode, 7);
 });
 
-Deno.test("Wrong tokens that come through a local proxy shut out nobody who comes through it", async () => {
+Deno.test("Wrong tokens that come through a local proxy do not block other clients of that proxy", async () => {
   await using relay = await startPrivate();
   await using node = await startMember(relay, { "a.txt": "abc" });
   for (let n = 0; n < 2 * LIMITS.proofFailureCount; n++) {
@@ -363,7 +363,7 @@ Deno.test("A relay that is open has no secrets to replace, and makes no passes",
   await channel.close();
 });
 
-Deno.test("A link makes no links, and a client is told what a link may not be", async () => {
+Deno.test("A link cannot make links, and a client is told the limits of a link", async () => {
   await using relay = await startPrivate();
   await using _node = await startMember(relay, { "a.txt": "abc" });
   const { access } = await linkTo(relay, "a.txt");
@@ -389,7 +389,7 @@ for (
     ["sends more than 64 KiB", { partingMs: 3_600_000 }],
   ] as const
 ) {
-  Deno.test(`A relay parts from a peer that it turned away and that ${what}`, async () => {
+  Deno.test(`A relay disconnects a refused peer that ${what}`, async () => {
     await using relay = await startPrivate({ limits });
     const { channel } = await greetedBy(relay, "client");
     const frame = encodeMessage({ kind: "list" });

@@ -63,7 +63,7 @@ Deno.test("A relay ignores proofs after five failures, right or wrong", () => {
   assertEquals(outcome(access, proof(SECRET), 60_004), "member");
 });
 
-Deno.test("Both secrets are taken until the overlap ends", () => {
+Deno.test("Both secrets are accepted until the overlap ends", () => {
   const previous = { secret: SECRET, overlapMs: HOUR };
   const access = open({ current: NEXT, previous });
   assertEquals(outcome(access, proof(SECRET), HOUR - 1), "member");
@@ -245,7 +245,7 @@ const OUT_OF_BOUNDS: readonly [string, Partial<typeof REQUEST>][] = [
 ];
 
 for (const [what, part] of OUT_OF_BOUNDS) {
-  Deno.test(`A relay mints no link for ${what}`, () => {
+  Deno.test(`A relay makes no link for ${what}`, () => {
     const request = { ...REQUEST, ...part };
     const from = { serial: SERIAL, unixMs: UNIX_MS };
     assertEquals(open().mint(request, from).kind, "refused");

@@ -42,7 +42,7 @@ Deno.test("A secret is changed at run time: the old tokens work for a while, and
   assertEquals(node.log.names.includes("registration_failed"), false);
 });
 
-Deno.test("A node that was listed continues trying when its token is no longer taken", async () => {
+Deno.test("A listed node keeps trying when its token is no longer accepted", async () => {
   const limits = { renewSeconds: 1 };
   await using relay = await startPrivate({
     limits: { ...limits, refusalPauseMs: 0 },

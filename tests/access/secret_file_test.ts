@@ -17,7 +17,7 @@ async function secretFile(
   return { path, [Symbol.asyncDispose]: () => folder[Symbol.asyncDispose]() };
 }
 
-Deno.test("readSecretFile reads the word in a file that is its owner's alone", async () => {
+Deno.test("readSecretFile reads the word in a file that only its owner can use", async () => {
   for (const content of [WORD, `${WORD}\n`, ` ${WORD}\r\n\n`]) {
     await using file = await secretFile({ content });
     assertEquals(await readSecretFile(file.path, "secret"), WORD);

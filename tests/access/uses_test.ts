@@ -20,7 +20,7 @@ Deno.test("Uses counts fetches, not connections", () => {
   assertEquals(uses.count, 3);
 });
 
-Deno.test("Uses gives no use where a link is valid for none", () => {
+Deno.test("Uses counts no use of a link that allows none", () => {
   assertEquals(new Uses(LIMITS).take(use("a", "s", 0), 0), "used_up");
 });
 

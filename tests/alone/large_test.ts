@@ -201,7 +201,7 @@ for (
     ["at a limited rate", ["--limit-rate", "40M"], 60 * MIB],
   ] as const
 ) {
-  Deno.test(`A node that serves a hundred clients ${what} gives each its part`, async () => {
+  Deno.test(`A node that serves a hundred clients ${what} gives each a fair part`, async () => {
     await using share = await tempShare({ f: LARGE });
     await using relay = await spawnRelay();
     await using node = await spawnNode(relay.port, share.path, args);

@@ -88,7 +88,7 @@ async function registerAll(
 
 Deno.test({
   name:
-    "1,408 nodes of 44 addresses, each as long as it may be, keep nobody from nodes, ls and get",
+    "1,408 nodes of 44 addresses with the longest entries do not prevent nodes, ls and get",
   ignore: Deno.build.os !== "linux", // addresses of 127.0.0.0/8
   fn: async () => {
     await using relay = await spawnRelay(["--host", "0.0.0.0", "0"]);

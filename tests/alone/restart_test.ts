@@ -216,7 +216,7 @@ async function listedAt(
 
 Deno.test({
   name:
-    "After a relay was killed 1,200 nodes are listed again within a renewal, those that stay within 5 s, and they do not come in step",
+    "After a relay was killed 1,200 nodes are listed again within a renewal, those that stay within 5 s, and not all at the same time",
   ignore: Deno.build.os !== "linux", // addresses of 127.0.0.0/8
   fn: async () => {
     await using state = await tempShare();

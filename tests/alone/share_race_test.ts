@@ -186,7 +186,7 @@ function outsideOf({ path }: { path: string }): string[] {
   });
 }
 
-Deno.test("getFiles receives into no link that has the name of a partial file", async () => {
+Deno.test("getFiles writes nothing through a link that has the name of a partial file", async () => {
   await using relay = await startRelay();
   await using node = await startNode(relay, FILES);
   await node.log.until("hashed");

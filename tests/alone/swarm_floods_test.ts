@@ -69,7 +69,7 @@ async function startFlood(
 for (const [what, message] of Object.entries(FLOODS)) {
   for (const reads of [true, false]) {
     const how = reads ? "who read the answers" : "who read no answer";
-    Deno.test(`A holder gives to others while clients flood it with ${what}, ${how}`, async () => {
+    Deno.test(`A holder serves others while clients flood it with ${what}, ${how}`, async () => {
       await using stack = new AsyncDisposableStack();
       const { holder, identity, meet } = await runHolder(
         CONTENT,

@@ -34,7 +34,7 @@ for (
   });
 }
 
-Deno.test("parsePort refuses 0 where the system must not pick", () => {
+Deno.test("parsePort refuses 0 if the system must not pick", () => {
   assertThrows(
     () => parsePort("0", { zero: false }),
     Failure,
@@ -272,7 +272,7 @@ Deno.test("parseHost refuses an address with a zone, and says why", () => {
   );
 });
 
-Deno.test("isUnspecified is true for what stands for all addresses", () => {
+Deno.test("isUnspecified is true for hosts that mean all addresses", () => {
   const hosts = ["0.0.0.0", "::", "127.0.0.1", "::1", "nas"];
   assertEquals(hosts.map(isUnspecified), [true, true, false, false, false]);
 });

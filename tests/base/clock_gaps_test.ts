@@ -45,7 +45,7 @@ for (
     ],
   ] as const
 ) {
-  Deno.test(`ClockGaps tells ${what} by the gap alone`, () => {
+  Deno.test(`ClockGaps recognises ${what} by the gap`, () => {
     assertEquals(gapsOf(...steps), [...expected]);
   });
 }

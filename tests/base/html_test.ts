@@ -14,7 +14,7 @@ Deno.test("markup escapes every text, in content and in attributes", () => {
   );
 });
 
-Deno.test("markup keeps markup and numbers, and leaves nothing for what is undefined", () => {
+Deno.test("markup keeps markup and numbers, and writes nothing for undefined", () => {
   const part = markup`<b>${12}</b>`;
   assertEquals(part instanceof Markup, true);
   assertEquals(

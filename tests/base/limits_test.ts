@@ -42,7 +42,7 @@ import {
 } from "../_network.ts";
 import { tempShare } from "../_temp_share.ts";
 
-Deno.test("No part of the limits has a name that another part gives another number", () => {
+Deno.test("No two parts of the limits use one name for different numbers", () => {
   const parts = [NETWORK_LIMITS, PATIENCE_LIMITS, SWARM_LIMITS, WEB_LIMITS];
   for (const [name, value] of parts.flatMap((part) => Object.entries(part))) {
     assertEquals(LIMITS[name as keyof Limits], value, name);
@@ -118,7 +118,7 @@ for (
     ["node", LIMITS.nodeConnectionsPerAddressCount],
   ] as const
 ) {
-  Deno.test(`A ${role} holds one address to its connections, and serves others`, async () => {
+  Deno.test(`A ${role} limits the connections of one address, and serves others`, async () => {
     await using crowded = await CROWDED[role]!({ connectBurstCount: 1_000 });
     await using stack = new AsyncDisposableStack();
     const open = async (from: string) => {
@@ -133,7 +133,7 @@ for (
     assertEquals(await open("127.0.0.3"), "greeted");
   });
 
-  Deno.test(`A ${role} ends a client that says nothing more, once it is idle`, async () => {
+  Deno.test(`A ${role} disconnects a client that is idle`, async () => {
     await using crowded = await CROWDED[role]!({ idleMs: 200 });
     await using channel = await channelFrom("127.0.0.2", crowded.at);
     await greet(channel, { role: "client" });
@@ -141,7 +141,7 @@ for (
   });
 
   for (const [pauseMs, told] of [[undefined, 1], [0, 3]] as const) {
-    Deno.test(`A ${role} tells a refusal ${told === 1 ? "once in a while" : "each time, where it may"}`, async () => {
+    Deno.test(`A ${role} reports a refusal ${told === 1 ? "once in a while" : "each time, if allowed"}`, async () => {
       const limits = pauseMs === undefined ? {} : { refusalPauseMs: pauseMs };
       await using crowded = await CROWDED[role]!(limits);
       for (let n = 0; n < 3; n++) {
@@ -170,7 +170,7 @@ async function report(
   return (await channel.receive(["reported"]))?.outcomes[0];
 }
 
-Deno.test("A relay dials so many reported nodes back at once, and no more", async () => {
+Deno.test("A relay dials at most dialBackCount reported nodes at once", async () => {
   await using relay = await startRelay({ limits: { dialBackCount: 2 } });
   using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   const { port } = listener.addr;
@@ -199,7 +199,7 @@ Deno.test("A relay gives up dialling a reported node that says nothing", async (
   assertEquals(await asked, "gone");
 });
 
-Deno.test("A node that cannot withdraw leaves in time, and says so", async () => {
+Deno.test("A node that cannot withdraw ends in time, and reports that", async () => {
   await using relay = await startRelay();
   await using proxy = await startFaultProxy();
   proxy.target = relay.server.address.port;
@@ -215,7 +215,7 @@ Deno.test("A node that cannot withdraw leaves in time, and says so", async () =>
   await node.log.until("withdraw_failed");
 });
 
-Deno.test("A client asks so many nodes at once, and no more", async () => {
+Deno.test("A client asks at most askingCount nodes at once", async () => {
   await using relay = await startRelay();
   await using stack = new AsyncDisposableStack();
   const nodeCount = 5;
@@ -307,7 +307,7 @@ async function startService(
   };
 }
 
-Deno.test("A node hashes files up to a size when they are asked for, and no larger ones", async () => {
+Deno.test("A node hashes requested files up to hashOnFindBytes at once, and no larger ones", async () => {
   const files = { at: new Uint8Array(1_000), above: new Uint8Array(1_001) };
   await using service = await startService(files, { hashOnFindBytes: 1_000 });
   const { client } = service;
@@ -319,7 +319,7 @@ Deno.test("A node hashes files up to a size when they are asked for, and no larg
   }
 });
 
-Deno.test("A node reads files up to a size at once, and opens larger ones to be read piece by piece", async () => {
+Deno.test("A node reads files up to smallFileBytes in one step, and larger ones piece by piece", async () => {
   const most = LIMITS.smallFileBytes;
   const files = { at: new Uint8Array(most), above: new Uint8Array(most + 1) };
   // To hash them they are opened too.

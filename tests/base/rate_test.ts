@@ -65,7 +65,7 @@ for (const rate of [0, -1, -0, NaN]) {
   });
 }
 
-Deno.test("RateLimit lets a user that wakes late reach the rate all the same", () => {
+Deno.test("RateLimit lets a user that wakes late still reach the rate", () => {
   const limit = new RateLimit(1_000);
   let now = 10_000;
   let bytes = 0;
@@ -78,7 +78,7 @@ Deno.test("RateLimit lets a user that wakes late reach the rate all the same", (
   assertAlmostEquals(bytes, expected, 300);
 });
 
-Deno.test("RateLimit allows a user that waited a quarter of a second at once after a pause, and no more", () => {
+Deno.test("RateLimit allows a user that had to wait a quarter of a second at once after a pause, and no more", () => {
   const limit = new RateLimit(1_000);
   assertEquals(limit.reserve(100, 5_000), 0);
   assertEquals(limit.reserve(100, 5_000), 50);
@@ -186,7 +186,7 @@ Deno.test("AddressGroupRate allows a burst of a source at once, then a limited n
   assertEquals(later, [0, 0, 0, 100]);
 });
 
-Deno.test("AddressGroupRate forgets the sources that would start afresh", () => {
+Deno.test("AddressGroupRate forgets groups that have their full burst again", () => {
   const rate = new AddressGroupRate(10, 3);
   for (let n = 0; n < 1_000; n++) rate.reserve(`${n}`, 0);
   assertEquals(rate.sourceCount, 1_000);

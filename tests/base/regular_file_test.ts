@@ -98,7 +98,7 @@ testWith(
   },
 );
 
-Deno.test("openRegular gives a file up that does not open in time, and closes it when it does", async () => {
+Deno.test("openRegular gives up a file that does not open in time, and closes it if it opens later", async () => {
   const info = { isFile: true } as Deno.FileInfo;
   using _look = replaced(Deno, "stat", () => () => Promise.resolve(info));
   const late = Promise.withResolvers<Deno.FsFile>();

@@ -13,7 +13,7 @@ function opensAfter(shortCount: number): { open(): string; count: number } {
   };
 }
 
-Deno.test("whenRoom gives what it waited for", async () => {
+Deno.test("whenRoom returns the result when a descriptor is free", async () => {
   const file = opensAfter(3);
   assertEquals(await whenRoom(() => file.open(), { pauseMs: 1 }), "opened");
   assertEquals(file.count, 4);
@@ -27,7 +27,7 @@ Deno.test("whenRoom waits for its limit and then throws the cause", async () => 
   assertEquals(file.count, 6);
 });
 
-Deno.test("whenRoom waits for nothing but file descriptors", async () => {
+Deno.test("whenRoom waits only for file descriptors", async () => {
   let count = 0;
   const open = () => {
     count++;

@@ -25,7 +25,7 @@ for (
     ["an astral character", "🖥", "🖥"],
   ] as const
 ) {
-  Deno.test(`show makes ${what} harmless`, () => {
+  Deno.test(`show escapes ${what}`, () => {
     assertEquals(show(text), shown);
   });
 }
@@ -41,7 +41,7 @@ Deno.test("showWhole escapes as show does, and cuts nothing", () => {
   assertEquals(showWhole(`${name}\x1b`), `${name}\\x1b`);
 });
 
-Deno.test("counted puts one and many into words", () => {
+Deno.test("counted writes one and many correctly", () => {
   assertEquals(
     [0, 1, 2].map((count) => counted(count, "byte")),
     ["0 bytes", "1 byte", "2 bytes"],
@@ -52,7 +52,7 @@ Deno.test("counted puts one and many into words", () => {
 const NEVER_ONE =
   /\b(?:LIMITS|limits)\.|mostBytes|hashes\.length|target\.length|#bodyLeft|#pieceEnd|listingCount|lowestBytesPerSecond|LENGTH|#loneCount|fileCount|asked\}|nodeCount\}|votes\}|uses\}|groups\.length|event\.names\}|incomplete\.length|nodes\.length|text\.length|this\.#files\}|\{count\} (?:times|files have)|wanted\}|HASH_BYTES|INDEX_KEY_BYTES|TOKEN_BYTES|isWhole|\{folder\}|\{names\.length/;
 
-Deno.test("No number in the program's words stands before a plural that may be wrong", async () => {
+Deno.test("No number in the program's texts precedes a plural that may be wrong", async () => {
   const wrong: string[] = [];
   for await (const path of modulesIn("lib")) {
     const source = await Deno.readTextFile(
@@ -90,7 +90,7 @@ for (
   });
 }
 
-Deno.test("TextCheck judges characters that straddle pieces whole", () => {
+Deno.test("TextCheck treats a character that spans two pieces as one", () => {
   const content = bytes("a☕b");
   for (let cut = 0; cut <= content.length; cut++) {
     assertEquals(isText(content.slice(0, cut), content.slice(cut)), true);

@@ -37,7 +37,7 @@ Deno.test("orAborted leaves no rejection unhandled when the work fails later", a
   work.reject(LATE); // an unhandled rejection would fail this test
 });
 
-Deno.test("aborted resolves at the abort, also at one that came before", async () => {
+Deno.test("aborted resolves at the abort, even if that came before", async () => {
   const abort = new AbortController();
   const waiting = aborted(abort.signal);
   abort.abort();
@@ -106,7 +106,7 @@ Deno.test("firstGiven asks the next when one gives nothing, and ends with the fi
   assertEquals(await firstGiven([], ask, patience), undefined);
 });
 
-Deno.test("firstGiven waits for nobody longer than its patience, while there is another to ask", async () => {
+Deno.test("firstGiven waits for none longer than its patience while there is another to ask", async () => {
   const slow = Promise.withResolvers<string>();
   const ask = (item: string) =>
     item === "slow" ? slow.promise : Promise.resolve(item);

@@ -122,7 +122,7 @@ for (
   });
 }
 
-Deno.test("A relay of another version is told of in one line that names both, escaped", () => {
+Deno.test("A relay of another version is reported in one line that names both, escaped", () => {
   const lines: string[] = [];
   const terminal = { note: (line: string) => lines.push(line) };
   tellRelayMet({

@@ -72,7 +72,7 @@ for (
     ],
   ] as const
 ) {
-  Deno.test(`Not UTF-8, and told: ${what}`, async () => {
+  Deno.test(`Not UTF-8 is reported: ${what}`, async () => {
     await using folder = await tempShare({
       "bad": new Uint8Array([0x63, 0x61, 0x66, 0xe9]),
     });

@@ -39,7 +39,7 @@ for (
     ],
   ] as const
 ) {
-  Deno.test(`A wrong use of a swarm is told before anything is asked: ${words}`, async () => {
+  Deno.test(`A wrong use of a swarm is reported before any request: ${words}`, async () => {
     const args = ["--quiet", "127.0.0.1", "1", ...words.split(" ")];
     const { code, text, stderr } = await runRoleHere("peer_client.ts", args);
     assertEquals([code, text, stderr], [2, "", [`error: ${line}`]]);

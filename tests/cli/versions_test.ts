@@ -64,7 +64,7 @@ const COMMANDS: readonly (readonly string[])[] = [
 ];
 
 for (const command of COMMANDS) {
-  Deno.test(`A client says once that its relay runs another version: ${command.join(" ") || "dialogue"}`, async () => {
+  Deno.test(`A client reports once that its relay runs another version: ${command.join(" ") || "dialogue"}`, async () => {
     await using relay = await laterRelay();
     const { stderr } = await runRoleHere(
       "peer_client.ts",
@@ -94,7 +94,7 @@ Deno.test("A doctor names both versions", async () => {
   assertEquals(line.includes(VERSION), true, text);
 });
 
-Deno.test("A node says that its relay runs another version, and goes on", async () => {
+Deno.test("A node reports that its relay runs another version, and continues", async () => {
   await using relay = await laterRelay();
   await using folder = await tempShare({ "a.txt": "a" });
   const { code, stderr } = await runRoleHere("peer_node.ts", [

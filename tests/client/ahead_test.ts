@@ -5,7 +5,7 @@
 import { assertEquals } from "@std/assert";
 import { begunAhead } from "../../lib/client/ahead.ts";
 
-Deno.test("begunAhead has begun so many when it hands one out, and hands out all in order", () => {
+Deno.test("begunAhead starts a fixed number in advance, and returns all in order", () => {
   const begun: number[] = [];
   const begin = (item: number) => {
     begun.push(item);
@@ -18,7 +18,7 @@ Deno.test("begunAhead has begun so many when it hands one out, and hands out all
   assertEquals(seen, [[10, 3], [20, 4], [30, 5], [40, 5], [50, 5]]);
 });
 
-Deno.test("begunAhead begins nothing before it is asked, and hands out few items too", () => {
+Deno.test("begunAhead starts nothing before the first request, and returns a few items too", () => {
   const begun: number[] = [];
   const begin = (item: number) => begun.push(item);
   const ahead = begunAhead([1, 2], 3, begin);

@@ -77,7 +77,7 @@ Deno.test("getFiles counts a node once for a name that is given twice", async ()
   assertEquals(log.of("file_received").map(({ holders }) => holders), [1]);
 });
 
-Deno.test("getFiles asks again where a node hangs up, and dials no node forever", async () => {
+Deno.test("getFiles asks again if a node hangs up, but does not dial a node forever", async () => {
   await using relay = await startRelay();
   const files = small(60);
   let answered = 0;
@@ -95,7 +95,7 @@ Deno.test("getFiles asks again where a node hangs up, and dials no node forever"
   assertEquals(finds.length >= 61, true);
 });
 
-Deno.test("getFiles dials a node that is dead once, whatever it is to be asked for", async () => {
+Deno.test("getFiles dials a dead node once, for any number of names", async () => {
   await using relay = await startRelay();
   let dialCount = 0;
   await using _mute = await startEvilNode(relay, {
@@ -143,7 +143,7 @@ Deno.test("getFiles reaches the last node although eight before it say nothing",
   assertEquals(Object.keys(saved), ["f"]);
 });
 
-Deno.test("Turns gives so many at once, and more where some are slow", async () => {
+Deno.test("Turns gives a limited number at once, and more if some are slow", async () => {
   const turns = new PeerSlots({ count: 2, mostCount: 3, patienceMs: 1 });
   const ends = Array.from({ length: 5 }, () => Promise.withResolvers<void>());
   const begun: number[] = [];
@@ -160,7 +160,7 @@ Deno.test("Turns gives so many at once, and more where some are slow", async () 
   assertEquals(begun, [0, 1, 2, 3, 4]);
 });
 
-Deno.test("Turns begins nothing after a failure, and throws it once what runs has ended", async () => {
+Deno.test("Turns begins nothing after a failure, and throws it when running work has ended", async () => {
   const turns = new PeerSlots({ count: 1, mostCount: 1, patienceMs: 60_000 });
   const begun: number[] = [];
   const outcome = await turns.each([0, 1, 2], (n) => {
@@ -170,7 +170,7 @@ Deno.test("Turns begins nothing after a failure, and throws it once what runs ha
   assertEquals([outcome, begun], ["one", [0, 1]]);
 });
 
-Deno.test("A folder or a pattern in place of a name is told for what it is", async () => {
+Deno.test("A folder or a pattern instead of a name is reported as such", async () => {
   await using relay = await startRelay();
   await using _node = await startNode(relay, { "sub/a": "x", "ab": "x" });
   await using folder = await tempShare();

@@ -54,7 +54,7 @@ const OLDER = [
 for (const unhashed of [false, true]) {
   const which = unhashed ? ", also where its node has not hashed it" : "";
   for (const [what, old, fetched] of OLDER) {
-    Deno.test(`getFiles that may overwrite fetches what is not right in a file that ${what}${which}`, async () => {
+    Deno.test(`getFiles that may overwrite fetches only the wrong pieces of a file that ${what}${which}`, async () => {
       await using relay = await startRelay();
       await using _node = await evil(relay, { "f": MIDDLE }, { unhashed });
       await using folder = await tempShare({ "f": old });
@@ -103,7 +103,7 @@ async function getFromBase(
 }
 
 for (const [what, old, fetched] of OLDER) {
-  Deno.test(`getFiles takes what is right in a base that ${what}, and leaves it alone`, async () => {
+  Deno.test(`getFiles uses the right pieces of a base that ${what}, and does not change it`, async () => {
     await using got = await getFromBase(old);
     assertEquals([Object.keys(got.saved), got.failed], [["f"], {}]);
     assertBytes(await read(got.folder, "f"), MIDDLE);
@@ -113,7 +113,7 @@ for (const [what, old, fetched] of OLDER) {
   });
 }
 
-Deno.test("getFiles asks nobody for pieces where the base is the very file", async () => {
+Deno.test("getFiles requests no pieces if the base has the same content", async () => {
   await using got = await getFromBase(MIDDLE);
   assertBytes(await read(got.folder, "f"), MIDDLE);
   assertEquals(got.log.bytesFrom("f"), {});
@@ -137,7 +137,7 @@ Deno.test("getFiles takes pieces from an earlier run, the base and the file that
   );
 });
 
-Deno.test("getFiles takes nothing wrong from a base that changes while it is read", async () => {
+Deno.test("getFiles uses no wrong piece of a base that changes while it is read", async () => {
   await using folder = await tempShare({ "old": MIDDLE });
   const base = join(folder.path, "old");
   await using relay = await startRelay();
@@ -160,7 +160,7 @@ Deno.test("getFiles takes nothing wrong from a base that changes while it is rea
   assertEquals(log.bytesFrom("f"), { mallory: MIDDLE.length });
 });
 
-Deno.test("getFiles refuses the file to be saved as its base, and says that it needs none", async () => {
+Deno.test("getFiles refuses the file to be saved as its base, and reports that it needs none", async () => {
   await using folder = await tempShare({ "f": changedIn(1) });
   const base = join(folder.path, "f");
   await using relay = await startRelay();
@@ -179,7 +179,7 @@ Deno.test("getFiles refuses the file to be saved as its base, and says that it n
   assertBytes(await read(folder, "f"), changedIn(1));
 });
 
-Deno.test("getFiles refuses a base that it cannot use before it asks anybody", async () => {
+Deno.test("getFiles refuses a useless base before any request", async () => {
   await using folder = await tempShare({ "old": "" });
   for (
     const [name, why] of [

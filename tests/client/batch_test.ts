@@ -76,7 +76,7 @@ function onlyTo(bytes: Uint8Array, piece: SendPiece): SendPiece {
     (sent.hash === hash ? piece : sendTruly)(channel, sent);
 }
 
-Deno.test("getFiles keeps what is right of an answer of which one file is wrong, and blames that file alone", async () => {
+Deno.test("getFiles keeps the right files of an answer in which one is wrong, and blames only that one", async () => {
   await using relay = await startRelay();
   await using folder = await tempShare();
   const files = filesOf(100);
@@ -114,7 +114,7 @@ Deno.test("getFiles fetches from another node what one lied about in the middle 
   await assertSaved(folder, files);
 });
 
-Deno.test("getFiles keeps what came whole before a node hung up, and fetches the rest from another", async () => {
+Deno.test("getFiles keeps complete files when a node hangs up, and fetches the rest from another", async () => {
   await using relay = await startRelay();
   await using folder = await tempShare();
   const files = filesOf(200);
@@ -143,7 +143,7 @@ Deno.test("getFiles keeps what came whole before a node hung up, and fetches the
   assertEquals(ofMallory.length, 5);
 });
 
-Deno.test("getFiles fetches each file from a node that has it, where each node has others", async () => {
+Deno.test("getFiles fetches each file from a node that has it, if each node has different files", async () => {
   await using relay = await startRelay();
   await using folder = await tempShare();
   const files = filesOf(200);
@@ -157,7 +157,7 @@ Deno.test("getFiles fetches each file from a node that has it, where each node h
   await assertSaved(folder, files);
 });
 
-Deno.test("getFiles saves the other files of an answer of which the node has one no more", async () => {
+Deno.test("getFiles saves the other files of an answer if the node no longer has one of them", async () => {
   await using relay = await startRelay();
   await using folder = await tempShare();
   const files = filesOf(10);
@@ -181,7 +181,7 @@ Deno.test("getFiles saves the other files of an answer of which the node has one
   await assertSaved(folder, files);
 });
 
-Deno.test("getFiles keeps to the rate of a node, and to its own, with files that come together", async () => {
+Deno.test("getFiles keeps the rate of a node, and its own, with files that come together", async () => {
   await using relay = await startRelay();
   const files = filesOf(30, 3_000);
   const bytes = Object.values(files).reduce((sum, one) => sum + one.length, 0);
@@ -206,7 +206,7 @@ Deno.test("getFiles keeps to the rate of a node, and to its own, with files that
   }
 });
 
-Deno.test("getFiles that is stopped in the middle leaves whole files, and goes on later", async () => {
+Deno.test("getFiles that is stopped in the middle leaves complete files, and continues later", async () => {
   await using relay = await startRelay();
   await using folder = await tempShare();
   const files = filesOf(1_000);
@@ -234,7 +234,7 @@ Deno.test("getFiles that is stopped in the middle leaves whole files, and goes o
   await assertSaved(folder, files);
 });
 
-Deno.test("getFiles ends when the disk is full in the middle of an answer, and goes on later", async () => {
+Deno.test("getFiles ends when the disk is full in the middle of an answer, and continues later", async () => {
   await using relay = await startRelay();
   await using folder = await tempShare();
   const files = filesOf(60);

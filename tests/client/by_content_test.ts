@@ -65,7 +65,7 @@ Deno.test("A link asks only the nodes that have hashed its content", async () =>
   assertEquals([Object.keys(got.saved), askedIn(got.log)], [["a"], ["two"]]);
 });
 
-Deno.test("A node tells the contents that it has hashed, and a link finds them", async () => {
+Deno.test("A node reports the contents that it has hashed, and a link finds them", async () => {
   await using relay = await startRelay();
   await using _nodes = await startAll(relay, [{ "b": "b" }, { "c": "c" }]);
   await using node = await startIndexed(relay, { "a": "hashed" }, {

@@ -85,7 +85,7 @@ Deno.test("A client finds folders, patterns and parts of names by the index", as
   }
 });
 
-Deno.test("Where no index has a name, the failure says how many nodes were not asked", async () => {
+Deno.test("If no index has a name, the failure says how many nodes were not asked", async () => {
   await using relay = await startRelay();
   await using _nodes = await startAll(relay, SHARES);
   const { kind, message, log } = await fetch(relay, "nowhere", {
@@ -129,7 +129,7 @@ Deno.test("Lists and sums of a folder ask only the nodes that may have some of i
   assertEquals([sums.length, nodes], [1, ["n3"]]);
 });
 
-Deno.test("Lists and sums of what no index has say how many nodes were not asked", async () => {
+Deno.test("Lists and sums without a match in any index say how many nodes were not asked", async () => {
   await using relay = await startRelay();
   await using _nodes = await startAll(relay, SHARES);
   const list = await listed(relay, "nowhere/", BY_INDEX);
@@ -189,7 +189,7 @@ Deno.test("A file that appears is found by its name, and one that is removed is 
   assertEquals([gone.kind, askedIn(gone.log)], ["not_found", []]);
 });
 
-Deno.test("A node that was killed costs one dial, and hides nobody", async () => {
+Deno.test("A killed node costs one dial, and hides no other node", async () => {
   await using relay = await startRelay();
   await using _node = await startIndexed(relay, { "a": "a" }, { name: "n0" });
   const free = Deno.listen({ hostname: "127.0.0.1", port: 0 });
@@ -239,7 +239,7 @@ Deno.test("A relay without an index lists all nodes", async () => {
   assertEquals([message, listedIn(log)[0].length], ["", 2]);
 });
 
-Deno.test("A node that no longer has what its index says costs its dial, and hides nobody", async () => {
+Deno.test("A node that no longer has a file of its index costs one dial, and hides no other node", async () => {
   await using relay = await startRelay();
   await using _node = await startIndexed(relay, { "a": "a" }, { name: "n0" });
   await using stale = await startIndexed(relay, { "a": "a", "b": "b" }, {

@@ -37,7 +37,7 @@ Deno.test("Catalogue sorts 20,000 names with pauses, and keeps the order of arri
 });
 
 for (const count of [0, 1, 2_047, 2_048, 2_049, 4_097]) {
-  Deno.test(`Catalogue puts ${count} names in order that come the other way round`, () => {
+  Deno.test(`Catalogue sorts ${count} names that come in reverse order`, () => {
     const catalogue = new Catalogue();
     const names = Array.from(
       { length: count },
@@ -69,7 +69,7 @@ Deno.test("Catalogue.naturalPlaces gives each name once, numbers in names by the
   );
 });
 
-Deno.test("Catalogue.soleAt gives what is listed once, and nothing else", () => {
+Deno.test("Catalogue.soleAt gives names that are listed once, and no others", () => {
   const catalogue = new Catalogue();
   const add = (node: string, name: string) =>
     catalogue.add({ node, votesAs: node }, {

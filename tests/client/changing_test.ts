@@ -79,7 +79,7 @@ Deno.test("A file that is replaced while it is sent is fetched again, and never 
   );
 });
 
-Deno.test("A log that grows all the time is told as one, after refetchCount tries, and all other files are saved", async () => {
+Deno.test("A log that grows all the time is reported after refetchCount tries, and all other files are saved", async () => {
   await using relay = await startRelay();
   const files = { "big.log": LARGE, "small": MIDDLE };
   const truth = honestBut(files, { unhashed: true });
@@ -166,7 +166,7 @@ Deno.test("A small log that has grown since its node listed it is saved as it is
   assertBytes(await read(folder, "a.log"), now);
 });
 
-Deno.test("A file that is removed while it is sent is said to be removed", async () => {
+Deno.test("A file that is removed while it is sent is reported as removed", async () => {
   await using relay = await startRelay();
   await using node = await startNode(relay, { "f": LARGE }, {
     limitRate: 4 * MIB,
@@ -192,7 +192,7 @@ Deno.test("A file that is removed while it is sent is said to be removed", async
   assertEquals(filesIn(folder.path), [PARTIAL]);
 });
 
-Deno.test("A file that its node cannot read is told with its node, the cause and what to do", async () => {
+Deno.test("A file that its node cannot read is reported with node, cause and remedy", async () => {
   await using relay = await startRelay();
   await using _node = await evil(relay, { "f": MIDDLE, "g": MIDDLE }, {
     read: (channel, message) => {

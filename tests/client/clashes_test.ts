@@ -124,7 +124,7 @@ for (
   });
 }
 
-Deno.test("Clashes leaves a place to what an earlier batch has put there, and names all nodes", async () => {
+Deno.test("Clashes keeps the file of an earlier batch in its place, and names all nodes", async () => {
   const { admitted: names, why } = await admitted([
     [job("x"), job("a")],
     [job("x/y", 5), job("b")],
@@ -136,7 +136,7 @@ Deno.test("Clashes leaves a place to what an earlier batch has put there, and na
   ]);
 });
 
-Deno.test("tellsNamesApart says what the disk does, also below a folder that is not there, and leaves nothing", async () => {
+Deno.test("tellsNamesApart finds out what the disk does, even below a missing folder, and leaves nothing", async () => {
   await using folder = await tempShare({ "Case": "" });
   const isSensitive = await Deno.lstat(join(folder.path, "cASE")).then(
     () => false,
@@ -149,7 +149,7 @@ Deno.test("tellsNamesApart says what the disk does, also below a folder that is 
   assertEquals(filesIn(folder.path), ["Case"]);
 });
 
-Deno.test("tellsNamesApart sees a disk that does not tell case apart", async () => {
+Deno.test("tellsNamesApart recognises a disk that ignores case", async () => {
   await using folder = await tempShare();
   const { lstat } = Deno;
   // As such a disk does: every name in the folder is there in any case.
@@ -169,7 +169,7 @@ Deno.test("tellsNamesApart sees a disk that does not tell case apart", async () 
   assertEquals(filesIn(folder.path), []);
 });
 
-Deno.test("getFiles saves A and a where the disk tells them apart, and all beside a file and what one node puts inside of it", async () => {
+Deno.test("getFiles saves A and a if the disk distinguishes them, and all other files if one node has a file where another has a folder", async () => {
   await using relay = await startRelay();
   await using _alpha = await startNode(relay, {
     "A": "A",
@@ -204,7 +204,7 @@ Deno.test("getFiles saves A and a where the disk tells them apart, and all besid
   assertEquals(log.of("file_failed").length, 1);
 });
 
-Deno.test("getFiles saves all others where a file that exists is in the place of a folder", async () => {
+Deno.test("getFiles saves all other files if an existing file is in the place of a folder", async () => {
   await using relay = await startRelay();
   await using _node = await startNode(relay, {
     "letter.txt/x": "x",
@@ -217,7 +217,7 @@ Deno.test("getFiles saves all others where a file that exists is in the place of
   assertEquals(filesIn(folder.path), ["letter.txt", "other"]);
 });
 
-Deno.test("getFiles saves all others where the disk does not take the name of one", async () => {
+Deno.test("getFiles saves all other files if the disk does not accept the name of one", async () => {
   await using relay = await startRelay();
   await using _node = await startNode(relay, { "a": "a", "b": "b", "c": "c" });
   await using folder = await tempShare();
@@ -230,7 +230,7 @@ Deno.test("getFiles saves all others where the disk does not take the name of on
   assertEquals(filesIn(folder.path), ["new/a", "new/c"]);
 });
 
-Deno.test("getFiles stops at once when the folder it saves in is removed, and says so", async () => {
+Deno.test("getFiles stops at once when its output folder is removed, and reports that", async () => {
   await using relay = await startRelay();
   await using _node = await startNode(relay, { "f": LARGE }, {
     limitRate: 4 * MIB,
@@ -251,7 +251,7 @@ Deno.test("getFiles stops at once when the folder it saves in is removed, and sa
   assertEquals(last!.received < LARGE.length, true, `${last?.received} bytes`);
 });
 
-Deno.test("Clashes makes no name of files that nobody named, and looks once at each that has a place of its own", async () => {
+Deno.test("Clashes makes no name strings for listed files, and checks each file with its own place once", async () => {
   let count = 0;
   const jobs = Array.from({ length: 3 }, (_, n) => ({
     ...job("unread", 1, `out/folder/${n}`),

@@ -39,7 +39,7 @@ function failing(error: Error, limits: Partial<Limits> = {}) {
   };
 }
 
-Deno.test("Dials goes to an address once where nobody answers, however many nodes name it", async () => {
+Deno.test("Dials tries a dead address once, even if many nodes name it", async () => {
   for (const isObserved of [true, false]) {
     const dials = failing(REFUSED);
     const errors = await Promise.all(
@@ -53,7 +53,7 @@ Deno.test("Dials goes to an address once where nobody answers, however many node
   }
 });
 
-Deno.test("Dials goes to an address that nodes only claim for four of them, and to one where the relay saw them for all", async () => {
+Deno.test("Dials tries a claimed address for four nodes, and one where the relay saw the nodes for all", async () => {
   const ids = Array.from({ length: 10 }, (_, n) => `id ${n}`);
   const claimed = failing(MISMATCH);
   for (const id of ids) await claimed.dial(id, false);
@@ -66,7 +66,7 @@ Deno.test("Dials goes to an address that nodes only claim for four of them, and 
   assertEquals(observed.count, 10);
 });
 
-Deno.test("Dials goes to sixteen addresses of one host that nodes only claim, and fail at", async () => {
+Deno.test("Dials tries sixteen claimed addresses of one host, if all fail", async () => {
   const dials = failing(REFUSED);
   for (let port = 1; port <= 40; port++) {
     await dials.dial(`id ${port}`, false, port);
@@ -74,7 +74,7 @@ Deno.test("Dials goes to sixteen addresses of one host that nodes only claim, an
   assertEquals(dials.count, 16);
 });
 
-Deno.test("Dials goes to so many addresses of one network where the relay says that it saw the nodes, and all of them fail", async () => {
+Deno.test("Dials tries observedFailureCount addresses of one network where the relay saw nodes, if all fail", async () => {
   const seen = failing(REFUSED, { observedFailureCount: 3 });
   for (let n = 0; n < 5; n++) await seen.dial(`id ${n}`, true, 1_000 + n);
   assertEquals(seen.count, 3);
@@ -90,7 +90,7 @@ Deno.test("Dials goes to so many addresses of one network where the relay says t
   assertEquals(seen.count, 10);
 });
 
-Deno.test("Dials blames no address and no node where this process has no file descriptor", async () => {
+Deno.test("Dials blames no address and no node if this process has no file descriptor", async () => {
   const short = new Error("Too many open files (os error 24)");
   for (const isObserved of [true, false]) {
     const ports = failing(short);
@@ -137,7 +137,7 @@ for (
     ["a domain", (n: number) => `Host-${n}.victim.example`],
   ] as const
 ) {
-  Deno.test(`Dials has sixteen dials under way to ${what} that nodes only claim, and dials no other once they have failed`, async () => {
+  Deno.test(`Dials runs sixteen dials at once to claimed ${what}, and no more after they have failed`, async () => {
     const { all, dialled, turn } = manyAtOnce(hostOf);
     await turn();
     assertEquals(dialled.length, 16);
@@ -150,7 +150,7 @@ for (
     );
   });
 
-  Deno.test(`Dials goes on to all of ${what} where the claims are true`, async () => {
+  Deno.test(`Dials continues to all of ${what} if the claims are true`, async () => {
     const { all, dialled, turn } = manyAtOnce(hostOf);
     for (let n = 0; n < 40; n++) {
       await turn();
@@ -169,7 +169,7 @@ Deno.test("Dials counts no failures of one domain against another", async () => 
   await Promise.all(all);
 });
 
-Deno.test("Dials takes a dial that was called off for no word of the address", async () => {
+Deno.test("Dials does not count a cancelled dial against the address", async () => {
   const dials = new Dials(LIMITS);
   const off = new AbortController();
   const begun = Promise.withResolvers<void>();
@@ -193,7 +193,7 @@ Deno.test("Dials takes a dial that was called off for no word of the address", a
   assertEquals(await second, "connected");
 });
 
-Deno.test("A client sends a host that many nodes claim to be at few connections", async () => {
+Deno.test("A client opens few connections to a host that many nodes claim", async () => {
   await using relay = await startRelay();
   let count = 0;
   using victim = Deno.listen({ hostname: "127.0.0.9", port: 0 });

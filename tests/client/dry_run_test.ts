@@ -25,7 +25,7 @@ const FILES = {
   "other": "other",
 };
 
-Deno.test("getFiles tells in a dry run what it would do with each file, and fetches nothing", async () => {
+Deno.test("getFiles reports in a dry run what it would do with each file, and fetches nothing", async () => {
   await using relay = await startRelay();
   await using alpha = await startNode(relay, FILES, { name: "alpha" });
   await using beta = await startNode(relay, { "here": "here" }, {
@@ -88,7 +88,7 @@ Deno.test("getFiles asks no node for a piece in a dry run, and finds what is the
   assertEquals(node.asked.some(({ kind }) => kind === "read"), false);
 });
 
-Deno.test("getFiles fails in a dry run where the real one would", async () => {
+Deno.test("getFiles fails in a dry run if the real run would", async () => {
   await using relay = await startRelay();
   await using _node = await startNode(relay, {
     "a/b": "below a file",
@@ -109,7 +109,7 @@ Deno.test("getFiles fails in a dry run where the real one would", async () => {
   });
 });
 
-Deno.test("getFiles says how many files and bytes are wanted before the first is received, and that more follow until it knows", async () => {
+Deno.test("getFiles reports how many files and bytes are wanted before the first is received, and whether more may follow", async () => {
   await using relay = await startRelay();
   const names = Array.from({ length: 300 }, (_, n) => `f${n}`);
   const files = Object.fromEntries(names.map((name) => [name, "12345"]));

@@ -16,7 +16,7 @@ const LARGE = randomBytes(1_500_000, seededRandom(2));
 
 const FILES = { "a/b/small": SMALL, "c/large": LARGE };
 
-Deno.test("A file is told as saved after it, its folder and the new folders above are durable", async () => {
+Deno.test("A file is reported as saved after it, its folder and the new folders above are durable", async () => {
   await using relay = await startRelay();
   await using _node = await startNode(relay, FILES, STEADY);
   await using folder = await tempShare();

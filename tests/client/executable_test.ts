@@ -99,7 +99,7 @@ Deno.test("getFiles continues with what came before, and gives it the executable
   assertEquals((mode! & 0o7777).toString(8), await usual(0o777));
 });
 
-Deno.test("The executable bit is no part of a content: nodes that differ in it have the same", async () => {
+Deno.test("The executable bit is not part of a content: nodes that differ only in it have the same", async () => {
   await using relay = await startRelay();
   await using alpha = await startNode(relay, { "f": MIDDLE });
   await using beta = await startNode(relay, { "f": MIDDLE });
@@ -126,7 +126,7 @@ Deno.test("The executable bit is no part of a content: nodes that differ in it h
   assertEquals(modes, [await usual(0o666), await usual(0o666)]);
 });
 
-Deno.test("A program that is fetched under a mask of 027 can be run by its group, and by no others", async () => {
+Deno.test("A program that is fetched under umask 027 can be run by its group, and by no others", async () => {
   await using relay = await startRelay();
   await using node = await startNode(relay, FILES);
   await setModes(node.directory);

@@ -31,7 +31,7 @@ import {
   TRUDY,
 } from "./_setting.ts";
 
-Deno.test("fetchFile yields nothing wrong when all nodes lie, and says so", async () => {
+Deno.test("fetchFile yields no wrong byte when all nodes lie, and reports it", async () => {
   await using relay = await startRelay();
   const lies = { piece: sendsOnly(TASK, sendWrongBytes) };
   await using _mallory = await evil(relay, { "f": MIDDLE }, lies);
@@ -109,7 +109,7 @@ for (
     ],
   ] as const
 ) {
-  Deno.test(`fetchFile takes ${what} where contents differ`, async () => {
+  Deno.test(`fetchFile takes ${what} if contents differ`, async () => {
     await using relay = await startRelay();
     await using _nodes = await divided(relay);
     const { content, log } = await fetch(relay, "f", options);
@@ -155,7 +155,7 @@ Deno.test("fetchFile takes another content when nobody can deliver the first, un
   }
 });
 
-Deno.test("fetchFile says that no node has that SHA-256", async () => {
+Deno.test("fetchFile reports that no node has that SHA-256", async () => {
   await using relay = await startRelay();
   await using _node = await startNode(relay, { "f": "one" });
   const { kind, message } = await fetch(relay, "f", {

@@ -108,7 +108,7 @@ for (const [what, piece, kind] of BREAKS) {
   });
 }
 
-Deno.test("fetchFile continues where a node stalls, without waiting for it", async () => {
+Deno.test("fetchFile continues if a node stalls, without waiting for it", async () => {
   await using relay = await startRelay();
   await using _stalls = await evil(relay, { "f": MIDDLE }, { piece: stalls });
   await using _good = await startNode(relay, { "f": MIDDLE });
@@ -119,7 +119,7 @@ Deno.test("fetchFile continues where a node stalls, without waiting for it", asy
   assertBytes(content, MIDDLE);
 });
 
-Deno.test("fetchFile does not wait for a node that says nothing, once another has the file", async () => {
+Deno.test("fetchFile does not wait for a silent node when another has the file", async () => {
   await using relay = await startRelay();
   await using _silent = await evil(relay, {}, { find: saysNothing });
   await using _good = await startNode(relay, { "f": "here" });
@@ -162,7 +162,7 @@ Deno.test("fetchFile lets a node that answers late take part", async () => {
   assertEquals(log.bytesFrom("f")["trudy"]! > 0, true);
 });
 
-Deno.test("fetchFile fetches a file that its node has not hashed yet, and tells what it contains", async () => {
+Deno.test("fetchFile fetches a file that its node has not hashed yet, and returns its content id", async () => {
   await using relay = await startRelay();
   await using _node = await evil(relay, { "f": MIDDLE }, { unhashed: true });
   const { content, log } = await fetch(relay, "f");
@@ -174,7 +174,7 @@ Deno.test("fetchFile fetches a file that its node has not hashed yet, and tells 
   );
 });
 
-Deno.test("fetchFile delivers an empty file, and tells what it contains", async () => {
+Deno.test("fetchFile delivers an empty file, and returns its content id", async () => {
   await using relay = await startRelay();
   await using _node = await startNode(relay, { "f": "" });
   const { content, log } = await fetch(relay, "f");
@@ -272,7 +272,7 @@ Deno.test("fetchFile asks another node for the manifest when one refuses it, or 
   }
 });
 
-Deno.test("fetchFile uses as many connections to a node as it is told", async () => {
+Deno.test("fetchFile uses the given number of connections to a node", async () => {
   await using relay = await startRelay();
   const node = await startNode(relay, { "f": LARGE }, { limitRate: 16 * MIB });
   await using _node = node;
@@ -287,7 +287,7 @@ Deno.test("fetchFile uses as many connections to a node as it is told", async ()
   assertEquals(told.length, 3);
 });
 
-Deno.test("fetchFile keeps to its rate", async () => {
+Deno.test("fetchFile keeps its rate", async () => {
   await using relay = await startRelay();
   await using _node = await startNode(relay, { "f": MIDDLE });
   const startedAt = performance.now();
@@ -297,7 +297,7 @@ Deno.test("fetchFile keeps to its rate", async () => {
   assertEquals(seconds > 0.35 && seconds < 5, true, `${seconds} s`);
 });
 
-Deno.test("fetchFile says what happened at every node when nobody has the file", async () => {
+Deno.test("fetchFile reports what happened at every node when nobody has the file", async () => {
   await using relay = await startRelay();
   await using _alpha = await startNode(relay, { "g": "one" });
   await using _breaks = await evil(relay, {}, {

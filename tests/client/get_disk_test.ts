@@ -76,7 +76,7 @@ for (
     ["is empty", { wrong: [], bytes: 0 }, MIDDLE.length],
   ] as const
 ) {
-  Deno.test(`getFiles fetches only what is missing where what is there ${what}`, async () => {
+  Deno.test(`getFiles fetches only missing bytes if the existing part ${what}`, async () => {
     await using relay = await startRelay();
     await using _node = await startNode(relay, { "f": MIDDLE }, {
       name: "node",
@@ -98,7 +98,7 @@ for (
   });
 }
 
-Deno.test("getFiles throws away what is longer than the file in a partial one", async () => {
+Deno.test("getFiles cuts off bytes of a partial file beyond the size of the file", async () => {
   await using relay = await startRelay();
   await using _node = await startNode(relay, { "f": MIDDLE });
   const partial = new Uint8Array([...MIDDLE, 1, 2, 3]);
@@ -107,7 +107,7 @@ Deno.test("getFiles throws away what is longer than the file in a partial one", 
   assertBytes(await read(folder, "f"), MIDDLE);
 });
 
-Deno.test("getFiles continues from another node with what came from one that is gone", async () => {
+Deno.test("getFiles continues from another node with the bytes of one that is gone", async () => {
   await using relay = await startRelay();
   await using folder = await tempShare();
   {
@@ -129,7 +129,7 @@ Deno.test("getFiles continues from another node with what came from one that is 
   assertEquals(filesIn(folder.path), ["f"]);
 });
 
-Deno.test("getFiles keeps what has come when it is stopped, and continues from there", async () => {
+Deno.test("getFiles keeps the received bytes when it is stopped, and continues from there", async () => {
   await using relay = await startRelay();
   await using folder = await tempShare();
   const stop = new AbortController();
@@ -272,7 +272,7 @@ Deno.test("getFiles never writes over a file, unless it is told to", async () =>
   assertEquals(filesIn(folder.path), ["f", "s"]);
 });
 
-Deno.test("getFiles does not write through a link, nor over a folder, also when it may overwrite", async () => {
+Deno.test("getFiles does not write through a link or over a folder, even if it may overwrite", async () => {
   await using relay = await startRelay();
   await using _node = await startNode(relay, { "f": MIDDLE, "s": "small" });
   for (const name of ["f", "s"]) {
@@ -292,7 +292,7 @@ Deno.test("getFiles does not write through a link, nor over a folder, also when 
   }
 });
 
-Deno.test("getFiles says that a link is in its way, and whether it leads to nothing", async () => {
+Deno.test("getFiles reports that a link is in its way, and whether it is broken", async () => {
   await using relay = await startRelay();
   await using _node = await startNode(relay, { "f": MIDDLE, "s": "small" });
   for (const name of ["f", "s"]) {
@@ -316,7 +316,7 @@ Deno.test("getFiles says that a link is in its way, and whether it leads to noth
   }
 });
 
-Deno.test("getFiles does not write through a link that stands for the partial file", async () => {
+Deno.test("getFiles does not write through a link in place of the partial file", async () => {
   await using relay = await startRelay();
   await using _node = await startNode(relay, { "f": MIDDLE });
   for (const link of [Deno.symlink, Deno.link]) {
@@ -329,7 +329,7 @@ Deno.test("getFiles does not write through a link that stands for the partial fi
   }
 });
 
-Deno.test("getFiles fetches nothing of what already exists, and says so", async () => {
+Deno.test("getFiles fetches no existing file, and reports that", async () => {
   await using relay = await startRelay();
   const files = {
     "f": MIDDLE,
@@ -354,7 +354,7 @@ Deno.test("getFiles fetches nothing of what already exists, and says so", async 
   assertEquals(node.asked.filter(({ kind }) => kind === "read"), []);
 });
 
-Deno.test("getFiles waits for no call to the disk for a small file that exists", async () => {
+Deno.test("getFiles waits for no disk call for an existing small file", async () => {
   await using relay = await startRelay();
   const files = Object.fromEntries(
     Array.from({ length: 300 }, (_, n) => [`d/${n}`, new Uint8Array(n)]),
@@ -381,7 +381,7 @@ Deno.test("getFiles waits for no call to the disk for a small file that exists",
   assertEquals(count < 20, true, `${count} calls`);
 });
 
-Deno.test("getFiles removes the other name that a killed run has left of a file that exists", async () => {
+Deno.test("getFiles removes the partial name that a killed run has left beside a complete file", async () => {
   await using relay = await startRelay();
   const files = { "f": MIDDLE, "s": MIDDLE.slice(0, 9) };
   await using _node = await evil(relay, files);

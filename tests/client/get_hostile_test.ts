@@ -44,7 +44,7 @@ import {
 // Less than nodes are waited for that say nothing.
 const SOON_MS = 10_000;
 
-Deno.test("getFiles saves nothing under the name when all nodes lie, and continues where one does not", async () => {
+Deno.test("getFiles saves nothing under the name when all nodes lie, and continues if one does not", async () => {
   await using relay = await startRelay();
   await using folder = await tempShare();
   {
@@ -69,7 +69,7 @@ Deno.test("getFiles saves nothing under the name when all nodes lie, and continu
   assertEquals(filesIn(folder.path), ["f"]);
 });
 
-Deno.test("getFiles fetches from the one node that delivers, however many say that they have the files", async () => {
+Deno.test("getFiles fetches from the one node that delivers, even if many others claim the files", async () => {
   await using relay = await startRelay();
   await using folder = await tempShare();
   const names = Array.from({ length: 20 }, (_, n) => `f${n}`);
@@ -102,7 +102,7 @@ for (
     ["says that it works, and no more", saysThatItWorks],
   ] as const
 ) {
-  Deno.test(`A node that ${what} when it is to describe a file holds up neither get nor fetch`, async () => {
+  Deno.test(`A node that ${what} when it must describe a file delays neither get nor fetch`, async () => {
     await using relay = await startRelay();
     await using folder = await tempShare();
     let log = new ClientLog();
@@ -169,7 +169,7 @@ for (
 }
 
 for (const pieces of [1, 2, 40]) {
-  Deno.test(`getFiles takes no manifest of ${pieces} pieces for a file of seven`, async () => {
+  Deno.test(`getFiles refuses a manifest of ${pieces} pieces for a file of seven`, async () => {
     await using relay = await startRelay();
     const other = describeBytes("f", new Uint8Array(pieces * PIECE));
     await using _node = await evil(relay, { "f": MIDDLE }, {
@@ -230,7 +230,7 @@ const HOSTILE = [
   "x".repeat(300),
 ];
 
-Deno.test("getFiles never brings a hostile name, size or time from a listing to the disk", async () => {
+Deno.test("getFiles never uses a hostile name, size or time of a listing on the disk", async () => {
   await using relay = await startRelay();
   const good = describeBytes("good", new TextEncoder().encode("good"));
   const listed = (name: string, size = 4): ListedFile => ({
@@ -260,7 +260,7 @@ Deno.test("getFiles never brings a hostile name, size or time from a listing to 
   assertEquals(reads.length, 1);
 });
 
-Deno.test("getFiles saves what was listed where a list was cut, and says that there is more", async () => {
+Deno.test("getFiles saves the listed files if a list was cut, and reports that there are more", async () => {
   await using relay = await startRelay();
   await using _good = await startNode(relay, { "good": "x" });
   const listed = { size: 1, modifiedMs: 0, version: VERSION };

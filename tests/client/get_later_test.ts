@@ -88,7 +88,7 @@ Deno.test("getFiles asks for missing files again after longer and longer pauses,
   assertEquals(log.of("file_failed").map(({ name }) => name), ["b"]);
 });
 
-Deno.test("getFiles waits for a relay that has answered once, and for none that never has", async () => {
+Deno.test("getFiles waits for a relay that has answered before, and for no other", async () => {
   using time = new FakeTime();
   const log = new ClientLog();
   const back = findingIn([[], "relay", "relay", ["a"]]);
@@ -154,7 +154,7 @@ Deno.test("getFiles reads whole lists again only after twenty times as long as t
   ]);
 });
 
-Deno.test("getFiles reads whole lists again after five minutes, however long that takes", async () => {
+Deno.test("getFiles reads whole lists again after five minutes, even if that takes long", async () => {
   using time = new FakeTime();
   const log = new ClientLog();
   const { waitListsRatio, waitListsMostMs } = LIMITS;
@@ -210,7 +210,7 @@ Deno.test("getFiles ends its wait at once for any other failure, and when it is 
   assertEquals(denied.asked.length, 2);
 });
 
-Deno.test("getFiles fetches a file that a node gets while it waits, and others before", async () => {
+Deno.test("getFiles fetches a file that appears while it waits, and others before", async () => {
   await using relay = await startRelay();
   await using node = await startNode(relay, { "here": "here" });
   await using folder = await tempShare();

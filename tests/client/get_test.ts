@@ -175,7 +175,7 @@ for (const isOpen of [true, false]) {
   });
 }
 
-Deno.test("getFiles asks a node that does not answer no more than one thing, and does not wait for it", async () => {
+Deno.test("getFiles sends at most one request to a node that does not answer, and does not wait for it", async () => {
   await using relay = await startRelay();
   const names = Object.keys(SIX);
   await using silent = await evil(relay, {}, { find: saysNothing });
@@ -206,7 +206,7 @@ for (
     ],
   ] as const
 ) {
-  Deno.test(`getFiles takes ${what}, and says that contents differ, that first`, async () => {
+  Deno.test(`getFiles takes ${what}, and first reports that contents differ`, async () => {
     await using relay = await startRelay();
     await using nodes = await divided(relay);
     await using folder = await tempShare();
@@ -226,7 +226,7 @@ for (
   });
 }
 
-Deno.test("getFiles that prefers the newest takes no file of the year 2100 for it", async () => {
+Deno.test("getFiles that prefers the newest ignores a file of the year 2100", async () => {
   await using relay = await startRelay();
   await using _nodes = await divided(relay);
   await using liar = await startNode(relay, { "f": MIDDLE }, { name: "liar" });
@@ -237,7 +237,7 @@ Deno.test("getFiles that prefers the newest takes no file of the year 2100 for i
   assertBytes(await read(folder, "f"), NEW);
 });
 
-Deno.test("getFiles says that no node has that SHA-256, or that name", async () => {
+Deno.test("getFiles reports that no node has that SHA-256, or that name", async () => {
   await using relay = await startRelay();
   await using _nodes = await divided(relay);
   await using folder = await tempShare();
@@ -291,7 +291,7 @@ Deno.test("getFiles continues with the others when one file cannot be fetched", 
   assertEquals(failed, { "none": "not_found", "zz**": "not_found" });
 });
 
-Deno.test("getFiles says that there is no node", async () => {
+Deno.test("getFiles reports that there is no node", async () => {
   await using relay = await startRelay();
   await using folder = await tempShare();
   const { failed } = await get(relay, folder.path, ["a", everything("b")]);
@@ -358,7 +358,7 @@ Deno.test("getFiles fetches a thousand small files with few of them open", async
   assertEquals(node.log.names.filter((name) => name === "served").length, 1);
 });
 
-Deno.test("getFiles plans so many files at a time, and saves all of them", async () => {
+Deno.test("getFiles plans plannedFileCount files at a time, and saves all of them", async () => {
   await using relay = await startRelay();
   // Each in a folder of its own, which is made when the file is planned.
   const names = Array.from({ length: 300 }, (_, n) => `d${n}/f`);
@@ -403,7 +403,7 @@ Deno.test("getFiles saves several large files from one node", async () => {
   assertEquals(filesIn(folder.path), names);
 });
 
-Deno.test("getFiles keeps to its rate", async () => {
+Deno.test("getFiles keeps its rate", async () => {
   await using relay = await startRelay();
   await using _node = await startNode(relay, { "f": MIDDLE });
   await using folder = await tempShare();

@@ -25,14 +25,14 @@ function grants(answer: () => readonly ListedNode[]) {
 const OLD = LIMITS.grantRenewMs;
 const YOUNG = LIMITS.grantRenewMs / 2;
 
-Deno.test("Grants yields what the listing brought, while that is young", async () => {
+Deno.test("Grants yields the grant of the listing while that is recent", async () => {
   const { given, asked } = grants(() => []);
   assertEquals(await given.of(listed("first", YOUNG)), "first");
   assertEquals(await given.of({ id: "b" } as ListedNode), undefined);
   assertEquals(asked.count, 0);
 });
 
-Deno.test("Grants asks the relay again when half an hour is over, once for all who wait", async () => {
+Deno.test("Grants asks the relay again after half an hour, once for all waiting calls", async () => {
   const { given, asked } = grants(() => [listed("second", 0)]);
   const node = listed("first", OLD);
   const both = await Promise.all([given.of(node), given.of(node)]);
@@ -41,7 +41,7 @@ Deno.test("Grants asks the relay again when half an hour is over, once for all w
   assertEquals(asked.count, 1);
 });
 
-Deno.test("Grants yields the old one where the relay is away, or lists the node no more", async () => {
+Deno.test("Grants yields the old grant if the relay is away, or no longer lists the node", async () => {
   const away = grants(() => {
     throw new Error("no answer");
   });

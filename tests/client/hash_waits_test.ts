@@ -60,12 +60,12 @@ for (
     ["a tebibyte", TIB, "none", null],
   ] as const
 ) {
-  Deno.test(`A node that claims ${what} and only says that it hashes is out after ${expected ?? "no"} s where others: ${others}`, () => {
+  Deno.test(`A node that claims ${what} and only says that it hashes is excluded after ${expected ?? "no"} s if others: ${others}`, () => {
     assertEquals(outAfter(bytes, others, 3_600_000), expected);
   });
 }
 
-Deno.test("HashAccount counts time in which several questions wait once, and none that passed before a question", () => {
+Deno.test("HashAccount counts time in which several requests wait once, and none before a request", () => {
   const account = new HashAccount(LIMITS);
   const others = "answered";
   account.works(5_000, { askedAt: 0, others });
@@ -75,7 +75,7 @@ Deno.test("HashAccount counts time in which several questions wait once, and non
   assertEquals(account.spentMs, 11_000);
 });
 
-Deno.test("The only node that hashes before it says what it has is out after half an hour, and not after its session's two", async () => {
+Deno.test("The only node that hashes before it answers is excluded after half an hour, not after the two hours of its session", async () => {
   using time = new FakeTime();
   const events: HashWaitEvent[] = [];
   const waits = new HashWaits(LIMITS, (event) => events.push(event));
@@ -97,7 +97,7 @@ Deno.test("The only node that hashes before it says what it has is out after hal
   assertEquals(events.length, 1);
 });
 
-Deno.test("Time that a node hashed before it said what it has counts for nothing else", () => {
+Deno.test("Time that a node hashed before its answer does not count against other limits", () => {
   const account = new HashAccount(LIMITS);
   for (let now = WORD_MS; now <= hashingAloneMs * 2; now += WORD_MS) {
     assertEquals(account.worksOnFind(now, 0), false);
@@ -140,7 +140,7 @@ function describesOf(asked: readonly ClientToNode[]): number {
   return asked.filter(({ kind }) => kind === "describe").length;
 }
 
-Deno.test("get with a SHA-256 puts a node out that only says that it hashes, once another has answered, and asks it for nothing more", async () => {
+Deno.test("get with a SHA-256 excludes a node that only says that it hashes when another has answered", async () => {
   await using relay = await startRelay();
   await using mallory = await evil(relay, { "f": MIDDLE, "g": MIDDLE }, {
     unhashed: true,
@@ -181,7 +181,7 @@ Deno.test("The vote of a node that hashed for too long lapses", async () => {
   assertEquals(log.trouble, ["mallory slow, out"]);
 });
 
-Deno.test("Where no other node can answer, the user is told who is awaited for what, and the node gets its time", async () => {
+Deno.test("If no other node can answer, the user is told which node hashes which file, and the node gets its time", async () => {
   await using relay = await startRelay();
   const log = new ClientLog();
   const files = { "f": MIDDLE };
@@ -208,7 +208,7 @@ Deno.test("Where no other node can answer, the user is told who is awaited for w
   );
 });
 
-Deno.test("A fetch ends whose only node says that it hashes for longer than its claim takes", async () => {
+Deno.test("A fetch ends if its only node says that it hashes for longer than its claim takes", async () => {
   await using relay = await startRelay();
   await using _mallory = await evil(relay, { "f": MIDDLE }, {
     unhashed: true,

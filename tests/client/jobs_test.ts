@@ -11,7 +11,7 @@ import { SaveReport } from "../../lib/client/save_report.ts";
 
 const MODULES = new URL("../../lib/client/", import.meta.url);
 
-Deno.test("ListedJob reads from the catalogue what its offers decide", () => {
+Deno.test("ListedJob reads its choice from the catalogue", () => {
   const catalogue = new Catalogue();
   const file = { name: "a/b", size: 5, modifiedMs: 7 };
   const [same, other] = ["ab".repeat(32), "cd".repeat(32)];
@@ -59,7 +59,7 @@ Deno.test("ListedJob reads from the catalogue what its offers decide", () => {
   });
 });
 
-Deno.test("What is asked of every file that waits reads none of their offers again", async () => {
+Deno.test("Checks of all waiting files do not read their offers again", async () => {
   const catalogue = new Catalogue();
   const from = { node: "n", votesAs: "v" };
   const content = "ab".repeat(32);

@@ -60,7 +60,7 @@ Deno.test("formatKept keeps the newest nodes, up to a count and a size", () => {
   assertEquals(within({ knownNodesBytes: size }).length, 3);
 });
 
-Deno.test("withListing puts a whole list in place of what a relay had listed, and adds a part", () => {
+Deno.test("withListing replaces the nodes of a relay by a whole list, and adds a partial one", () => {
   const before = [kept("a"), kept("b"), kept("x", { relay: "other:1" })];
   const after = (ids: string, isWhole: boolean) =>
     said(withListing(before, listing(ids, isWhole), LIMITS));
@@ -80,14 +80,14 @@ Deno.test("withListing forgets nodes of another relay at the address, and old on
   assertEquals(said(after), ["c 2000", "b 1000"]);
 });
 
-Deno.test("withListing keeps grants only where they may be kept", () => {
+Deno.test("withListing keeps grants only if that is allowed", () => {
   const grants = (isKept: boolean) =>
     withListing([], listing("a", true, isKept), LIMITS)
       .map(({ grant }) => grant);
   assertEquals([grants(true), grants(false)], [["g"], [undefined]]);
 });
 
-Deno.test("isKept knows what was kept less than a minute ago", () => {
+Deno.test("isKept recognises a list that was saved less than a minute ago", () => {
   const record = "{}";
   const is = (at: number, ids: string, isWhole = true) =>
     isKept([kept("a", { at, record })], listing(ids, isWhole), LIMITS);

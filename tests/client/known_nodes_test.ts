@@ -146,7 +146,7 @@ Deno.test("A client with known nodes fails as before while a relay answers and r
   assertEquals(log.of("relays_away"), []);
 });
 
-Deno.test("A client in plaintext keeps no nodes, and one that may not write beside the file goes on", async () => {
+Deno.test("A client in plaintext saves no nodes, and one that may not write there continues", async () => {
   await using files = await kept();
   await using relay = await startRelay({ plaintext: true });
   const { address: plain } = relay.server;
@@ -163,7 +163,7 @@ Deno.test("A client in plaintext keeps no nodes, and one that may not write besi
   await assertRejects(() => Deno.stat(files.nodesPath), Deno.errors.NotFound);
 });
 
-Deno.test("KnownNodes takes over what a process that died has left, and leaves a list alone that another writes", async () => {
+Deno.test("KnownNodes replaces the temporary file of a dead process, and does not disturb one that writes", async () => {
   await using files = await kept();
   await using relay = await startRelay();
   await using node = await startNode(relay, { f: "x" });

@@ -128,7 +128,7 @@ Deno.test("getFiles receives in lanes from several nodes, and without encryption
   assertBytes(await read(folder, "f"), LARGE);
 });
 
-Deno.test("getFiles uses no more lanes than it may", async () => {
+Deno.test("getFiles uses no more lanes than allowed", async () => {
   await using relay = await startRelay();
   const channels = new Set<Channel>();
   await using _node = await evil(relay, { f: LARGE }, counting(channels));
@@ -142,7 +142,7 @@ Deno.test("getFiles uses no more lanes than it may", async () => {
   assert(channels.size <= 2, `${channels.size} connections`);
 });
 
-Deno.test("getFiles uses no more lanes than it may among several nodes", async () => {
+Deno.test("getFiles uses no more lanes than allowed with several nodes", async () => {
   await using relay = await startRelay();
   const channels = new Set<Channel>();
   const lies = counting(channels);
@@ -172,7 +172,7 @@ for (
     "wrong bytes after right ones": sendsOnly(TASK, sendWrongBytes),
   })
 ) {
-  Deno.test(`getFiles puts a node out that sends ${what} to a lane, and fetches from another`, async () => {
+  Deno.test(`getFiles excludes a node that sends ${what} to a lane, and fetches from another`, async () => {
     await using relay = await startRelay();
     await using _mallory = await evil(relay, { f: LARGE }, { piece });
     await using _honest = await evil(relay, { f: LARGE }, { identity: TRUDY });
@@ -187,7 +187,7 @@ for (
   });
 }
 
-Deno.test("getFiles goes on with another node where one hangs up on its lanes", async () => {
+Deno.test("getFiles continues with another node if one hangs up on its lanes", async () => {
   await using relay = await startRelay();
   await using _mallory = await evil(relay, { f: LARGE }, {
     piece: sendsOnly(TASK + 1, hangsUp),
@@ -206,7 +206,7 @@ Deno.test("getFiles goes on with another node where one hangs up on its lanes", 
   assertEquals(honest + mallory, LARGE.length);
 });
 
-Deno.test("getFiles goes on with the only node, which hangs up on all lanes now and then", async () => {
+Deno.test("getFiles continues with the only node, which hangs up on all lanes from time to time", async () => {
   await using relay = await startRelay();
   let count = 0;
   await using _mallory = await evil(relay, { f: LARGE }, {
@@ -224,7 +224,7 @@ Deno.test("getFiles goes on with the only node, which hangs up on all lanes now 
   assertEquals(new Set(log.trouble), new Set(["mallory broke_off"]));
 });
 
-Deno.test("getFiles keeps what lanes have written when it is stopped, and continues from there", async () => {
+Deno.test("getFiles keeps pieces written by lanes when it is stopped, and continues from there", async () => {
   await using relay = await startRelay();
   await using folder = await tempShare();
   const stop = new AbortController();
@@ -252,7 +252,7 @@ Deno.test("getFiles keeps what lanes have written when it is stopped, and contin
   assert(node <= LARGE.length - TASK * PIECE, `${node} bytes`);
 });
 
-Deno.test("getFiles says that the partial file was removed while a lane writes", async () => {
+Deno.test("getFiles reports that the partial file was removed while a lane writes", async () => {
   await using relay = await startRelay();
   await using folder = await tempShare();
   const log = new ClientLog();

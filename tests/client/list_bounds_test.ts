@@ -92,7 +92,7 @@ Deno.test("listNodes ends with a relay whose list is larger than relayListingByt
   );
 });
 
-Deno.test("listNodes ends with a relay that sends a node now and then", async () => {
+Deno.test("listNodes ends with a relay that sends nodes too slowly", async () => {
   let pages = 0;
   const why = await failureOf(
     { listingMs: 400 },

@@ -45,7 +45,7 @@ function endless(filesAPage: number): Lie<MessageOf<"browse">> {
   };
 }
 
-Deno.test("listFiles does not wait for nodes that list a file now and then, and names them", async () => {
+Deno.test("listFiles does not wait for nodes that list too slowly, and names them", async () => {
   await using relay = await startRelay({ limits: { reregisterCount: 99 } });
   await using stack = new AsyncDisposableStack();
   for (let n = 0; n < 8; n++) {
@@ -73,7 +73,7 @@ Deno.test("listFiles does not wait for nodes that list a file now and then, and 
   assertMatch(first!.cause, /^its list came too slowly, 1 file in \d+ s$/);
 });
 
-Deno.test("listFiles does not wait for a node that only says that it works, once another has listed", async () => {
+Deno.test("listFiles does not wait for a node that only says that it works when another has listed", async () => {
   await using relay = await startRelay();
   await using _good = await startNode(relay, { "good": "x" });
   const over = new AbortController();
@@ -146,7 +146,7 @@ Deno.test("listFiles waits for a list that comes quickly enough", async () => {
   assertEquals(slow.log.trouble.length, 1);
 });
 
-Deno.test("listFiles stops a list that never ends, however quickly it comes", async () => {
+Deno.test("listFiles stops a list that never ends, even if it comes quickly", async () => {
   await using relay = await startRelay();
   await using _node = await startEvilNode(relay, {
     identity: mallory,
@@ -185,7 +185,7 @@ Deno.test("A search for longer names ends for all nodes after listingMs, and tak
 
 for (const isSame of [true, false]) {
   const which = isSame ? "the same name for ever" : "names for ever";
-  Deno.test(`listFiles keeps so much of one node's list, and continues with the others, where it lists ${which}`, async () => {
+  Deno.test(`listFiles keeps listingNodeBytes of one node's list, and continues with the others, if it lists ${which}`, async () => {
     await using relay = await startRelay();
     await using _good = await startNode(relay, { "good": "x" });
     const file = { size: 1, modifiedMs: 0, version: VERSION };
@@ -219,7 +219,7 @@ for (const isSame of [true, false]) {
   });
 }
 
-Deno.test("listFiles adds up files of a node asked alone, which then take no room in its list", async () => {
+Deno.test("listFiles adds up the files of a single node, so that they take no room in its list", async () => {
   await using relay = await startRelay();
   const contents = Object.fromEntries(
     Array.from({ length: 40 }, (_, n) => [`folder/f${n}`, "four"]),
@@ -252,7 +252,7 @@ Deno.test("listFiles adds up files of a node asked alone, which then take no roo
   await one.log.until("hashed");
 });
 
-Deno.test("listFiles keeps so much of all lists together", async () => {
+Deno.test("listFiles keeps listingBytes of all lists together", async () => {
   await using relay = await startRelay();
   const files = Object.fromEntries(
     Array.from({ length: 40 }, (_, n) => [`f${n}`, ""]),

@@ -25,7 +25,7 @@ function reasonOf(clock: ListingClock): string | undefined {
   return aborted && reason instanceof Stopped ? reason.message : undefined;
 }
 
-Deno.test("ListingClock lets a list that says nothing have its first time, and not a moment more", async () => {
+Deno.test("ListingClock gives a silent list its first time, and not a moment more", async () => {
   using time = new FakeTime();
   using clock = new ListingClock(LIMITS);
   await time.advance(listingMs - 1);
@@ -47,7 +47,7 @@ Deno.test("ListingClock stops a list whose files come one by one at the end of i
   assertEquals(reasonOf(clock), "its list came too slowly, 14 files in 15 s");
 });
 
-Deno.test("ListingClock waits for a list at exactly the rate it must have, and stops one that is a file behind", async () => {
+Deno.test("ListingClock waits for a list at exactly the required rate, and stops one that is a file behind", async () => {
   const perSecond = Math.ceil(listingBytesPerSecond / PAGE_BYTES);
   const seconds = listingMs / 1_000 + 10;
   for (const isBehind of [false, true]) {

@@ -16,7 +16,7 @@ import { startNode, startRelay } from "../_network.ts";
 import { pinned } from "./_outcomes.ts";
 import { list, mallory, rows, trudy } from "./_listing.ts";
 
-Deno.test("listNodes tells the greeting and the nodes in the order they came", async () => {
+Deno.test("listNodes returns the greeting and the nodes in the order of arrival", async () => {
   await using relay = await startRelay({ greeting: "good day" });
   await using alpha = await startNode(relay, {}, { name: "alpha" });
   await using beta = await startNode(relay, {}, { name: "beta" });
@@ -34,7 +34,7 @@ Deno.test("listNodes tells the greeting and the nodes in the order they came", a
   );
 });
 
-Deno.test("listNodes tells that there is none", async () => {
+Deno.test("listNodes reports that there is no node", async () => {
   await using relay = await startRelay();
   assertEquals((await listNodes({ relay: relay.server.address })).nodes, []);
 });
@@ -63,7 +63,7 @@ Deno.test("listNodes goes through all pages", async () => {
   assertEquals(few.nodes.length, 3);
 });
 
-Deno.test("listFiles gives each name once, with all that nodes have under it", async () => {
+Deno.test("listFiles gives each name once, with all contents that nodes have under it", async () => {
   await using relay = await startRelay();
   const start = async (name: string, files: Record<string, string>) => {
     const node = await startNode(relay, files, { name });
@@ -107,7 +107,7 @@ Deno.test("listFiles gives each name once, with all that nodes have under it", a
   assertEquals(differs?.offers.length, 3);
 });
 
-Deno.test("listFiles tells the size and time of the content that would be fetched", async () => {
+Deno.test("listFiles gives the size and time of the content that would be fetched", async () => {
   await using relay = await startRelay();
   await using stack = new AsyncDisposableStack();
   const hosts: [string, number][] = [["one", 5], ["three", 1], ["three", 2]];
@@ -136,7 +136,7 @@ Deno.test("listFiles tells the size and time of the content that would be fetche
   assertEquals([files[0]?.size, files[0]?.modifiedMs], [5, 2]);
 });
 
-Deno.test("listFiles asks for what begins so, and gives what matches", async () => {
+Deno.test("listFiles asks for names with a prefix, and gives those that match", async () => {
   await using relay = await startRelay();
   const names = ["a/1.jpg", "a/2.txt", "a/b/3.jpg", "b/4.jpg"];
   await using _node = await startNode(
@@ -171,7 +171,7 @@ Deno.test("listFiles leaves out a node that cannot be asked, and names it", asyn
   assertEquals([left.id, left.how], [mallory.id, "found_dead"]);
 });
 
-Deno.test("listFiles takes no hostile name or size, and no name twice from one node", async () => {
+Deno.test("listFiles ignores hostile names and sizes, and a name that one node lists twice", async () => {
   await using relay = await startRelay();
   const listed = (name: string, size = 1): ListedFile => ({
     name,
@@ -200,7 +200,7 @@ Deno.test("listFiles takes no hostile name or size, and no name twice from one n
   assertEquals(rows(outcome.files), ["good 1 1"]);
 });
 
-Deno.test("listFiles counts a node once, however often it lists a file", async () => {
+Deno.test("listFiles counts a node once, even if it lists a file often", async () => {
   await using relay = await startRelay();
   const listed = { name: "f", size: 1, modifiedMs: 0, version: VERSION };
   const first = Promise.withResolvers<void>();
@@ -275,7 +275,7 @@ Deno.test("listFiles goes through all pages of a node", async () => {
   assertEquals(files.map(({ name }) => name), names);
 });
 
-Deno.test("listFiles asks no relay for nodes that are known, and lists nothing without nodes", async () => {
+Deno.test("listFiles asks no relay if the nodes are given, and lists nothing without nodes", async () => {
   const relay = await startRelay();
   assertEquals((await list(relay)).files, []);
   await using _node = await startNode(relay, { "f": "x" });

@@ -5,7 +5,7 @@ import { tempShare } from "../_temp_share.ts";
 import { everything, get } from "./_outcomes.ts";
 import { evil } from "./_setting.ts";
 
-Deno.test("getFiles looks for no file in a folder that it has made, also where nodes have hashed nothing", async () => {
+Deno.test("getFiles looks for no file in a folder that it has made, even if nodes have hashed nothing", async () => {
   await using relay = await startRelay();
   const files = Object.fromEntries(
     Array.from({ length: 300 }, (_, n) => [`d/${n}`, new Uint8Array([n])]),

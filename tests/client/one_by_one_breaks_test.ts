@@ -38,7 +38,7 @@ function breaksLater(lies: Dishonesty = {}): { lie: Lie; onPart: () => void } {
   return { lie: honestBut({ "f": CONTENT }, { piece, ...lies }), onPart };
 }
 
-Deno.test("fetchFile continues from the next node where one broke off", async () => {
+Deno.test("fetchFile continues from the next node if one broke off", async () => {
   await using relay = await startRelay();
   const { lie, onPart } = breaksLater();
   await using _breaks = await startEvilNode(relay, { identity: MALLORY, lie });
@@ -55,7 +55,7 @@ Deno.test("fetchFile continues from the next node where one broke off", async ()
   assertEquals(served.bytes, rest);
 });
 
-Deno.test("fetchFile tries a node that broke off again before it continues to the next", async () => {
+Deno.test("fetchFile tries a node again that broke off before it asks the next", async () => {
   await using relay = await startRelay();
   let count = 0;
   await using _breaks = await startEvilNode(relay, {
@@ -98,7 +98,7 @@ Deno.test("fetchFile never mixes the contents of two nodes", async () => {
   ]);
 });
 
-Deno.test("fetchFile continues with a longer content that begins as what has come, and delivers all of that", async () => {
+Deno.test("fetchFile continues with a longer content that begins with the same bytes, and delivers all of it", async () => {
   await using relay = await startRelay();
   const { lie, onPart } = breaksLater();
   await using _breaks = await startEvilNode(relay, { identity: MALLORY, lie });
@@ -136,7 +136,7 @@ Deno.test("fetchFile continues from a node that has not hashed the file, if the 
   ]);
 });
 
-Deno.test("fetchFile holds the whole to its SHA-256, also where another node continues with a shorter one", async () => {
+Deno.test("fetchFile checks the SHA-256 of the whole file, even if another node continues with a shorter one", async () => {
   await using relay = await startRelay();
   const { lie, onPart } = breaksLater();
   await using _breaks = await startEvilNode(relay, { identity: MALLORY, lie });
@@ -161,7 +161,7 @@ Deno.test("fetchFile holds the whole to its SHA-256, also where another node con
 });
 
 for (const extra of [-1, 1]) {
-  Deno.test(`fetchFile takes no manifest of ${extra} more pieces than the file has`, async () => {
+  Deno.test(`fetchFile refuses a manifest with ${extra} more pieces than the file has`, async () => {
     await using relay = await startRelay();
     const { lie, onPart } = breaksLater({ unhashed: true });
     await using _breaks = await startEvilNode(relay, {

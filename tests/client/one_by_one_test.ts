@@ -59,7 +59,7 @@ for (
   });
 }
 
-Deno.test("fetchFile works without encryption when everybody says so", async () => {
+Deno.test("fetchFile works without encryption if both sides request it", async () => {
   await using relay = await startRelay({ plaintext: true });
   await using _node = await startNode(relay, { "1.txt": "one" }, {
     plaintext: true,
@@ -71,13 +71,13 @@ Deno.test("fetchFile works without encryption when everybody says so", async () 
   assertEquals(text(outcome.content), "one");
 });
 
-Deno.test("fetchFile finds an NFC name asked for in NFD", async () => {
+Deno.test("fetchFile finds an NFC name that is requested in NFD", async () => {
   await using relay = await startRelay();
   await using _node = await startNode(relay, { "\u00e9": "x" });
   assertEquals(text((await fetch(relay, "e\u0301")).content), "x");
 });
 
-Deno.test("fetchFile says that nobody has the file", async () => {
+Deno.test("fetchFile reports that nobody has the file", async () => {
   await using relay = await startRelay();
   await using _alpha = await startNode(relay, { "1.txt": "one" });
   await using _beta = await startNode(relay, {});
@@ -90,7 +90,7 @@ Deno.test("fetchFile says that nobody has the file", async () => {
   );
 });
 
-Deno.test("fetchFile says that there is no node", async () => {
+Deno.test("fetchFile reports that there is no node", async () => {
   await using relay = await startRelay();
   const outcome = await fetch(relay, "2.txt");
   assertEquals(outcome.kind, "not_found");
@@ -98,7 +98,7 @@ Deno.test("fetchFile says that there is no node", async () => {
 });
 
 for (const name of ["", "../1.txt", "a\0b", "a\x1b[2Jb", "x".repeat(5_000)]) {
-  Deno.test(`fetchFile refuses the name ${JSON.stringify(name.slice(0, 9))} unasked`, async () => {
+  Deno.test(`fetchFile refuses the name ${JSON.stringify(name.slice(0, 9))} before any request`, async () => {
     const error = await assertRejects(
       // Nobody is there: the name is refused before that is noticed.
       () => fetchFile({ relay: { host: "127.0.0.1", port: 1 }, name }),
@@ -111,7 +111,7 @@ for (const name of ["", "../1.txt", "a\0b", "a\x1b[2Jb", "x".repeat(5_000)]) {
   });
 }
 
-Deno.test("fetchFile passes a dead node by, and reports it to the relay", async () => {
+Deno.test("fetchFile skips a dead node, and reports it to the relay", async () => {
   await using relay = await startRelay();
   const addresses = [{ host: "127.0.0.1", port: 1 }];
   await registerNode(relay, { identity: MALLORY, name: "dead", addresses });
@@ -139,7 +139,7 @@ Deno.test("fetchFile tries a node's addresses in turn", async () => {
   assertEquals(outcome.log.answers, ["1 found"]);
 });
 
-Deno.test("fetchFile refuses a node in whose place another peer answers", async () => {
+Deno.test("fetchFile refuses another peer that answers in place of a node", async () => {
   await using relay = await startRelay();
   await using trap = await startNode(relay, { "1.txt": "trap" }, {
     identity: TRUDY,
@@ -156,7 +156,7 @@ Deno.test("fetchFile refuses a node in whose place another peer answers", async 
   assertEquals(outcome.log.answers, ["2 unreachable"]);
 });
 
-Deno.test("fetchFile says that nodes have the file and none could deliver it", async () => {
+Deno.test("fetchFile reports that nodes have the file and none could deliver it", async () => {
   await using relay = await startRelay();
   await using _evil = await startEvilNode(relay, {
     identity: MALLORY,
@@ -299,7 +299,7 @@ for (const [what, { lie, kind }] of Object.entries(LIES)) {
   });
 }
 
-Deno.test("fetchFile refuses a node whose hello is another's", async () => {
+Deno.test("fetchFile refuses a node with the hello of another node", async () => {
   await using relay = await startRelay();
   await using _evil = await startEvilNode(relay, {
     identity: MALLORY,
@@ -310,7 +310,7 @@ Deno.test("fetchFile refuses a node whose hello is another's", async () => {
   assertEquals(outcome.log.answers, ["1 failed"]);
 });
 
-Deno.test("fetchFile needs no relay once the nodes are listed", async () => {
+Deno.test("fetchFile needs no relay after the nodes are listed", async () => {
   const relay = await startRelay();
   await using _node = await startNode(relay, { "1.txt": "one" }, {
     identity: CAROL,

@@ -41,7 +41,7 @@ for (const [size, right] of SIZES) {
   const { sha256 } = describeBytes("f", right);
   const wrong = randomBytes(right.length, seededRandom(9));
 
-  Deno.test(`getFiles takes no ${size} file that exists for the one whose SHA-256 is given, whatever its node claims`, async () => {
+  Deno.test(`getFiles checks the SHA-256 of an existing ${size} file, whatever its node claims`, async () => {
     await using relay = await startRelay();
     await using _mallory = await claims(relay, wrong, sha256);
     await using folder = await tempShare({ "f": wrong });
@@ -146,7 +146,7 @@ for (const [size, right] of SIZES) {
     });
   }
 
-  Deno.test(`getFiles waits for the node that has a ${size} file with the given SHA-256, once all that claimed it are found out`, async () => {
+  Deno.test(`getFiles waits for the node that has a ${size} file with the given SHA-256 when all false claims are detected`, async () => {
     await using relay = await startRelay();
     const log = new ClientLog();
     await using _liars = await liars(relay, { sha256, size: right.length });

@@ -25,7 +25,7 @@ function smallFiles(count: number): Record<string, Uint8Array> {
   );
 }
 
-Deno.test("getFiles asks nobody about what is there with the contents that were listed", async () => {
+Deno.test("getFiles sends no request for existing files with the listed contents", async () => {
   await using relay = await startRelay();
   // Of no piece, of one, of some, of more than are read at once.
   const files = { ...smallFiles(40), "middle": MIDDLE, "large": LARGE };
@@ -59,7 +59,7 @@ function watchCalls(paths: readonly string[]) {
   return { looked, opened, [Symbol.dispose]: restore };
 }
 
-Deno.test("getFiles looks once at a small file that is there, and opens it once", async () => {
+Deno.test("getFiles checks an existing small file once, and opens it once", async () => {
   await using relay = await startRelay();
   const files = smallFiles(40);
   await using _node = await evil(relay, files);
@@ -72,7 +72,7 @@ Deno.test("getFiles looks once at a small file that is there, and opens it once"
   assertEquals(calls.opened.toSorted(), paths.toSorted());
 });
 
-Deno.test("getFiles takes no file for the one that was listed where a byte of it differs", async () => {
+Deno.test("getFiles detects an existing file that differs in one byte from the listed one", async () => {
   await using relay = await startRelay();
   const files: Readonly<Record<string, Uint8Array>> = {
     ...smallFiles(4),
@@ -107,7 +107,7 @@ Deno.test("getFiles takes no file for the one that was listed where a byte of it
   }
 });
 
-Deno.test("getFiles asks for several files at once where their contents are not listed", async () => {
+Deno.test("getFiles asks about several files at once if their contents are not listed", async () => {
   const { askedAheadCount } = LIMITS;
   await using relay = await startRelay();
   const files = smallFiles(2 * askedAheadCount);

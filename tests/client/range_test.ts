@@ -71,7 +71,7 @@ Deno.test("fetchFile yields a part that comes from two nodes, and nothing else",
   assertBytes(content, LARGE.subarray(1_000_001, 7_000_001));
 });
 
-Deno.test("fetchFile verifies a part by the hashes of the whole", async () => {
+Deno.test("fetchFile verifies a part with the hashes of the whole file", async () => {
   await using relay = await startRelay();
   await using _liar = await evil(relay, { "f": MIDDLE }, {
     piece: sendWrongBytes,
@@ -93,7 +93,7 @@ Deno.test("fetchFile fetches a part of a file of zeros, and of a small one", asy
   assertBytes(small.content, new TextEncoder().encode("ma"));
 });
 
-Deno.test("fetchFile has no range behind the end, and none with a SHA-256", async () => {
+Deno.test("fetchFile refuses a range beyond the end, and one together with a SHA-256", async () => {
   await using relay = await startRelay();
   await using _node = await startNode(relay, { "s": "small" });
   const behind = await fetch(relay, "s", { range: { first: 5 } });

@@ -96,7 +96,7 @@ for (
   });
 }
 
-Deno.test("Reach tries a node again that turns it away, until it is let in", async () => {
+Deno.test("Reach tries a node again that refuses it, until it is accepted", async () => {
   await using relay = await startRelay();
   await using node = await startNode(relay, { f: "x" }, {
     limits: { connectionCount: 1 },
@@ -143,7 +143,7 @@ async function openingInLane(stack: AsyncDisposableStack) {
 
 const LANE_MS = LIMITS.connectMs + LIMITS.handshakeMs;
 
-Deno.test("Reach waits for a lane that is slow to start, as long as the node lets it", async () => {
+Deno.test("Reach waits for a lane that starts slowly, as long as the node allows", async () => {
   await using stack = new AsyncDisposableStack();
   const { conn, opening, orders, time } = await openingInLane(stack);
   await time.advance(LANE_MS - 1);
@@ -155,7 +155,7 @@ Deno.test("Reach waits for a lane that is slow to start, as long as the node let
   channel.abort(new Error("the test has ended"));
 });
 
-Deno.test("Reach hangs up on a lane that has not opened by then", async () => {
+Deno.test("Reach hangs up on a lane that has not opened in time", async () => {
   await using stack = new AsyncDisposableStack();
   const { opening, orders, time } = await openingInLane(stack);
   const failed = assertRejects(() => opening);

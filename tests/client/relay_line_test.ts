@@ -52,7 +52,7 @@ const echo = (id: string): RelayToClient => ({
   text: "",
 });
 
-Deno.test("RelayLine asks many things over one connection, each answered for itself, and hangs up when it is quiet", async () => {
+Deno.test("RelayLine sends many requests over one connection, each with its own answer, and hangs up when it is quiet", async () => {
   using time = new FakeTime();
   const { relay, line } = fakeRelay(echo);
   const words = ["a", "b", "c", "d"];
@@ -70,7 +70,7 @@ Deno.test("RelayLine asks many things over one connection, each answered for its
   assertEquals(time.timerCount, 0);
 });
 
-Deno.test("RelayLine gives no caller the answer to what another caller asked and gave up", async () => {
+Deno.test("RelayLine never gives a caller the answer to an aborted request of another caller", async () => {
   const { relay, line } = fakeRelay(echo);
   const leaving = new AbortController();
   const given = ask(line, "a", leaving.signal);
@@ -83,7 +83,7 @@ Deno.test("RelayLine gives no caller the answer to what another caller asked and
   await line[Symbol.asyncDispose]();
 });
 
-Deno.test("RelayLine asks a restarted relay once more, and not one that hangs up at once", async () => {
+Deno.test("RelayLine asks a restarted relay again, but not one that hangs up at once", async () => {
   let left = 2;
   const { relay, line } = fakeRelay((id) => left-- > 0 ? echo(id) : null);
   assertEquals(await ask(line, "a"), "a");

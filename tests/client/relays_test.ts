@@ -56,7 +56,7 @@ function setting(names: string, { graceMs = 60_000 } = {}) {
   return { relays, ask, answer, answers, events };
 }
 
-Deno.test("Relays merges what all say by the node's id, in the order of the relays", async () => {
+Deno.test("Relays merges all answers by the node's id, in the order of the relays", async () => {
   const { ask, answer, relays } = setting("ab");
   const listed = ask();
   answer("b", listing("yz"));
@@ -70,7 +70,7 @@ Deno.test("Relays merges what all say by the node's id, in the order of the rela
   assertEquals(relays.first.relay.host, "a");
 });
 
-Deno.test("Relays takes what has come a moment after the first answer, says so once, and yields the rest when it comes", async () => {
+Deno.test("Relays uses the answers that came soon after the first, reports that once, and yields later ones when they come", async () => {
   const { ask, answer, relays, events } = setting("ab", { graceMs: 0 });
   const listed = ask();
   answer("b", listing("y"));
@@ -82,7 +82,7 @@ Deno.test("Relays takes what has come a moment after the first answer, says so o
   assertEquals(await relays.late(), []);
 });
 
-Deno.test("Relays goes on with the others when one refuses, tells that once, and again after it was back", async () => {
+Deno.test("Relays continues with the others when one refuses, and reports that once, and again after it was back", async () => {
   const { ask, answer, events } = setting("abc");
   const told = { event: "relay_failed", relay: "b:1", error: FAILED };
   for (
@@ -106,7 +106,7 @@ Deno.test("Relays fails as the first one does when all fail", async () => {
   assertEquals(await assertRejects(() => listed, Failure), FAILED);
 });
 
-Deno.test("Relays says that none answers when all are away, and what one says that refuses", async () => {
+Deno.test("Relays reports that none answers when all are away, and the reason of one that refuses", async () => {
   const away = (host: string, why: string) =>
     new AwayFailure("relay", {
       ...{ what: "Cannot reach relay", where: `${host}:1`, why },
@@ -130,7 +130,7 @@ Deno.test("Relays says that none answers when all are away, and what one says th
   assertEquals(events, []);
 });
 
-Deno.test("Relays asks a single one with nothing around it", async () => {
+Deno.test("Relays asks a single relay directly", async () => {
   const { ask, answer, answers, events } = setting("a");
   const listed = ask();
   const given = listing("xy");
@@ -139,7 +139,7 @@ Deno.test("Relays asks a single one with nothing around it", async () => {
   assertEquals([answers.get("a")!.over, events], [undefined, []]);
 });
 
-Deno.test("Relays ends what nobody waits for when it is disposed of", async () => {
+Deno.test("Relays ends unused requests when it is disposed of", async () => {
   const { ask, answer, answers, relays } = setting("ab", { graceMs: 0 });
   const listed = ask();
   answer("a", listing("x"));
@@ -150,7 +150,7 @@ Deno.test("Relays ends what nobody waits for when it is disposed of", async () =
   assertEquals(over!.aborted, true);
 });
 
-Deno.test("mergeListings keeps the grant and the tunnel of each relay for itself", () => {
+Deno.test("mergeListings keeps the grant and the tunnel of each relay separately", () => {
   const listedAt = 0;
   const of = (relay: string, isAttached: boolean) =>
     node("x", { relay, isAttached, grant: { text: relay, listedAt } });

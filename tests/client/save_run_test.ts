@@ -19,7 +19,7 @@ function job(name: string): Job {
   };
 }
 
-Deno.test("SaveRun leaves files open until all that is being written is, also when the disk fails", async () => {
+Deno.test("SaveRun keeps files open until all pending writes end, even if the disk fails", async () => {
   const log: string[] = [];
   const finishing = Promise.withResolvers<void>();
   const gone = new Failure("local", {

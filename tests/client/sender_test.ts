@@ -24,7 +24,7 @@ Deno.test("The relay lists the sender alone to the holder of its link, and all n
   assertEquals([gone.message, listedIn(gone.log)[0]], ["", ["other"]]);
 });
 
-Deno.test("A relay answers a question for a sender with one page, also where the sender is nobody", async () => {
+Deno.test("A relay answers a question for a sender with one page, even if there is no such sender", async () => {
   await using relay = await startRelay();
   await using node = await startIndexed(relay, { a: "a" });
   const { id } = node.server;

@@ -22,7 +22,7 @@ function sleepFor(ms: number): Disposable {
   return { [Symbol.dispose]: () => void (Date.now = now) };
 }
 
-Deno.test("A node registers anew at once after a sleep, over a new connection, and says why", async () => {
+Deno.test("A node registers again at once after a sleep, over a new connection, and reports why", async () => {
   await using relay = await startRelay({ limits: QUICK });
   await using node = await startNode(relay, { f: "x" }, {
     limits: QUICK,
@@ -56,7 +56,7 @@ Deno.test("A client gives up its connections to nodes after a sleep", async () =
   await channel.close();
 });
 
-Deno.test("A get goes on over a new connection after a sleep, and saves what was shared", async () => {
+Deno.test("A get continues over a new connection after a sleep, and saves the shared files", async () => {
   const content = randomBytes(6_000_000, seededRandom(18));
   await using relay = await startRelay();
   await using node = await startNode(relay, { "a.bin": content }, {

@@ -42,7 +42,7 @@ async function sparseShare() {
   return folder;
 }
 
-Deno.test("getFiles neither fetches nor writes what is zeros in a sparse file", async () => {
+Deno.test("getFiles neither fetches nor writes the zeros of a sparse file", async () => {
   await using relay = await startRelay();
   await using share = await sparseShare();
   await using node = await startNode(relay, {}, {
@@ -110,7 +110,7 @@ for (
     ["ends in a piece of zeros", 5 * PIECE + 99],
   ] as const
 ) {
-  Deno.test(`getFiles makes zeros of what is left by an earlier run that ${what}, and has something else there`, async () => {
+  Deno.test(`getFiles writes zeros over other bytes of an earlier run that ${what}`, async () => {
     await using relay = await startRelay();
     await using node = await evil(relay, { "f": IMAGE });
     const left = randomBytes(bytes, seededRandom(4));
@@ -130,7 +130,7 @@ for (
   });
 }
 
-Deno.test("getFiles asks nobody for a small file of zeros, and leaves a hole for it", async () => {
+Deno.test("getFiles requests no small file of zeros, and leaves a hole for it", async () => {
   await using relay = await startRelay();
   const files = {
     "tiny": new Uint8Array(3),
@@ -161,7 +161,7 @@ Deno.test("getFiles asks nobody for a small file of zeros, and leaves a hole for
   }
 });
 
-Deno.test("fetchFile yields zeros in their places, and fetches the rest alone", async () => {
+Deno.test("fetchFile yields zeros in their places, and fetches only the rest", async () => {
   await using relay = await startRelay();
   const small = new Uint8Array(1000);
   await using node = await evil(relay, { "f": IMAGE, "small": small });

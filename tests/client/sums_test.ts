@@ -67,7 +67,7 @@ async function untilHashed(relay: TestRelay): Promise<void> {
 
 const FILES = { "a": "one", "d/b": "", "large": LARGE, "middle": MIDDLE };
 
-Deno.test("sumFiles yields the SHA-256 of each file, also of those that were not hashed", async () => {
+Deno.test("sumFiles yields the SHA-256 of each file, including those that were not hashed", async () => {
   await using relay = await startRelay();
   await using _node = await startNode(relay, FILES);
   const wanted = Object.entries(FILES).map(([name, content]) => [
@@ -83,7 +83,7 @@ Deno.test("sumFiles yields the SHA-256 of each file, also of those that were not
   assertEquals(await sums(relay, { matches: () => false }), {});
 });
 
-Deno.test("sumFiles takes the content that a fetch takes", async () => {
+Deno.test("sumFiles chooses the content that a fetch chooses", async () => {
   await using relay = await startRelay();
   await using _nodes = await divided(relay);
   await untilHashed(relay);
@@ -111,7 +111,7 @@ Deno.test("sumFiles takes the sums from another node when one only says that it 
   });
 });
 
-Deno.test("sumFiles fails a file of which as many nodes have another content, and no other", async () => {
+Deno.test("sumFiles fails only for a file of which equally many nodes have another content", async () => {
   await using relay = await startRelay();
   await using _alpha = await startNode(relay, { "f": OLD, "g": "g" });
   await using _beta = await startNode(relay, { "f": NEW });
@@ -121,7 +121,7 @@ Deno.test("sumFiles fails a file of which as many nodes have another content, an
   });
 });
 
-Deno.test("getFiles fetches by sums the content that most nodes do not have, and fails what nobody has", async () => {
+Deno.test("getFiles with sums fetches a content that most nodes do not have, and fails for one that nobody has", async () => {
   await using relay = await startRelay();
   await using nodes = await divided(relay);
   for (const [name, content] of [["g", "g"], ["h", MIDDLE]] as const) {
@@ -152,7 +152,7 @@ Deno.test("getFiles fetches by sums the content that most nodes do not have, and
   );
 });
 
-Deno.test("getFiles fails by sums what a pattern finds and no sum is of, and what its node lies about", async () => {
+Deno.test("getFiles with sums fails for matching files without a sum, and for files that their node lies about", async () => {
   await using relay = await startRelay();
   await using _node = await startNode(relay, { "d/a": "a", "d/b": "b" });
   await using folder = await tempShare();

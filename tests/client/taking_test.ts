@@ -8,7 +8,7 @@ import { browseFiles } from "../../lib/client/listing.ts";
 import { startNode, startRelay } from "../_network.ts";
 import { pinned } from "./_outcomes.ts";
 
-Deno.test("browseFiles hands over the files of a list, however long, and keeps none", async () => {
+Deno.test("browseFiles hands over the files of a list of any length, and keeps none", async () => {
   await using relay = await startRelay();
   const contents = Object.fromEntries(
     Array.from({ length: 40 }, (_, n) => [`f${n}`, "four"]),
@@ -32,7 +32,7 @@ Deno.test("browseFiles hands over the files of a list, however long, and keeps n
   assertEquals([...files], []);
 });
 
-Deno.test("browseFiles ends with the error of the one who takes the files", async () => {
+Deno.test("browseFiles ends with the error of its callback", async () => {
   await using relay = await startRelay();
   await using _node = await startNode(relay, { "f": "x" });
   await assertRejects(

@@ -20,7 +20,7 @@ function steadily(
   }
 }
 
-Deno.test("Tally counts what this run has received by path, beside what is there", () => {
+Deno.test("Tally counts bytes received in this run by path, separately from existing ones", () => {
   const tally = new Tally();
   tally.expect(1_000);
   tally.start("a", 400);
@@ -34,7 +34,7 @@ Deno.test("Tally counts what this run has received by path, beside what is there
   assertEquals(tally.progress(2_000, 2).paths.tunnel, 21);
 });
 
-Deno.test("Tally tells the bytes of all files from the start, less what will not come", () => {
+Deno.test("Tally gives the bytes of all files from the start, without those that will not come", () => {
   const tally = new Tally();
   for (let file = 0; file < 60; file++) tally.expect(1_000);
   tally.start("a", 0);
@@ -58,7 +58,7 @@ Deno.test("Tally tells the bytes of all files from the start, less what will not
   assertEquals(tally.progress(1_000, 1).total, 59_500);
 });
 
-Deno.test("Tally knows no time left before it has seen a second of it", () => {
+Deno.test("Tally gives no remaining time during the first second", () => {
   const tally = new Tally();
   tally.expect(25_000_000);
   tally.expectNoMore();
@@ -73,7 +73,7 @@ Deno.test("Tally knows no time left before it has seen a second of it", () => {
   assertAlmostEquals(secondsLeft!, 23, 0.01);
 });
 
-Deno.test("Tally knows no time left while there may be more files", () => {
+Deno.test("Tally gives no remaining time while there may be more files", () => {
   const tally = new Tally();
   tally.expect(10_000_000);
   tally.start("a", 0);
@@ -84,7 +84,7 @@ Deno.test("Tally knows no time left while there may be more files", () => {
   assertAlmostEquals(tally.progress(5_000, 1).secondsLeft!, 10, 0.01);
 });
 
-Deno.test("Tally tells the rate of the last five seconds", () => {
+Deno.test("Tally gives the rate of the last five seconds", () => {
   const tally = new Tally();
   tally.expect(1_000_000_000);
   tally.start("a", 0);
@@ -93,7 +93,7 @@ Deno.test("Tally tells the rate of the last five seconds", () => {
   assertAlmostEquals(tally.progress(26_000, 1).bytesPerSecond, 50_000, 1);
 });
 
-Deno.test("Tally tells a steady rate where large parts come seldom", () => {
+Deno.test("Tally gives a steady rate if large parts come rarely", () => {
   const tally = new Tally();
   tally.expect(1_000_000);
   tally.start("a", 0);
@@ -106,7 +106,7 @@ Deno.test("Tally tells a steady rate where large parts come seldom", () => {
   assertEquals(tally.progress(90_000, 1).bytesPerSecond < 7_000, true);
 });
 
-Deno.test("Tally tells when nothing comes any more", () => {
+Deno.test("Tally shows when nothing comes any more", () => {
   const tally = new Tally();
   tally.expect(100_000_000);
   tally.expectNoMore();
@@ -116,7 +116,7 @@ Deno.test("Tally tells when nothing comes any more", () => {
   assertEquals([bytesPerSecond, secondsLeft], [0, undefined]);
 });
 
-Deno.test("Tally tells the bytes of other clients apart, and only where there are any", () => {
+Deno.test("Tally counts the bytes of other clients separately, if there are any", () => {
   const tally = new Tally();
   tally.expect(1_000);
   tally.start("a", 0);

@@ -12,7 +12,7 @@ import {
 import { fetch } from "./_outcomes.ts";
 import { BYTES, startHidden } from "./_tunnel.ts";
 
-Deno.test("A client is told what became of both paths where neither leads to the node", async () => {
+Deno.test("A client is told why both paths failed if neither leads to the node", async () => {
   const alice = IDENTITIES[1]!;
   await using relay = await startRelay();
   await using node = await attachNode(relay, alice);
@@ -29,7 +29,7 @@ Deno.test("A client is told what became of both paths where neither leads to the
   );
 });
 
-Deno.test("row 81: a client whose node does not come to the tunnel is told so", async () => {
+Deno.test("row 81: a client is told that its node did not join the tunnel", async () => {
   await using relay = await startRelay({
     limits: { tunnelJoinMs: 50, sweepMs: 5 },
   });
@@ -64,7 +64,7 @@ for (
   });
 }
 
-Deno.test("A node that has as many connections as it may declines tunnels", async () => {
+Deno.test("A node with its maximum of connections declines tunnels", async () => {
   await using relay = await startRelay();
   await using node = await startHidden(relay, {
     limits: { connectionCount: 1 },
@@ -85,7 +85,7 @@ Deno.test("A node that has as many connections as it may declines tunnels", asyn
 });
 
 for (const what of ["nothing", "noise"] as const) {
-  Deno.test(`A client that says ${what} in a tunnel does not hold its node up`, async () => {
+  Deno.test(`A client that sends ${what} in a tunnel does not delay its node`, async () => {
     await using relay = await startRelay();
     await using node = await startHidden(relay);
     await node.log.until("attached");
@@ -104,7 +104,7 @@ for (const what of ["nothing", "noise"] as const) {
   });
 }
 
-Deno.test("A client that says nothing in a tunnel ends with its handshake's time", async () => {
+Deno.test("A client that is silent in a tunnel is disconnected at its handshake deadline", async () => {
   await using relay = await startRelay();
   await using node = await startHidden(relay, { limits: { handshakeMs: 300 } });
   await node.log.until("attached");

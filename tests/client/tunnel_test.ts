@@ -105,7 +105,7 @@ function pathsOf(log: ClientLog): (string | undefined)[] {
   return log.of("node_answered").map(({ path }) => path);
 }
 
-Deno.test("A get uses a node behind a tunnel and one that can be dialled at once, and tells bytes by path", async () => {
+Deno.test("A get uses a node behind a tunnel and one that can be dialled at once, and counts bytes by path", async () => {
   await using relay = await startRelay();
   const limitRate = 4_000_000;
   await using hidden = await startHidden(relay, { name: "hidden", limitRate });
@@ -166,7 +166,7 @@ for (
     ["has been given up", { tunnelHeadStartMs: 60_000, connectMs: 50 }],
   ] as const
 ) {
-  Deno.test(`The tunnel wins over an address at which nobody speaks, when dialling ${what}`, async () => {
+  Deno.test(`The tunnel wins over an address where nobody answers, when dialling ${what}`, async () => {
     using hole = startBlackHole();
     await using relay = await startRelay({ limits: { connectMs: 50 } });
     await using node = await startHidden(relay, { advertise: hole.at });
@@ -177,7 +177,7 @@ for (
   });
 }
 
-Deno.test("A client without tunnels goes through none", async () => {
+Deno.test("A client without tunnels uses none", async () => {
   await using relay = await startRelay();
   await using node = await startHidden(relay);
   await node.log.until("attached");
@@ -193,7 +193,7 @@ Deno.test("A client without tunnels goes through none", async () => {
   assertEquals((await fetch(relay, "a.bin")).content, BYTES);
 });
 
-Deno.test("A node without tunnels does not attach, nor is it said to be there for them", async () => {
+Deno.test("A node without tunnels does not attach, and is not listed for tunnels", async () => {
   await using relay = await startRelay();
   await using node = await startHidden(relay, { tunnels: "never" });
   const refused = await askForTunnel(relay, node.server.id);
@@ -331,7 +331,7 @@ Deno.test("A client waits for the only node behind a tunnel as long as it may be
   await relay.server.close();
 });
 
-Deno.test("A client that meets forty dead nodes reports them over one connection, and one asks for all its tunnels", async () => {
+Deno.test("A client that meets forty dead nodes reports them over one connection, and asks for all tunnels over one connection", async () => {
   await using relay = await startRelay({
     limits: { dialBackCount: 0 }, // they stay listed
   });

@@ -50,7 +50,7 @@ for (
   });
 }
 
-Deno.test("In a tie between contents, getFiles takes neither, and fetches all other files", async () => {
+Deno.test("In a tie between contents, getFiles fetches neither, and fetches all other files", async () => {
   await using relay = await startRelay();
   await using _alpha = await startNode(relay, { "f": OLD, "a": "a" });
   await using _beta = await startNode(relay, { "f": NEW, "b": "b" });
@@ -67,7 +67,7 @@ Deno.test("In a tie between contents, getFiles takes neither, and fetches all ot
   }
 });
 
-Deno.test("In a tie between contents, fetchFile and makeLink take neither", async () => {
+Deno.test("In a tie between contents, fetchFile and makeLink choose neither", async () => {
   await using relay = await startRelay();
   await using _alpha = await startNode(relay, { "f": OLD });
   await using _beta = await startNode(relay, { "f": NEW });
@@ -130,7 +130,7 @@ Deno.test("A file that exists is not replaced because a node with another conten
   assertBytes(await read(folder, "f"), NEW);
 });
 
-Deno.test("A file that exists, and is what most nodes have, is found to be right where contents differ", async () => {
+Deno.test("An existing file with the content of most nodes is kept if contents differ", async () => {
   await using relay = await startRelay();
   await using _nodes = await divided(relay);
   await using folder = await tempShare({ "f": OLD });
@@ -140,7 +140,7 @@ Deno.test("A file that exists, and is what most nodes have, is found to be right
   assertEquals(log.of("file_present").length, 1);
 });
 
-Deno.test("A large file that exists is not replaced by one that nodes may disagree on", async () => {
+Deno.test("An existing large file is not replaced by one about which nodes may differ", async () => {
   await using relay = await startRelay();
   await using _mallory = await evil(relay, { "f": MIDDLE }, { unhashed: true });
   await using _trudy = await evil(relay, { "f": MIDDLE }, {
@@ -189,7 +189,7 @@ for (
   });
 }
 
-Deno.test("Where a node cannot hash the file that may be the one asked for, nobody says that no node has it", async () => {
+Deno.test("If a node cannot hash a file that may be the right one, the client does not claim that no node has it", async () => {
   await using relay = await startRelay();
   await using _node = await evil(relay, { "f": MIDDLE }, {
     unhashed: true,
@@ -204,7 +204,7 @@ Deno.test("Where a node cannot hash the file that may be the one asked for, nobo
   assertEquals(failed, { "f": "undelivered" });
 });
 
-Deno.test("A node that never hashes its file holds up a choice for settleMs, and no file is taken on its word", async () => {
+Deno.test("A node that never hashes its file delays a choice for settleMs, and is not believed", async () => {
   await using relay = await startRelay();
   await using _good = await startNode(relay, { "f": OLD, "g": OLD });
   await using _silent = await evil(relay, {
@@ -238,7 +238,7 @@ Deno.test("Asked one by one for a SHA-256, nodes are asked until one has it", as
   assertEquals((await fetch(relay, "f", options)).kind, "not_found");
 });
 
-Deno.test("A node that had the wanted SHA-256, and could not deliver, is not said not to have it", async () => {
+Deno.test("A node that had the wanted SHA-256 but could not deliver is not reported as lacking it", async () => {
   await using relay = await startRelay();
   await using _other = await startNode(relay, { "f": OLD });
   await using _broken = await evil(relay, { "f": MIDDLE }, {

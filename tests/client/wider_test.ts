@@ -34,7 +34,7 @@ function messagesOf(log: ClientLog): string[] {
   return log.of("file_failed").map(({ error }) => error.message);
 }
 
-Deno.test("getFiles takes the only file that ends in a name that nobody has, and says which", async () => {
+Deno.test("getFiles fetches the only file that ends in a missing name, and names it", async () => {
   await using relay = await startRelay();
   await using _node = await startNode(relay, {
     "photos/2024/summer/a.jpg": "summer",
@@ -60,7 +60,7 @@ Deno.test("getFiles takes the only file that ends in a name that nobody has, and
   assertEquals(log.of("progress").at(-1)?.files, 2);
 });
 
-Deno.test("getFiles and fetchFile read no list where a node has the exact name", async () => {
+Deno.test("getFiles and fetchFile read no list if a node has the exact name", async () => {
   await using relay = await startRelay();
   await using _node = await startNode(relay, { "a": "this", "d/a": "other" });
   await using folder = await tempShare();
@@ -71,7 +71,7 @@ Deno.test("getFiles and fetchFile read no list where a node has the exact name",
   for (const { log } of [got, fetched]) assertEquals(takenIn(log), []);
 });
 
-Deno.test("getFiles looks for no part of a name unless that is wanted", async () => {
+Deno.test("getFiles looks for a part of a name only if requested", async () => {
   await using relay = await startRelay();
   await using _node = await startNode(relay, { "d/a": "x" });
   await using folder = await tempShare();
@@ -81,7 +81,7 @@ Deno.test("getFiles looks for no part of a name unless that is wanted", async ()
   assertEquals((await fetch(relay, "a")).kind, "not_found");
 });
 
-Deno.test("Of different files with one last part none is taken, and all are named with size and nodes", async () => {
+Deno.test("Of different files with one last part none is fetched, and all are listed with size and nodes", async () => {
   await using relay = await startRelay();
   await using _one = await startNode(relay, { "work/r.pdf": "one" });
   await using _two = await startNode(relay, {
@@ -122,7 +122,7 @@ Deno.test("One name with different contents counts as different files", async ()
   assertEquals(severalIn(log), ["d/a 3 2", "d/a 3 1"]);
 });
 
-Deno.test("One content under several names is one file, taken by the name that most nodes have", async () => {
+Deno.test("One content under several names is one file, with the name that most nodes have", async () => {
   await using relay = await startRelay();
   await using _one = await startNode(relay, { "b/a": "same", "c/a": "same" });
   await using _two = await startNode(relay, { "c/a": "same" });
@@ -160,7 +160,7 @@ Deno.test("A chosen node decides between different files with one last part", as
   assertEquals(takenIn(log), ["a: c/a, 1"]);
 });
 
-Deno.test("A name stands for nothing below a hidden folder, unless it has the dot", async () => {
+Deno.test("A name matches nothing below a hidden folder, unless it has the dot", async () => {
   await using relay = await startRelay();
   await using _node = await startNode(relay, {
     "work/.git/config": "hidden",
@@ -177,7 +177,7 @@ Deno.test("A name stands for nothing below a hidden folder, unless it has the do
   assertEquals(takenIn(folder.log), [".git/config: work/.git/config, 1"]);
 });
 
-Deno.test("getFiles takes what is in a folder for its name, and its folders with it", async () => {
+Deno.test("getFiles fetches the contents of a folder by its name, with sub-folders", async () => {
   await using relay = await startRelay();
   await using _node = await startNode(relay, {
     "docs/a": "a",
@@ -198,7 +198,7 @@ Deno.test("getFiles takes what is in a folder for its name, and its folders with
   );
 });
 
-Deno.test("A folder on one node takes the place of no file on another that ends in its name", async () => {
+Deno.test("A folder on one node does not replace a file on another that ends in its name", async () => {
   await using relay = await startRelay();
   await using _honest = await startNode(relay, { "sub/plain.txt": "honest" });
   await using _evil = await startNode(relay, {
@@ -241,7 +241,7 @@ Deno.test("A file that is named twice, by its last part and otherwise, is fetche
   );
 });
 
-Deno.test("A name that nothing ends in is answered with the nearest names, escaped, three at most", async () => {
+Deno.test("A name without a match is answered with at most three similar names, escaped", async () => {
   await using relay = await startRelay();
   await using _node = await startNode(relay, {
     "work/report.pdf": "x",
@@ -263,7 +263,7 @@ Deno.test("A name that nothing ends in is answered with the nearest names, escap
   ]);
 });
 
-Deno.test("Without regard to case, a name finds the file that differs only in that", async () => {
+Deno.test("Ignoring case, a name finds the file that differs only in case", async () => {
   await using relay = await startRelay();
   await using _node = await startNode(relay, { "d/IMG_1.JPG": "x" });
   await using folder = await tempShare();
@@ -278,7 +278,7 @@ Deno.test("Without regard to case, a name finds the file that differs only in th
   assertEquals([name, text.endsWith("/d/IMG_1.JPG")], ["d/IMG_1.JPG", true]);
 });
 
-Deno.test("getFiles looks for hundreds of missed names in one pass, folders among them", async () => {
+Deno.test("getFiles looks for hundreds of missing names and folders in one pass", async () => {
   await using relay = await startRelay();
   const files = Object.fromEntries(
     Array.from({ length: 300 }, (_, n) => [`deep/down/f${n}`, `${n}`]),
@@ -302,7 +302,7 @@ Deno.test("getFiles looks for hundreds of missed names in one pass, folders amon
   );
 });
 
-Deno.test("A client that waits for a name does not wait where different files end in it", async () => {
+Deno.test("A client that waits for a name does not wait if different files end in it", async () => {
   await using relay = await startRelay();
   await using _node = await startNode(relay, { "b/a": "one", "c/a": "two" });
   await using folder = await tempShare();

@@ -81,7 +81,7 @@ Deno.test("A relay's metrics count the nodes that its index named in vain", asyn
   assertEquals(await countAt(relay), 1); // the node has b
 });
 
-Deno.test("A relay counts wrong hits of indexes that it has, and believes nothing else", async () => {
+Deno.test("A relay counts wrong hits only for indexes that it has", async () => {
   await using relay = await startRelay();
   await using indexed = await startIndexed(relay, { "a": "a" });
   await using other = await startIndexed(relay, { "a": "a" }, { index: false });

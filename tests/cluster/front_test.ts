@@ -214,7 +214,7 @@ Deno.test("An instance passes on no end that was passed on before", async () => 
   assertEquals(pair.inside.count, before);
 });
 
-Deno.test("An instance passes clusterPassCount ends on to one other", async () => {
+Deno.test("An instance passes on clusterPassCount ends to one other instance", async () => {
   await using pair = await Pair.start({ limits: { clusterPassCount: 1 } });
   await using node = await attachNode(pair.a, IDENTITIES[1]!);
   await pair.untilKnown();
@@ -247,7 +247,7 @@ Deno.test("An instance asks others for clusterCallCount tunnels at once", async 
 });
 
 for (const secrets of [undefined, { current: SECRET }]) {
-  Deno.test(`A relay opens no tunnel for one that only says it is an instance${secrets ? " of a private relay" : ""}`, async () => {
+  Deno.test(`A relay opens no tunnel for a peer that only claims to be an instance${secrets ? " of a private relay" : ""}`, async () => {
     await using pair = await Pair.start(secrets && { secrets });
     await using channel = await openChannel(
       pair.a.server.address,
@@ -262,7 +262,7 @@ for (const secrets of [undefined, { current: SECRET }]) {
   });
 }
 
-Deno.test("A relay that is no instance opens no tunnel for one", async () => {
+Deno.test("A relay outside a cluster opens no tunnel for an instance", async () => {
   await using relay = await startRelay();
   await using channel = await openChannel(
     relay.server.address,

@@ -12,7 +12,7 @@ import { MemoryStore } from "./_memory_store.ts";
 import { RedisServer } from "./_redis_server.ts";
 import { PATIENT, Side } from "./_side.ts";
 
-Deno.test("A replicator writes what changes within clusterBatchMs together, clusterBatchCount at once", async () => {
+Deno.test("A replicator writes changes within clusterBatchMs together, clusterBatchCount at once", async () => {
   const store = new MemoryStore();
   await using a = new Side(store, {
     limits: { ...PATIENT, clusterBatchMs: LIMITS.clusterBatchMs },
@@ -25,7 +25,7 @@ Deno.test("A replicator writes what changes within clusterBatchMs together, clus
   assertEquals(LIMITS.clusterBatchCount, 200);
 });
 
-Deno.test("A replicator writes no item larger than clusterItemBytes, and takes none", async () => {
+Deno.test("A replicator writes and accepts no item larger than clusterItemBytes", async () => {
   const store = new MemoryStore();
   const most = LIMITS.clusterItemBytes;
   await using small = new Side(store);
@@ -42,7 +42,7 @@ Deno.test("A replicator writes no item larger than clusterItemBytes, and takes n
   assertEquals([...small.others.keys()], []);
 });
 
-Deno.test("An instance that tells of itself each clusterBeatMs stays, and one that is killed is gone after clusterInstanceMs", async () => {
+Deno.test("An instance that reports every clusterBeatMs stays listed, and a killed one is gone after clusterInstanceMs", async () => {
   const store = new MemoryStore();
   const limits = { ...PATIENT, clusterInstanceMs: 1_000, clusterBeatMs: 50 };
   await using a = new Side(store, { limits });
@@ -58,7 +58,7 @@ Deno.test("An instance that tells of itself each clusterBeatMs stays, and one th
   await a.until(() => !isThere());
 });
 
-Deno.test("Instances listens to clusterInstanceCount others, and to a new one when one is gone", () => {
+Deno.test("Instances keeps clusterInstanceCount others, and a new one when one is gone", () => {
   const instances = new Instances(LIMITS);
   const most = LIMITS.clusterInstanceCount;
   const note = (n: number, now: number) =>
@@ -72,7 +72,7 @@ Deno.test("Instances listens to clusterInstanceCount others, and to a new one wh
   assertEquals(instances.addressOf("0", 1_000), undefined);
 });
 
-Deno.test("Instances holds others as long as nothing can be heard of them, so that tunnels through them work", () => {
+Deno.test("Instances keeps others while their reports cannot arrive, so that tunnels through them work", () => {
   const instances = new Instances(LIMITS);
   instances.note({ instance: "a", address: "a:1" }, 15_000, 0);
   instances.hold(600_000);
@@ -83,7 +83,7 @@ Deno.test("Instances holds others as long as nothing can be heard of them, so th
   assertEquals(instances.count(600_000), 0);
 });
 
-Deno.test("PhaseLines tells the same of the store again after clusterNoteMs, and changes at once", () => {
+Deno.test("PhaseLines repeats a line about the store after clusterNoteMs, and reports changes at once", () => {
   const told: string[] = [];
   const tell = ({ phase, why }: ClusterEvent) => told.push(`${phase} ${why}`);
   const lines = new PhaseLines(LIMITS.clusterNoteMs, tell);
@@ -97,7 +97,7 @@ Deno.test("PhaseLines tells the same of the store again after clusterNoteMs, and
   assertEquals(told.length, 3);
 });
 
-Deno.test("Outbox keeps the newest of each item, and gives the first first", () => {
+Deno.test("Outbox keeps the newest state of each item, and returns the oldest entries first", () => {
   const outbox = new Outbox(2);
   const key = (id: string): ItemKey => ({ kind: "n", id });
   outbox.changed(key("a"), true);
@@ -118,7 +118,7 @@ Deno.test("Outbox keeps the newest of each item, and gives the first first", () 
   ]);
 });
 
-Deno.test("Outbox keeps no more ended items than it may", () => {
+Deno.test("Outbox keeps a limited number of ended items", () => {
   const outbox = new Outbox(2);
   for (const id of ["a", "b", "c"]) outbox.ended({ kind: "n", id }, 1);
   assertEquals(outbox.size, 2);

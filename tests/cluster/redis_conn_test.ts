@@ -27,7 +27,7 @@ const SAID: readonly (readonly [text: string, trouble: StoreTrouble])[] = [
 ];
 
 for (const [text, trouble] of SAID) {
-  Deno.test(`What Redis says as "${text}" counts as ${trouble}`, () => {
+  Deno.test(`The error "${text}" of Redis counts as ${trouble}`, () => {
     const error = storeErrorOf(new ReplyError(text));
     assertEquals(error.trouble, trouble);
     assertEquals(error.cause, text);

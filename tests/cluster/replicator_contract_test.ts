@@ -239,7 +239,7 @@ contract(
   },
 );
 
-Deno.test("A replicator counts the time that is left by the clock of its store, whatever this machine's says", async () => {
+Deno.test("A replicator counts remaining time by the clock of its store, not by that of this machine", async () => {
   for (const skewMs of [-3_600_000, 3_600_000]) {
     const store = new MemoryStore();
     store.skewMs = skewMs;
@@ -252,7 +252,7 @@ Deno.test("A replicator counts the time that is left by the clock of its store, 
   }
 });
 
-Deno.test("A replicator writes all again when the clock of its store was set", async () => {
+Deno.test("A replicator writes everything again when the clock of its store was set", async () => {
   const store = new MemoryStore();
   await using a = new Side(store);
   a.hold("one", 1, { leftMs: 30_000 });

@@ -14,7 +14,7 @@ function choose(
   return nodesOf(groupOffers(offers, prefer));
 }
 
-Deno.test("groupOffers makes nothing of no offers", () => {
+Deno.test("groupOffers makes no group without offers", () => {
   assertEquals(groupOffers([], "most-nodes"), []);
   assertEquals(groupOffers([], "newest"), []);
 });
@@ -128,7 +128,7 @@ for (
   });
 }
 
-Deno.test("groupOffers keeps a node apart that gives a content another size", () => {
+Deno.test("groupOffers separates a node that gives a content another size", () => {
   const offers = [
     offer("a", X, { size: 7 }),
     offer("b", X, { size: 8 }),
@@ -139,7 +139,7 @@ Deno.test("groupOffers keeps a node apart that gives a content another size", ()
   assertEquals(groups.map(({ size }) => size), [8, 7]);
 });
 
-Deno.test("groupOffers never mixes contents, and loses no node, whatever is offered", () => {
+Deno.test("groupOffers never mixes contents and loses no node, for any offers", () => {
   const random = seededRandom(5);
   const below = (most: number) => Math.floor(random() * most);
   for (let round = 0; round < 500; round++) {

@@ -233,12 +233,12 @@ for (
     ],
   ] as const
 ) {
-  Deno.test(`chooseContent takes what is not known to differ when no more can be found out, ${what}`, () => {
+  Deno.test(`chooseContent takes a content that is not known to differ if nothing more can be found out, ${what}`, () => {
     assertEquals(chosen(offers, {}, { isFinal: true }), expected);
   });
 }
 
-Deno.test("chooseContent is never swayed by ids at an address that has voted", () => {
+Deno.test("chooseContent counts one vote of an address, however many ids it has", () => {
   const random = seededRandom(7);
   const below = (most: number) => Math.floor(random() * most);
   for (let round = 0; round < 500; round++) {

@@ -30,7 +30,7 @@ const CASES:
   ];
 
 for (const [glob, matching, others] of CASES) {
-  Deno.test(`parseGlob ${glob} matches what it says, and nothing else`, () => {
+  Deno.test(`parseGlob ${glob} matches the right names, and no others`, () => {
     const matches = parseGlob(glob);
     for (const name of matching) assertEquals(matches(name), true, name);
     for (const name of others) assertEquals(matches(name), false, name);
@@ -40,7 +40,7 @@ for (const [glob, matching, others] of CASES) {
   });
 }
 
-Deno.test("parseGlob takes no longer for a name that was made to fit almost", () => {
+Deno.test("parseGlob takes no longer for a name that almost fits", () => {
   const matches = parseGlob("*a".repeat(30) + "b");
   assertEquals(matches("a".repeat(1_000)), false);
   const folders = parseGlob("**/a/".repeat(10) + "b");
@@ -53,7 +53,7 @@ Deno.test("parseGlob refuses braces that stand for too much", () => {
   assertThrows(() => parseGlob(`{${",".repeat(300)}}`), RangeError);
 });
 
-Deno.test("isGlob tells patterns from names", () => {
+Deno.test("isGlob distinguishes patterns from names", () => {
   assertEquals(["a*", "a?", "a[", "a{"].map(isGlob), [true, true, true, true]);
   assertEquals(["a", "a/b", "a]", "-"].map(isGlob), [
     false,
@@ -77,7 +77,7 @@ for (
     ], []],
   ] as const
 ) {
-  Deno.test(`parseGlob ${glob} without regard to case matches what it says, and nothing else`, () => {
+  Deno.test(`parseGlob ${glob} ignoring case matches the right names, and no others`, () => {
     const matches = parseGlob(glob, { ignoreCase: true });
     for (const name of matching) assertEquals(matches(name), true, name);
     for (const name of others) assertEquals(matches(name), false, name);

@@ -213,7 +213,7 @@ Deno.test("Manifest has a hash at its place, and nothing else", () => {
   }
 });
 
-Deno.test("Manifest takes no shorter or longer hash for one of its own", () => {
+Deno.test("Manifest refuses shorter and longer hashes", () => {
   const manifest = new Manifest(1, new Uint8Array(32));
   assertEquals(manifest.has(0, new Uint8Array(32)), true);
   for (const length of [0, 31, 33, 64]) {

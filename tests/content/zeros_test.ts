@@ -42,12 +42,12 @@ for (
     ["data alone", randomBytes(2 * PIECE, seededRandom(1)), []],
   ] as const
 ) {
-  Deno.test(`zeroPieces tells the pieces of zeros of a file of ${what}`, () => {
+  Deno.test(`zeroPieces finds the pieces of zeros of a file of ${what}`, () => {
     assertEquals(zeroPieces(manifestOf(bytes)), [...zeros]);
   });
 }
 
-Deno.test("zeroPieces tells the pieces of zeros of a file that is cut into larger ones", () => {
+Deno.test("zeroPieces finds the pieces of zeros of a file with larger pieces", () => {
   const size = 2 ** 34 + 1; // 512 KiB a piece, and one byte
   const count = pieceCountOf(size);
   const hashes = new Uint8Array(count * 32).fill(9);
@@ -57,7 +57,7 @@ Deno.test("zeroPieces tells the pieces of zeros of a file that is cut into large
   assertEquals(zeroPieces(new Manifest(size, hashes)), [0, 700, count - 1]);
 });
 
-Deno.test("manifestIfZeros knows the content of zeros of any length up to a piece, and no other", () => {
+Deno.test("manifestIfZeros recognises the content of zeros of any length up to a piece, and no other", () => {
   for (const size of [1, 31, 4095, 4096, 4097, 70_000, PIECE - 1, PIECE]) {
     const { contentId: content } = manifestOf(new Uint8Array(size));
     assertEquals(manifestIfZeros({ size, content })?.contentId, content);

@@ -15,7 +15,7 @@ function namesIn({ path }: { path: string }): string[] {
   return [...Deno.readDirSync(path)].map(({ name }) => name);
 }
 
-Deno.test("A fetch by a link is the same one until its file is there", async () => {
+Deno.test("A fetch by a link counts as the same one until its file is complete", async () => {
   await using folder = await tempShare();
   const target = join(folder.path, "a.txt");
   const first = await KeptFetch.open(target, "pass");
@@ -26,7 +26,7 @@ Deno.test("A fetch by a link is the same one until its file is there", async () 
   assertNotEquals(next.id, first.id);
 });
 
-Deno.test("A fetch by another link, or to another place, is another one", async () => {
+Deno.test("A fetch by another link, or to another place, counts as another fetch", async () => {
   await using folder = await tempShare();
   const target = join(folder.path, "a.txt");
   const { id } = await KeptFetch.open(target, "pass");
@@ -35,7 +35,7 @@ Deno.test("A fetch by another link, or to another place, is another one", async 
   assertNotEquals((await KeptFetch.open(target, "other")).id, id);
 });
 
-Deno.test("What is kept of a fetch does not tell the link, and only its owner reads it", async () => {
+Deno.test("The stored number of a fetch does not reveal the link, and only its owner can read it", async () => {
   await using folder = await tempShare();
   await KeptFetch.open(join(folder.path, "a.txt"), "canary-of-a-pass");
   const [name = ""] = namesIn(folder);
@@ -48,7 +48,7 @@ Deno.test("What is kept of a fetch does not tell the link, and only its owner re
   assertEquals(safeName("a.txt.").kind, "refused");
 });
 
-Deno.test("What was altered is made again; a link in its place is not followed", async () => {
+Deno.test("An altered number is replaced; a symbolic link in its place is not followed", async () => {
   await using folder = await tempShare({ other: "untouched" });
   const target = join(folder.path, "a.txt");
   const { id } = await KeptFetch.open(target, "pass");

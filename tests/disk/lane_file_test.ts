@@ -76,7 +76,7 @@ function namesIn(path: string): string[] {
 }
 
 for (const { where, start } of PLACES) {
-  Deno.test(`PartialFile has its pieces written by a lane ${where}, and waits for all of them`, async () => {
+  Deno.test(`PartialFile lets a lane ${where} write its pieces, and waits for all of them`, async () => {
     using hasher = start();
     await using folder = await tempShare();
     const path = join(folder.path, "file");
@@ -135,7 +135,7 @@ for (const { where, start } of PLACES) {
   }
 }
 
-Deno.test("PartialFile tells of a full disk in the same words when a lane writes, and continues later", async () => {
+Deno.test("PartialFile reports a full disk in the same words when a lane writes, and continues later", async () => {
   using hasher = laneHere();
   await using folder = await tempShare();
   const path = join(folder.path, "file");
@@ -186,7 +186,7 @@ Deno.test("PartialFile publishes nothing after a lane failed to write, though la
   assertEquals(namesIn(folder.path), [".file.p2p-part"]);
 });
 
-Deno.test("PartialFile writes by itself where there is no lane, or it cannot open the file", async () => {
+Deno.test("PartialFile writes by itself if there is no lane, or the lane cannot open the file", async () => {
   const blind = Object.assign(new PlainHasher(), {
     open: () => Promise.resolve(undefined),
   });

@@ -104,7 +104,7 @@ Deno.test({
 
 Deno.test({
   name:
-    "PartialFile changes no other file's mode where a link was put in its place",
+    "PartialFile does not change the mode of another file if a link was put in its place",
   ignore,
   fn: async () => {
     await using folder = await tempShare({ victim: "secret" });
@@ -122,7 +122,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "A fetch's number that another user has put there is not taken",
+  name: "A number of a fetch that another user has put there is not used",
   ignore,
   fn: async () => {
     await using folder = await tempShare();
@@ -139,7 +139,7 @@ Deno.test({
   },
 });
 
-Deno.test("openLeft finds nothing where nothing was left", async () => {
+Deno.test("openLeft finds nothing if nothing was left", async () => {
   await using folder = await tempShare();
   const path = join(folder.path, ".file.p2p-part");
   assertEquals(await openLeft(path, { write: true }), undefined);
@@ -147,7 +147,7 @@ Deno.test("openLeft finds nothing where nothing was left", async () => {
 });
 
 Deno.test({
-  name: "openLeft waits for another process that publishes the file just now",
+  name: "openLeft waits for another process that is publishing the file",
   ignore,
   fn: async () => {
     await using folder = await tempShare({ ".file.p2p-part": "left" });

@@ -17,7 +17,7 @@ import {
   systemError,
 } from "./_partial.ts";
 
-Deno.test("PartialFile keeps what is there when the disk is full, and continues later", async () => {
+Deno.test("PartialFile keeps the received bytes when the disk is full, and continues later", async () => {
   await using folder = await tempShare();
   const path = join(folder.path, "file");
   const partial = await open(path);
@@ -146,7 +146,7 @@ for (const [what, left, have] of LEFT) {
   });
 }
 
-Deno.test("PartialFile that is kept is resumed, whatever of it was written", async () => {
+Deno.test("PartialFile that is kept is resumed, with any part written", async () => {
   await using folder = await tempShare();
   const path = join(folder.path, "file");
   const partial = await open(path);
@@ -197,7 +197,7 @@ Deno.test("PartialFile hashes all that was written, in the order of the file", a
   await partial.discard();
 });
 
-Deno.test("PartialFile hashes no more than the file's size of what is there", async () => {
+Deno.test("PartialFile hashes at most the file's size of existing bytes", async () => {
   const left = new Uint8Array([...CONTENT, 1, 2, 3]);
   await using folder = await tempShare({ ".file.p2p-part": left });
   const partial = await open(join(folder.path, "file"));

@@ -68,7 +68,7 @@ for (const { name, content, save } of SAVES) {
 }
 
 for (const { name, content, save } of SAVES) {
-  Deno.test(`${name} is done where another process tidies up after it`, async () => {
+  Deno.test(`${name} succeeds if another process removes the temporary name first`, async () => {
     await using folder = await tempShare();
     const path = join(folder.path, "file");
     using _async = replaced(Deno, "link", (link) => async (from, to) => {
@@ -85,7 +85,7 @@ for (const { name, content, save } of SAVES) {
   });
 }
 
-Deno.test("PartialFile is new where the one that was there goes as it is opened", async () => {
+Deno.test("PartialFile is made new if the old one is removed while it is opened", async () => {
   await using folder = await tempShare({ ".file.p2p-part": "left" });
   const path = join(folder.path, "file");
   {
@@ -214,7 +214,7 @@ Deno.test("PartialFile belongs to one process, and is free again after that was 
   await partial.discard();
 });
 
-Deno.test("PartialFile takes up nothing that was published while it opened it", async () => {
+Deno.test("PartialFile does not reuse a file that was published while it opened it", async () => {
   await using folder = await tempShare();
   const path = join(folder.path, "file");
   const first = await open(path);

@@ -99,7 +99,7 @@ for (const { name, content, save } of SAVES) {
     assertEquals(new TextDecoder().decode(old.subarray(0, 3)), "old");
   });
 
-  Deno.test(`${name} replaces a link, and not what it leads to`, async () => {
+  Deno.test(`${name} replaces a link, and not its target`, async () => {
     await using folder = await tempShare({ "target": "mine" });
     const path = join(folder.path, "file");
     await Deno.symlink(join(folder.path, "target"), path);
@@ -157,7 +157,7 @@ for (const { name, content, save } of SAVES) {
     });
   }
 
-  Deno.test(`${name} reports what is wrong with the folder to save in`, async () => {
+  Deno.test(`${name} reports why the folder cannot be saved to`, async () => {
     await using folder = await tempShare({ "file": "x" });
     const missing = await rejection(save(join(folder.path, "no\x1b[2J/f")));
     assertEquals(missing.parts.why, "its folder does not exist");
@@ -231,7 +231,7 @@ for (const { name, content, save } of SAVES) {
     });
   }
 
-  Deno.test(`${name} does not take another failure for a disk without hard links`, async () => {
+  Deno.test(`${name} does not mistake another failure for a disk without hard links`, async () => {
     await using folder = await tempShare();
     const refuse = () => {
       throw systemError("EIO");

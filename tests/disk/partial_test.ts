@@ -38,7 +38,7 @@ for (
     ["long in bytes, though not in characters", "é".repeat(124)],
   ] as const
 ) {
-  Deno.test(`partialPathOf gives a name that a disk takes to one ${what}`, async () => {
+  Deno.test(`partialPathOf gives a name that a disk accepts to one ${what}`, async () => {
     await using folder = await tempShare();
     const path = join(folder.path, name);
     const partial = basename(partialPathOf(path));
@@ -51,19 +51,19 @@ for (
   });
 }
 
-Deno.test("partialPathOf gives names that no node shares or is asked for", () => {
+Deno.test("partialPathOf gives names that no node shares and no client requests", () => {
   for (const name of ["a", "n".repeat(255), "é".repeat(127)]) {
     const partial = basename(partialPathOf(join("folder", name)));
     assertEquals(safeName(partial).kind, "refused");
   }
 });
 
-Deno.test("partialPathOf tells the files of the current folder apart", () => {
+Deno.test("partialPathOf gives different names to the files of the current folder", () => {
   assertEquals(partialPathOf("film.mkv"), ".film.mkv.p2p-part");
   assertNotEquals(partialPathOf("afile"), partialPathOf("bfile"));
 });
 
-Deno.test("occupantOf tells what is there, and follows no link", async () => {
+Deno.test("occupantOf reports what is there, and follows no link", async () => {
   await using folder = await tempShare({ "file": "four", "sub/x": "" });
   const at = (name: string) => join(folder.path, name);
   await Deno.symlink(at("file"), at("link"));
@@ -103,7 +103,7 @@ Deno.test("PartialFile puts pieces in their places, in any order and all at once
   await assertContent(partial.path, CONTENT);
 });
 
-Deno.test("PartialFile waits for what is being written before it is finished", async () => {
+Deno.test("PartialFile waits for pending writes before it is finished", async () => {
   await using folder = await tempShare();
   const partial = await open(join(folder.path, "file"));
   const writing = Array.from({ length: 60 }, (_, at) => {
@@ -116,7 +116,7 @@ Deno.test("PartialFile waits for what is being written before it is finished", a
   await assertContent(partial.path, CONTENT);
 });
 
-Deno.test("PartialFile writes everything to a disk that takes a part at a time", async () => {
+Deno.test("PartialFile writes everything to a disk that accepts a part at a time", async () => {
   await using folder = await tempShare();
   const random = seededRandom(2);
   using _short = replaced(
@@ -132,13 +132,13 @@ Deno.test("PartialFile writes everything to a disk that takes a part at a time",
   await assertContent(join(folder.path, "file"), CONTENT);
 });
 
-Deno.test("syncFolder does without where a folder cannot be opened", async () => {
+Deno.test("syncFolder ignores a folder that cannot be opened", async () => {
   await using folder = await tempShare();
   await syncFolder(folder.path);
   await syncFolder(join(folder.path, "missing"));
 });
 
-Deno.test("syncFolder passes on that the disk failed", async () => {
+Deno.test("syncFolder reports that the disk failed", async () => {
   await using folder = await tempShare();
   using _broken = replaced(
     Deno.FsFile.prototype,

@@ -64,7 +64,7 @@ for (
     ["empty", new Uint8Array(), [], false],
   ] as const
 ) {
-  Deno.test(`rightPieces, hasContent and contentIdAt tell of a file that is ${what}`, async () => {
+  Deno.test(`rightPieces, hasContent and contentIdAt recognise a file that is ${what}`, async () => {
     await using folder = await tempShare({ "f": bytes });
     const path = join(folder.path, "f");
     using file = await Deno.open(path, { read: true });
@@ -79,7 +79,7 @@ for (
   });
 }
 
-Deno.test("hasContent does not take a file that cannot be read for the content, not even where that is empty", async () => {
+Deno.test("hasContent is false for a file that cannot be read, even if the content is empty", async () => {
   const { manifest } = describeBytes("f", new Uint8Array());
   await using folder = await tempShare({ "empty": "", "sub/f": "" });
   const at = (name: string) => join(folder.path, name);
@@ -89,7 +89,7 @@ Deno.test("hasContent does not take a file that cannot be read for the content, 
 });
 
 for (const size of [0, 1, PIECE / 2, PIECE / 2 + 1, PIECE, PIECE + 1]) {
-  Deno.test(`contentIdAt tells the content id of a file of ${size} bytes, and none for another size`, async () => {
+  Deno.test(`contentIdAt gives the content id of a file of ${size} bytes, and none for another size`, async () => {
     const bytes = randomBytes(size, seededRandom(size));
     await using folder = await tempShare({ "f": bytes });
     const path = join(folder.path, "f");
@@ -163,7 +163,7 @@ const STOPPED: Readonly<
 };
 
 for (const [what, hash] of Object.entries(STOPPED)) {
-  Deno.test(`${what} stops between two parts when that is wanted, and reads no more`, async () => {
+  Deno.test(`${what} stops between two parts when aborted, and reads no more`, async () => {
     await using folder = await tempShare({ "file": CONTENT });
     const { hashed, ...by } = stoppingHasher();
     const reason = await hash(join(folder.path, "file"), by)
@@ -174,7 +174,7 @@ for (const [what, hash] of Object.entries(STOPPED)) {
 }
 
 for (const [what, hash] of Object.entries({ sha256At, digestFile })) {
-  Deno.test(`${what} stops when that is wanted`, async () => {
+  Deno.test(`${what} stops when aborted`, async () => {
     await using folder = await tempShare({ "file": CONTENT });
     const signal = AbortSignal.abort(STOP);
     const reason = await hash(join(folder.path, "file"), signal)

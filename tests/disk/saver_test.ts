@@ -68,7 +68,7 @@ for (const { where, start } of PLACES) {
     }
   });
 
-  Deno.test(`A saver ${where} tells of each file alone what is in its way`, async () => {
+  Deno.test(`A saver ${where} reports for each file separately what is in its way`, async () => {
     await using folder = await tempShare({
       "there": "other",
       ".left.p2p-part": "an earlier run's",
@@ -163,7 +163,7 @@ Deno.test("A saver has a few bounded orders at a time, and loses no file", async
   assertEquals(paths, names.map((name) => join("folder", name)));
 });
 
-Deno.test("A saver gathers files while an order is under way, and sends a second one early only if it is full", async () => {
+Deno.test("A saver collects files while an order runs, and sends a second one early only if it is full", async () => {
   const { port, orders, answer } = heldPort();
   using saver = new Saver(port, { mostFiles: 4 });
   const save = (name: string) => saver.save(fileAt("folder", name));
@@ -183,7 +183,7 @@ Deno.test("A saver gathers files while an order is under way, and sends a second
   await Promise.all(saving);
 });
 
-Deno.test("A saver that ends early rejects what waits, and what comes later", async () => {
+Deno.test("A saver that ends early rejects waiting and later files", async () => {
   const { port } = heldPort();
   using saver = new Saver(port);
   const saving = [1, 2].map((n) => saver.save(fileAt("folder", `f${n}`)));
@@ -193,7 +193,7 @@ Deno.test("A saver that ends early rejects what waits, and what comes later", as
   }
 });
 
-Deno.test("SmallFiles saves many files in a worker, and tells of errors there as of others", async () => {
+Deno.test("SmallFiles saves many files in a worker, and reports errors there like others", async () => {
   await using folder = await tempShare({
     there: "other",
     ".l.p2p-part": "left",

@@ -14,7 +14,7 @@ import {
   systemError,
 } from "./_partial.ts";
 
-Deno.test("SmallFiles closes what an earlier run left when the disk is full, and continues later", async () => {
+Deno.test("SmallFiles closes a partial file of an earlier run when the disk is full, and continues later", async () => {
   await using folder = await tempShare({ ".file.p2p-part": "left" });
   const path = join(folder.path, "file");
   const save = () => new SmallFiles().save(path, CONTENT.slice(0, 3), NEW);
@@ -78,7 +78,7 @@ Deno.test("SmallFiles saves one file after the other, and leaves nothing else", 
   }
 });
 
-Deno.test("SmallFiles receives again what an earlier run left of a small file", async () => {
+Deno.test("SmallFiles receives a small file again that an earlier run left incomplete", async () => {
   await using folder = await tempShare({ ".file.p2p-part": "much longer" });
   const path = join(folder.path, "file");
   await new SmallFiles().save(path, CONTENT.slice(0, 3), NEW);
@@ -86,7 +86,7 @@ Deno.test("SmallFiles receives again what an earlier run left of a small file", 
   assertEquals(namesIn(folder.path), ["file"]);
 });
 
-Deno.test("SmallFiles writes everything to a disk that takes a part at a time", async () => {
+Deno.test("SmallFiles writes everything to a disk that accepts a part at a time", async () => {
   await using folder = await tempShare();
   using _short = replaced(
     Deno.FsFile.prototype,

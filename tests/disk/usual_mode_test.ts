@@ -35,7 +35,7 @@ for (const umask of [0o022, 0o002, 0o077, 0o007]) {
   });
 }
 
-Deno.test("usualMode leaves nothing in the folder in which it looked", async () => {
+Deno.test("usualMode leaves nothing in the folder", async () => {
   await using folder = await tempShare();
   const mode = await usualMode(folder.path);
   assertEquals(mode & ~0o666, 0, "no file becomes a program");

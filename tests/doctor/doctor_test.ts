@@ -85,7 +85,7 @@ for (
   });
 }
 
-Deno.test("The doctor says so where a relay tells neither time nor version, as one from before", async () => {
+Deno.test("The doctor reports a relay of an earlier version that gives neither time nor version", async () => {
   await using relay = await startTalker({});
   const seen = new Seen();
   await examineClient(optionsFor(relay.address), seen.findings);
@@ -102,7 +102,7 @@ Deno.test("The doctor says so where a relay tells neither time nor version, as o
   assertMatch(seen.of("versions").says, /does not report/);
 });
 
-Deno.test("The doctor warns of a disk with less room than it should have", async () => {
+Deno.test("The doctor warns of a disk with little free space", async () => {
   await using folder = await tempShare();
   for (
     const [spareDiskBytes, verdict] of [[1, "ok"], [1e18, "warning"]] as const
@@ -114,7 +114,7 @@ Deno.test("The doctor warns of a disk with less room than it should have", async
   }
 });
 
-Deno.test("The doctor tries tunnels to so many nodes, and no more", async () => {
+Deno.test("The doctor tries tunnels to at most tunnelTrialCount nodes", async () => {
   await using relay = await startRelay();
   await using node = await startNode(relay, { "a": "a" }, {
     tunnels: "always",
@@ -140,7 +140,7 @@ Deno.test("The doctor tries tunnels to so many nodes, and no more", async () => 
   }
 });
 
-Deno.test("The doctor blames nobody for a node that has left since it was listed", async () => {
+Deno.test("The doctor reports no failure for a node that has left since it was listed", async () => {
   await using relay = await startRelay();
   await using node = await startNode(relay, { "a": "a" }, {
     tunnels: "always",
@@ -164,7 +164,7 @@ Deno.test("The doctor blames nobody for a node that has left since it was listed
   }
 });
 
-Deno.test("The doctor makes sure that a folder is left as it was", async () => {
+Deno.test("The doctor leaves a folder as it was", async () => {
   await using folder = await tempShare({ "a": "a" });
   const { findings, ...seen } = new Seen();
   for (const output of [folder.path, `${folder.path}/new.bin`]) {
@@ -233,7 +233,7 @@ for (const plaintext of [false, true]) {
   });
 }
 
-Deno.test("The doctor tells what the index knows of a node that runs, and leaves its lease and its index alone", async () => {
+Deno.test("The doctor reports what the index knows of a running node, and does not change its lease or index", async () => {
   await using relay = await startRelay();
   const identity = IDENTITIES[2]!;
   const examine = async () => {
@@ -307,7 +307,7 @@ Deno.test("The doctor tells a node that its relay does not list it, and why", as
   assertMatch(says, /registry_full/);
 });
 
-Deno.test("The doctor finds out a relay that takes a node's token and does not know it", async () => {
+Deno.test("The doctor detects a relay that accepts a node's token without knowing it", async () => {
   await using relay = await startImpostor({});
   const seen = new Seen();
   await examineNode({

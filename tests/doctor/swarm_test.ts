@@ -37,7 +37,7 @@ for (
     ["a private", () => startPrivate(PATIENT), MEMBER],
   ] as const
 ) {
-  Deno.test(`The doctor finds that ${what} relay can dial this machine, which can give`, async () => {
+  Deno.test(`The doctor finds that ${what} relay can dial this machine, so others can fetch from it`, async () => {
     await using relay = await start();
     const check = await examinedAt(relay, { reachMs: 3_000, access });
     assertEquals(
@@ -83,7 +83,7 @@ for (const [what, limits, says] of WARNED) {
   });
 }
 
-Deno.test("The doctor opens no port for others unless it is asked whether this machine can give", async () => {
+Deno.test("The doctor opens no port unless it is asked to examine the swarm", async () => {
   await using relay = await startRelay();
   const checks: Check[] = [];
   await examineClient({

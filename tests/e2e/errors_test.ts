@@ -21,7 +21,7 @@ import { tempShare } from "../_temp_share.ts";
 import { runRole } from "./_processes.ts";
 import { failure, failureHere } from "./_errors.ts";
 
-Deno.test("A state folder that the process may not use is told with the permissions to give", async () => {
+Deno.test("A state folder that the process may not use is reported with the missing permissions", async () => {
   await using folder = await tempShare();
   const { code, line } = await failure("relay.ts", [
     ...["--state", folder.path, "0"],
@@ -34,7 +34,7 @@ Deno.test("A state folder that the process may not use is told with the permissi
   );
 });
 
-Deno.test("A port in use is told, with what to do", async () => {
+Deno.test("A port in use is reported, with a remedy", async () => {
   await using relay = await relayHere();
   const { code, line } = await failure("relay.ts", [
     "--host",
@@ -56,7 +56,7 @@ Deno.test("A port in use is told, with what to do", async () => {
   assertMatch(node.line, /the port is in use by another program/);
 });
 
-Deno.test("An address that is not this machine's is told", async () => {
+Deno.test("An address of another machine is reported", async () => {
   const { code, line } = await failureHere("relay.ts", [
     "--host",
     "192.0.2.7",
@@ -66,7 +66,7 @@ Deno.test("An address that is not this machine's is told", async () => {
   assertMatch(line, /that address is not one of this machine's/);
 });
 
-Deno.test("A folder that cannot be shared is told", async () => {
+Deno.test("A folder that cannot be shared is reported", async () => {
   for (
     const [directory, permission, expected, words] of [
       [
@@ -94,7 +94,7 @@ Deno.test("A folder that cannot be shared is told", async () => {
   }
 });
 
-Deno.test("A place where nothing can be saved is told, before anybody is asked", async () => {
+Deno.test("A folder that cannot be saved to is reported before any request", async () => {
   await using folder = await tempShare({ "file": "" });
   // Nobody listens there: that is not noticed.
   const relay = ["127.0.0.1", "1"];
@@ -149,7 +149,7 @@ function tenBytesNode(
   });
 }
 
-Deno.test("ls prints what has come of a list that breaks off, says that it is not complete, and ends with 5", async () => {
+Deno.test("ls prints an incomplete list, reports that it is incomplete, and ends with 5", async () => {
   await using relay = await startRelay();
   const identity = await createIdentity();
   const node = { identity, name: "flaky" };
@@ -185,7 +185,7 @@ Deno.test("ls prints what has come of a list that breaks off, says that it is no
   }
 });
 
-Deno.test("A node that sends wrong bytes, and one that breaks off", async () => {
+Deno.test("Errors of a node that sends wrong bytes, and of one that breaks off", async () => {
   await using relay = await startRelay();
   const { relayAddress } = relay.server;
   const [breaks, lies] = await Promise.all([
@@ -262,7 +262,7 @@ for (
   });
 }
 
-Deno.test("A full or closed stdout is told, and no stack is shown", async () => {
+Deno.test("A full or closed stdout is reported without a stack trace", async () => {
   await using relay = await relayHere();
   await using _node = await nodeHere(relay, "files");
   const script = `"$@" > /dev/full; echo "code $?"`;

@@ -22,7 +22,7 @@ function listedIn(stdout: readonly string[]): number[] {
     .map(({ nodes }) => nodes.length);
 }
 
-Deno.test("A client with --index-key-file, given in any way, asks only who has the name under that key", async () => {
+Deno.test("A client with --index-key-file, given in any way, asks only nodes that have the name under that key", async () => {
   await using share = await tempShare({ "f.txt": "text" });
   await using keys = await tempShare({ "index.key": KEY.toBase64() });
   const path = join(keys.path, "index.key");

@@ -55,7 +55,7 @@ Deno.test("A reader that closes early is no failure, and causes no message", asy
   }
 });
 
-Deno.test("A failure counts for more than a reader that closed early", async () => {
+Deno.test("A failure decides the exit code, even if the reader closed early", async () => {
   await using relay = await relayHere();
   const args = ["--json", relay.address, "cat", "nothing.txt"];
   const { code } = await withReader(args, 0);
@@ -71,7 +71,7 @@ Deno.test("ls prints a name of 250 characters in full", async () => {
   assertEquals(text.split(/ only +/)[1], `${name}\n`);
 });
 
-Deno.test("get tells how many files it does not name, and of all together, also where all are there", async () => {
+Deno.test("get reports how many files it does not name, and the total, even if all exist", async () => {
   const files = Array.from({ length: 25 }, (_, at) => [`f${at}.txt`, "12345"]);
   await using share = await tempShare(Object.fromEntries(files));
   await using folder = await tempShare();

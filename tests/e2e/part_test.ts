@@ -14,7 +14,7 @@ import { Pty, QUESTION } from "./_pty.ts";
 
 const TEXT = "0123456789".repeat(100);
 
-Deno.test("cat writes the bytes of --range and of --tail, and refuses what makes no sense", async () => {
+Deno.test("cat writes the bytes of --range and of --tail, and refuses senseless ranges", async () => {
   await using share = await tempShare({ "log": TEXT });
   await using relay = await relayHere();
   await using _node = await nodeHere(relay, share.path);

@@ -20,7 +20,7 @@ const NOT_RUN = [
 for (const name of STORIES) {
   const blocks = blocksOf(Deno.readTextFileSync(join(ROOT, name)), name);
 
-  Deno.test(`${name} says of few blocks that they cannot be run, and why`, () => {
+  Deno.test(`${name} marks few blocks as not runnable, with a reason`, () => {
     const marked = blocks.filter(({ notRun }) => notRun);
     const expected = name === "README.md" ? NOT_RUN : [];
     assertEquals(marked.map(({ section }) => section), expected);
@@ -35,7 +35,7 @@ Deno.test("README.md has at most 1,500 words", () => {
 const { tasks } = JSON.parse(Deno.readTextFileSync(join(ROOT, "deno.json")));
 
 for (const name of await documentNames()) {
-  Deno.test(`${name} names tasks and files that there are`, async () => {
+  Deno.test(`${name} names only existing tasks and files`, async () => {
     const document = await Deno.readTextFile(join(ROOT, name));
     const named = [...document.matchAll(/\bdeno(?:@[\d.]+)? task ([a-z:]+)/g)];
     assertEquals(named.filter(([, task]) => !(task! in tasks)), []);
@@ -94,13 +94,13 @@ for (
     ["room that is none", ["ok  76.1 GiB free at ."], ["ok  some free at ."]],
   ] as const
 ) {
-  Deno.test(`What is printed is not what is shown: ${what}`, () => {
+  Deno.test(`Output that differs from the document is found: ${what}`, () => {
     assertEquals(compare(shown, lines, new Map()), undefined);
     assert(compare(shown, shown, new Map()));
   });
 }
 
-Deno.test("What differs from run to run is taken as it comes, and kept", () => {
+Deno.test("Output that differs between runs is accepted, and kept", () => {
   const found = compare(
     ["saved f, from a, b", `id ${ID}`, "…", `0 bytes  0.01 s (5.0 KB/s)`],
     [

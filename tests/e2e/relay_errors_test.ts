@@ -12,7 +12,7 @@ import { testWith } from "../_tools.ts";
 import { runRole } from "./_processes.ts";
 import { failureHere } from "./_errors.ts";
 
-Deno.test("A relay that may not be dialled is told as not allowed", async () => {
+Deno.test("A relay that may not be dialled is reported as not allowed", async () => {
   const { stderr, code } = await new Deno.Command(Deno.execPath(), {
     args: ["run", "--no-prompt", "peer_client.ts", "127.0.0.1", "1", "nodes"],
     env: { NO_COLOR: "1" },
@@ -24,7 +24,7 @@ Deno.test("A relay that may not be dialled is told as not allowed", async () => 
   assertEquals(code, 7);
 });
 
-Deno.test("No relay there", async () => {
+Deno.test("Errors without a relay", async () => {
   const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   const port = String(listener.addr.port);
   listener.close();
@@ -49,7 +49,7 @@ for (
     ["Random bytes", "\x9d\x03\xe1\x7f\x01\x55\xaa"],
   ] as const
 ) {
-  Deno.test(`${what} in place of the relay`, async () => {
+  Deno.test(`Errors with ${what} instead of a relay`, async () => {
     const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
     const answering = (async () => {
       for await (const conn of listener) {
@@ -79,7 +79,7 @@ testWith(
   },
 );
 
-Deno.test("A silent socket in place of the relay", async () => {
+Deno.test("Errors with a silent socket instead of a relay", async () => {
   const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   const args = ["127.0.0.1", String(listener.addr.port), "nodes"];
   const { code, line } = await failureHere("peer_client.ts", args);
@@ -88,7 +88,7 @@ Deno.test("A silent socket in place of the relay", async () => {
   listener.close();
 });
 
-Deno.test("A node in place of the relay", async () => {
+Deno.test("Errors with a node instead of a relay", async () => {
   await using relay = await startRelay();
   await using node = await startNode(relay, {});
   const args = ["127.0.0.1", String(node.server.address.port), "nodes"];
@@ -97,7 +97,7 @@ Deno.test("A node in place of the relay", async () => {
   assertMatch(line, /a peer node answers there, not a relay/);
 });
 
-Deno.test("Encryption on one side only", async () => {
+Deno.test("Errors with encryption on one side only", async () => {
   await using clear = await startRelay({ plaintext: true });
   await using secret = await startRelay();
   const toClear = await failureHere("peer_client.ts", [
@@ -117,7 +117,7 @@ Deno.test("Encryption on one side only", async () => {
   assertMatch(toSecret.line, /runs without --plaintext, omit it here too/);
 });
 
-Deno.test("No nodes, a file nowhere, a dead node", async () => {
+Deno.test("Errors without nodes, without the file, and with a dead node", async () => {
   await using relay = await startRelay();
   const { relayAddress } = relay.server;
   const none = await failureHere("peer_client.ts", [

@@ -132,7 +132,7 @@ Deno.test("A node killed -9 vanishes at once when a client has noticed", async (
 for (
   const file of ["three/pictures/relay.png", "one/letter.txt", "two/empty.txt"]
 ) {
-  Deno.test(`cat ${file} writes exactly its bytes, and quiet means quiet`, async () => {
+  Deno.test(`cat ${file} writes exactly its bytes, and --quiet prints nothing else`, async () => {
     await using relay = await relayHere();
     await using _node = await nodeHere(relay, "files");
     const outcome = await runRole("peer_client.ts", [
@@ -301,7 +301,7 @@ Deno.test("The node shares ./files when no folder is named", async () => {
   await node.stdout.until(/^sharing 6 files from \.\/files$/);
 });
 
-Deno.test("The identity stays with --state, and differs without", async () => {
+Deno.test("The identity stays the same with --state, and differs without", async () => {
   await using folder = await tempShare();
   const state = join(folder.path, "state");
   const options = {
@@ -399,7 +399,7 @@ Deno.test("--help and --version answer without a relay", async () => {
   }
 });
 
-Deno.test("Options come from the environment where that is permitted, and are not asked for", async () => {
+Deno.test("Options come from the environment if that is permitted, without a question", async () => {
   await using relay = await relayHere();
   const env = { RELAY_P2P_NAME: "from-env" };
   for (const permitted of [true, false]) {

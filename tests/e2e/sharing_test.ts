@@ -45,7 +45,7 @@ for (
     ],
   ] as const
 ) {
-  Deno.test(`peer_node.ts RELAY PORT ${words.join(" ")} shares that with permission for just that`, async () => {
+  Deno.test(`peer_node.ts RELAY PORT ${words.join(" ")} needs permission only for what it shares`, async () => {
     await using folder = await tempShare({
       "report.pdf": "pdf",
       "photos/b.jpg": "jpeg",

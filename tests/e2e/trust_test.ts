@@ -86,7 +86,7 @@ Deno.test("--known-relays notices another relay behind a known address", async (
   );
 });
 
-Deno.test("A node continues with a relay that came back as another one, and says so", async () => {
+Deno.test("A node continues with a relay that returned with another identity, and reports that", async () => {
   await using before = await spawnRelay();
   const { port } = before;
   await using node = await spawnNode(port, "files/one");
@@ -174,7 +174,7 @@ testWith(
   },
 );
 
-Deno.test("Secrets and stacks stay out of what the roles print", async () => {
+Deno.test("The roles print no secrets and no stack traces", async () => {
   await using folder = await tempShare();
   const state = join(folder.path, "state");
   const permissions = [`--allow-read=${state}`, `--allow-write=${state}`];

@@ -67,7 +67,7 @@ for (const at of [0, 3, 9, 60, 200, 300, 500, 700, 1_000, 1_500, 3_000]) {
 
 for (const flipAt of [undefined, MIDDLE]) {
   const what = flipAt === undefined ? "cut off" : "changed on the way";
-  Deno.test(`Fault proxy: a stream that is ${what} has yielded nothing wrong`, async () => {
+  Deno.test(`Fault proxy: a stream that is ${what} has delivered no wrong byte`, async () => {
     const faults = flipAt === undefined
       ? forGood({ cutAfter: MIDDLE })
       : towardsClient({ flipAt });

@@ -121,7 +121,7 @@ for (const mode of ["TLS", "plaintext"] as const) {
   for (const { name, faults, alone, reached } of FATAL) {
     // In plaintext a client says less than that in all.
     if (mode === "plaintext" && !reached && faults.toTarget?.cutAfter) continue;
-    Deno.test(`Fault proxy, ${mode}: ${name}, and no other node: told as ${alone}, in time`, async () => {
+    Deno.test(`Fault proxy, ${mode}: ${name}, and no other node: reported as ${alone}, in time`, async () => {
       await using network = await startNetwork({ mode, faults });
       await using folder = await tempShare();
       const outcome = await getInTime(network, folder, { mode });
@@ -169,7 +169,7 @@ for (const mode of ["TLS", "plaintext"] as const) {
     });
   }
 
-  Deno.test(`Fault proxy, ${mode}: a node that does not come up again is left, and the other finishes`, async () => {
+  Deno.test(`Fault proxy, ${mode}: a node that does not return is given up, and the other finishes`, async () => {
     // Slow enough for the file not to be there before the node is gone.
     await using network = await startNetwork({
       mode,
@@ -210,7 +210,7 @@ async function untilSettled(
 }
 
 for (const count of [1, 2, 3, 5, 8]) {
-  Deno.test(`Fault proxy: when the only node vanishes, each of ${count} large files is told as undelivered, in time`, async () => {
+  Deno.test(`Fault proxy: when the only node vanishes, each of ${count} large files is reported as undelivered, in time`, async () => {
     const random = seededRandom(4);
     const files = Object.fromEntries(
       Array.from(
@@ -246,7 +246,7 @@ for (const count of [1, 2, 3, 5, 8]) {
   });
 }
 
-Deno.test("Fault proxy: a connection that is cut again and again, and brings something each time, brings all of it", async () => {
+Deno.test("Fault proxy: a connection that is cut again and again, but brings something each time, brings everything", async () => {
   await using network = await startNetwork({
     // Not with a reset, which takes along what has not been read yet.
     faults: towardsClient({ cutAfter: MIDDLE }),
@@ -261,7 +261,7 @@ Deno.test("Fault proxy: a connection that is cut again and again, and brings som
   assert(network.proxy.acceptedCount >= 5);
 });
 
-Deno.test("Fault proxy: a client that stops reading is left by the node in time, and holds nothing of it", async () => {
+Deno.test("Fault proxy: the node disconnects a client that stops reading, in time, and frees everything", async () => {
   const identity = IDENTITIES[1]!;
   await using network = await startNetwork({
     identity,
@@ -286,7 +286,7 @@ Deno.test("Fault proxy: a client that stops reading is left by the node in time,
   assertLess(proxy.passedBytes, 2 * MIB);
 });
 
-Deno.test("Fault proxy: a client that vanishes leaves nothing open at the node", async () => {
+Deno.test("Fault proxy: the node frees everything of a client that vanishes", async () => {
   await using network = await startNetwork({
     faults: { toDialler: { cutAfter: MIDDLE, cut: "rst" } },
   });
@@ -313,7 +313,7 @@ Deno.test("Fault proxy: a client that vanishes leaves nothing open at the node",
   );
 });
 
-Deno.test("Fault proxy: a node at a crawl loses its pieces to the other, and does not hold it up", async () => {
+Deno.test("Fault proxy: a very slow node loses its pieces to the other, and does not delay it", async () => {
   const faults = towardsClient({ bytesPerSecond: 20_000 });
   await using network = await startNetwork({ faults });
   await using _good = await startGood(network.relay, "TLS");
@@ -348,7 +348,7 @@ Deno.test("A node that is stopped for a moment in the middle continues, and so d
   assertEquals(await Deno.readFile(join(folder.path, "f")), FILE);
 });
 
-Deno.test("A node that is stopped for long is left for another, and is used again later", async () => {
+Deno.test("A node that is stopped for long is replaced by another, and is used again later", async () => {
   await using relay = await startRelay();
   await using share = await tempShare({ "f": FILE });
   await using node = await spawnSlowNode(relay, share.path);
@@ -377,7 +377,7 @@ for (
     ["flips a bit", { toDialler: { flipAt: 400 } }],
   ] as const
 ) {
-  Deno.test(`Fault proxy: a relay behind one that ${name} is told as a failure of the relay, in time`, async () => {
+  Deno.test(`Fault proxy: a relay behind a proxy that ${name} is reported as a failure of the relay, in time`, async () => {
     await using relay = await startRelay();
     await using proxy = await startFaultProxy(faults);
     proxy.target = relay.server.address.port;

@@ -127,7 +127,7 @@ async function untilRenewedTwice(log: EventLog<NodeEvent>): Promise<void> {
 }
 
 for (const plaintext of [false, true]) {
-  Deno.test(`row 18: a frame cut off by the end of the stream is told as truncated${plaintext ? ", in plaintext" : ""}`, async () => {
+  Deno.test(`row 18: a frame cut off by the end of the stream is reported as truncated${plaintext ? ", in plaintext" : ""}`, async () => {
     await using relay = await startRelay({ plaintext });
     const peer = plaintext ? null : relay.identity;
     const frame = encodeMessage({ kind: "report", ids: [alice.id] });
@@ -145,7 +145,7 @@ for (const plaintext of [false, true]) {
   });
 }
 
-Deno.test("row 30, row 31: of two nodes with one identity the newer is listed, always, and the older says why it is not", async () => {
+Deno.test("row 30, row 31: of two nodes with one identity the newer is always listed, and the older reports why it is not", async () => {
   await using relay = await startRelay({ limits: QUICK });
   const options = { identity: alice, limits: QUICK_NODE };
   await using older = await startNode(relay, {}, { ...options, name: "older" });
@@ -208,7 +208,7 @@ Deno.test(
   },
 );
 
-Deno.test("row 35: a node that stands still is gone with its lease, and comes back by itself", async () => {
+Deno.test("row 35: a stopped node is listed until its lease ends, and returns by itself", async () => {
   await using relay = await startRelay({
     limits: { renewSeconds: 5, leaseSeconds: 6 }, // no node renews more often
   });
@@ -264,7 +264,7 @@ Deno.test("row 39: after a restart of the relay all nodes are listed within one 
   assertEquals((await idsListed(second)).length, nodeCount);
 });
 
-Deno.test("row 45: a client that asks for pages and reads none is left, and holds nobody up", async () => {
+Deno.test("row 45: a client that requests pages and reads none is disconnected, and delays nobody", async () => {
   await using relay = await startRelay({
     limits: { nodesPerAddressCount: 100, controlWriteStallMs: 500 },
   });
@@ -420,7 +420,7 @@ for (const [what, answer] of MAD_ANSWERS) {
   });
 }
 
-Deno.test("row 49: a listing full of addresses where nobody answers delays a client, and no more", async () => {
+Deno.test("row 49: a listing full of dead addresses only delays a client", async () => {
   await using relay = await startRelay();
   const makeIdentity = await identityMaker();
   await using stack = new AsyncDisposableStack();

@@ -204,7 +204,7 @@ Deno.test("Gateway with a token gives nothing without it", async () => {
   );
 });
 
-Deno.test("Gateway takes its token as Bearer, as password, and by the form", async () => {
+Deno.test("Gateway accepts its token as Bearer, as password, and by the form", async () => {
   await using gateway = await startGateway(SHARE, { token: TOKEN });
   const basic = btoa(`anybody:${TOKEN}`);
   for (const authorization of [`Basic ${basic}`]) {

@@ -60,7 +60,7 @@ for (
     ["it sends capitals", [CHOSEN], "https://APP.example"],
   ] as const
 ) {
-  Deno.test(`A script of another site reads nothing where ${what}`, async () => {
+  Deno.test(`A script of another site reads nothing if ${what}`, async () => {
     await using gateway = await startGateway(SHARE, { origins });
     for (const line of ["GET /files/a.txt", "OPTIONS /files/a.txt"]) {
       const { status, fields, text } = await gateway.ask(line, {
@@ -73,7 +73,7 @@ for (
   });
 }
 
-Deno.test("A chosen site only reads: it posts nothing, and gets in without no token", async () => {
+Deno.test("A chosen site can only read: it cannot post, and still needs the token", async () => {
   await using gateway = await startGateway(SHARE, {
     ...{ origins: [CHOSEN], token: TOKEN },
   });

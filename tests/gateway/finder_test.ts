@@ -68,7 +68,7 @@ Deno.test("Finder shows a folder: its folders first, then its files, numbers by 
   assertEquals(namesIn(finder, { folder: "none/" }), []);
 });
 
-Deno.test("Finder counts what is below a folder, and says its newest time", () => {
+Deno.test("Finder counts the files below a folder, and gives their newest time", () => {
   const finder = finderOf([
     ["a/x", 5, 3_000, [0], 1],
     ["a/b/y", 7, 9_000, [0, 1], 2],
@@ -128,7 +128,7 @@ Deno.test("Finder orders by size, date and nodes, either way, and by name where 
   assertEquals(order("name", true), "d/ c b a");
 });
 
-Deno.test("Finder shows what only one node has, and what differs, below a folder", () => {
+Deno.test("Finder shows the files below a folder that only one node has, or that differ", () => {
   const finder = finderOf([
     ["a/x", 1, 1, [0], 1],
     ["a/y", 1, 1, [0, 1], 2],
@@ -178,7 +178,7 @@ Deno.test("Finder pauses at least every 10,000 names, and finds all of 100,000",
   assertEquals(viewOf(finder, {}).pauses, 10);
 });
 
-Deno.test("Finder looks for a longer query only among what the shorter one found", () => {
+Deno.test("Finder looks for a longer query only in the results of the shorter one", () => {
   const names = Array.from({ length: 100_000 }, (_, index) => `n ${index}`);
   const finder = finderOf(names);
   const { pauses } = viewOf(finder, { query: "99" });
@@ -188,7 +188,7 @@ Deno.test("Finder looks for a longer query only among what the shorter one found
   assertEquals(viewOf(finder, { query: "1" }).pauses, pauses);
 });
 
-Deno.test("Finder finds the same whatever was searched before", () => {
+Deno.test("Finder finds the same after any earlier search", () => {
   const files = Array.from({ length: 500 }, (_, index): File =>
     [
       ...[`${"abc"[index % 3]}/${index % 7 ? "Nöte" : "x"} ${index}`, index],
@@ -218,7 +218,7 @@ Deno.test("Finder finds the same whatever was searched before", () => {
   }
 });
 
-Deno.test("Finder marks nothing as only here where there is one node", () => {
+Deno.test("Finder marks no file as the only copy if there is only one node", () => {
   const finder = new Finder();
   const nodes = [{ id: "a", name: "nas" }];
   load(finder, {
@@ -240,7 +240,7 @@ Deno.test("Finder gives any rows of a view, folders and files", () => {
   assertEquals(rows(9, 12), []);
 });
 
-Deno.test("fold keeps every place of a text, whatever its letters", () => {
+Deno.test("fold keeps every position of a text with any letters", () => {
   for (
     const text of ["ÄÖÜ", "İstanbul", "ﬁ", "Straße", "🙂é", "日本語", "e\u0301"]
   ) {
@@ -259,7 +259,7 @@ Deno.test("orderKey orders numbers by their values, however many digits they hav
   assertEquals(orderKey("img02.jpg"), orderKey("img2.jpg"));
 });
 
-Deno.test("sortedOrder is that of a sort that keeps equal keys as they come, in slices", () => {
+Deno.test("sortedOrder is the order of a stable sort, made in slices", () => {
   const random = seededRandom(23);
   for (const length of [0, 1, 9, 10, 11, 100, 137]) {
     const keys = Array.from({ length }, () => `${Math.floor(random() * 40)}`);
@@ -272,7 +272,7 @@ Deno.test("sortedOrder is that of a sort that keeps equal keys as they come, in 
   }
 });
 
-Deno.test("Finder takes a list in slices of 2,000 names, and is searched in the one before meanwhile", () => {
+Deno.test("Finder takes a list in slices of 2,000 names, and searches the previous list meanwhile", () => {
   const finder = finderOf(["old 1", "old 2"]);
   const files = Array.from(
     { length: 100_000 },
@@ -294,7 +294,7 @@ Deno.test("Finder takes a list in slices of 2,000 names, and is searched in the 
   );
 });
 
-Deno.test("readList reads a list in slices, whatever its names are", () => {
+Deno.test("readList reads a list with any names in slices", () => {
   const names = ["a],\n[", '],\n["b', "c]", "\n]}", "d\u2028"];
   const files = Array.from({ length: 9_000 }, (_, index): File =>
     [

@@ -55,7 +55,7 @@ Deno.test("Range flood: hundreds of requests at once on one connection are answe
 for (
   const [whose, from] of [["another", "127.0.0.2"], ["their", "127.0.0.1"]]
 ) {
-  Deno.test(`A gateway whose connections are all held by readers that take nothing serves ${whose} address`, async () => {
+  Deno.test(`A gateway whose connections are all held by readers that read nothing serves ${whose} address`, async () => {
     // More than the system takes for a reader that does not.
     const film = new Uint8Array(16 * 1024 * 1024);
     await using gateway = await startGateway({ alpha: { "film.mkv": film } }, {

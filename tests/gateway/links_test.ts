@@ -136,7 +136,7 @@ Deno.test("A link opens at a gateway without its token, once, and the file is wh
   assertMatch(again.text, /no uses left; ask the sender for another link/);
 });
 
-Deno.test("A look at a link, a preview or a program that follows addresses spends no use", async () => {
+Deno.test("Looking at a link, a preview, or a program that follows addresses uses up no fetch", async () => {
   await using one = await start();
   const link = await one.link("trip/grün.bin");
   const looked = await one.look(link);
@@ -173,7 +173,7 @@ Deno.test("A link in the query is not accepted, nor a body without one", async (
   }
 });
 
-Deno.test("A link is taken out of the whole address of its page, with the size behind it", async () => {
+Deno.test("A link is found in the whole address of its page, followed by the size", async () => {
   await using one = await start({ isPrivate: false });
   const link = await one.link("x.html");
   for (const text of [`${link},size=8`, ` http://h:1/p/link#${link},size=8`]) {
@@ -182,7 +182,7 @@ Deno.test("A link is taken out of the whole address of its page, with the size b
   }
 });
 
-Deno.test("A page of another site neither looks at a link nor opens it", async () => {
+Deno.test("A page of another site can neither see a link nor open it", async () => {
   await using one = await start();
   const link = await one.link("trip/grün.bin");
   const attacks: Record<string, string>[] = [
@@ -222,7 +222,7 @@ Deno.test("A link for another relay is refused, and the address in a link is nev
   assertEquals(await dialled, false);
 });
 
-Deno.test("A gateway that does not know its relay's id learns it, and then opens links of no other", async () => {
+Deno.test("A gateway that does not know its relay's id learns it, and then opens only links of that relay", async () => {
   await using one = await start({ isPrivate: false });
   const { host, port } = one.at;
   const text = await one.link("trip/grün.bin");
@@ -299,7 +299,7 @@ Deno.test("A gateway of two relays opens a link of which one relay rejects its p
   assert(rejected.length <= 2, `${rejected.length}`);
 });
 
-Deno.test("A forged link says nothing of the files, opens nothing, and is tried gatewayLinkRejectedCount times a minute", async () => {
+Deno.test("A forged link reveals nothing about files, opens nothing, and is tried gatewayLinkRejectedCount times a minute", async () => {
   await using one = await start({
     token: TOKEN,
     limits: { gatewayLinkRejectedCount: 3 },
@@ -333,7 +333,7 @@ Deno.test("Links of one address are limited to gatewayLinkCount a minute, looks 
   assertEquals(statuses, [200, 400, 200, 429, 429]);
 });
 
-Deno.test("gatewayLinkDownloadCount downloads by links run at once, and one that is left makes room", async () => {
+Deno.test("gatewayLinkDownloadCount downloads by links run at once, and an aborted one frees its place", async () => {
   await using one = await start({ limits: { gatewayLinkDownloadCount: 1 } });
   const link = await one.link("trip/grün.bin", 9);
   const body = `${new URLSearchParams({ link })}`;
@@ -370,7 +370,7 @@ Deno.test("A body over the limit and a link that is cut or too long are refused"
   assertEquals(huge.status, 413);
 });
 
-Deno.test("A file by a link is an attachment, and what could run is in a sandbox", async () => {
+Deno.test("A file by a link is an attachment, and types that could run are in a sandbox", async () => {
   await using one = await start({ isPrivate: false });
   const opened = await one.open(await one.link("x.html"));
   assertEquals(opened.text, "<script>");

@@ -69,7 +69,7 @@ Deno.test("The page shows each file as one relative link, with size, time and no
   assertStringIncludes(html, "<p>direct, 2 files, 192.0.2.7:1500</p>");
 });
 
-Deno.test("The page escapes what strangers say: names, folders, nodes and errors", () => {
+Deno.test("The page escapes all text of strangers: names, folders, nodes and errors", () => {
   const error = { status: 502, message: NASTY, tried: [NASTY] };
   for (const kind of ["files", "error", "login", "link"] as const) {
     const html = renderPage(modelOf({
@@ -115,7 +115,7 @@ Deno.test("The page marks a file that only one of several nodes has, and one tha
   assertStringIncludes(alone, "x</a><td");
 });
 
-Deno.test("The page leads up from a folder, on to the next part, and says what is missing", () => {
+Deno.test("The page links to the parent folder and the next part, and reports missing nodes", () => {
   const html = renderPage(modelOf({
     ...{ base: "../../../", folder: "photos/2026/", next: "?from=500" },
     complete: false,
@@ -129,7 +129,7 @@ Deno.test("The page leads up from a folder, on to the next part, and says what i
   assertStringIncludes(html, 'href="../../../page/page.css"');
 });
 
-Deno.test("The program holds the files of the page as they are", async () => {
+Deno.test("The program contains the current files of the page", async () => {
   const bundle = await Deno.readTextFile(BUNDLE);
   assert(bundle === await bundleText(), "write it with: deno task page");
   const style = await Deno.readTextFile("lib/gateway/page/page.css");
@@ -139,7 +139,7 @@ Deno.test("The program holds the files of the page as they are", async () => {
   });
 });
 
-Deno.test("All that the page loads is below 150 KB together, and no file is missing", () => {
+Deno.test("Everything that the page loads is below 150 KB together, and no file is missing", () => {
   const bytes = PAGE_ASSETS.map((path) =>
     new TextEncoder().encode(pageAsset(path)!.body).length
   );
@@ -156,7 +156,7 @@ Deno.test("All that the page loads is below 150 KB together, and no file is miss
   assertEquals(pageAsset("constructor"), undefined);
 });
 
-Deno.test("The page says sizes as the terminal does, and addresses names of any kind", () => {
+Deno.test("The page shows sizes as the terminal does, and can link to any name", () => {
   for (const bytes of [0, 1, 999, 999.6, 1_000, 99_950, 1e6, 1.5e9, 2e15]) {
     assertEquals(formatBytesOnPage(bytes), formatBytes(bytes));
   }

@@ -3,7 +3,7 @@
 import { assertEquals } from "@std/assert";
 import { Rates } from "../../lib/gateway/page/rates.js";
 
-Deno.test("Rates says bytes a second of each transfer and of all together", () => {
+Deno.test("Rates gives bytes a second of each transfer and of all together", () => {
   const rates = new Rates();
   rates.add(1_000, [{ id: 1, sent: 0 }]);
   assertEquals(rates.now(), 0);
@@ -16,7 +16,7 @@ Deno.test("Rates says bytes a second of each transfer and of all together", () =
   assertEquals(rates.of(1).points, [[28 / 30, 500], [1, 200]]);
 });
 
-Deno.test("Rates reaches back three minutes, and forgets transfers that are gone", () => {
+Deno.test("Rates keeps three minutes, and forgets transfers that are gone", () => {
   const rates = new Rates();
   for (let second = 0; second <= 400; second++) {
     rates.add(second * 1_000, [{ id: 1, sent: second * 10 }]);

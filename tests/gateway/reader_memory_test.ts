@@ -29,7 +29,7 @@ Deno.test("ReaderMemory shares gatewayReadersBytes among readers, between gatewa
   assertEquals(memory.windowBytes, 4 * MIB);
 });
 
-Deno.test("ReaderMemory uses buffers again, and keeps no more of them than one window", () => {
+Deno.test("ReaderMemory reuses buffers, and keeps at most one window of them", () => {
   const memory = new ReaderMemory({ ...LIMITS, gatewayWindowBytes: 2 * MIB });
   const first = memory.take(700 * KIB);
   assertEquals([first.length, first.buffer.byteLength], [700 * KIB, MIB]);
@@ -41,7 +41,7 @@ Deno.test("ReaderMemory uses buffers again, and keeps no more of them than one w
   assertEquals(memory.idleBytes, 2 * MIB);
 });
 
-Deno.test("ReaderMemory frees a buffer at once, once, and what still reads from it sees nothing of another reader", () => {
+Deno.test("ReaderMemory frees a buffer at once and only once, and an old reader of it sees no bytes of another reader", () => {
   const memory = new ReaderMemory(LIMITS);
   const part = memory.take(700 * KIB);
   ReaderMemory.free(part);

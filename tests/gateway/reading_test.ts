@@ -164,7 +164,7 @@ for (
   });
 }
 
-Deno.test("Gateway ends what is under way when its client leaves, and serves the next at once", async () => {
+Deno.test("Gateway ends a request when its client leaves, and serves the next at once", async () => {
   await using there = await setting({
     options: { limits: { gatewayDrainBytes: 0 } },
   });
@@ -187,7 +187,7 @@ Deno.test("Gateway ends what is under way when its client leaves, and serves the
   assert(sentBytes < FILM.length, `${sentBytes} bytes`);
 });
 
-Deno.test("Gateway gives no wrong byte of a node that lies, and tells of it", async () => {
+Deno.test("Gateway sends no wrong byte of a lying node, and reports the node", async () => {
   await using relay = await startRelay();
   const film = FILM.slice(0, 3 * MIB);
   await using _liar = await evil(relay, { "film.mkv": film }, {
@@ -210,7 +210,7 @@ Deno.test("Gateway gives no wrong byte of a node that lies, and tells of it", as
   assertEquals(kind, "lied");
 });
 
-Deno.test("Gateway answers 502 with each node's reason where none of those that have a file gives it", async () => {
+Deno.test("Gateway answers 502 with each node's reason if no node that has a file delivers it", async () => {
   await using relay = await startRelay();
   const film = FILM.slice(0, 3 * MIB);
   await using _liar = await evil(relay, { "film.mkv": film }, {
@@ -229,7 +229,7 @@ Deno.test("Gateway answers 502 with each node's reason where none of those that 
   assertEquals(head.status, 200, "a head asks for no bytes");
 });
 
-Deno.test("Gateway ends a body that no node can go on with, and the length says so", async () => {
+Deno.test("Gateway ends a body that no node can continue, so that the client sees it is too short", async () => {
   await using there = await setting({
     options: { limits: { gatewayWindowBytes: MIB } },
   });
@@ -247,7 +247,7 @@ Deno.test("Gateway ends a body that no node can go on with, and the length says 
   assertEquals(later.status, 200);
 });
 
-Deno.test("A player that pauses holds no connection to a node, and goes on when it wants", async () => {
+Deno.test("A paused player holds no connection to a node, and can continue at any time", async () => {
   await using there = await setting({
     options: { limits: { gatewayNodeIdleMs: 0, gatewayWindowBytes: MIB } },
   });
@@ -336,7 +336,7 @@ Deno.test("NodeSessions opens gatewayNodeConnectionCount connections, then share
   assertEquals(opened.length, 3);
 });
 
-Deno.test("NodeSessions ends a connection that nobody uses for gatewayNodeIdleMs", async () => {
+Deno.test("NodeSessions ends a connection that is unused for gatewayNodeIdleMs", async () => {
   using time = new FakeTime();
   const { opened, peers } = fakePeers();
   await using sessions = new NodeSessions({ peers, mostCount: 2, idleMs: 20 });

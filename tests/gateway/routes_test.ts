@@ -50,7 +50,7 @@ Deno.test("Gateway serves pages, files and lists of all nodes", async () => {
   assertEquals((await gateway.ask("GET /api/qr")).status, 400);
 });
 
-Deno.test("Gateway gives lists as JSON: files, nodes, transfers, and lines as ls", async () => {
+Deno.test("Gateway gives lists as JSON: files, nodes, transfers, and the lines of ls", async () => {
   await using gateway = await startGateway(SHARES);
   const { v, complete, nodes, files } = JSON.parse(
     (await gateway.ask("GET /api/files")).text,
@@ -88,14 +88,14 @@ Deno.test("Gateway gives lists as JSON: files, nodes, transfers, and lines as ls
   }]);
 });
 
-Deno.test("Gateway gives all names, a line each, at /?simple", async () => {
+Deno.test("Gateway lists all names, one a line, at /?simple", async () => {
   await using gateway = await startGateway(SHARES);
   const { text, fields } = await gateway.ask("GET /?simple");
   assertEquals(text, "a.txt\nphotos/1.jpg\nphotos/old/2.jpg\nünï <b>.txt\n");
   assertEquals(fields.get("content-type"), "text/plain; charset=utf-8");
 });
 
-Deno.test("Gateway does not send a list again to a client that has it, and does when a file is new", async () => {
+Deno.test("Gateway sends a list again only if a file is new", async () => {
   await using gateway = await startGateway({ alpha: { "a.txt": "alpha" } }, {
     limits: { gatewayListFreshMs: 0 },
   });
@@ -114,7 +114,7 @@ Deno.test("Gateway does not send a list again to a client that has it, and does 
   assertEquals(differs.status, 200);
 });
 
-Deno.test("Gateway answers 504 and names the nodes, where one that could not be asked may have a file", async () => {
+Deno.test("Gateway answers 504 and names the nodes if one that could not be asked may have the file", async () => {
   await using relay = await startRelay();
   await registerNode(relay, {
     ...{ identity: MALLORY, name: "asleep" },
@@ -195,7 +195,7 @@ Deno.test("Gateway gives an old list if no new one comes in gatewayListPatienceM
   await lists.settled();
 });
 
-Deno.test("Transfers keeps so many that have ended", () => {
+Deno.test("Transfers keeps gatewayEndedTransferCount that have ended", () => {
   const transfers = new Transfers(2);
   const file = { name: "f", size: 10 };
   const notes = [1, 2, 3, 4].map(() =>

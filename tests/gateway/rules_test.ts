@@ -48,7 +48,7 @@ Deno.test("A file's tag is its content id in quotation marks, not a part of its 
   assertEquals([known.status, known.text], [304, ""]); // kubo PR#8891
 });
 
-Deno.test("Only contents are kept for ever: no page, no file by its name, no list, no style (kubo#3870)", async () => {
+Deno.test("Only contents may be cached for ever: no page, no file by its name, no list, no style (kubo#3870)", async () => {
   await using gateway = await startGateway(SHARES);
   for (
     const [path, kept] of [
@@ -97,7 +97,7 @@ Deno.test("A change between two parts is seen: the rest comes whole, with anothe
   assert(rest.fields.get("etag") !== part.fields.get("etag"));
 });
 
-Deno.test("Gateway answers 503 with Retry-After where no relay answers", async () => {
+Deno.test("Gateway answers 503 with Retry-After if no relay answers", async () => {
   await using server = await serveGateway({
     relay: { host: "127.0.0.1", port: 1 },
     listen: { host: "127.0.0.1", port: 0 },

@@ -39,7 +39,7 @@ Deno.test("WebDAV lists a folder by PROPFIND of depth 1, and itself by depth 0",
   assertEquals([body.status, body.text], [200, "one"]);
 });
 
-Deno.test("WebDAV takes a body of PROPFIND, and tells by OPTIONS what it can", async () => {
+Deno.test("WebDAV accepts a body of PROPFIND, and lists its methods by OPTIONS", async () => {
   await using gateway = await startGateway(SHARES);
   const asked =
     '<?xml version="1.0"?><propfind xmlns="DAV:"><allprop/></propfind>';

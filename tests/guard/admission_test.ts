@@ -78,7 +78,7 @@ Deno.test("Admission takes badHandshakeTurnCount more turns of an address for ea
   assertEquals(admission.admit("192.0.2.8", 0).kind, "admitted");
 });
 
-Deno.test("Admission holds one address to its connections", () => {
+Deno.test("Admission limits the connections of one address", () => {
   const admission = new Admission(limits);
   let slots: Slot[] = [];
   for (let second = 0; second < 40; second++) {
@@ -100,7 +100,7 @@ Deno.test("Admission holds one address to its connections", () => {
   assertEquals(admission.admit("192.0.2.7", 61_000).kind, "admitted");
 });
 
-Deno.test("Admission holds one address to its pending handshakes: the oldest give way", () => {
+Deno.test("Admission limits the pending handshakes of one address: the oldest give way", () => {
   const admission = new Admission(limits);
   const silent = admit(admission, "192.0.2.7", {
     count: limits.handshakesPerAddressCount + 24,
@@ -119,7 +119,7 @@ Deno.test("Admission holds one address to its pending handshakes: the oldest giv
   assertEquals(other.slots.length, 1);
 });
 
-Deno.test("Admission holds all addresses together to the pending handshakes", () => {
+Deno.test("Admission limits the pending handshakes of all addresses together", () => {
   const admission = new Admission(limits);
   for (let host = 0; host < 20; host++) {
     const source = `192.0.2.${host}`;
@@ -131,7 +131,7 @@ Deno.test("Admission holds all addresses together to the pending handshakes", ()
   }
 });
 
-Deno.test("Admission holds everybody together to the connections", () => {
+Deno.test("Admission limits the connections of all addresses together", () => {
   const admission = new Admission({ ...limits, connectionCount: 3 });
   const { slots, refused } = admit(admission, "127.0.0.1", {
     count: 5,
@@ -206,7 +206,7 @@ Deno.test("Admission counts an evicted slot once", () => {
   assertEquals(admission.handshakeCount, 0);
 });
 
-Deno.test("Admission holds the machine's own address to half of the handshakes", () => {
+Deno.test("Admission limits the machine's own address to half of the handshakes", () => {
   const admission = new Admission(limits);
   admit(admission, "127.0.0.1", { count: 5_000, now: 0, settle: false });
   assertEquals(admission.handshakeCount, limits.handshakeCount / 2);
@@ -302,7 +302,7 @@ function slotOf(outcome: ReturnType<Admission["admit"]>): Slot {
   return outcome.slot;
 }
 
-Deno.test("Admission lets a known peer finish its handshake, whoever else comes", () => {
+Deno.test("Admission lets a known peer finish its handshake, even if many others come", () => {
   const { begin, sayHello } = withOrder(4);
   for (const source of ["192.0.2.1", "192.0.2.2"]) sayHello(source, 0);
   const known = [begin("192.0.2.1", 0), begin("192.0.2.2", 0)].map(slotOf);
@@ -331,7 +331,7 @@ Deno.test("Admission refuses a stranger when only known peers have handshakes, a
   }
 });
 
-Deno.test("Admission has a known peer give way that leaves its handshakes unfinished now", () => {
+Deno.test("Admission evicts a known peer that now leaves its handshakes unfinished", () => {
   const { begin, sayHello } = withOrder(2);
   sayHello("192.0.2.1", 0);
   for (let n = 0; n < 5; n++) slotOf(begin("192.0.2.1", 0)).leave();

@@ -21,7 +21,7 @@ function addressOf(number: number): string {
   return `10.${number >> 16}.${number >> 8 & 255}.${number & 255}`;
 }
 
-Deno.test("AnswerRate allows one address 6 answers a second, and others theirs", () => {
+Deno.test("AnswerRate allows each address 6 answers a second", () => {
   const rate = new AnswerRate(1);
   const allowed = (address: string, now: number) =>
     answered(rate, address, { count: 100, now });
@@ -32,7 +32,7 @@ Deno.test("AnswerRate allows one address 6 answers a second, and others theirs",
   assertEquals(allowed("192.0.2.1", 1_000), 6);
 });
 
-Deno.test("AnswerRate answers everybody although somebody forges thousands of addresses in the same second", () => {
+Deno.test("AnswerRate answers everybody, even if somebody forges thousands of addresses in the same second", () => {
   const rate = new AnswerRate(2);
   // 30,000 queries of 512 bytes are 15 MB a second.
   for (let number = 0; number < 5_000; number++) {
@@ -47,7 +47,7 @@ Deno.test("AnswerRate answers everybody although somebody forges thousands of ad
   }
 });
 
-Deno.test("AnswerRate needs no more memory for more addresses, and only then takes some for others", () => {
+Deno.test("AnswerRate needs no more memory for many addresses, and only then confuses some of them", () => {
   assertEquals(LIMITS.announceCellCount, 65_536);
   const rate = new AnswerRate(3, { cellCount: 64 });
   let count = 0;
@@ -60,7 +60,7 @@ Deno.test("AnswerRate needs no more memory for more addresses, and only then tak
   assertEquals(answered(rate, "192.168.1.1", { count: 3, now: 1_000 }), 3);
 });
 
-Deno.test("AnswerRate puts addresses elsewhere each second, and for each seed", () => {
+Deno.test("AnswerRate uses other counters each second, and for each seed", () => {
   /** The first address that gets no answer because of the others. */
   const firstRefused = (rate: AnswerRate, now: number) => {
     for (let number = 0;; number++) {

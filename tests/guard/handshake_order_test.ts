@@ -19,11 +19,11 @@ function drain(
   return begun;
 }
 
-Deno.test("HandshakeOrder takes nobody where nobody waits", () => {
+Deno.test("HandshakeOrder selects nobody if nobody waits", () => {
   assertEquals(new HandshakeOrder(LIMITS).first([], 0), undefined);
 });
 
-Deno.test("HandshakeOrder begins with those who say hello, then newcomers, then those who never do", () => {
+Deno.test("HandshakeOrder begins with addresses that said hello, then new ones, then those that never do", () => {
   const order = new HandshakeOrder(LIMITS);
   for (let now = 0; now < 1_000; now += 100) {
     for (const group of ["silent", "honest", "silent", "leaver"]) {
@@ -37,7 +37,7 @@ Deno.test("HandshakeOrder begins with those who say hello, then newcomers, then 
   );
 });
 
-Deno.test("HandshakeOrder gives those who are equal their turns", () => {
+Deno.test("HandshakeOrder serves equal addresses in turn", () => {
   const order = new HandshakeOrder(LIMITS);
   const groups = ["a", "b", "c"];
   assertEquals(drain(order, groups, 0), groups);

@@ -2,7 +2,7 @@ import { assertEquals } from "@std/assert";
 import { type IncidentEvent, Incidents } from "../../lib/guard/incidents.ts";
 
 for (const [pauseMs, told] of [[1e9, 2], [0, 40]] as const) {
-  Deno.test(`Incidents tell each cause of a stall ${pauseMs > 0 ? "once in a while" : "each time, where they may"}, and count all`, () => {
+  Deno.test(`Incidents report each cause of a stall ${pauseMs > 0 ? "once in a while" : "each time, if allowed"}, and count all`, () => {
     const events: IncidentEvent[] = [];
     const incidents = new Incidents(pauseMs, (event) => events.push(event));
     for (let n = 0; n < 20; n++) {

@@ -1,7 +1,7 @@
 import { assertEquals } from "@std/assert";
 import { RefusalLog } from "../../lib/guard/refusals.ts";
 
-Deno.test("RefusalLog tells a reason and address once in a while, with the count", () => {
+Deno.test("RefusalLog reports a reason and address once in a while, with the count", () => {
   const log = new RefusalLog(10_000);
   assertEquals(log.note("idle", "192.0.2.7", 0), 1);
   for (let at = 1; at <= 500; at++) {
@@ -11,7 +11,7 @@ Deno.test("RefusalLog tells a reason and address once in a while, with the count
   assertEquals(log.note("idle", "192.0.2.7", 10_001), 0);
 });
 
-Deno.test("RefusalLog keeps reasons and addresses apart", () => {
+Deno.test("RefusalLog reports different reasons and addresses separately", () => {
   const log = new RefusalLog(10_000);
   assertEquals(log.note("idle", "192.0.2.7", 0), 1);
   assertEquals(log.note("truncated", "192.0.2.7", 0), 1);

@@ -71,7 +71,7 @@ for (
   });
 }
 
-Deno.test("A head holds what a stranger's name puts into a field on one line", () => {
+Deno.test("A head keeps a stranger's name in a field on one line", () => {
   const text = headOf(
     { status: 200, fields: [["X-Name", "a\r\nSet-Cookie: b=c\0\u2028ü"]] },
     { framing: { kind: "length", bytes: 0 }, keepsAlive: true },

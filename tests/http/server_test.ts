@@ -102,7 +102,7 @@ Deno.test("HTTP answers HEAD as GET, without the content", async () => {
   }
 });
 
-Deno.test("HTTP forbids its pages everything but their style sheet", async () => {
+Deno.test("HTTP allows its pages only their style sheet", async () => {
   await using server = serve();
   for (const path of ["/well", "/ill", "/none", "/bug"]) {
     const answer = await ask(server, `GET ${path} HTTP/1.1\r\n\r\n`);
@@ -128,7 +128,7 @@ Deno.test("HTTP is understood by fetch, and takes a request in pieces", async ()
   assertMatch(await readAll(conn), /^HTTP\/1\.1 200 /);
 });
 
-Deno.test("HTTP answers 500 for a bug, tells it, and continues", async () => {
+Deno.test("HTTP answers 500 for a bug, reports it, and continues", async () => {
   const errors: unknown[] = [];
   await using server = serve({ errors });
   assertMatch(
@@ -152,7 +152,7 @@ Deno.test("HTTP refuses a request of httpHeadBytes without an end", async () => 
   assertMatch(answer, /^HTTP\/1\.1 431 /);
 });
 
-Deno.test("HTTP ends a connection at httpMs, whatever trickles in", async () => {
+Deno.test("HTTP ends a connection at httpMs, even if bytes trickle in", async () => {
   await using server = serve({ limits: { httpMs: 200 } });
   using conn = await connect(server);
   const started = performance.now();
@@ -177,7 +177,7 @@ Deno.test("HTTP ends a connection at httpMs, whatever trickles in", async () => 
   assertEquals(performance.now() - started >= 190, true);
 });
 
-Deno.test("HTTP holds httpConnectionCount connections: the oldest that has said nothing gives way", async () => {
+Deno.test("HTTP keeps httpConnectionCount connections: the oldest silent one gives way", async () => {
   await using server = serve({ limits: { httpConnectionCount: 2 } });
   using first = await connect(server);
   using second = await connect(server);
@@ -250,7 +250,7 @@ for (
   });
 }
 
-Deno.test("HTTP refuses a newcomer where all connections wait for their answers", async () => {
+Deno.test("HTTP refuses a new connection if all others wait for their answers", async () => {
   let asked = Promise.withResolvers<void>();
   await using server = serve({
     limits: { httpConnectionCount: 2 },
@@ -268,7 +268,7 @@ Deno.test("HTTP refuses a newcomer where all connections wait for their answers"
   assertEquals(answer, "");
 });
 
-Deno.test("HTTP gives up an answer that does not come, and frees its slot", async () => {
+Deno.test("HTTP gives up an answer that never comes, and frees its slot", async () => {
   await using server = serve({
     limits: { httpMs: 200, httpConnectionCount: 1 },
   });
@@ -292,7 +292,7 @@ Deno.test("HTTP waits for no answer when it is disposed of", async () => {
   );
 });
 
-Deno.test("HTTP ends what is open when it is disposed of", async () => {
+Deno.test("HTTP ends open connections when it is disposed of", async () => {
   const server = serve();
   using conn = await connect(server);
   await conn.write(new TextEncoder().encode("GET /well"));

@@ -101,7 +101,7 @@ Deno.test("Web ends a connection whose body is not whole, so that the client kno
   assertEquals([fields.get("content-length"), body.length], ["5", 3]);
 });
 
-Deno.test("Web answers 500 for a bug, tells it, and goes on", async () => {
+Deno.test("Web answers 500 for a bug, reports it, and continues", async () => {
   const errors: unknown[] = [];
   await using server = await serve({ errors });
   using client = await WebClient.to(server.address);
@@ -171,7 +171,7 @@ Deno.test("Web ends a connection that asks nothing for webIdleMs", async () => {
   assertEquals(await client.rest(), "");
 });
 
-Deno.test("Web ends a connection whose client takes nothing for webStallMs", async () => {
+Deno.test("Web ends a connection whose client reads nothing for webStallMs", async () => {
   const ended = Promise.withResolvers<void>();
   await using server = await serve({
     limits: { webStallMs: 50 },
@@ -185,7 +185,7 @@ Deno.test("Web ends a connection whose client takes nothing for webStallMs", asy
   await within(ended.promise, "the end");
 });
 
-Deno.test("Web holds webConnectionCount connections: one that waits gives way", async () => {
+Deno.test("Web keeps webConnectionCount connections: one that waits gives way", async () => {
   await using server = await serve({ limits: { webConnectionCount: 2 } });
   using first = await WebClient.to(server.address);
   assertEquals((await first.ask("GET /one")).status, 200);
@@ -197,7 +197,7 @@ Deno.test("Web holds webConnectionCount connections: one that waits gives way", 
   assertEquals((await second.ask("GET /one")).status, 200);
 });
 
-Deno.test("Web lets none give way to an address whose own connections wait in greater number", async () => {
+Deno.test("Web closes no connection for an address that has more waiting connections itself", async () => {
   await using server = await serve({ limits: { webConnectionCount: 4 } });
   const { host, port } = server.address;
   const honest = connect({ host, port, localAddress: "127.0.0.2" });
@@ -261,7 +261,7 @@ for (
   });
 }
 
-Deno.test("Web serves another address while one holds every connection and takes nothing", async () => {
+Deno.test("Web serves another address while one holds every connection and reads nothing", async () => {
   await using server = await serve({
     limits: {
       ...{ webConnectionCount: 4, webStalledMs: 600_000 },

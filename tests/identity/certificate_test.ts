@@ -54,7 +54,7 @@ for (const { what, now, certificate } of GOLDEN) {
   });
 }
 
-Deno.test("createCertificate signs with its own key, whatever bytes the signature begins with", async () => {
+Deno.test("createCertificate signs with its own key, for any first bytes of the signature", async () => {
   const keys = await crypto.subtle.generateKey(P256, true, ["sign", "verify"]);
   // Half of the signatures have a number that begins with a 1, and one of 128
   // has one that is shorter.

@@ -4,7 +4,7 @@ import { Failure } from "../../lib/base/errors.ts";
 import { hasIdentity, loadIdentity } from "../../lib/identity/identity_file.ts";
 import { tempShare } from "../_temp_share.ts";
 
-Deno.test("loadIdentity makes an identity once, for its owner's eyes alone", async () => {
+Deno.test("loadIdentity makes an identity once, readable only by its owner", async () => {
   await using folder = await tempShare();
   const state = join(folder.path, "deep", "state");
   assertEquals(await hasIdentity(state), false);
@@ -70,7 +70,7 @@ for (
   });
 }
 
-Deno.test("loadIdentity says why the file could not be written", async () => {
+Deno.test("loadIdentity reports why the file could not be written", async () => {
   await using folder = await tempShare();
   const { writeTextFile } = Deno;
   const full = Object.assign(new Error("write"), { code: "ENOSPC" });

@@ -126,7 +126,7 @@ for (const [curve, certificate] of Object.entries(OTHER_KEYS)) {
   });
 }
 
-Deno.test("certificateId refuses what is no certificate, or too long for one", () => {
+Deno.test("certificateId refuses bytes that are no certificate, or too long for one", () => {
   assertEquals(certificateId(new Uint8Array()), undefined);
   assertEquals(certificateId(words), undefined);
   const padded = new Uint8Array(CERTIFICATE_MAX_BYTES + 1);
@@ -134,7 +134,7 @@ Deno.test("certificateId refuses what is no certificate, or too long for one", (
   assertEquals(certificateId(padded), undefined);
 });
 
-Deno.test("certificateId never takes a mutated certificate for another id's", () => {
+Deno.test("certificateId never accepts a mutated certificate as one of another id", () => {
   const random = seededRandom(9);
   for (let round = 0; round < 2_000; round++) {
     const id = certificateId(mutate(identity.certificate, random));

@@ -8,7 +8,7 @@ const ID = "a".repeat(51) + "q";
 const OTHER = "b".repeat(51) + "q";
 const NAS = { host: "nas.local", port: 1700 };
 
-Deno.test("KnownRelays remembers a relay over runs, and notices a change", async () => {
+Deno.test("KnownRelays remembers a relay between runs, and notices a change", async () => {
   await using folder = await tempShare();
   const path = join(folder.path, "relays");
   const first = await KnownRelays.load(path);
@@ -32,7 +32,7 @@ for (
     ["192.0.2.7", "::ffff:192.0.2.7"],
   ] as const
 ) {
-  Deno.test(`KnownRelays knows the relay at ${host} as ${other}, in this run and the next`, async () => {
+  Deno.test(`KnownRelays recognises the relay at ${host} under ${other}, in this run and the next`, async () => {
     await using folder = await tempShare();
     const path = join(folder.path, "relays");
     const first = await KnownRelays.load(path);
@@ -57,7 +57,7 @@ Deno.test("KnownRelays skips comments and empty lines", async () => {
   assertEquals(known.compare(NAS, ID), { kind: "same" });
 });
 
-Deno.test("KnownRelays glues no line to one without a line break", async () => {
+Deno.test("KnownRelays adds a line break before a new line if the last one has none", async () => {
   await using folder = await tempShare({ "relays": `nas.local:1700 ${ID}` });
   const path = join(folder.path, "relays");
   const other = { host: "other.local", port: 1700 };
@@ -87,7 +87,7 @@ for (
   });
 }
 
-Deno.test("KnownRelays says when its file cannot be used", async () => {
+Deno.test("KnownRelays reports that its file cannot be used", async () => {
   await using folder = await tempShare();
   const reading = await assertRejects(
     () => KnownRelays.load(folder.path),

@@ -162,7 +162,7 @@ Deno.test("Secrets, tokens and links are in no output, no list of processes and 
   assertEquals(saw(raw.slice(0, 16)), false);
 });
 
-Deno.test("Without encryption a capture holds no token and no secret all the same", async () => {
+Deno.test("Even without encryption a capture contains no token and no secret", async () => {
   const { secrets, raw, saw } = await everythingWritten({ plaintext: true });
   assertEquals(saw('"grants":['), true);
   for (const [what, text] of Object.entries(secrets)) {

@@ -247,7 +247,7 @@ async function compile(
   };
 }
 
-Deno.test("deno task compile says of each target that its runtime is not available, with exit 69", async () => {
+Deno.test("deno task compile reports for each target that its runtime is not available, with exit 69", async () => {
   await using cache = await tempShare();
   const npm = JSON.parse((await deno(["info", "--json"])).stdout).npmCache;
   await Deno.symlink(npm, join(cache.path, "npm"));
@@ -268,7 +268,7 @@ Deno.test("deno task compile says of each target that its runtime is not availab
   assertEquals(outcome.sums, null);
 });
 
-Deno.test("deno task compile refuses a runtime that makes other programs than ours", async () => {
+Deno.test("deno task compile refuses a runtime that makes wrong programs", async () => {
   await using outcome = await compile([], { DENORT_BIN: Deno.execPath() });
   assertEquals(outcome.code, 69, outcome.stderr);
   assertMatch(outcome.stderr, /^[\w-]+: not built: .*is no denort\n$/);

@@ -27,7 +27,7 @@ Deno.test("spansOf gives each part its colour, and no blanks at the end", () => 
   assertEquals(plain("a \x1b[33monly\x1b[0m  "), "a only");
 });
 
-Deno.test("draw writes text as text, and makes nothing of it markup", () => {
+Deno.test("draw escapes text, so that none of it becomes markup", () => {
   const svg = draw([{ title: "nas", rows: ["$ p2p get '<b>&'", "", "写真"] }], {
     columns: 40,
     description: DESCRIPTION,
@@ -62,7 +62,7 @@ function rowsOf(svg: string): string[] {
   );
 }
 
-Deno.test("The picture of the first minute is small, says what it shows, and has both colour schemes", () => {
+Deno.test("The picture of the first minute is small, has a description, and has both colour schemes", () => {
   assert(SVG.length < 60_000, `${SVG.length} bytes`);
   assertMatch(SVG, /<title id="title">.{20,}<\/title>/);
   assertMatch(SVG, /<desc id="description">.{40,}<\/desc>/);

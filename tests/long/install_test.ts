@@ -163,7 +163,7 @@ Deno.test("Two installations at once end one after the other, and the program of
   assertEquals(bin.map(({ name }) => name), ["p2p"]);
 });
 
-Deno.test("Installing again replaces the program at once, and leaves the old one where it fails", async () => {
+Deno.test("Installing again replaces the program at once, and keeps the old one if it fails", async () => {
   await using machine = await Machine.make();
   await installed(machine);
   const [first] = await machine.apps();

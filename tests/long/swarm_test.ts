@@ -64,7 +64,7 @@ function startGet(
   );
 }
 
-Deno.test("Machines whose seed is killed at 60 % end with 5 and say which pieces are nowhere, and finish when it is back", async () => {
+Deno.test("Machines whose seed is killed at 60 % end with 5, report which pieces nobody has, and finish when it is back", async () => {
   await using stack = new AsyncDisposableStack();
   const share = stack.use(await tempShare({ [NAME]: IMAGE }));
   const relay = await startRelay(stack);

@@ -3,7 +3,7 @@ import { LIMITS } from "../../lib/base/limits.ts";
 import { writeBytes } from "../../lib/node/outbox.ts";
 import { KIB, newPool } from "./_outbox.ts";
 
-Deno.test("BufferPool lends what is large enough, and not much too large", () => {
+Deno.test("BufferPool lends a buffer that is large enough, and not much too large", () => {
   const pool = newPool();
   const buffer = pool.take(1_000);
   assertEquals(buffer.length, 1_000);
@@ -14,7 +14,7 @@ Deno.test("BufferPool lends what is large enough, and not much too large", () =>
   assert(pool.take(500) !== buffer, "to one at a time");
 });
 
-Deno.test("BufferPool keeps as many buffers as it may, and no more, those that are lent counted in", () => {
+Deno.test("BufferPool keeps at most its limit of buffers, including lent ones", () => {
   const bytes = 8 * KIB * KIB;
   const pool = newPool();
   const lent = Array.from({ length: 6 }, () => pool.take(bytes));
@@ -28,7 +28,7 @@ Deno.test("BufferPool keeps as many buffers as it may, and no more, those that a
   assertEquals(pool.bytes, 0);
 });
 
-Deno.test("BufferPool makes room for a buffer of another size with those that nobody uses", () => {
+Deno.test("BufferPool frees unused buffers to make room for one of another size", () => {
   const pool = newPool();
   const half = LIMITS.sendBufferBytes / 2;
   for (const buffer of [pool.take(half), pool.take(half)]) pool.give(buffer);

@@ -107,7 +107,7 @@ async function scanning(stack: AsyncDisposableStack) {
   return { ...made, scan, awaited: awaited.promise, time, asker };
 }
 
-Deno.test("A client that leaves while its list waits for the first scan keeps no place", async () => {
+Deno.test("A client that leaves while its list waits for the first scan frees its place", async () => {
   await using stack = new AsyncDisposableStack();
   const { client: service, awaited, time, asker, conn, ...made } =
     await scanning(stack);
@@ -122,7 +122,7 @@ Deno.test("A client that leaves while its list waits for the first scan keeps no
   assertEquals([made.service.clientCount, made.service.busyCount], [0, 0]);
 });
 
-Deno.test("A node that works on one question has sent the answers to those before it, and says in order that it works", async () => {
+Deno.test("A node that works on one request has sent all earlier answers, and reports in order that it is working", async () => {
   await using stack = new AsyncDisposableStack();
   const { client: service, scan, awaited, time, asker, conn } = await scanning(
     stack,
@@ -171,7 +171,7 @@ Deno.test("A node holds back no answer behind a frame of a kind that it does not
   await served;
 });
 
-Deno.test("A client of a swarm hears every 5 s that others have their turns, and then gets its piece", async () => {
+Deno.test("A client of a swarm is told every 5 s that it must wait, and then gets its piece", async () => {
   await using stack = new AsyncDisposableStack();
   const turn = Promise.withResolvers<ReadTurn>();
   const waits = Promise.withResolvers<void>();

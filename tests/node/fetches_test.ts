@@ -50,7 +50,7 @@ function send2(fetches: Fetches, file: ShareFile) {
 
 const namesOf = (told: readonly FetchEvent[]) => told.map(({ event }) => event);
 
-Deno.test("Fetches tells the begin of a fetch, how far it is, and its end", () => {
+Deno.test("Fetches reports the start of a fetch, its progress and its end", () => {
   const { fetches, told, clock } = fetchesAt();
   using visit = fetches.enter("192.0.2.7");
   const file = fileOf("report.pdf", 4 * PIECE);
@@ -89,7 +89,7 @@ Deno.test("Fetches counts the connections of a client together, and a piece once
   assertEquals(fetches.totals.files, 1);
 });
 
-Deno.test("Fetches counts what several clients at one address are sent for each of them, and no piece of one twice", () => {
+Deno.test("Fetches counts bytes for each of several clients at one address, and no piece of a client twice", () => {
   const { fetches, told } = fetchesAt();
   const size = 64 * PIECE - 1;
   const file = fileOf("f", size);
@@ -138,7 +138,7 @@ Deno.test("Fetches counts two clients at one address that fetch in tasks of diff
   );
 });
 
-Deno.test("Fetches tells the second of two clients at one address once it was sent more than a client asks for twice", () => {
+Deno.test("Fetches recognises a second client at one address when more is sent than one client requests twice", () => {
   const { fetches, told } = fetchesAt();
   const pieces = LIMITS.windowBytes / PIECE;
   const file = fileOf("f", 2 * pieces * PIECE);
@@ -158,7 +158,7 @@ Deno.test("Fetches tells the second of two clients at one address once it was se
   );
 });
 
-Deno.test("Fetches keeps no more fetches of a file at one address than it has connections, however often a piece is asked for", () => {
+Deno.test("Fetches keeps at most one fetch of a file for each connection of an address, even if a piece is requested often", () => {
   const { fetches, told } = fetchesAt();
   const file = fileOf("f", LARGE);
   {
@@ -173,7 +173,7 @@ Deno.test("Fetches keeps no more fetches of a file at one address than it has co
   assertEquals(bytes, [PIECE, 1_000 * PIECE]);
 });
 
-Deno.test("Fetches tells part of a file when its client has left, and all of it where the rest is zeros", () => {
+Deno.test("Fetches reports a partial fetch when the client leaves, and a complete one if the rest is zeros", () => {
   for (const [count, isWhole] of [[2, false], [3, true]] as const) {
     const { fetches, told } = fetchesAt();
     {
@@ -185,7 +185,7 @@ Deno.test("Fetches tells part of a file when its client has left, and all of it 
   }
 });
 
-Deno.test("Fetches ends what is quiet for fetchQuietMs, but no request under way", () => {
+Deno.test("Fetches ends a fetch that is quiet for fetchQuietMs, unless a request is in progress", () => {
   const { fetches, told, clock } = fetchesAt();
   using visit = fetches.enter("a");
   const file = fileOf("f", 4 * PIECE);
@@ -203,7 +203,7 @@ Deno.test("Fetches ends what is quiet for fetchQuietMs, but no request under way
   assertEquals(fetches.isActive, false);
 });
 
-Deno.test("Fetches gathers small files of a client after fetchBurstCount, and tells a large one still", () => {
+Deno.test("Fetches sums up small files of a client after fetchBurstCount, and still reports a large one", () => {
   const { fetches, told, clock, activeCount } = fetchesAt();
   const small = Array.from({ length: 10_000 }, (_, n) => fileOf(`${n}`, 10));
   {
@@ -232,7 +232,7 @@ Deno.test("Fetches gathers small files of a client after fetchBurstCount, and te
   assertEquals(activeCount(), burst + 1);
 });
 
-Deno.test("Fetches of many clients are told fetchNodeBurstCount at once, one more each fetchNodeRefillMs, and the rest together", () => {
+Deno.test("Fetches of many clients are reported fetchNodeBurstCount at once, one more each fetchNodeRefillMs, and the rest summed up", () => {
   const { fetches, told, clock } = fetchesAt();
   for (let client = 0; client < 100; client++) {
     using visit = fetches.enter(`192.0.2.${client}`);
@@ -251,7 +251,7 @@ Deno.test("Fetches of many clients are told fetchNodeBurstCount at once, one mor
   assertEquals(fetches.totals.files, 100);
 });
 
-Deno.test("Fetches tells fetchCount at once by themselves, and more together", () => {
+Deno.test("Fetches reports fetchCount fetches separately at once, and further ones summed up", () => {
   const { fetches, told } = fetchesAt({
     fetchBurstCount: 1_000,
     fetchNodeBurstCount: 1_000,
@@ -264,7 +264,7 @@ Deno.test("Fetches tells fetchCount at once by themselves, and more together", (
   assertEquals(fetches.running().at(-1)?.name, String(LIMITS.fetchCount));
 });
 
-Deno.test("Fetches counts servedAddressCount addresses, and says that there were more", () => {
+Deno.test("Fetches counts servedAddressCount addresses, and reports that there were more", () => {
   const { fetches } = fetchesAt();
   for (let client = 0; client <= LIMITS.servedAddressCount; client++) {
     using visit = fetches.enter(`${client}`);

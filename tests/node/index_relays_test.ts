@@ -65,7 +65,7 @@ function tableOf(...names: string[]) {
   return { table, put };
 }
 
-Deno.test("Each index of a table gets every name and content once, and hears only what it counts go", () => {
+Deno.test("Each index of a table gets every name and content once, and only removals of those that it counts", () => {
   const { table, put } = tableOf("a", "b");
   const indexes = Array.from({ length: INDEX_COUNT }, () => {
     const gone: Indexable[] = [];

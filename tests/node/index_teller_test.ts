@@ -62,7 +62,7 @@ function countsOf(told: readonly MessageOf<"index">[]): number[][] {
   );
 }
 
-Deno.test("A node tells all fingerprints once, and then those that change", async () => {
+Deno.test("A node sends all fingerprints once, and then only changed ones", async () => {
   const { put, table, told, calls, teller, log } = setUp(["a", "d/a", "d/b"]);
   teller.heard(NOTHING);
   await teller.tell(calls);
@@ -86,7 +86,7 @@ Deno.test("A node tells all fingerprints once, and then those that change", asyn
   assertEquals(fingerprints, 7);
 });
 
-Deno.test("A node tells each content once it is hashed, until the last file with it is gone", async () => {
+Deno.test("A node reports a content when it is hashed, and its removal when the last file with it is gone", async () => {
   const { put, table, told, calls, teller } = setUp(["a", "b"]);
   const versionOf = (name: string) => table.named(name)!.version;
   const learn = (name: string, content: string) =>
@@ -112,7 +112,7 @@ Deno.test("A node tells each content once it is hashed, until the last file with
   assertEquals(countsOf(told), [[3, 0]], "all of it under another key");
 });
 
-Deno.test("What a node tells of its index holds no name", async () => {
+Deno.test("The index that a node sends contains no name", async () => {
   const names = ["secret plans/report.pdf", "secret plans/salaries.ods"];
   const { told, calls, teller } = setUp(names);
   teller.heard(NOTHING);
@@ -125,7 +125,7 @@ Deno.test("What a node tells of its index holds no name", async () => {
   assertEquals(parts.filter((part) => text.includes(part)), []);
 });
 
-Deno.test("A node tells all of it anew to a relay that holds something else, or has another key", async () => {
+Deno.test("A node sends its whole index again if the relay has another version or another key", async () => {
   const { told, calls, teller } = setUp(["a"]);
   teller.heard(NOTHING);
   await teller.tell(calls);
@@ -147,7 +147,7 @@ const MESSAGE: MessageOf<"index"> = {
   ...{ kind: "index", epoch: "", version: 0, add: "", remove: "" },
 };
 
-Deno.test("A node tells a large index in parts of indexMessageCount", async () => {
+Deno.test("A node sends a large index in parts of indexMessageCount", async () => {
   const names = Array.from({ length: 3_000 }, (_, n) => `d/${n}`);
   const { told, calls, teller } = setUp(names);
   teller.heard(NOTHING);
@@ -158,7 +158,7 @@ Deno.test("A node tells a large index in parts of indexMessageCount", async () =
   ]);
 });
 
-Deno.test("A node tells all names anew when more than indexChangeCount changed", async () => {
+Deno.test("A node sends all names again when more than indexChangeCount have changed", async () => {
   const { put, told, calls, teller } = setUp(["a"], { indexChangeCount: 2 });
   teller.heard(NOTHING);
   await teller.tell(calls);
@@ -174,7 +174,7 @@ Deno.test("A node tells all names anew when more than indexChangeCount changed",
   assertEquals(beginnings(), [true]);
 });
 
-Deno.test("A node tells nothing before its share is scanned, or to a relay without an index", async () => {
+Deno.test("A node sends no index before its share is scanned, or to a relay without an index", async () => {
   const { share, told, calls, teller } = setUp(["a"]);
   share.isScanned = false;
   teller.heard(NOTHING);
@@ -185,7 +185,7 @@ Deno.test("A node tells nothing before its share is scanned, or to a relay witho
   assertEquals(told, []);
 });
 
-Deno.test("A node reports a change at once after quiet, and else after indexPauseMs, or an eighth of the time between renewals", async () => {
+Deno.test("A node reports a change at once after a quiet time, otherwise after indexPauseMs or an eighth of the time between renewals", async () => {
   using time = new FakeTime();
   const { put, calls, teller } = setUp(["a"]);
   const { signal } = new AbortController();
@@ -211,7 +211,7 @@ Deno.test("A node reports a change at once after quiet, and else after indexPaus
   assertEquals(await dueAfter(20), 0);
 });
 
-Deno.test("A name that appears is told within half of the 5 s until others find it, and so is one that goes, whenever that happens", async () => {
+Deno.test("A new or removed name is sent to the relay within half of the 5 s in which others must notice it", async () => {
   using time = new FakeTime();
   const { put, table, calls, teller, told, log } = setUp(["first"]);
   const { signal } = new AbortController();
@@ -277,7 +277,7 @@ Deno.test("A node has nothing due for a relay without an index, or before its sh
   await assertRejects(() => teller.due(20, stop.signal), Error, "over");
 });
 
-Deno.test("A node whose index is refused says why, and tells it again after indexRetryMs", async () => {
+Deno.test("A node whose index is refused reports why, and sends it again after indexRetryMs", async () => {
   using time = new FakeTime();
   const { told, log, state, calls, teller } = setUp(["a"]);
   teller.heard(NOTHING);
@@ -295,7 +295,7 @@ Deno.test("A node whose index is refused says why, and tells it again after inde
   assertEquals([told.length, log.names.at(-1)], [2, "indexed"]);
 });
 
-Deno.test("A node tells a relay all names indexAnewCount times in indexRetryMs, whatever keys and epochs it gives", async () => {
+Deno.test("A node sends a relay all names at most indexAnewCount times in indexRetryMs, for any keys and epochs", async () => {
   using time = new FakeTime();
   const { put, told, log, calls, teller } = setUp(["a"]);
   const relay = "nas:1700";
@@ -333,7 +333,7 @@ const LIES: Readonly<
 };
 
 for (const [what, lie] of Object.entries(LIES)) {
-  Deno.test(`A node tells a relay that claims ${what} all names indexAnewCount times in indexRetryMs`, async () => {
+  Deno.test(`A node sends a relay that claims ${what} all names at most indexAnewCount times in indexRetryMs`, async () => {
     using time = new FakeTime();
     const { told, calls, teller } = setUp(["a"]);
     teller.heard(NOTHING);
@@ -349,7 +349,7 @@ for (const [what, lie] of Object.entries(LIES)) {
   });
 }
 
-Deno.test("A node tells a relay that never takes what it is told all names indexAnewCount times in indexRetryMs", async () => {
+Deno.test("A node sends a relay that never accepts them all names at most indexAnewCount times in indexRetryMs", async () => {
   using time = new FakeTime();
   const { teller } = setUp(["a"]);
   let begunCount = 0;
@@ -369,7 +369,7 @@ Deno.test("A node tells a relay that never takes what it is told all names index
   assertEquals(begunCount, LIMITS.indexAnewCount);
 });
 
-Deno.test("A node whose relay hangs up while it tells an index tells it anew", async () => {
+Deno.test("A node sends its index again if the relay hangs up in the middle", async () => {
   const { told, calls, teller } = setUp(["a"]);
   teller.heard(NOTHING);
   const broken = {
@@ -380,7 +380,7 @@ Deno.test("A node whose relay hangs up while it tells an index tells it anew", a
   assertEquals(told.map(({ begin }) => begin), [true]);
 });
 
-Deno.test("What changes while a node tells all its names is told once, and not missed", async () => {
+Deno.test("A change while a node sends all its names is sent once, and not missed", async () => {
   const names = Array.from({ length: 6_000 }, (_, n) => `f${n}`);
   const { put, table, told, calls, teller } = setUp(names);
   teller.heard(NOTHING);

@@ -110,7 +110,7 @@ Deno.test("Outbox sends nothing before it is flushed, and then everything at onc
   assertEquals(await receive(peer), piece(3));
 });
 
-Deno.test("Outbox flushes nothing where nothing waits", async () => {
+Deno.test("Outbox flushes nothing if nothing waits", async () => {
   await using setup = setUp(256 * KIB);
   await setup.outbox.flush();
   await setup.outbox.message(piece(1));
@@ -119,7 +119,7 @@ Deno.test("Outbox flushes nothing where nothing waits", async () => {
   assertEquals(setup.writes.length, 1);
 });
 
-Deno.test("Outbox sends as many bytes as were read, and leaves out what was not", async () => {
+Deno.test("Outbox sends as many bytes as were read, and no others", async () => {
   await using setup = setUp(256 * KIB);
   const { outbox, peer } = setup;
   const bytes = randomBytes(500, seededRandom(2));
@@ -140,7 +140,7 @@ Deno.test("Outbox sends as many bytes as were read, and leaves out what was not"
   assertEquals(await receive(peer), { request: 3, bytes: bytes.slice(200) });
 });
 
-Deno.test("Outbox sends by itself what is worth a write, while nothing is on its way", async () => {
+Deno.test("Outbox sends by itself when there is enough for a write and nothing is on its way", async () => {
   await using setup = setUp(256 * KIB);
   const { outbox, writes } = setup;
   const bytes = randomBytes(64 * KIB, seededRandom(3));
@@ -176,7 +176,7 @@ Deno.test("Outbox joins up to its capacity while something is on its way", async
   await flushing;
 });
 
-Deno.test("Outbox takes no more file bytes at once than its capacity", async () => {
+Deno.test("Outbox accepts at most its capacity of file bytes at once", async () => {
   await using setup = setUp(64 * KIB);
   const bytes = randomBytes(200 * KIB, seededRandom(4));
   let sent = 0;
@@ -194,7 +194,7 @@ Deno.test("Outbox takes no more file bytes at once than its capacity", async () 
   }
 });
 
-Deno.test("Outbox goes by the capacity there is by then, more or less", async () => {
+Deno.test("Outbox uses the capacity of the moment, whether it has grown or shrunk", async () => {
   await using setup = setUp(64 * KIB);
   const { outbox, peer } = setup;
   const bytes = randomBytes(256 * KIB, seededRandom(5));
@@ -213,7 +213,7 @@ Deno.test("Outbox goes by the capacity there is by then, more or less", async ()
   }
 });
 
-Deno.test("Outbox keeps the order when something finds no room", async () => {
+Deno.test("Outbox keeps the order if there is no room for a part", async () => {
   await using setup = setUp(KIB);
   const { outbox, peer, writes } = setup;
   const files = {
@@ -242,7 +242,7 @@ Deno.test("Outbox keeps the order when something finds no room", async () => {
   assertEquals(await receive(peer), piece(3));
 });
 
-Deno.test("Outbox sends nothing of what could not be read", async () => {
+Deno.test("Outbox sends nothing of a part that could not be read", async () => {
   await using setup = setUp(64 * KIB);
   const { outbox, peer } = setup;
   await outbox.message(piece(1));
@@ -287,7 +287,7 @@ Deno.test("Outbox fills another buffer while one is on its way, and uses both ag
   assert(first.byteLength < 256 * KIB, "not much larger than its capacity");
 });
 
-Deno.test("Outbox lends its buffer to others when it rests, and not before", async () => {
+Deno.test("Outbox returns its buffer to the pool when it is idle, and not before", async () => {
   const pool = newPool();
   await using one = setUp(64 * KIB, { pool });
   await using other = setUp(64 * KIB, { pool });
@@ -341,7 +341,7 @@ Deno.test("Outbox waits while the peer does not read, and holds no more than two
   await Promise.all([sending, receiving]);
 });
 
-Deno.test("Outbox passes on that the peer is gone", async () => {
+Deno.test("Outbox reports that the peer is gone", async () => {
   await using setup = setUp(64 * KIB);
   const { outbox } = setup;
   setup.peer.conn.close();
@@ -404,7 +404,7 @@ async function sendAtRandom(seed: number, pool: BufferPool): Promise<void> {
 }
 
 for (const seed of [1, 2, 3]) {
-  Deno.test(`Outbox delivers whatever is appended, whole and in order (${seed})`, async () => {
+  Deno.test(`Outbox delivers everything that is appended, whole and in order (${seed})`, async () => {
     const pool = newPool();
     await Promise.all(
       [1, 2, 3].map((peer) => sendAtRandom(10 * seed + peer, pool)),

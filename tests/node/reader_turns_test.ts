@@ -122,7 +122,7 @@ async function nodeWith(
   return { node, of, serve };
 }
 
-Deno.test("A node sends each piece once before it sends one twice, where 50 readers of a swarm ask for different ones", async () => {
+Deno.test("A node sends each piece once before it sends one twice, if 50 readers of a swarm request different ones", async () => {
   await using stack = new AsyncDisposableStack();
   const { turns, readTurns, order, allAsked } = watched(stack, READER_COUNT);
   const { of, serve } = await nodeWith(stack, readTurns);
@@ -164,7 +164,7 @@ Deno.test("ReaderTurns serves swarmReaderCount requests at a time, and a slow on
   assertEquals(time.timerCount, 0);
 });
 
-Deno.test("ReaderTurns keeps nothing of files that nobody reads, and lets those of one file not wait for another", async () => {
+Deno.test("ReaderTurns forgets files that nobody reads, and readers of one file do not wait for another file", async () => {
   using turns = new ReaderTurns(LIMITS);
   for (let version = 0; version < 100; version++) {
     using turn = await turns.take(`v${version}`, piece(0));
@@ -207,7 +207,7 @@ Deno.test("ReaderTurns does not count a piece as sent that its reader did not ge
   );
 });
 
-Deno.test("A node gives turns only where more than swarmReaderCount of its clients fetch a file together", async () => {
+Deno.test("A node gives turns only if more than swarmReaderCount of its clients fetch a file together", async () => {
   await using stack = new AsyncDisposableStack();
   const { readTurns, order } = watched(stack, 1);
   const { of, serve } = await nodeWith(stack, readTurns);
@@ -239,7 +239,7 @@ Deno.test("ClientTurns keeps to the last requestedFileCount files that a client 
   assertEquals(all.isNeededFor("d"), true);
 });
 
-Deno.test("ReaderTurns takes nobody for slow whom a limited rate keeps waiting", async () => {
+Deno.test("ReaderTurns does not treat a reader as slow if the node's own rate limit delays it", async () => {
   using time = new FakeTime();
   using readTurns = new ReaderTurns(LIMITS);
   // Four pieces take 8 s.
@@ -255,7 +255,7 @@ Deno.test("ReaderTurns takes nobody for slow whom a limited rate keeps waiting",
   assertEquals(taken, swarmReaderCount + 1);
 });
 
-Deno.test("A node keeps its clients in turn, and ends at once while some wait", async () => {
+Deno.test("A node serves clients in turn, and ends at once while some wait", async () => {
   await using stack = new AsyncDisposableStack();
   const relay = stack.use(await startRelay());
   const node = stack.use(

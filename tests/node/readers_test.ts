@@ -44,7 +44,7 @@ Deno.test("Readers serves swarmReaderCount readers at a time, one piece each, in
   assertEquals(turns(readers), ["f5", "a10"]);
 });
 
-Deno.test("Readers serves pieces first that were not sent yet, and of the others those of the last to ask", () => {
+Deno.test("Readers first serves pieces that were not sent yet, and then the reader that asked last", () => {
   const readers = asking("a1", "b1", "c1", "d1", "e2", "f1", "g3");
   assertEquals(turns(readers), ["a1", "e2", "g3", "f1"]);
   for (const reader of "aegf") readers.sent(reader);
@@ -59,7 +59,7 @@ Deno.test("Readers serves pieces first that were not sent yet, and of the others
   assertEquals(turns(readers), ["b1"]);
 });
 
-Deno.test("Readers serves one that is alone piece by piece", () => {
+Deno.test("Readers serves a single reader piece by piece", () => {
   const readers = asking("a7", "a8");
   assertEquals(turns(readers), ["a7"]);
   readers.sent("a");
@@ -68,7 +68,7 @@ Deno.test("Readers serves one that is alone piece by piece", () => {
   assertEquals(turns(readers), []);
 });
 
-Deno.test("Readers takes no more than swarmReaderQueueCount requests of one reader", () => {
+Deno.test("Readers accepts at most swarmReaderQueueCount requests of one reader", () => {
   const readers = asking();
   for (let piece = 0; piece < swarmReaderQueueCount; piece++) {
     assertEquals(readers.ask("a", at(piece)), true);
@@ -77,7 +77,7 @@ Deno.test("Readers takes no more than swarmReaderQueueCount requests of one read
   assertEquals(readers.ask("b", at(99)), true);
 });
 
-Deno.test("Readers forgets what one that left has asked for, and frees its place", () => {
+Deno.test("Readers forgets the requests of a reader that left, and frees its place", () => {
   const readers = asking("a1", "a2", "b1", "b2");
   turns(readers);
   readers.left("a");
@@ -86,7 +86,7 @@ Deno.test("Readers forgets what one that left has asked for, and frees its place
   assertEquals(turns(readers), ["b2"]);
 });
 
-Deno.test("Readers lets the one that waits longest have its turn after swarmPassCount others that asked later", () => {
+Deno.test("Readers serves the reader that waits longest after swarmPassCount that asked later", () => {
   const readers: PieceReaders = new Readers({ ...LIMITS, swarmReaderCount: 1 });
   readers.ask("first", at(1));
   readers.next();
@@ -103,7 +103,7 @@ Deno.test("Readers lets the one that waits longest have its turn after swarmPass
   assert(false, "it had no turn");
 });
 
-Deno.test("Readers does not keep a piece back that went twice to somebody who did not pass it on", () => {
+Deno.test("Readers sends a piece again if its readers did not pass it on", () => {
   const readers: PieceReaders = new Readers({ ...LIMITS, swarmReaderCount: 1 });
   readers.ask("waits", at(9)); // so that counts are kept
   for (

@@ -15,7 +15,7 @@ function receiversOf({ spared = [] as number[], most = 8 } = {}) {
   };
 }
 
-Deno.test("Receivers says how far a receiver is, and when it has every piece", () => {
+Deno.test("Receivers reports how far a receiver is, and when it has every piece", () => {
   const note = receiversOf();
   assertEquals(note(1), [PIECE, SIZE, false]);
   assertEquals(note(0), [2 * PIECE, SIZE, false]);
@@ -23,7 +23,7 @@ Deno.test("Receivers says how far a receiver is, and when it has every piece", (
   assertEquals(note(2, { count: 2 }), [SIZE, SIZE, true]);
 });
 
-Deno.test("Receivers counts what was sent twice for the next fetch", () => {
+Deno.test("Receivers counts pieces that were sent twice as part of the next fetch", () => {
   const note = receiversOf();
   note(0, { count: 4 });
   assertEquals(note(0, { count: 2 }), [2 * PIECE, SIZE, false]);
@@ -35,7 +35,7 @@ Deno.test("Receivers counts what was sent twice for the next fetch", () => {
   assertEquals(note(0), [PIECE, SIZE, false]);
 });
 
-Deno.test("Receivers keeps addresses apart, and expects no piece that nobody fetches", () => {
+Deno.test("Receivers counts each address separately, and expects no piece that is not fetched", () => {
   const note = receiversOf({ spared: [1, 2] });
   assertEquals(note(0), [PIECE, PIECE + 10, false]);
   assertEquals(note(0, { to: "b" }), [PIECE, PIECE + 10, false]);
@@ -44,7 +44,7 @@ Deno.test("Receivers keeps addresses apart, and expects no piece that nobody fet
   assertEquals(note(3, { to: "b" }), [PIECE + 10, PIECE + 10, true]);
 });
 
-Deno.test("Receivers forgets the one that got nothing for the longest time", () => {
+Deno.test("Receivers forgets the receiver that got nothing for the longest time", () => {
   const note = receiversOf({ most: 2 });
   note(0, { to: "a" });
   note(0, { to: "b" });
@@ -54,7 +54,7 @@ Deno.test("Receivers forgets the one that got nothing for the longest time", () 
   assertEquals(note(1, { to: "b" }), [PIECE, SIZE, false]);
 });
 
-Deno.test("Receivers measures a fetch from its first piece, and knows no other file", () => {
+Deno.test("Receivers measures a fetch from its first piece, and ignores other files", () => {
   const receivers = new Receivers(1);
   receivers.add("f", { size: SIZE });
   const to = "a";

@@ -4,7 +4,7 @@ import { FakeTime } from "../_fake_time.ts";
 import { startNode, startRelay } from "../_network.ts";
 import { ENTRANCES, startStaying } from "./_registrar.ts";
 
-Deno.test("A registrar that loses its relay says so, comes back with full jitter, and attaches again without asking", async () => {
+Deno.test("A registrar that loses its relay reports it, returns with full jitter, and attaches again without asking", async () => {
   using time = new FakeTime();
   const stay = startStaying({ random: () => 0.5 });
   await time.advance(0);
@@ -74,7 +74,7 @@ Deno.test("A registrar passes invitations on with the entrances, and declines th
   await stay.stop();
 });
 
-Deno.test("An attached node that hears nothing of its relay for 65 s attaches again", async () => {
+Deno.test("An attached node that gets nothing from its relay for 65 s attaches again", async () => {
   assertEquals(LIMITS.attachedIdleMs, 65_000);
   assertLess(3 * LIMITS.pingMs, LIMITS.attachedIdleMs, "two may be lost");
   await using relay = await startRelay({
@@ -88,7 +88,7 @@ Deno.test("An attached node that hears nothing of its relay for 65 s attaches ag
   await node.log.until("registration_failed");
 });
 
-Deno.test("A node that nothing tells of its relay's end but the connection is listed again at once when it is back", async () => {
+Deno.test("A node that only notices the end of its connection is listed again at once when its relay is back", async () => {
   // Renewals are far apart: only the broken connection can be what it heeds.
   const first = await startRelay({
     limits: { renewSeconds: 40, leaseSeconds: 120 },
@@ -101,7 +101,7 @@ Deno.test("A node that nothing tells of its relay's end but the connection is li
   assertEquals(registered.id, node.server.id);
 });
 
-Deno.test("A node is listed again after its relay came back empty, untouched", async () => {
+Deno.test("A node is listed again by itself after its relay restarted empty", async () => {
   const limits = { renewMinSeconds: 1, retryFirstMs: 50 };
   const first = await startRelay({
     limits: { renewSeconds: 1, leaseSeconds: 3 },

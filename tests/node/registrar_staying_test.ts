@@ -10,7 +10,7 @@ import { addressesOf } from "../../lib/node/addresses.ts";
 import { FakeTime } from "../_fake_time.ts";
 import { startStaying } from "./_registrar.ts";
 
-Deno.test("A registrar attaches where the node cannot be dialled, and renews over the same connection", async () => {
+Deno.test("A registrar attaches if the node cannot be dialled, and renews over the same connection", async () => {
   using time = new FakeTime();
   const stay = startStaying();
   await time.advance(0);
@@ -107,7 +107,7 @@ class SleepyClock {
   }
 }
 
-Deno.test("A registrar that is attached connects anew at once after a sleep, and asks again whether it can be dialled", async () => {
+Deno.test("An attached registrar connects again at once after a sleep, and asks again whether the node can be dialled", async () => {
   using time = new FakeTime();
   const clock = new SleepyClock();
   const stay = startStaying({ clock });
@@ -157,7 +157,7 @@ Deno.test("A registrar whose relay is away tries at once after a sleep, and then
   await stay.stop();
 });
 
-Deno.test("A registrar that is not told whether the node can be dialled attaches, and keeps to what it knew", async () => {
+Deno.test("A registrar without an answer whether the node can be dialled attaches, and keeps the last answer", async () => {
   using time = new FakeTime();
   const unknown = startStaying({}, { reached: "unchecked" });
   await time.advance(0);
@@ -177,7 +177,7 @@ Deno.test("A registrar that is not told whether the node can be dialled attaches
   await unknown.stop();
 });
 
-Deno.test("A registrar stays where its relay wants it to, and renews over the same connection", async () => {
+Deno.test("A registrar stays connected if its relay asks for it, and renews over the same connection", async () => {
   using time = new FakeTime();
   const stay = startStaying({}, { reached: "alive", stay: true });
   await time.advance(0);
@@ -198,7 +198,7 @@ Deno.test("A registrar stays where its relay wants it to, and renews over the sa
   assertEquals(time.timerCount, 0);
 });
 
-Deno.test("A registrar that stayed is listed again at once when its relay is back, and not in step with others", async () => {
+Deno.test("A registrar that stayed connected is listed again soon after its relay is back, and not at the same time as others", async () => {
   for (const [random, waits] of [[0.5, [250, 500, 1_000]], [0, [0, 0, 0]]]) {
     using time = new FakeTime();
     const stay = startStaying({ random: () => random as number }, {
@@ -239,7 +239,7 @@ Deno.test("A registrar whose relay ends each stay at once tries less and less of
   await stay.stop();
 });
 
-Deno.test("A registrar that stays reports why the relay no longer lets it", async () => {
+Deno.test("A registrar that stays connected reports why the relay refuses it later", async () => {
   using time = new FakeTime();
   const stay = startStaying({}, { reached: "alive", stay: true });
   await time.advance(0);
@@ -254,7 +254,7 @@ Deno.test("A registrar that stays reports why the relay no longer lets it", asyn
 });
 
 for (const mode of ["always", "never"] as const) {
-  Deno.test(`A registrar with tunnels "${mode}" asks nobody whether the node can be dialled`, async () => {
+  Deno.test(`A registrar with tunnels "${mode}" does not ask whether the node can be dialled`, async () => {
     using time = new FakeTime();
     const stay = startStaying({ tunnels: mode }, { reached: "alive" });
     await time.advance(1_000_000);
@@ -268,7 +268,7 @@ for (const mode of ["always", "never"] as const) {
   });
 }
 
-Deno.test("A registrar says once that a relay carries no tunnels, where they are wanted", async () => {
+Deno.test("A registrar reports once that a relay carries no tunnels, if they are wanted", async () => {
   for (const [mode, names] of [["always", ["no_tunnels"]], ["auto", []]]) {
     using time = new FakeTime();
     const tunnels = mode as "always" | "auto";

@@ -35,7 +35,7 @@ Deno.test("A registrar renews every 20 s, give or take 10 %, and withdraws", asy
   assertEquals(time.timerCount, 0);
 });
 
-Deno.test("A registrar follows the interval its relay dictates, within bounds", async () => {
+Deno.test("A registrar follows the interval that its relay sets, within bounds", async () => {
   for (const [dictated, followed] of [[1, 5], [100, 100], [86_400, 300]]) {
     using time = new FakeTime();
     const run = start(() => 0.5); // the middle of the 10 %
@@ -46,7 +46,7 @@ Deno.test("A registrar follows the interval its relay dictates, within bounds", 
   }
 });
 
-Deno.test("A registrar says once that the relay is away, and tries on with back-off", async () => {
+Deno.test("A registrar reports once that the relay is away, and retries with back-off", async () => {
   using time = new FakeTime();
   const run = start(() => 0.999, true);
   await time.advance(0);
@@ -71,7 +71,7 @@ Deno.test("A registrar says once that the relay is away, and tries on with back-
   assertEquals(run.log.names.length, 3, "and withdraws in silence");
 });
 
-Deno.test("A registrar tries again after half a minute at most, also where it renews more seldom", async () => {
+Deno.test("A registrar retries after half a minute at most, even if it renews less often", async () => {
   using time = new FakeTime();
   const run = start(() => 0.999);
   run.answer = { ...GRANTED, renewSeconds: 300 };
@@ -84,7 +84,7 @@ Deno.test("A registrar tries again after half a minute at most, also where it re
   await run.stop();
 });
 
-Deno.test("A registrar says when it cannot withdraw, and leaves all the same", async () => {
+Deno.test("A registrar reports that it cannot withdraw, and still ends", async () => {
   using time = new FakeTime();
   const run = start(() => 0.5);
   await time.advance(0);
@@ -93,7 +93,7 @@ Deno.test("A registrar says when it cannot withdraw, and leaves all the same", a
   assertEquals(run.log.names, ["registered", "withdraw_failed"]);
 });
 
-Deno.test("A registrar tells another cause when there is one", async () => {
+Deno.test("A registrar reports a new cause of failure", async () => {
   using time = new FakeTime();
   const run = start(() => 0.999);
   run.answer = { kind: "refused", code: "registry_full", text: "full \x1b[2J" };

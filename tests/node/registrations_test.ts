@@ -80,7 +80,7 @@ Deno.test("row 736: a node of two private relays serves a client that one of the
   assertEquals(found?.kind, "found");
 });
 
-Deno.test("A node refuses tokens for some of its relays only: it would serve no client of the others", async () => {
+Deno.test("A node refuses tokens for only some of its relays, because it would serve no client of the others", async () => {
   await using share = await tempShare({ f: "x" });
   const { message } = await assertRejects(() =>
     serveNode({

@@ -94,7 +94,7 @@ Deno.test("A node sends small files in one answer, their bytes first and then th
   assertEquals(frames.filter((frame) => frame === "pieces").length, 1);
 });
 
-Deno.test("A node skips what is gone, empty or large, and sends the files after it", async () => {
+Deno.test("A node skips files that are gone, empty or large, and sends the files after them", async () => {
   const { said } = await answersTo(
     ["a", "unknown", "b", "large", "empty", "full", "z/c"],
   );
@@ -109,7 +109,7 @@ Deno.test("A node skips what is gone, empty or large, and sends the files after 
   ]);
 });
 
-Deno.test("A node sends files together only within the grant: others look gone", async () => {
+Deno.test("A node sends files together only within the grant; others look missing", async () => {
   const grant = { expires: 2_000_000_000, prefix: "z/" };
   const { said } = await answersTo(["a", "z/c", "unknown", "b"], { grant });
   assertEquals(said, ["gone", "gamma", "gone", "gone"]);
@@ -145,7 +145,7 @@ Deno.test("A node whose disk is slow reads in threads, and sends the same", asyn
   assertEquals(said, ["alpha", "beta", "gone", "gamma"]);
 });
 
-Deno.test("A node that has no file descriptor left for a moment sends all files all the same", async () => {
+Deno.test("A node without a free file descriptor for a moment still sends all files", async () => {
   const { said } = await answersTo(["a", "b", "z/c"], {
     prepare: (one) => {
       quickly(one);

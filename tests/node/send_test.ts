@@ -21,7 +21,7 @@ class CountingRate extends RateLimit {
 }
 
 for (const capacity of [64 * 1024, 100_000, 2 * MIB]) {
-  Deno.test(`PieceSender counts against a limited rate what it sends, and no more, where ${capacity} bytes have room at once`, async () => {
+  Deno.test(`PieceSender counts exactly the sent bytes against a limited rate, with room for ${capacity} bytes at once`, async () => {
     await using stack = new AsyncDisposableStack();
     const [near] = memoryPair({ capacityBytes: 4 * MIB });
     const timing = { writeStallMs: 60_000, idleMs: 60_000 };

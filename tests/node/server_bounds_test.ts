@@ -57,7 +57,7 @@ for (
   });
 }
 
-Deno.test("A node keeps its rate, however many ask", async () => {
+Deno.test("A node keeps its rate for any number of clients", async () => {
   await using relay = await startRelay();
   const content = randomBytes(PIECE, seededRandom(1));
   await using node = await startNode(relay, { "f": content }, {
@@ -77,7 +77,7 @@ Deno.test("A node keeps its rate, however many ask", async () => {
   for (const channel of channels) await channel.close();
 });
 
-Deno.test("A node refuses to read what changed, went, or never was", async () => {
+Deno.test("A node refuses to read files that changed, were removed, or never existed", async () => {
   await using relay = await startRelay();
   await using node = await startNode(relay, { "f": "one", "g": "two" }, {
     identity: NODE,
@@ -197,7 +197,7 @@ for (
     ],
   ] as const
 ) {
-  Deno.test(`A node ends a client that sends ${what}, and serves others on`, async () => {
+  Deno.test(`A node disconnects a client that sends ${what}, and serves others`, async () => {
     await using relay = await startRelay();
     await using node = await startNode(relay, { "1.txt": "one" }, {
       identity: NODE,

@@ -16,7 +16,7 @@ Deno.test("A node continues to serve while its relay is away, and stops without 
   await within(node.server.close(), "leaving");
 });
 
-Deno.test("A node starts while its relay is away, and says so once", async () => {
+Deno.test("A node starts while its relay is away, and reports it once", async () => {
   const relay = await startRelay();
   await relay.server.close();
   const log = new EventLog<{ event: string }>();
@@ -78,14 +78,14 @@ for (
   });
 }
 
-Deno.test("A node has a name made from its id when it is given none", async () => {
+Deno.test("A node without a name gets one from its id", async () => {
   await using relay = await startRelay();
   await using node = await startNode(relay, {});
   const { name } = await relay.log.until("node_registered");
   assertEquals(name, `node-${node.server.id.slice(0, 6)}`);
 });
 
-Deno.test("serveNode says when its folder cannot be shared, and leaves nothing open", async () => {
+Deno.test("serveNode reports that its folder cannot be shared, and leaves nothing open", async () => {
   const error = await assertRejects(
     () =>
       serveNode({
@@ -98,7 +98,7 @@ Deno.test("serveNode says when its folder cannot be shared, and leaves nothing o
   assertEquals(error.kind, "local");
 });
 
-Deno.test("serveNode tells what it shares and what it skips", async () => {
+Deno.test("serveNode reports what it shares and what it skips", async () => {
   await using relay = await startRelay();
   await using node = await startNode(relay, {
     "1.txt": "one",

@@ -93,7 +93,7 @@ Deno.test("A node sends a file in pieces, each with its hash", async () => {
   }
 });
 
-Deno.test("A node tells what it sent to a client, once that has left", async () => {
+Deno.test("A node reports what it sent to a client when the client has left", async () => {
   await using relay = await startRelay();
   const content = randomBytes(PIECE + 1, seededRandom(1));
   const files = { "f": content, "g": "two", "empty": "" };
@@ -187,7 +187,7 @@ Deno.test("A node refuses pieces that a file does not have", async () => {
   assertEquals((await read(channel, { of: f.version, count: 2 })).length, 2);
 });
 
-Deno.test("A node answers requests in order, however many have been sent at once", async () => {
+Deno.test("A node answers any number of requests at once in their order", async () => {
   await using relay = await startRelay();
   const content = randomBytes(3 * PIECE, seededRandom(1));
   await using node = await startNode(relay, { "f": content, "1.txt": "one" }, {
@@ -228,7 +228,7 @@ Deno.test("A node answers requests in order, however many have been sent at once
   ]);
 });
 
-Deno.test("A node says what a small file contains as soon as it is asked for it", async () => {
+Deno.test("A node gives the content id of a small file at the first request", async () => {
   await using relay = await startRelay();
   const content = randomBytes(2 * PIECE + 1, seededRandom(1));
   await using node = await startNode(relay, { "f": content, "empty": "" }, {
@@ -285,7 +285,7 @@ Deno.test("A node sends a file that it has not hashed yet, with the hashes of it
   assertEquals(await read(channel, task), hashes);
 });
 
-Deno.test("A node says what a file contains while it is busy hashing a huge one", async () => {
+Deno.test("A node gives the content id of a file while it hashes a huge one", async () => {
   await using relay = await startRelay();
   await using folder = await hugeShare();
   await using node = await startNode(relay, {}, {
@@ -304,7 +304,7 @@ Deno.test("A node says what a file contains while it is busy hashing a huge one"
   );
 });
 
-Deno.test("A node leaves at once, also while a client waits for a hash", async () => {
+Deno.test("A node ends at once, even while a client waits for a hash", async () => {
   await using relay = await startRelay();
   await using folder = await hugeShare();
   await using node = await startNode(relay, {}, {
@@ -322,7 +322,7 @@ Deno.test("A node leaves at once, also while a client waits for a hash", async (
 });
 
 for (const goes of ["a", "b"]) {
-  Deno.test(`A node serves a content while one of its files has it, also when ${goes} goes`, async () => {
+  Deno.test(`A node serves a content while one of its files has it, even if ${goes} is removed`, async () => {
     await using relay = await startRelay();
     const content = randomBytes(PIECE + 1, seededRandom(1));
     const files = { "a": content, "b": content };

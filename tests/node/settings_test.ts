@@ -9,7 +9,7 @@ import { randomBytes, seededRandom } from "../_random.ts";
 
 const PIECE = 256 * 1024;
 
-Deno.test("A node takes other exclusions while it runs, and has what it left out before", async () => {
+Deno.test("A node takes new exclusions while it runs, and then shares what it left out before", async () => {
   await using relay = await startRelay();
   const files = { "a.tmp": "a", ".b": "b", "c": "c" };
   await using node = await startNode(relay, files, { exclude: ["*.tmp"] });
@@ -20,7 +20,7 @@ Deno.test("A node takes other exclusions while it runs, and has what it left out
   assertEquals((await node.server.describe(".b"))?.size, 1);
 });
 
-Deno.test("A fetch that is under way obeys the new rate of its node", async () => {
+Deno.test("A running fetch follows the new rate of its node", async () => {
   await using relay = await startRelay();
   const content = randomBytes(16 * PIECE, seededRandom(1));
   // At this rate it would take 7 minutes.

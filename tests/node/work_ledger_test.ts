@@ -24,7 +24,7 @@ Deno.test("WorkLedger lets a client work its burst at once, then a quarter of th
   assertEquals(ledger.restMs(account, restMs + 1), 0);
 });
 
-Deno.test("WorkLedger holds all clients of one address together to half of the time, and others to their own", () => {
+Deno.test("WorkLedger limits all clients of one address together to half of the time, and other addresses separately", () => {
   const ledger = new WorkLedger(LIMITS);
   const clients = [1, 2, 3].map(() => ledger.open("192.0.2.1", 0));
   const other = ledger.open("192.0.2.2", 0);
@@ -102,7 +102,7 @@ Deno.test("WorkLedger counts clients one by one where an address is shared by ma
   assertEquals(ledger.sourceCount, 0);
 });
 
-Deno.test("WorkLedger lets a newcomer go first, and then only in its turn", () => {
+Deno.test("WorkLedger serves a new client first, and then only in its turn", () => {
   const ledger = new WorkLedger(LIMITS);
   const busy = ledger.open("192.0.2.1", 0);
   turnsOf(ledger, [busy], 1_000);

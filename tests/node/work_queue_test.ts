@@ -28,7 +28,7 @@ async function toil(
   }
 }
 
-Deno.test("WorkQueue gives the event loop a turn, and the network, however many clients work on and on", async () => {
+Deno.test("WorkQueue gives the event loop and the network a turn while any number of clients work without a pause", async () => {
   using queue = new WorkQueue(LIMITS);
   const stop = new AbortController();
   const { signal } = stop;
@@ -54,7 +54,7 @@ Deno.test("WorkQueue gives the event loop a turn, and the network, however many 
   });
 });
 
-Deno.test("WorkQueue lets a client that comes go before one that has worked on and on", async () => {
+Deno.test("WorkQueue serves a new client before one that has worked without a pause", async () => {
   using queue = new WorkQueue(LIMITS);
   const stop = new AbortController();
   let turns = 0;
@@ -70,7 +70,7 @@ Deno.test("WorkQueue lets a client that comes go before one that has worked on a
   await within(toiling, "the end of all work");
 });
 
-Deno.test("WorkQueue makes a client that asked too much rest, and lets it continue when disposed of", async () => {
+Deno.test("WorkQueue delays a client that asked too much, and lets it continue when disposed of", async () => {
   using queue = new WorkQueue(limitsWith({ clientWorkMsPerSecond: 0.001 }));
   using work = queue.enter("192.0.2.1");
   using other = queue.enter("192.0.2.2");
@@ -87,7 +87,7 @@ Deno.test("WorkQueue makes a client that asked too much rest, and lets it contin
   await within(resting, "the end of the rest");
 });
 
-Deno.test("A node answers a write full of requests in turns, whatever they are for", async () => {
+Deno.test("A node answers a write full of requests of any kind in turns", async () => {
   await using stack = new AsyncDisposableStack();
   const names = Array.from({ length: 200 }, (_, n) => `file ${n}`);
   const files = Object.fromEntries(names.map((name) => [name, ""]));

@@ -8,7 +8,7 @@ import { Counts, Histogram } from "../../lib/guard/counts.ts";
 import { formatExposition } from "../../lib/ops/exposition.ts";
 import { readExposition, valueOf } from "../_exposition.ts";
 
-Deno.test("formatExposition escapes what would end a label or a line", () => {
+Deno.test("formatExposition escapes characters that would end a label or a line", () => {
   const hostile = 'a"b\\c\nd{e="f",} 1';
   const families = readExposition(formatExposition([{
     name: "x_total",
@@ -24,7 +24,7 @@ Deno.test("formatExposition escapes what would end a label or a line", () => {
   assertEquals(valueOf(families, "x_total", { why: hostile, how: "" }), 7);
 });
 
-Deno.test("formatExposition writes numbers that every reader takes", () => {
+Deno.test("formatExposition writes numbers that every reader accepts", () => {
   const values = [0, 1.5, 1e21, 1e-7, -3, Infinity, -Infinity, NaN, 2 ** 53];
   const families = readExposition(formatExposition([{
     name: "x",

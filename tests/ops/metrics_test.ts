@@ -57,7 +57,7 @@ function foldNode({ log, server }: TestNode) {
   };
 }
 
-Deno.test("Counters of relay and node move in a fetch, and name nobody", async () => {
+Deno.test("Counters of relay and node change during a fetch, and contain no identity", async () => {
   const content = randomBytes(3_000_000, seededRandom(1));
   await using relay = await startRelay();
   await using node = await startNode(relay, { "secret-name": content });
@@ -162,7 +162,7 @@ Deno.test("A relay's holders are counted: they, their contents, and the question
   assertEquals(holdings! > 0, true);
 });
 
-Deno.test("Refusals are counted by reason, all of them, told or not", async () => {
+Deno.test("All refusals are counted by reason, reported or not", async () => {
   await using relay = await startRelay();
   for (let count = 0; count < 3; count++) {
     await using channel = await openChannel(
@@ -222,7 +222,7 @@ Deno.test("A report of a dead node is counted by its outcome", async () => {
   assertEquals(relay.server.stats().reports.unknown, 1);
 });
 
-Deno.test("A relay is well, until it cannot accept or its registry is full", async () => {
+Deno.test("A relay is healthy until it cannot accept or its registry is full", async () => {
   await using relay = await startRelay({ limits: { nodeCount: 1 } });
   const metrics = new RelayMetrics();
   const troubles = (now: number) => metrics.troubles(relay.server.stats(), now);
@@ -236,7 +236,7 @@ Deno.test("A relay is well, until it cannot accept or its registry is full", asy
   assertEquals(valueOf(families, "relay_p2p_leases_max"), 1);
 });
 
-Deno.test("A node is well while its lease is alive and its share can be read", () => {
+Deno.test("A node is healthy while its lease lasts and its share can be read", () => {
   const metrics = new NodeMetrics();
   const well = { isShareReadable: true };
   const registered = {

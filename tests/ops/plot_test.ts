@@ -21,7 +21,7 @@ Deno.test("plotLevels joins neighbours, leaves a gap open, and scales to the lar
   );
 });
 
-Deno.test("plotLevels draws what lies between its edges, and zeros at the bottom", () => {
+Deno.test("plotLevels draws the points between its edges, and zeros at the bottom", () => {
   const points = [[-1, 9], [300, 0], [601, 9]] as const;
   const svg =
     plotLevels(points.map(([at, value]) => ({ at, value })), AXIS).text;

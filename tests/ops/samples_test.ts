@@ -42,7 +42,7 @@ Deno.test("readingOf takes every number but histograms, by name and label", () =
   assertEquals([valueIn(read, "y"), valueIn(read, "none")], [4, 0]);
 });
 
-Deno.test("Samples keeps sampleCount readings, and lets the oldest go", () => {
+Deno.test("Samples keeps sampleCount readings, and drops the oldest", () => {
   const samples = new Samples(LIMITS.sampleCount);
   for (let at = 0; at < 1_000; at++) samples.add(NOTHING, at);
   const kept = samples.levels("x").map(({ at }) => at);
@@ -51,7 +51,7 @@ Deno.test("Samples keeps sampleCount readings, and lets the oldest go", () => {
   assertEquals(hourMs, 3_600_000);
 });
 
-Deno.test("Samples says how far a counter rose, and takes a fall for no rise", () => {
+Deno.test("Samples reports how far a counter rose, and does not count a fall", () => {
   const samples = new Samples(4);
   assertEquals([samples.rises("x"), samples.rise("x")], [[], 0]);
   for (const [at, value] of [[0, 9], [10, 1], [20, 3], [30, 3], [40, 8]]) {

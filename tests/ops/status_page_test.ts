@@ -45,7 +45,7 @@ function cardIn(page: string, title: string): string {
     .replaceAll(/<[^>]*>/g, " ").replaceAll(/\s+/g, " ").trim();
 }
 
-Deno.test("The status pages of a relay and a node count a fetch, and name nobody", async () => {
+Deno.test("The status pages of a relay and a node count a fetch, and contain no identity", async () => {
   await using relay = await startRelay();
   await using node = await startNode(relay, { "secret-name": "0123456789" });
   const read = () => {
@@ -93,7 +93,7 @@ Deno.test("The status pages of a relay and a node count a fetch, and name nobody
   }
 });
 
-Deno.test("The status page shows the last hour, and not what was before it", () => {
+Deno.test("The status page shows the last hour, and nothing older", () => {
   const readings = Array.from({ length: 500 }, (_, index) =>
     new Map([
       ["relay_p2p_leases", index < 200 ? 9_000 : 7],
@@ -115,7 +115,7 @@ Deno.test("The status page shows the last hour, and not what was before it", () 
   assertStringIncludes(young, ">Since the start</h2>");
 });
 
-Deno.test("The status page says in words why a role is unhealthy, as docs/OPERATIONS.md does", async () => {
+Deno.test("The status page explains why a role is unhealthy, in the words of docs/OPERATIONS.md", async () => {
   const document = (await Deno.readTextFile("docs/OPERATIONS.md"))
     .replaceAll(/\s+/g, " ");
   const reading = new Map([["relay_p2p_leases", 1]]);

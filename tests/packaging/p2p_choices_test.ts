@@ -99,7 +99,7 @@ Deno.test("p2p gives the remembered token of the role, unless another one is giv
   assertEquals((await planned("nas 1700 ls")).args, ["nas", "1700", "ls"]);
 });
 
-Deno.test("p2p without a relay says how to name one, and starts nothing", async () => {
+Deno.test("p2p without a relay explains how to name one, and starts nothing", async () => {
   for (const typed of ["ls", "get x", "share d", ""]) {
     const failure = await assertRejects(
       () => planOf(typed.split(" ").filter((word) => word !== ""), around()),
@@ -113,7 +113,7 @@ Deno.test("p2p without a relay says how to name one, and starts nothing", async 
   ]);
 });
 
-Deno.test("p2p starts nothing with a path whose comma only the root is above", async () => {
+Deno.test("p2p starts nothing for a path with a comma directly below the root", async () => {
   for (const path of ["/a,b/c", "/,", "../../a,b"]) {
     const failure = await assertRejects(
       () => planOf(["verify", path, "r.json"], around()),
@@ -156,7 +156,7 @@ Deno.test("p2p grants the folders around paths that do not fit into one argument
   }
 });
 
-Deno.test("p2p needs no home for what reads no place, and none where variables name the places", async () => {
+Deno.test("p2p needs no HOME for commands that use no folder there, or if variables name the folders", async () => {
   using _ = withVariables({});
   const planned = (typed: string, variables: Record<string, string> = {}) => {
     const places = placesOf((name) => variables[name]);
@@ -218,7 +218,7 @@ Deno.test("p2p use without a remembered relay may look for relays on the network
   ]);
 });
 
-Deno.test("p2p clean may write only where it can be told to: with --yes, or at a terminal", async () => {
+Deno.test("p2p clean may write only with --yes, or at a terminal", async () => {
   const surroundings = around([], { isTerminal: false });
   const flagsOf = async (...typed: string[]) =>
     (await planOf(["clean", ...typed], surroundings)).flags;
@@ -226,7 +226,7 @@ Deno.test("p2p clean may write only where it can be told to: with --yes, or at a
   assertEquals(await flagsOf("--yes"), [...HERE, ENV]);
 });
 
-Deno.test("p2p relay leaves announcing to the configuration file, whichever way it decides", async () => {
+Deno.test("p2p relay leaves announcing to the configuration file, if that sets it on or off", async () => {
   using _ = withVariables({});
   for (const isOn of [false, true]) {
     const settings = new Map([["announce", isOn]]);
@@ -317,7 +317,7 @@ for (
   });
 }
 
-Deno.test("p2p share refuses a folder that holds the whole home, and says how to insist", async () => {
+Deno.test("p2p share refuses a folder that contains the home folder, and shows how to share it anyway", async () => {
   using _ = withVariables({});
   for (const path of ["/home/u", "/home", "/", "up"]) {
     const failure = await assertRejects(

@@ -27,7 +27,7 @@ async function namesIn(folder: string): Promise<string[]> {
   return entries.map(({ name }) => name).toSorted();
 }
 
-Deno.test("p2p clean lists what get has left, and removes it with --yes, but nothing that is in use", async () => {
+Deno.test("p2p clean lists partial files of get, and removes them with --yes, except those in use", async () => {
   await using folder = await tempShare({
     "whole.txt": "whole",
     ".a.txt.p2p-part": "half",
@@ -107,7 +107,7 @@ for (const [when, opening] of [["listed", 1], ["removed", 2]] as const) {
   });
 }
 
-Deno.test("p2p clean goes on after files that it may not open or remove, names them, and exits with 8", async () => {
+Deno.test("p2p clean continues after files that it may not open or remove, names them, and exits with 8", async () => {
   await using folder = await tempShare({
     ".a.p2p-part": "theirs",
     ".b.p2p-part": "mine",
@@ -157,7 +157,7 @@ Deno.test("p2p clean goes on after files that it may not open or remove, names t
   );
 });
 
-Deno.test("p2p share keeps a named folder's state at one place, from wherever it is shared", async () => {
+Deno.test("p2p share keeps the state of a named folder in one place, for any current folder", async () => {
   await using p2p = await p2pHome();
   await Deno.mkdir(join(p2p.home, "docs"));
   const stateOf = async (cwd: string, shared: string) => {
@@ -180,7 +180,7 @@ Deno.test("p2p share keeps a named folder's state at one place, from wherever it
   assert(await stateOf(".", "docs") !== state);
 });
 
-Deno.test("p2p runs where the home has a comma in its name, and for a folder that has one", async () => {
+Deno.test("p2p runs if the home folder, or a shared folder, has a comma in its name", async () => {
   await using p2p = await p2pHome();
   const home = join(p2p.home, "one, two");
   await Deno.mkdir(join(home, "a,,b"), { recursive: true });
@@ -265,7 +265,7 @@ Deno.test("p2p uninstall removes command and program, keeps identities, and with
   assertEquals(await home.left(), []);
 });
 
-Deno.test("p2p uninstall removes no command of another program, and no file of the person's own", async () => {
+Deno.test("p2p uninstall removes no command of another program, and no file of the user", async () => {
   await using other = await installedHome("#!/bin/sh\necho another\n");
   const refused = await other.run();
   assertEquals(refused.code, 8);
@@ -278,7 +278,7 @@ Deno.test("p2p uninstall removes no command of another program, and no file of t
   assertEquals(await namesIn(data), ["notes.txt"]);
 });
 
-Deno.test("p2p uninstall removes nothing while an installation is under way", async () => {
+Deno.test("p2p uninstall removes nothing during an installation", async () => {
   await using home = await installedHome(shimText("/app", "1"));
   const data = join(home.path, ".local/share/relay-p2p");
   {

@@ -380,7 +380,7 @@ for (const [typed, given, command] of ROWS) {
   const line = isKept
     ? command.replace(".ts ", `.ts --known-relays ${KNOWN} `)
     : command;
-  Deno.test(`p2p ${typed} gets no permission but ${flags.join(" ")}`, async () => {
+  Deno.test(`p2p ${typed} gets only the permissions ${flags.join(" ")}`, async () => {
     using _ = withVariables({});
     const words = typed === "" ? [] : typed.split(" ");
     const { script, flags: found, args } = await planOf(

@@ -26,7 +26,7 @@ async function freshHome() {
   };
 }
 
-Deno.test("p2p use remembers a relay with the id that it proves, for its owner alone", async () => {
+Deno.test("p2p use remembers a relay with its proven id, in a file only for its owner", async () => {
   await using relay = await relayHere();
   await using home = await freshHome();
   const forms = [
@@ -49,7 +49,7 @@ Deno.test("p2p use remembers a relay with the id that it proves, for its owner a
   assertEquals((await home.use([])).text, `relay ${relay.address}\n`);
 });
 
-Deno.test("p2p use --forget forgets, and without a relay it says so", async () => {
+Deno.test("p2p use --forget forgets the relay, and reports if there is none", async () => {
   await using relay = await relayHere();
   await using home = await freshHome();
   await home.use([relay.address]);
@@ -59,7 +59,7 @@ Deno.test("p2p use --forget forgets, and without a relay it says so", async () =
   assertEquals([second.code, second.stderr], [0, ["no relay was remembered"]]);
 });
 
-Deno.test("p2p use refuses another relay at the same place, and takes it by its address", async () => {
+Deno.test("p2p use refuses a different relay at the same address, unless its id is given", async () => {
   await using home = await freshHome();
   const first = await relayHere();
   const port = Number(first.port);
@@ -127,7 +127,7 @@ Deno.test("p2p use remembers where the tokens of a private relay are, one for ea
   );
 });
 
-Deno.test("p2p use takes several relays in place of those before, adds one, and forgets one", async () => {
+Deno.test("p2p use replaces several relays, adds one, and forgets one", async () => {
   await using one = await relayHere();
   await using two = await relayHere();
   await using three = await relayHere();

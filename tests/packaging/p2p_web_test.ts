@@ -54,7 +54,7 @@ testWith(
   },
 );
 
-Deno.test("web serves the page where no browser may be started, and says so", async () => {
+Deno.test("web serves the page if it may not start a browser, and reports that", async () => {
   await using relay = await relayHere();
   await using web = spawnRole("peer_client.ts", [relay.address, "web", "0"]);
   const [, url = ""] = await web.stderr.until(/^the gateway is at (\S+)$/);
@@ -64,7 +64,7 @@ Deno.test("web serves the page where no browser may be started, and says so", as
   assertEquals((await (await fetch(`${url}healthz`)).text()).trim(), "ok");
 });
 
-Deno.test("web takes no other program for a gateway, and says that its port is in use", async () => {
+Deno.test("web does not mistake another program for a gateway, and reports that the port is in use", async () => {
   await using relay = await relayHere();
   await using other = Deno.serve(
     { hostname: "127.0.0.1", port: 0, onListen: () => {} },

@@ -36,7 +36,7 @@ for (const name of UNITS) {
     },
   );
 
-  Deno.test(`${name} starts its program with options that there are`, async () => {
+  Deno.test(`${name} starts its program with existing options`, async () => {
     const unit = await readPackaging(`systemd/${name}`);
     const [, role = ""] = /relay-p2p-(\w+)\.service/.exec(name) ?? [];
     const script = role === "relay" ? "relay.ts" : "peer_node.ts";
@@ -59,7 +59,7 @@ for (const name of UNITS) {
   });
 }
 
-Deno.test("The container is of the Deno that CI has, and copies what the programs need", async () => {
+Deno.test("The container has the Deno version of CI, and copies the files that the programs need", async () => {
   const lines = (await readPackaging("Containerfile")).replaceAll(
     /\\\n\s*/g,
     "",
@@ -129,7 +129,7 @@ const USER_UNITS = {
 };
 
 for (const [name, { script, words }] of Object.entries(USER_UNITS)) {
-  Deno.test(`${name} starts p2p with options that there are, and stops what it becomes`, async () => {
+  Deno.test(`${name} starts p2p with existing options, and stops the process that p2p starts`, async () => {
     const unit = await readPackaging(`systemd/user/${name}`);
     const [program, ...typed] = valueIn(unit, "ExecStart").split(" ");
     assertEquals(program, "%h/.local/bin/p2p");

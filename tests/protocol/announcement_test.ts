@@ -52,7 +52,7 @@ Deno.test("Query and answer have the golden bytes, both ways", async () => {
   assert(text.includes(`port ${ANNOUNCE_PORT}`), "the port");
 });
 
-Deno.test("A query of 511 or 513 bytes is none, so no answer is longer than its query", () => {
+Deno.test("A query of 511 or 513 bytes is ignored, so no answer is longer than its query", () => {
   const query = encodeQuery(TOKEN);
   assertEquals(LIMITS.announceBytes, 512);
   assertEquals(decodeQuery(query.subarray(0, 511)), undefined);
@@ -110,7 +110,7 @@ Deno.test("An answer counts only with the token of the query, and with fields th
   }
 });
 
-Deno.test("Whatever is cut from a datagram or changed in it, nothing is thrown", () => {
+Deno.test("No cut or changed datagram makes the decoder throw", () => {
   const random = seededRandom(15);
   const query = encodeQuery(TOKEN);
   const answer = encodeAnswer(TOKEN, ANNOUNCEMENT);

@@ -103,7 +103,7 @@ Deno.test("Channel holds back no answer for one that takes time", async () => {
   far.close();
 });
 
-Deno.test("Channel says a refusal after the answers that it holds, and reports a failure once", async () => {
+Deno.test("Channel sends a refusal after the held answers, and reports a failure once", async () => {
   const [near, far] = memoryPair();
   const alice = new Channel(near, OPTIONS);
   const bob = new Channel(far, OPTIONS);

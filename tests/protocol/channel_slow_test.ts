@@ -74,7 +74,7 @@ Deno.test("Channel lets file bytes trickle, and ends them when they stop", async
   near.close();
 });
 
-Deno.test("Channel watches all pieces of a file with two timers, which go when they are there", async () => {
+Deno.test("Channel watches all pieces of a file with two timers, which end with the last piece", async () => {
   using time = new FakeTime();
   const [near, far] = memoryPair();
   const bob = new Channel(far, OPTIONS);
@@ -111,7 +111,7 @@ Deno.test("Channel watches all pieces of a file with two timers, which go when t
   far.close();
 });
 
-Deno.test("Channel gives a piece its whole time, also where the timer has run for the last one", async () => {
+Deno.test("Channel gives a piece its full time, even if the timer still runs for the last one", async () => {
   using time = new FakeTime();
   const [near, far] = memoryPair();
   const bob = new Channel(far, OPTIONS);
@@ -164,7 +164,7 @@ Deno.test("Channel ends a peer that does not read, by count and by bytes", async
   }
 });
 
-Deno.test("Channel lets a peer that has used up its burst send so many messages a second", async () => {
+Deno.test("Channel accepts messages at the limited rate from a peer that has used up its burst", async () => {
   using time = new FakeTime();
   const [near, far] = memoryPair();
   const alice = new Channel(near, { ...OPTIONS, limitsRate: true });
@@ -188,7 +188,7 @@ Deno.test("Channel lets a peer that has used up its burst send so many messages 
   for (const conn of [near, far]) conn.close();
 });
 
-Deno.test("Channel queues as many frames and bytes as it may for a peer that is slow", async () => {
+Deno.test("Channel queues frames and bytes for a slow peer, up to its limits", async () => {
   const bytes = encodeMessage(find(1)).length;
   for (
     // The first is being written, and queued no more.
@@ -215,7 +215,7 @@ Deno.test("Channel ends a peer that takes no byte for the stall time", async () 
   far.close();
 });
 
-Deno.test("Channel takes a peer that reads slowly for slow, not for stalled", async () => {
+Deno.test("Channel treats a slow reader as slow, not as stalled", async () => {
   using time = new FakeTime();
   const [near, far] = memoryPair({ capacityBytes: 16 * 1024 });
   const alice = new Channel(near, { ...OPTIONS, writeStallMs: 5_000 });

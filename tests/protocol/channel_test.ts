@@ -73,7 +73,7 @@ for (const kind of CONN_PAIRS) {
     assertEquals(await alice.receive(["find"]), null);
   });
 
-  Deno.test(`Channel ${kind.name}: a stream that ends inside a frame is no end`, async () => {
+  Deno.test(`Channel ${kind.name}: a stream that ends inside a frame is an error`, async () => {
     await using pair = await kind.open();
     const bob = new Channel(pair.accepted, OPTIONS);
     await writeAll(pair.dialled, encodeMessage(find(5)).subarray(0, 20));
@@ -137,7 +137,7 @@ for (
   });
 }
 
-Deno.test("Channel takes a control frame of 64 KiB once greeted, and none larger", async () => {
+Deno.test("Channel accepts a control frame of 64 KiB after hello, and none larger", async () => {
   const [near, far] = memoryPair({ capacityBytes: 1 << 20 });
   const bob = new Channel(far, OPTIONS);
   bob.openUp();
@@ -148,7 +148,7 @@ Deno.test("Channel takes a control frame of 64 KiB once greeted, and none larger
   far.close();
 });
 
-Deno.test("Channel holds data frames to their own limit, or to none at all", async () => {
+Deno.test("Channel limits data frames separately, or refuses all of them", async () => {
   for (const acceptsData of [true, false]) {
     const [near, far] = memoryPair({ capacityBytes: 1 << 20 });
     const bob = new Channel(far, { ...OPTIONS, acceptsData });
@@ -170,7 +170,7 @@ Deno.test("Channel holds data frames to their own limit, or to none at all", asy
 });
 
 for (const length of [0, 3, 4]) {
-  Deno.test(`Channel refuses a data frame of ${length} bytes: it holds none of a file`, async () => {
+  Deno.test(`Channel refuses a data frame of ${length} bytes, which has no file byte`, async () => {
     const [near, far] = memoryPair();
     const bob = new Channel(far, OPTIONS);
     bob.openUp();
@@ -202,7 +202,7 @@ Deno.test("Channel takes a data frame of one byte", async () => {
   far.close();
 });
 
-Deno.test("Channel sends bulk and messages that are asked for at once one after the other, none inside another", async () => {
+Deno.test("Channel sends bulk data and messages that are sent at once one after the other, never interleaved", async () => {
   const [near, far] = memoryPair({ capacityBytes: 1_000 });
   const alice = new Channel(near, OPTIONS);
   const bob = new Channel(far, OPTIONS);
@@ -231,7 +231,7 @@ Deno.test("Channel sends bulk and messages that are asked for at once one after 
   far.close();
 });
 
-Deno.test("Channel keeps nothing of bulk: sending it waits until the conn has taken all", async () => {
+Deno.test("Channel does not queue bulk data: sending waits until the conn has taken everything", async () => {
   const [near, far] = memoryPair({ capacityBytes: 1_000 });
   const alice = new Channel(near, OPTIONS);
   let isSent = false;
@@ -249,7 +249,7 @@ Deno.test("Channel keeps nothing of bulk: sending it waits until the conn has ta
   far.close();
 });
 
-Deno.test("Channel knows whether the next message is here, whole", async () => {
+Deno.test("Channel detects that the whole next message has arrived", async () => {
   const [near, far] = memoryPair();
   const bob = new Channel(far, OPTIONS);
   const frames = new Uint8Array([
@@ -281,7 +281,7 @@ Deno.test("Channel skips 64 unknown frames, and no more", async () => {
   far.close();
 });
 
-Deno.test("Channel holds a peer to its control rate, zero-length frames included", async () => {
+Deno.test("Channel limits the control rate of a peer, including empty frames", async () => {
   const [near, far] = memoryPair({ capacityBytes: 1 << 20 });
   const limits = limitsWith({ unknownFrameCount: 1e9 });
   const bob = new Channel(far, { ...OPTIONS, limits, limitsRate: true });
@@ -292,7 +292,7 @@ Deno.test("Channel holds a peer to its control rate, zero-length frames included
   far.close();
 });
 
-Deno.test("Channel does not count what it has offered, once for each offer", async () => {
+Deno.test("Channel does not count a message that it has offered to receive, once for each offer", async () => {
   const [near, far] = memoryPair({ capacityBytes: 1 << 20 });
   const limits = limitsWith({ controlBurstCount: 2, controlRatePerSecond: 0 });
   const bob = new Channel(far, { ...OPTIONS, limits, limitsRate: true });

@@ -35,7 +35,7 @@ Deno.test("A thousand channels that wait hold one timer, and each ends at its ow
   assertEquals(time.timerCount, 0);
 });
 
-Deno.test("Deadlines that were disposed of never come, and the last takes the timer with it", async () => {
+Deno.test("Deadlines that were disposed of never pass, and the last one removes the timer", async () => {
   using time = new FakeTime();
   const deadlines = new Deadlines();
   const came: string[] = [];
@@ -57,7 +57,7 @@ Deno.test("Deadlines that were disposed of never come, and the last takes the ti
   assertEquals(came, ["short", "second"]);
 });
 
-Deno.test("Deadlines set while others come are kept", async () => {
+Deno.test("Deadlines set while others pass are kept", async () => {
   using time = new FakeTime();
   const deadlines = new Deadlines();
   const came: number[] = [];

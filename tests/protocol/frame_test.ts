@@ -149,7 +149,7 @@ Deno.test("FrameReader accepts a frame exactly at the limit", async () => {
   assertEquals((await readAll(readerOf(frame, { limit: 4096 }))).length, 1);
 });
 
-Deno.test("FrameReader takes a cut at any byte for an error, never for an end", async () => {
+Deno.test("FrameReader treats a cut at any byte as an error, never as an end", async () => {
   const bytes = encodeFrame(1, Uint8Array.of(1, 2, 3));
   for (let length = 1; length < bytes.length; length++) {
     const error = await assertRejects(
@@ -197,7 +197,7 @@ Deno.test("FrameReader reads a large body straight into the caller's buffer", as
   assertEquals(sizes.length, 3, "the header, and one read for each part");
 });
 
-Deno.test("FrameReader is not to be misused", async () => {
+Deno.test("FrameReader throws if it is misused", async () => {
   const reader = readerOf(encodeFrame(1, new Uint8Array(4)));
   await reader.next();
   await assertRejects(() => reader.next(), TypeError, "4 bytes");
@@ -232,7 +232,7 @@ Deno.test("readFrame reads an empty body, and no frame where the peer ended befo
   assertEquals(await readFrame(far, 0), null);
 });
 
-Deno.test("readFrame takes a cut at any byte for an error, never for an end", async () => {
+Deno.test("readFrame treats a cut at any byte as an error, never as an end", async () => {
   const bytes = encodeFrame(1, Uint8Array.of(1, 2, 3));
   for (let length = 1; length < bytes.length; length++) {
     const [near, far] = memoryPair();

@@ -106,7 +106,7 @@ const GOOD_FOUND = {
   version: "v".repeat(32),
 };
 
-Deno.test("decodeMessage takes the message that the next ones are made from", () => {
+Deno.test("decodeMessage accepts the message from which the next cases are made", () => {
   const message = decode(frameOf(FOUND, JSON.stringify(GOOD_FOUND)));
   assertEquals(message, { kind: "found", ...GOOD_FOUND });
 });
@@ -298,7 +298,7 @@ for (const length of [0, 3, 4, 5, 35, 37, 67, 99]) {
   });
 }
 
-Deno.test("decodeMessage takes the hashes of pieces as they came, up to a frame full", () => {
+Deno.test("decodeMessage accepts up to a full frame of hashes of pieces, unchanged", () => {
   for (const count of [1, 2, 2_047]) {
     const hashes = randomBytes(32 * count, seededRandom(count));
     const request = 0xffff_ffff - count;
@@ -307,7 +307,7 @@ Deno.test("decodeMessage takes the hashes of pieces as they came, up to a frame 
   }
 });
 
-Deno.test("decodeMessage takes so many files in one request, and no more", () => {
+Deno.test("decodeMessage accepts batchFileCount files in one request, and no more", () => {
   const request = (count: number) => {
     const of = Array.from({ length: count }, () => "0".repeat(32));
     return encodeMessage({ kind: "readMany", request: 1, of });
@@ -319,7 +319,7 @@ Deno.test("decodeMessage takes so many files in one request, and no more", () =>
   }
 });
 
-Deno.test("decodeMessage takes so many runs of gained pieces, and no more", () => {
+Deno.test("decodeMessage accepts gainedRunCount runs of gained pieces, and no more", () => {
   const message = (count: number) => {
     const runs = Array.from({ length: count }, (_, at): [number, number] => [
       2 * at,
@@ -384,7 +384,7 @@ for (const time of ["1e300", "-1e300", "9007199254740992", "0.5", '"1"']) {
   });
 }
 
-Deno.test("decodeMessage ignores unknown fields, also hostile ones", () => {
+Deno.test("decodeMessage ignores unknown fields, even hostile ones", () => {
   const text = '{"request":1,"name":"a","__proto__":{"admin":true},' +
     '"constructor":{"x":1},"kind":"hello","name":"b"}';
   const message = decode(frameOf(0x40, text));
@@ -393,14 +393,14 @@ Deno.test("decodeMessage ignores unknown fields, also hostile ones", () => {
   assertEquals(({} as { admin?: boolean }).admin, undefined);
 });
 
-Deno.test("decodeMessage takes an unknown number for unknown", () => {
+Deno.test("decodeMessage reports an unknown number as unknown", () => {
   assertEquals(decode(frameOf(0xee, "anything")), {
     kind: "unknown",
     type: 0xee,
   });
 });
 
-Deno.test("decodeMessage refuses a message that must not come here", () => {
+Deno.test("decodeMessage refuses a message that must not travel in this direction", () => {
   const frame = encodeMessage({ kind: "list" });
   const error = assertThrows(
     () =>

@@ -219,7 +219,7 @@ for (
     ["with a number as a power", TEXT.replace('e":1,', 'e":1e0,')],
   ] as const
 ) {
-  Deno.test(`openRegistration refuses a record that is ${what}: there is one form of each`, async () => {
+  Deno.test(`openRegistration refuses a record that is ${what}, because each has only one form`, async () => {
     assertEquals((await openRegistration(await sign(TEXT))).kind, "opened");
     assertEquals(JSON.parse(text).sequence, 1, "it is JSON");
     assertEquals(
@@ -236,7 +236,7 @@ Deno.test("openRegistration takes every name in its canonical form", async () =>
   }
 });
 
-Deno.test("readRegistration does not look at the certificate of what was signed for another connection", async () => {
+Deno.test("readRegistration does not read the certificate of a record that was signed for another connection", async () => {
   const signed = { ...await sign(WIRE), certificate: "MIIB" };
   const { relay, nonce } = WIRE;
   const codeFor = (terms: { relay: string; nonce: string }) => {
@@ -312,7 +312,7 @@ Deno.test("A record with several addresses has these bytes", async () => {
 for (
   const text of ["[2001:DB8::7]:1", "[2001:db8:0::7]:1", "[::ffff:1.2.3.4]:1"]
 ) {
-  Deno.test(`A record with the address ${text} is refused: it has another form`, async () => {
+  Deno.test(`A record with the address ${text} is refused, because that is another form`, async () => {
     assertEquals(
       await refusalOf(await sign({ ...WIRE, addresses: [text] })),
       "bad_address, addresses.0: not in its canonical form",

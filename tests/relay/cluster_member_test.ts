@@ -173,7 +173,7 @@ Deno.test("An instance does not list an entry with another sequence than the nod
   assertEquals(relay.server.nodeCount, 0);
 });
 
-Deno.test("An instance keeps what others hold for clusterHoldMs more while the store is away, and lets it end afterwards", async () => {
+Deno.test("An instance keeps entries of others for clusterHoldMs more while the store is away, and lets them end afterwards", async () => {
   const store = new MemoryStore();
   await using relay = await startInstance(store, {
     limits: { clusterHoldMs: 1_000 },
@@ -195,7 +195,7 @@ Deno.test("An instance keeps what others hold for clusterHoldMs more while the s
   assertEquals(LIMITS.clusterHoldMs, 3_600_000);
 });
 
-Deno.test("An instance lets what others held end clusterHealMs after the return of the store", async () => {
+Deno.test("An instance lets entries of others end clusterHealMs after the return of the store", async () => {
   const store = new MemoryStore();
   await using relay = await startInstance(store, {
     limits: { clusterHealMs: 50 },

@@ -42,7 +42,7 @@ for (
     ["somebody, in the clear", null, null, "alive"],
   ] as const
 ) {
-  Deno.test(`DialBacks takes a node for ${outcome} where ${what} answers`, async () => {
+  Deno.test(`DialBacks reports a node as ${outcome} if ${what} answers`, async () => {
     const listener = await serve(there);
     const { address: endpoint } = listener;
     const found = dialBacks({ connectMs: 1_000 })
@@ -55,7 +55,7 @@ for (
   });
 }
 
-Deno.test("DialBacks releases a node that takes the connection and does not answer", async () => {
+Deno.test("DialBacks hangs up on a node that accepts the connection and does not answer", async () => {
   const silent = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   const { port } = silent.addr;
   const endpoint = { host: "127.0.0.1", port };
@@ -183,7 +183,7 @@ Deno.test(
   },
 );
 
-Deno.test("DialBacks says nothing of a node when the relay is leaving", async () => {
+Deno.test("DialBacks reports nothing about a node when the relay is closing", async () => {
   const silent = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   const endpoint = { host: "127.0.0.1", port: silent.addr.port };
   const leaving = new AbortController();

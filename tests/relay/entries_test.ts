@@ -7,7 +7,7 @@ import {
 } from "../../lib/protocol/signed_record.ts";
 
 for (const name of ["", "plain", 'a "quoted" \\ name', "büro \u{1f5a5}"]) {
-  Deno.test(`Entries gives back the record of a node named ${JSON.stringify(name)}, small meanwhile`, async () => {
+  Deno.test(`Entries returns the record of a node named ${JSON.stringify(name)}, and stores it in few bytes`, async () => {
     const entries = await Entries.of(await createIdentity());
     const identity = await createIdentity();
     const signed = await signRegistration({

@@ -72,7 +72,7 @@ testWith(
   },
 );
 
-Deno.test("An instance takes no holder that proves nothing, is over its limits or has left", async () => {
+Deno.test("An instance accepts no holder without proof, over its limits, or that has left", async () => {
   const store = new MemoryStore();
   await using a = await startInstance(store);
   await using writer = new Side(store, { secret: CLUSTER_SECRET });

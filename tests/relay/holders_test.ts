@@ -93,7 +93,7 @@ Deno.test("Holders never lists an expired client, swept or not", () => {
   assertEquals(holders.count, 0);
 });
 
-Deno.test("Holders holds all longer than their leases while the relay cannot hear of renewals", () => {
+Deno.test("Holders keeps all holders longer than their leases while the relay cannot learn of renewals", () => {
   const holders = newHolders();
   const one = enter(holders, entrant("1"));
   const two = enter(holders, entrant("2"));
@@ -131,7 +131,7 @@ Deno.test("Holders makes room for a client in the place of one that is only kept
   assertEquals(holders.count, 3);
 });
 
-Deno.test("Holders lets a newer connection of a key take its place, and the end of the older one takes nothing from it", () => {
+Deno.test("Holders replaces the connection of a key by a newer one, and the end of the older one changes nothing", () => {
   const holders = newHolders();
   const older = enter(holders, entrant("1"));
   holders.hold(older, ["a"], 0);
@@ -167,7 +167,7 @@ Deno.test("Holders takes 10,000 clients in all", () => {
   enter(holders, entrant("more"), 60_000);
 });
 
-Deno.test("Holders takes 64 contents of one client, and with more keeps those it has", () => {
+Deno.test("Holders accepts 64 contents of one client, and keeps those if more come", () => {
   const holders = newHolders();
   const one = enter(holders, entrant("1"));
   const contents = Array.from({ length: 65 }, (_, n) => `content ${n}`);
@@ -214,7 +214,7 @@ Deno.test("Holders lists 50 of many at random, each once", () => {
   assertEquals(holders.countOf("a"), 200);
 });
 
-Deno.test("Holders lets one address with 256 clients crowd out nobody elsewhere", () => {
+Deno.test("Holders of one address with 256 clients crowd out no other address", () => {
   const holders = newHolders();
   for (let n = 0; n < 256; n++) {
     const liar = enter(holders, entrant(`liar ${n}`, "203.0.113.9"));
@@ -245,7 +245,7 @@ Deno.test("Holders lists a client that cannot be dialled only to others at its o
   assertEquals(idsOf(holders, "a"), ["1"]);
 });
 
-Deno.test("Holders agrees with a list of who holds what, whatever happens in it", () => {
+Deno.test("Holders agrees with a simple list through any changes", () => {
   const holders = newHolders();
   const model = new Map<
     string,

@@ -139,7 +139,7 @@ class Teller implements AsyncDisposable {
   }
 }
 
-Deno.test("Clients that ask again and again learn at once what has changed", async () => {
+Deno.test("Clients that ask again and again see changes at once", async () => {
   await using relay = await startRelay();
   await using client = await openChannel(
     relay.server.address,

@@ -151,7 +151,7 @@ Deno.test("IndexedNodes lists all nodes where more than indexAnswerCount may hav
   assertEquals(nodes.mayHave([]).ids, undefined);
 });
 
-Deno.test("IndexedNodes drops an index that passes a cap, and leaves room for others", () => {
+Deno.test("IndexedNodes drops an index that exceeds a limit, and leaves room for others", () => {
   const nodes = nodesWith([[1]], {
     indexEntriesPerNodeCount: 3,
     indexEntryCount: 4,
@@ -234,7 +234,7 @@ Deno.test("Three addresses that fill the index keep no node elsewhere out of it,
   assert(nodes.stats.entries <= SMALL.indexEntryCount);
 });
 
-Deno.test("Nodes with equally large indexes at many addresses fill all of it, and none makes way for another", () => {
+Deno.test("Nodes with equally large indexes at many addresses fill the whole index, and none replaces another", () => {
   const nodes = new IndexedNodes({ ...LIMITS, ...SMALL });
   const outcomes = Array.from({ length: 26 }, (_, n) => {
     const id = String.fromCharCode(97 + n);
@@ -341,7 +341,7 @@ async function answerTo(
   }
 }
 
-Deno.test("A relay hangs up on unsorted, double, torn and too many fingerprints, and serves on", async () => {
+Deno.test("A relay hangs up on unsorted, double, cut and too many fingerprints, and serves others", async () => {
   await using relay = await startRelay();
   const many = Array.from(
     { length: LIMITS.indexMessageCount + 1 },

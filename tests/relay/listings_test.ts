@@ -67,7 +67,7 @@ function namesIn(frame: Uint8Array): string[] {
   return read(frame).nodes.map(({ record }) => JSON.parse(record).name);
 }
 
-Deno.test("Listings hand the same first page to all, for as long as it is true", async () => {
+Deno.test("Listings give all clients the same first page, as long as it is valid", async () => {
   const { registry, listings, attach } = setUp();
   await add(registry, "a", 0);
   const first = listings.page({}, 0);
@@ -98,7 +98,7 @@ Deno.test("Listings hand the same first page to all, for as long as it is true",
   assertEquals(namesIn(listings.page({}, 60_099).frame), []);
 });
 
-Deno.test("Listings begin elsewhere in a long listing every 100 ms", async () => {
+Deno.test("Listings start at another place of a long listing every 100 ms", async () => {
   const { registry, listings } = setUp({ listingPageCount: 1 });
   for (let n = 0; n < 20; n++) await add(registry, `${n}`, 0);
   const begins = new Set<string>();
@@ -130,7 +130,7 @@ Deno.test("Listings make a page for each peer that needs grants, and for each cu
   assertStrictEquals(listings.page({}, 0).frame, shared.frame);
 });
 
-Deno.test("Turns let others in between two requests of one address", async () => {
+Deno.test("Turns serve others between two requests of one address", async () => {
   const stop = new AbortController();
   const turns = new AddressTurns(LIMITS, stop.signal);
   const order: string[] = [];
@@ -148,7 +148,7 @@ Deno.test("Turns let others in between two requests of one address", async () =>
   stop.abort();
 });
 
-Deno.test("Turns hold back nobody whose address has not asked in the same round, and take no turn of the loop for it", async () => {
+Deno.test("Turns never delay an address that has not asked in the same round, and need no turn of the loop for it", async () => {
   const stop = new AbortController();
   const turns = new AddressTurns(LIMITS, stop.signal);
   for (let n = 0; n < 200; n++) {
@@ -161,7 +161,7 @@ Deno.test("Turns hold back nobody whose address has not asked in the same round,
   assertEquals(turns.next({ host: "192.0.2.7", port: 1 }), undefined);
 });
 
-Deno.test("Turns hold one address to its requests over all its connections, and nobody else", async () => {
+Deno.test("Turns limit the requests of one address over all its connections, and of no other", async () => {
   using time = new FakeTime();
   const stop = new AbortController();
   const limits = { requestRatePerSecond: 10, requestBurstCount: 2 };

@@ -40,7 +40,7 @@ Deno.test("NameIndex counts a fingerprint once, however often it is added or rem
   assertEquals([index.entriesOf(slot), found(index, 7)], [1, [slot]]);
 });
 
-Deno.test("NameIndex forgets a node at once, and gives nobody its fingerprints with its slot", () => {
+Deno.test("NameIndex forgets a node at once, and the next node in its slot gets none of its fingerprints", () => {
   const index = newIndex();
   const gone = index.open("a");
   for (let n = 0; n < 20_000; n++) index.add(n, gone);
@@ -55,7 +55,7 @@ Deno.test("NameIndex forgets a node at once, and gives nobody its fingerprints w
   assertLess(index.bytes, 10_000);
 });
 
-Deno.test("NameIndex refuses what passes the cap of a node, an address group or all, and works on", () => {
+Deno.test("NameIndex refuses fingerprints beyond the limit of a node, an address group or all, and continues", () => {
   const index = newIndex({
     indexEntriesPerNodeCount: 10,
     indexEntriesPerAddressCount: 15,
@@ -104,7 +104,7 @@ Deno.test("NameIndex finds all nodes of a fingerprint that fills many blocks", (
 });
 
 for (const seed of [1, 2, 3, 4]) {
-  Deno.test(`NameIndex answers like a naive index, whatever comes and goes: seed ${seed}`, () => {
+  Deno.test(`NameIndex answers like a naive index through any changes: seed ${seed}`, () => {
     const random = seededRandom(seed);
     const below = (most: number) => Math.floor(random() * most);
     const index = newIndex({ indexEntryCount: 60_000 });

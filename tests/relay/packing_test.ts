@@ -28,7 +28,7 @@ for (
   });
 }
 
-Deno.test("Packing gives back whatever is mixed from the sample and noise", () => {
+Deno.test("Packing gives back any mixture of the sample and noise", () => {
   const random = seededRandom(11);
   const below = (most: number) => Math.floor(random() * most);
   const noise = () => String.fromCharCode(...randomBytes(below(400), random));
@@ -48,7 +48,7 @@ Deno.test("Packing gives back whatever is mixed from the sample and noise", () =
   }
 });
 
-Deno.test("Packing keeps of a text only what differs", () => {
+Deno.test("Packing stores only the differences of a text", () => {
   const packing = new Packing(["0123456789abcdef"]);
   assertEquals(packing.pack(["0123456789abcdef"]), "\x10\0\0\0");
   assertEquals(packing.pack(["0123XY6789abcdef"]), "\x04\x02XY\x0a\0\0\0");

@@ -3,7 +3,7 @@ import type { Registry } from "../../lib/relay/registry.ts";
 import { seededRandom } from "../_random.ts";
 import { newRegistry, node, WHOLE } from "./_registry.ts";
 
-Deno.test("Registry lists what fits one page in the order of registration", () => {
+Deno.test("Registry lists nodes that fit one page in the order of registration", () => {
   const { registry } = newRegistry();
   const names = Array.from({ length: 50 }, (_, n) => `n${n}`);
   for (const name of names) registry.register(node(name, { entry: name }), 0);
@@ -46,7 +46,7 @@ for (const count of [1_001, 1_024, 2_310, 4_096]) {
   });
 }
 
-Deno.test("Registry holds a page to its bytes and to its count", () => {
+Deno.test("Registry limits a page by bytes and by count", () => {
   const { registry } = newRegistry({ listingPageCount: 10 });
   for (let n = 0; n < 100; n++) {
     registry.register(node(`n${n}`, { entry: "x".repeat(100) }), 0);
@@ -83,7 +83,7 @@ Deno.test("Registry counts a page by the bytes listed, not by those kept", () =>
   );
 });
 
-Deno.test("Registry tells until when a page is true, and counts what changes it", () => {
+Deno.test("Registry reports until when a page is valid, and counts its changes", () => {
   const { registry } = newRegistry();
   registry.register(node("a"), 0);
   registry.register(node("b"), 10_000);
@@ -126,7 +126,7 @@ for (
   });
 }
 
-Deno.test("Registry leaves nobody out, and no page empty, when nodes leave meanwhile", () => {
+Deno.test("Registry omits no node, and makes no empty page, when nodes leave meanwhile", () => {
   const random = seededRandom(3);
   const odd = [1, 2_999, 1_499, 1_501, 1_000, 1_001]; // strides and their steps
   for (let round = 0; round < 60; round++) {
@@ -156,7 +156,7 @@ Deno.test("Registry leaves nobody out, and no page empty, when nodes leave meanw
   }
 });
 
-Deno.test("Registry looks at no empty place, whatever the cursor says", () => {
+Deno.test("Registry skips empty places for any cursor", () => {
   const { registry } = newRegistry({ nodeCount: 1_000_000 });
   registry.register(node("a"), 0);
   const cursor = "1.1.1000000.0";

@@ -58,7 +58,7 @@ for (const sequence of [0, 1]) {
   });
 }
 
-Deno.test("Registry sweeps 1,000 leases in a call, and shows none that wait for it", () => {
+Deno.test("Registry sweeps 1,000 leases in a call, and never lists those that wait for it", () => {
   const { registry, expired } = newRegistry();
   const count = 2 * LIMITS.sweepCount + 500;
   for (let n = 0; n < count; n++) registry.register(node(`n${n}`), 0);
@@ -70,7 +70,7 @@ Deno.test("Registry sweeps 1,000 leases in a call, and shows none that wait for 
   assertEquals(new Set(expired).size, count);
 });
 
-Deno.test("Registry knows no lease that waits to be swept", () => {
+Deno.test("Registry finds no lease that waits to be swept", () => {
   const { registry, expired } = newRegistry({ sweepCount: 1 });
   const ids = ["first", "found", "withdrawn", "dropped", "new", "last", "end"];
   for (const id of ids) registry.register(node(id), 0);
@@ -88,7 +88,7 @@ Deno.test("Registry knows no lease that waits to be swept", () => {
   assertEquals(entries(registry, LEASE_MS), ['{"of":"dropped"}']);
 });
 
-Deno.test("Registry lists what is alive among leases that wait to be swept", () => {
+Deno.test("Registry lists live nodes among leases that wait to be swept", () => {
   const { registry } = newRegistry({ sweepCount: 1, listingPageCount: 30 });
   for (let n = 0; n < 50; n++) registry.register(node(`old${n}`), 0);
   for (let n = 0; n < 20; n++) registry.register(node(`new${n}`), LEASE_MS - 1);
@@ -98,7 +98,7 @@ Deno.test("Registry lists what is alive among leases that wait to be swept", () 
   assertEquals(page.cursor, undefined);
 });
 
-Deno.test("Registry drops nothing whose lease is over", () => {
+Deno.test("Registry does not drop a node whose lease is over", () => {
   const { registry, expired } = newRegistry();
   registry.register(node("a"), 0);
   const seen = { id: "a", sequence: 1, renewedAt: 0 };
@@ -207,7 +207,7 @@ Deno.test("Registry counts renewals and registrations of a node together", () =>
 });
 
 for (const leave of ["withdraw", "drop"] as const) {
-  Deno.test(`Registry lists an id again after ${leave}, as a new one, unless it repeats itself`, () => {
+  Deno.test(`Registry lists an id again after ${leave}, as a new node, unless it repeats a sequence`, () => {
     const { registry } = newRegistry();
     const at = (sequence: number) => node("a", { sequence });
     registry.register(at(5), 0);
@@ -234,7 +234,7 @@ Deno.test("Registry refuses a registration that arrives after its withdrawal", (
   });
 });
 
-Deno.test("Registry says beforehand why it would refuse, and changes nothing", () => {
+Deno.test("Registry reports in advance why it would refuse, and changes nothing", () => {
   const { registry } = newRegistry({ nodeCount: 1 });
   registry.register(node("a", { sequence: 5 }), 0);
   for (let n = 0; n < 9; n++) {
@@ -249,7 +249,7 @@ Deno.test("Registry says beforehand why it would refuse, and changes nothing", (
   assertEquals(registry.refusalOf(node("b"), LEASE_MS), undefined, "a ended");
 });
 
-Deno.test("Registry renews when full, and refuses who is new", () => {
+Deno.test("Registry renews when full, and refuses new nodes", () => {
   const { registry } = newRegistry({ nodeCount: 2 });
   registry.register(node("a"), 0);
   registry.register(node("b"), 0);
@@ -265,7 +265,7 @@ Deno.test("Registry renews when full, and refuses who is new", () => {
   assertEquals(registry.register(node("c"), 3).kind, "granted");
 });
 
-Deno.test("Registry takes 32 nodes from one address, and others from others", () => {
+Deno.test("Registry accepts 32 nodes from one address, and more from other addresses", () => {
   const { registry } = newRegistry();
   const outcomes = Array.from(
     { length: 1_000 },
@@ -353,7 +353,7 @@ Deno.test("Registry lengthens leases when it is busy, within bounds", () => {
   assertEquals(registry.terms(), { renewSeconds: 300, leaseSeconds: 900 });
 });
 
-Deno.test("Registry never dictates a lease longer than its limit", () => {
+Deno.test("Registry never sets a lease longer than its limit", () => {
   const { registry } = newRegistry({ leaseMaxSeconds: 300 });
   for (let n = 0; n < 30_000; n++) registry.register(node(`n${n}`), 0);
   assertEquals(registry.terms(), { renewSeconds: 100, leaseSeconds: 300 });

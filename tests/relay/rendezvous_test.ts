@@ -125,7 +125,7 @@ Deno.test("Rendezvous opens 64 tunnels to one node, until one of them ends", () 
   );
 });
 
-Deno.test("Rendezvous leaves a node to others, however often one address asks for it", () => {
+Deno.test("Rendezvous keeps a node usable for others, however often one address asks for it", () => {
   const rendezvous = pairing();
   for (let n = 0; n < 100; n++) ask(rendezvous, `${n}`, { source: "greedy" });
   open(rendezvous, "of another", { source: "another" });
@@ -148,7 +148,7 @@ Deno.test("Rendezvous opens 16 tunnels for one address, and any number where man
   }
 });
 
-Deno.test("Rendezvous opens 1,000 tunnels, and what ends makes room", () => {
+Deno.test("Rendezvous opens 1,000 tunnels, and an ended one makes room", () => {
   const rendezvous = pairing();
   const one = (n: number) => ({ node: `node ${n}`, source: `source ${n}` });
   for (let n = 0; n < 1_000; n++) open(rendezvous, `${n}`, one(n));

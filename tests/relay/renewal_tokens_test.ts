@@ -72,7 +72,7 @@ Deno.test("RenewalTokens refuses tokens of another relay, and its own ones under
   assertEquals(tokens.isValid(tokens.issue(NODE, HERE), NODE, HERE), true);
 });
 
-Deno.test("RenewalTokens refuses whatever differs from the token, in any bit", () => {
+Deno.test("RenewalTokens refuses a token that differs in any bit", () => {
   const tokens = newTokens();
   const token = tokens.issue(NODE, HERE);
   const bytes = Uint8Array.fromBase64(token, { alphabet: "base64url" });

@@ -204,7 +204,7 @@ async function listedRecord(relay: TestRelay): Promise<string | undefined> {
   return (await channel.receive(["nodes"]))?.nodes[0]?.record;
 }
 
-Deno.test("A relay with a new secret takes no token of before", async () => {
+Deno.test("A relay with a new secret refuses earlier tokens", async () => {
   const limits = { renewSeconds: 1, leaseSeconds: 60, reregisterCount: 100 };
   await using relay = await startPrivate({ limits });
   await using node = await startMember(relay, {}, {

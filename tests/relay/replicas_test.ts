@@ -108,7 +108,7 @@ Deno.test("Replicas ends the lease of a node that left elsewhere, and no newer o
   assertEquals(registry.replicas.merge(replica("a", 3), 2), "taken");
 });
 
-Deno.test("Replicas remembers who left for as long as a lease may last, once it expects what comes late", () => {
+Deno.test("Replicas remembers nodes that left for as long as a lease may last, when late messages are possible", () => {
   const { registry } = newRegistry();
   registry.replicas.expectLate();
   registry.register(node("a", 2), 0);
@@ -130,7 +130,7 @@ Deno.test("Replicas takes no lease that is over, or longer than the longest", ()
   assertEquals(listed(registry, most).length, 0);
 });
 
-Deno.test("Replicas takes no more nodes than there may be", () => {
+Deno.test("Replicas accepts at most nodeCount nodes", () => {
   const { registry } = newRegistry({ nodeCount: 2 });
   registry.register(node("a"), 0);
   assertEquals(registry.replicas.merge(replica("b"), 0), "taken");
@@ -138,7 +138,7 @@ Deno.test("Replicas takes no more nodes than there may be", () => {
   assertEquals(registry.replicas.merge(replica("b", 2), 0), "taken");
 });
 
-Deno.test("Replicas holds all leases longer, its own as well, because their nodes may have moved", () => {
+Deno.test("Replicas keeps all leases longer, including its own, because their nodes may have moved", () => {
   const { registry, expired } = newRegistry();
   const heldMs = 10 * 1_000 * LIMITS.leaseSeconds;
   registry.register(node("own"), 0);
@@ -153,7 +153,7 @@ Deno.test("Replicas holds all leases longer, its own as well, because their node
   assertEquals(expired, ["a of b", "b of b"]);
 });
 
-Deno.test("Replicas ends held leases whose own time is over once it holds them no longer", () => {
+Deno.test("Replicas ends expired leases when it no longer keeps them longer", () => {
   const { registry, expired } = newRegistry();
   registry.replicas.merge(replica("a"), 0);
   registry.replicas.merge(replica("left"), 0);
@@ -261,7 +261,7 @@ Deno.test("A registry agrees with a list of leases, whatever is held, renewed an
   }
 });
 
-Deno.test("Replicas tells of attachments elsewhere as changes of the list", () => {
+Deno.test("Replicas reports attachments elsewhere as changes of the list", () => {
   const { registry } = newRegistry();
   registry.replicas.merge(replica("a"), 0);
   const before = registry.changes(1);

@@ -43,7 +43,7 @@ Deno.test("A relay drops a reported node that does not answer", async () => {
   assertEquals([left.id, left.how], [alice.id, "found_dead"]);
 });
 
-Deno.test("A relay drops a reported node in whose place another peer answers", async () => {
+Deno.test("A relay drops a reported node if another peer answers at its address", async () => {
   await using relay = await startRelay();
   await using node = await startNode(relay, {}, { identity: bob });
   const { port } = node.server.address;
@@ -123,7 +123,7 @@ Deno.test("A relay releases its signal when it closes", async () => {
 });
 
 for (const plaintext of [false, true]) {
-  Deno.test(`A relay told to stop while it starts${plaintext ? " in the clear" : ""} does not start`, async () => {
+  Deno.test(`A relay that is stopped while it starts${plaintext ? " in the clear" : ""} does not start`, async () => {
     const stop = new AbortController();
     const starting = serveRelay({
       host: "127.0.0.1",
@@ -166,14 +166,14 @@ Deno.test("A relay's address names the loopback host when it binds all of them",
   );
 });
 
-Deno.test("Relay events hold names as they came: showing them is for others", async () => {
+Deno.test("Relay events contain unchanged names; their reader must escape them", async () => {
   await using relay = await startRelay();
   await using _node = await startNode(relay, {}, { name: "al\u202epha" });
   const registered = await relay.log.until("node_registered");
   assertEquals(registered.name, "al\u202epha");
 });
 
-Deno.test("A relay that has run before tells for half a minute since when, and a new one does not", async () => {
+Deno.test("A restarted relay reports for half a minute since when it runs, and a new one does not", async () => {
   await using fresh = await startRelay();
   const new_ = await greeted(fresh, "client");
   assertEquals(new_.hello.uptime, undefined);
@@ -194,7 +194,7 @@ Deno.test("A relay that has run before tells for half a minute since when, and a
   await late.channel.close();
 });
 
-Deno.test("A relay keeps the connections of so many nodes, and tells the others to come again", async () => {
+Deno.test("A relay keeps the connections of stayingNodeCount nodes, and tells the others to come again", async () => {
   await using relay = await startRelay({ limits: { stayingNodeCount: 1 } });
   const stays = async (identity: Identity) => {
     const { channel, hello } = await greeted(relay, "node");

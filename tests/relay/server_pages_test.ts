@@ -38,7 +38,7 @@ Deno.test("A relay pages through more nodes than one frame takes", async () => {
 });
 
 Deno.test(
-  "A relay takes any number of nodes through a proxy beside it, and few from elsewhere",
+  "A relay accepts any number of nodes through a local proxy, and few from other addresses",
   onLinux,
   async () => {
     await using relay = await startRelay({
@@ -70,7 +70,7 @@ Deno.test("A relay sweeps leases that end at once in many turns", async () => {
   assertEquals((await list(relay)).count, 0);
 });
 
-Deno.test("A relay's pages stay within a frame, whatever the nodes are called", async () => {
+Deno.test("A relay's pages stay within a frame for any names of nodes", async () => {
   await using relay = await startRelay({
     limits: { nodesPerAddressCount: 100 },
   });

@@ -144,7 +144,7 @@ Deno.test("A relay marks the addresses at which it saw the node, and takes few o
   );
 });
 
-Deno.test("A relay bounds what a node takes on a page, whatever it is when it is sent", async () => {
+Deno.test("A relay limits the size of a node's entry on a page, not the size that was sent", async () => {
   await using relay = await startRelay();
   const name = "\u{1f5a5}".repeat(64); // 256 bytes as sent, 768 as listed
   const host = (n: number) => `${"h".repeat(63)}.${"h".repeat(60)}.${n}a`;
@@ -296,7 +296,7 @@ Deno.test(
   },
 );
 
-Deno.test("A relay refuses a withdrawal dressed as a registration, and the reverse", async () => {
+Deno.test("A relay refuses a record for withdrawal as a registration, and the reverse", async () => {
   await using relay = await startRelay();
   for (const kind of ["register", "withdraw"] as const) {
     const { channel, hello } = await greeted(relay, "node");

@@ -223,7 +223,7 @@ for (const kind of KINDS) {
   });
 }
 
-Deno.test("A splice takes the parting words of TLS to one that is gone for no failure", async () => {
+Deno.test("A splice does not count the closing bytes of TLS to a gone peer as a failure", async () => {
   for (const [length, how] of [[64, "completed"], [65, "abandoned"]] as const) {
     const [alice, left] = memoryPair();
     const [bob, right] = memoryPair();
@@ -269,7 +269,7 @@ for (
   });
 }
 
-Deno.test("A splice in which a byte moves now and then, either way, is not idle", async () => {
+Deno.test("A splice with an occasional byte in either direction is not idle", async () => {
   using time = new FakeTime();
   const [alice, left] = memoryPair();
   const [bob, right] = memoryPair();
@@ -286,7 +286,7 @@ Deno.test("A splice in which a byte moves now and then, either way, is not idle"
   assertEquals(outcome?.how, "completed");
 });
 
-Deno.test("row 83: a splice holds 64 KiB for a reader that stops, and then holds its sender back", async () => {
+Deno.test("row 83: a splice buffers 64 KiB for a reader that stops, and then delays its sender", async () => {
   const capacityBytes = 10_000; // of each leg
   const [alice, left] = memoryPair({ capacityBytes });
   const [bob, right] = memoryPair({ capacityBytes });

@@ -26,7 +26,7 @@ import {
   untilEnd,
 } from "./_tunnels.ts";
 
-Deno.test("Tunnels ping the nodes that are attached every 20 s, and none where there is none", async () => {
+Deno.test("Tunnels ping attached nodes every 20 s, and have no timer without attached nodes", async () => {
   using time = new FakeTime();
   const { tunnels } = tunnelsBySelf();
   const heard: Record<string, number> = { a: 0, b: 0 };
@@ -156,7 +156,7 @@ async function connectFrom(localAddress: string, port: number) {
   return { closed, [Symbol.dispose]: () => void socket.destroy() };
 }
 
-Deno.test("A relay that closes tells the ends that wait, lets what runs end, and counts every ending", async () => {
+Deno.test("A relay that closes tells waiting ends, lets running tunnels end, and counts every ending", async () => {
   const relay = await startRelay();
   const node = await attachNode(relay, alice);
   using running = await joinTunnel(relay, node);
@@ -180,7 +180,7 @@ Deno.test("A relay that closes tells the ends that wait, lets what runs end, and
   assertEquals(relay.server.tunnelCount, 0);
 });
 
-Deno.test("A relay that closes ends what has not ended after a while as failed", async () => {
+Deno.test("A relay that closes ends the remaining tunnels as failed after tunnelDrainMs", async () => {
   const relay = await startRelay({ limits: { tunnelDrainMs: 50 } });
   const node = await attachNode(relay, alice);
   using tunnel = await joinTunnel(relay, node);

@@ -73,7 +73,7 @@ Deno.test("row 81: where the node never joins, the client is told peer_did_not_j
   assertEquals(await answerTo(late), "unknown_key");
 });
 
-Deno.test("row 81: a tunnel to which nobody comes is expired as well", async () => {
+Deno.test("row 81: a tunnel that nobody joins is expired too", async () => {
   await using relay = await startRelay({
     limits: { ...OFTEN, tunnelJoinMs: 50 },
   });
@@ -84,7 +84,7 @@ Deno.test("row 81: a tunnel to which nobody comes is expired as well", async () 
 });
 
 for (const entrance of ["tunnel", "own"] as const) {
-  Deno.test(`row 84: keys by the ${entrance} port that are wrong, used twice or of others harm no honest pair`, async () => {
+  Deno.test(`row 84: wrong, reused and foreign keys at the ${entrance} port harm no honest pair`, async () => {
     await using relay = await startRelay();
     await using node = await attachNode(relay, alice);
     await using other = await attachNode(relay, bob);
@@ -115,7 +115,7 @@ for (const entrance of ["tunnel", "own"] as const) {
   });
 }
 
-Deno.test("row 84: the client's key shown twice makes no pair: it is good for one side", async () => {
+Deno.test("row 84: the client's key shown twice makes no pair, because it is valid for one side", async () => {
   await using relay = await startRelay();
   await using node = await attachNode(relay, alice);
   const keys = await openTunnel(relay, node);
@@ -201,7 +201,7 @@ Deno.test("A tunnel whose waiting end leaves is abandoned at once, and makes roo
   }
 });
 
-Deno.test("An end that speaks before the other has come loses nothing of it", async () => {
+Deno.test("An end that sends bytes before the other has come loses none of them", async () => {
   await using relay = await startRelay();
   await using node = await attachNode(relay, alice);
   for (const entrance of ["tunnel", "own"] as const) {
@@ -221,7 +221,7 @@ Deno.test("An end that speaks before the other has come loses nothing of it", as
   }
 });
 
-Deno.test("A tunnel that one end breaks off is abandoned, and the other end hears of it", async () => {
+Deno.test("A tunnel that one end breaks off is abandoned, and the other end is told", async () => {
   await using relay = await startRelay();
   await using node = await attachNode(relay, alice);
   using tunnel = await joinTunnel(relay, node);

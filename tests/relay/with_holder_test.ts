@@ -176,7 +176,7 @@ async function door(host: string, identity: Identity) {
   };
 }
 
-Deno.test("A relay lists a holder that it can dial to all who ask for the content, and withdraws it with its connection", async () => {
+Deno.test("A relay lists a holder that it can dial to all clients that ask for the content, until its connection ends", async () => {
   await using relay = await startRelay({ limits: SLOW });
   await using asker = await clientOf(relay, "127.0.0.3");
   assertEquals(await listFor(relay, asker), {
@@ -203,7 +203,7 @@ Deno.test("A relay lists a holder that it can dial to all who ask for the conten
   assertEquals((await listFor(relay, asker)).holders, []);
 });
 
-Deno.test("A relay dials a holder only where it saw it come from: no holder sends it to somebody else", async () => {
+Deno.test("A relay dials a holder only at the address from which it came, so no holder can make it dial others", async () => {
   await using relay = await startRelay();
   await using victim = await door("127.0.0.9", IDENTITIES[1]!);
   await using liar = await holderOf(relay, "127.0.0.2", {
@@ -217,7 +217,7 @@ Deno.test("A relay dials a holder only where it saw it come from: no holder send
   assertEquals(victim.knocks, 0);
 });
 
-Deno.test("A holder that cannot be dialled is listed to clients at its own address alone, and sends no others anywhere", async () => {
+Deno.test("A holder that cannot be dialled is listed only to clients at its own address", async () => {
   await using relay = await startRelay();
   const elsewhere = { host: "192.168.7.7", port: 4_000 };
   await using holder = await holderOf(relay, "127.0.0.2", {
@@ -277,7 +277,7 @@ Deno.test("A relay refuses a record that was signed for another connection, purp
   assertEquals(relay.server.stats().holderCount, 1);
 });
 
-Deno.test("A node cannot be registered with a holder's record, and a holder is no node", async () => {
+Deno.test("A node cannot register with a holder's record, and a holder is not listed as a node", async () => {
   await using relay = await startRelay();
   const { channel, nonce } = await greetedBy(relay, "node", "127.0.0.2");
   await using _channel = channel;
@@ -294,7 +294,7 @@ Deno.test("A node cannot be registered with a holder's record, and a holder is n
   assertEquals(relay.server.nodeCount, 0);
 });
 
-Deno.test("A client that says what it holds must have entered", async () => {
+Deno.test("A client must enter before it can report what it holds", async () => {
   await using relay = await startRelay();
   await using client = await clientOf(relay, "127.0.0.2");
   await client.channel.send({ kind: "hold", contents: [] });
@@ -302,7 +302,7 @@ Deno.test("A client that says what it holds must have entered", async () => {
   assertEquals(said?.code, "wrong_phase");
 });
 
-Deno.test("A client that says it holds 10,000 contents holds 64 of them", async () => {
+Deno.test("A client that reports 10,000 contents is listed with 64 of them", async () => {
   await using relay = await startRelay();
   await using greedy = await holderOf(relay, "127.0.0.2");
   const contents = (from: number, count: number) =>
@@ -320,7 +320,7 @@ Deno.test("A client that says it holds 10,000 contents holds 64 of them", async 
   assertEquals(said?.code, "bad_message");
 });
 
-Deno.test("A relay holds one address to its holders, and has room for those of others", async () => {
+Deno.test("A relay limits the holders of one address, and has room for others", async () => {
   await using relay = await startRelay({
     limits: { ...SLOW, holdersPerAddressCount: 2, holdersAnswerCount: 3 },
   });
@@ -365,7 +365,7 @@ Deno.test("Questions for holders wait for their turn, ten listed holders like on
   await third.catch(() => {});
 });
 
-Deno.test("Fingerprints of a content differ between relays, and say nothing to somebody who guesses another", async () => {
+Deno.test("Fingerprints of a content differ between relays, and do not confirm a wrong guess", async () => {
   await using relay = await startRelay();
   await using _holder = await holderOf(relay, "127.0.0.2");
   await using guesser = await clientOf(relay, "127.0.0.3");

@@ -87,7 +87,7 @@ function withoutWatching(): Disposable {
   return { [Symbol.dispose]: () => void (Deno.watchFs = watchFs) };
 }
 
-Deno.test("Share has a file that appears during the first scan", async () => {
+Deno.test("Share finds a file that appears during the first scan", async () => {
   await using folder = await tempShare({ "1": "" });
   using _hook = afterReading(folder.path, () => {
     Deno.writeTextFileSync(join(folder.path, "late"), "late");
@@ -96,7 +96,7 @@ Deno.test("Share has a file that appears during the first scan", async () => {
   await setup.until("both", () => namesOf(setup.share) === "1 late");
 });
 
-Deno.test("Share has a file that appears during a later scan", async () => {
+Deno.test("Share finds a file that appears during a later scan", async () => {
   await using folder = await tempShare({ "1": "" });
   await using setup = await followed(folder.path, {
     rescanWatchedMs: 0,
@@ -150,7 +150,7 @@ const REPLACEMENTS: Readonly<
 
 for (const isWatched of [true, false]) {
   for (const [how, { replace, wanted }] of Object.entries(REPLACEMENTS)) {
-    Deno.test(`Share has what is there, and what comes later, when its folder was ${how} (watched: ${isWatched})`, async () => {
+    Deno.test(`Share finds existing and later files after its folder was ${how} (watched: ${isWatched})`, async () => {
       await using folder = await tempShare({ "s/old": "old" });
       const root = join(folder.path, "s");
       using _unwatched = isWatched ? undefined : withoutWatching();
@@ -168,7 +168,7 @@ for (const isWatched of [true, false]) {
 }
 
 for (const isWatched of [true, false]) {
-  Deno.test(`Share tells that its folder is gone, and that it is back (watched: ${isWatched})`, async () => {
+  Deno.test(`Share reports that its folder is gone, and that it is back (watched: ${isWatched})`, async () => {
     await using folder = await tempShare({ "s/1": "one", "s/2": "two" });
     const root = join(folder.path, "s");
     using _unwatched = isWatched ? undefined : withoutWatching();
@@ -202,7 +202,7 @@ for (const isWatched of [true, false]) {
   });
 }
 
-Deno.test("Share tells that it cannot be watched, and is scanned instead", async () => {
+Deno.test("Share reports that it cannot be watched, and is scanned instead", async () => {
   await using folder = await tempShare({ "1": "" });
   using _unwatched = withoutWatching();
   await using setup = await followed(folder.path, { rescanPauseMs: 0 });
@@ -216,7 +216,7 @@ Deno.test("Share tells that it cannot be watched, and is scanned instead", async
   await setup.until("both", () => namesOf(setup.share) === "1 2");
 });
 
-Deno.test("Share that is watched is not scanned for names that are not there", async () => {
+Deno.test("A watched Share is not scanned for unknown names", async () => {
   await using folder = await tempShare({ "1": "" });
   await using setup = await followed(folder.path);
   using reading = countReading(folder.path);
@@ -224,7 +224,7 @@ Deno.test("Share that is watched is not scanned for names that are not there", a
   assertEquals(reading.count, 0);
 });
 
-Deno.test("Share that is watched is scanned once in rescanWatchedMs for a name that the disk may spell in another way", async () => {
+Deno.test("A watched Share is scanned once in rescanWatchedMs for a name that the disk may spell differently", async () => {
   await using folder = await tempShare({ "1": "" });
   await using setup = await followed(folder.path, { rescanPercent: 100 });
   using reading = countReading(folder.path);
@@ -242,7 +242,7 @@ Deno.test("Share that is watched is scanned once in rescanWatchedMs for a name t
   }
 });
 
-Deno.test("Share is scanned in 5 % of the time at most, however long that takes", async () => {
+Deno.test("Share spends at most 5 % of the time on scans, however long one takes", async () => {
   await using folder = await tempShare({ "1": "" });
   const { now } = performance;
   let time = now.call(performance);
@@ -263,7 +263,7 @@ Deno.test("Share is scanned in 5 % of the time at most, however long that takes"
   }
 });
 
-Deno.test("Share hears of a folder that is moved in and out, again and again", async () => {
+Deno.test("Share notices a folder that is moved in and out again and again", async () => {
   const files = Object.fromEntries(
     Array.from({ length: 300 }, (_, n) => [`out/${n % 7}/${n}`, "x"]),
   );
@@ -279,7 +279,7 @@ Deno.test("Share hears of a folder that is moved in and out, again and again", a
   assertEquals(setup.share.skipped.unreadable, 0);
 });
 
-Deno.test("Share counts what it skips once, however often it is touched", async () => {
+Deno.test("Share counts a skipped entry once, however often it is touched", async () => {
   await using folder = await tempShare({ "s/1": "", "d/2": "" });
   const root = join(folder.path, "s");
   await using setup = await followed(root);
@@ -328,7 +328,7 @@ Deno.test("Share hands out a listing in slices that continue wherever it has cha
   assertEquals(rest.flat().map(({ name }) => name), names.slice(491));
 });
 
-Deno.test("Share serves no identity and no token of relay-p2p, whatever their names and whenever they appear", async () => {
+Deno.test("Share never serves an identity or a token of relay-p2p, under any name and at any time", async () => {
   const token = `p2p-client-${"a2".repeat(20)}\n`;
   const identity = formatIdentity(await createIdentity());
   await using folder = await tempShare({

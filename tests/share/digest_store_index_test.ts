@@ -37,7 +37,7 @@ for (
     ["is two in one", line("x") + line("y")],
   ] as const
 ) {
-  Deno.test(`DigestFolder leaves a line aside that ${what}, and takes the others`, async () => {
+  Deno.test(`DigestFolder ignores a line that ${what}, and reads the others`, async () => {
     const index = `${line("before")}\n${damaged}\n${line("after")}\n`;
     await using folder = await tempShare({ "index": index });
     using store = await DigestFolder.open(folder.path);
@@ -118,7 +118,7 @@ Deno.test("DigestFolder rewrites its index when most of it is stale", async () =
   assertEquals(await reopened(folder.path, "c"), digestOf(described(1)));
 });
 
-Deno.test("DigestFolder leaves an index alone that is mostly of use", async () => {
+Deno.test("DigestFolder does not rewrite an index that is mostly useful", async () => {
   const lines = Array.from({ length: 200 }, (_, n) => line(`${n}`));
   const index = [...lines, ...lines, ""].join("\n");
   await using folder = await tempShare({ "index": index });
@@ -129,7 +129,7 @@ Deno.test("DigestFolder leaves an index alone that is mostly of use", async () =
   assertEquals(readIndex(folder.path), index);
 });
 
-Deno.test("DigestFolder gives no file of the disk for what is no content id", async () => {
+Deno.test("DigestFolder reads no file for a text that is not a content id", async () => {
   await using folder = await tempShare({ "state/index": "", "secret": "s" });
   using store = await DigestFolder.open(join(folder.path, "state"));
   for (
@@ -139,7 +139,7 @@ Deno.test("DigestFolder gives no file of the disk for what is no content id", as
   }
 });
 
-Deno.test("DigestFolder finds every line of an index that is larger than what it reads at once", async () => {
+Deno.test("DigestFolder finds every line of an index that is larger than one read", async () => {
   const random = seededRandom(9);
   const keys = Array.from(
     { length: 2_000 },
@@ -156,7 +156,7 @@ Deno.test("DigestFolder finds every line of an index that is larger than what it
   }
 });
 
-Deno.test("DigestFolder believes no line but the one of the key, wherever an index was altered", async () => {
+Deno.test("DigestFolder accepts only the line of the key, wherever an index was altered", async () => {
   await using folder = await tempShare({ "index": `${line("a")}\n` });
   using store = await DigestFolder.open(folder.path);
   await Deno.writeTextFile(join(folder.path, "index"), `${line("b")}\n`);

@@ -20,7 +20,7 @@ import {
   reopened,
 } from "./_digest_store.ts";
 
-Deno.test("DigestFolder knows what it was given, and nothing else", async () => {
+Deno.test("DigestFolder returns what it was given, and nothing else", async () => {
   await using folder = await tempShare();
   using store = await DigestFolder.open(join(folder.path, "state"));
   const [one, cut] = [described(1), described(3)];
@@ -33,7 +33,7 @@ Deno.test("DigestFolder knows what it was given, and nothing else", async () => 
   assertEquals(store.hashesOf(HEX), undefined);
 });
 
-Deno.test("DigestFolder still knows it when it is opened again", async () => {
+Deno.test("DigestFolder still has it when it is opened again", async () => {
   await using folder = await tempShare();
   const state = join(folder.path, "deep", "state");
   const files = new Map(
@@ -57,7 +57,7 @@ Deno.test("DigestFolder keeps hashes only of files of several pieces", async () 
   assertEquals(namesIn(join(folder.path, "manifests")), [described(2).content]);
 });
 
-Deno.test("DigestFolder takes the last word on a file", async () => {
+Deno.test("DigestFolder uses the last entry for a file", async () => {
   await using folder = await tempShare();
   {
     using store = await DigestFolder.open(folder.path);
@@ -88,7 +88,7 @@ for (
     ["a line of an index", `${HEX} ${HEX} 00000000 "x"`],
   ] as const
 ) {
-  Deno.test(`DigestFolder keeps a key as it is that has ${what}`, async () => {
+  Deno.test(`DigestFolder keeps a key with ${what} unchanged`, async () => {
     await using folder = await tempShare();
     {
       using store = await DigestFolder.open(folder.path);
@@ -103,7 +103,7 @@ for (
 }
 
 Deno.test({
-  name: "DigestFolder is for its owner's eyes alone",
+  name: "DigestFolder can be read only by its owner",
   ignore: Deno.build.os === "windows",
   fn: async () => {
     await using folder = await tempShare();
@@ -169,7 +169,7 @@ Deno.test("DigestFolder that was given nothing writes nothing", async () => {
   assertEquals(namesIn(folder.path), ["manifests"]);
 });
 
-Deno.test("DigestFolder continues where the disk fails", async () => {
+Deno.test("DigestFolder continues if the disk fails", async () => {
   await using folder = await tempShare();
   const state = join(folder.path, "state");
   using store = await DigestFolder.open(state);
@@ -224,7 +224,7 @@ async function setUp() {
   };
 }
 
-Deno.test("DigestFolder spares the next run the hashing", async () => {
+Deno.test("DigestFolder makes hashing unnecessary in the next run", async () => {
   await using setup = await setUp();
   const { share, state } = setup;
   const first = await describe(share, state);
@@ -279,7 +279,7 @@ Deno.test("Digests do not believe an index that gives a file another's content",
   assertEquals(await describe(share, state), first);
 });
 
-Deno.test("DigestFolder writes what the disk did not take as soon as it does, up to 4,096 lines", async () => {
+Deno.test("DigestFolder writes up to 4,096 failed lines when the disk works again", async () => {
   await using folder = await tempShare();
   const state = join(folder.path, "state");
   const file = described(1);

@@ -24,7 +24,7 @@ const ALTERATIONS: readonly [string, (path: string) => void][] = [
 ];
 
 for (const [what, alter] of ALTERATIONS) {
-  Deno.test(`Digests say of a file that ${what} while it is hashed that it changed`, async () => {
+  Deno.test(`Digests report a file that ${what} while it is hashed as changed`, async () => {
     let alterNow: (() => void) | undefined;
     await using setup = await setUp({ "file": new Uint8Array(MIB) }, {
       isBusy: () => {
@@ -48,7 +48,7 @@ for (const [what, alter] of ALTERATIONS) {
   });
 }
 
-Deno.test("Digests are of the old bytes, or of none, where a file is replaced meanwhile", async () => {
+Deno.test("Digests are of the old bytes, or missing, if a file is replaced meanwhile", async () => {
   let replace: (() => void) | undefined;
   const old = new Uint8Array(MIB);
   await using setup = await setUp({ "file": old }, {
@@ -70,7 +70,7 @@ Deno.test("Digests are of the old bytes, or of none, where a file is replaced me
   }
 });
 
-Deno.test("Digests say of a file that was deleted that it is gone, and continue", async () => {
+Deno.test("Digests report a deleted file as gone, and continue", async () => {
   await using setup = await setUp({ "a": "one", "b": "two" });
   const a = await setup.file("a");
   const b = await setup.file("b");
@@ -82,7 +82,7 @@ Deno.test("Digests say of a file that was deleted that it is gone, and continue"
   describedOf(await setup.digests.describe(b));
 });
 
-Deno.test("Digests say of a file that cannot be read that it is unreadable, and continue", async () => {
+Deno.test("Digests report a file that cannot be read as unreadable, and continue", async () => {
   await using setup = await setUp({ "a": "one", "b": "two" });
   const { digests, share } = setup;
   const a = await setup.file("a");
@@ -127,7 +127,7 @@ Deno.test("Digests of a version that is gone are forgotten", async () => {
   assertEquals(digests.withContent(digest.content), now);
 });
 
-Deno.test("Digests of a file are new when it is written again with the same bytes", async () => {
+Deno.test("Digests are computed again when a file is written again with the same bytes", async () => {
   await using setup = await setUp({ "a": "one" });
   const { digests } = setup;
   const before = await setup.file("a");

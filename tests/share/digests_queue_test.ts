@@ -69,7 +69,7 @@ Deno.test("Digests hashes for one address group after one file of another, howev
   assertEquals(order.length, 21);
 });
 
-Deno.test("Digests continues with a large file after each smaller one that somebody asks for", async () => {
+Deno.test("Digests continue with a large file after each smaller one that a client requests", async () => {
   const large = randomBytes(4 * MIB, seededRandom(7));
   const files: Record<string, string | Uint8Array<ArrayBuffer>> = { large };
   for (let n = 0; n < 40; n++) files[`small ${n}`] = `${n}`;
@@ -107,7 +107,7 @@ async function setUpHeld(files: Files, name: string) {
   return { ...setup, large, begun: begun.promise, goOn: hold.resolve };
 }
 
-Deno.test("Digests hash small files in the background while a large one that nobody asked for is hashed", async () => {
+Deno.test("Digests hash small files in the background while a large one is hashed that no client requested", async () => {
   const files: Record<string, string | Uint8Array<ArrayBuffer>> = {
     "a large": new Uint8Array(8 * MIB),
   };
@@ -263,7 +263,7 @@ Deno.test("Digests put a file off whose only asker has left, where somebody wait
   describedOf(await within(digests.describe(large, "c"), "the large file"));
 });
 
-Deno.test("Digests take a file that nobody waits for any more out of the queue, and keep it for one that does", async () => {
+Deno.test("Digests remove a file from the queue when no client waits for it any more", async () => {
   await using setup = await setUpHeld({
     "large": new Uint8Array(MIB),
     "one": new Uint8Array(MIB),
@@ -340,7 +340,7 @@ for (const isBusy of [true, false]) {
   );
 }
 
-Deno.test("Digests that somebody waits for do not give way to what is being sent", async () => {
+Deno.test("Digests that a client waits for do not give way to sending", async () => {
   await using setup = await setUp({ "a": "one" }, { isBusy: () => true });
   const waits: number[] = [];
   using _clock = jumpingClock(waits);
@@ -349,7 +349,7 @@ Deno.test("Digests that somebody waits for do not give way to what is being sent
   assertEquals(waits, []);
 });
 
-Deno.test("Digests that give way are disposed of at once", async () => {
+Deno.test("Digests that wait for sending can be disposed of at once", async () => {
   const busy = Promise.withResolvers<void>();
   await using setup = await setUp({ "a": "one" }, {
     isBusy: () => {

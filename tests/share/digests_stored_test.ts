@@ -15,7 +15,7 @@ import {
   setUp,
 } from "./_digests.ts";
 
-Deno.test("Digests are kept in the store, and taken from it without reading", async () => {
+Deno.test("Digests are kept in the store, and come from it without reading the file", async () => {
   const store = new MemoryStore();
   const large = randomBytes(2 * PIECE + 1, seededRandom(1));
   await using setup = await setUp({ "small": "x", "large": large, "0": "" }, {
@@ -114,7 +114,7 @@ Deno.test("Digests of a file that was written just now are kept when it has sett
   assertEquals(setup.idles, [2], "nothing new was hashed");
 });
 
-Deno.test("Digests keep those of settlingCount files at most that were written just now", async () => {
+Deno.test("Digests keep at most settlingCount recently written files", async () => {
   const store = new TellingStore();
   const limits = { ...LIMITS, settlingCount: 2 };
   const files = { "a": "1", "b": "2", "c": "3" };
@@ -167,7 +167,7 @@ const WRONG: readonly [
 ];
 
 for (const [what, alter] of WRONG) {
-  Deno.test(`Digests do not believe a store where the hashes of a manifest ${what}`, async () => {
+  Deno.test(`Digests ignore a store in which the hashes of a manifest ${what}`, async () => {
     const store = new MemoryStore();
     const content = randomBytes(2 * PIECE + 1, seededRandom(2));
     const expected = await expectedOf(content);
@@ -197,7 +197,7 @@ for (const [what, alter] of WRONG) {
   });
 }
 
-Deno.test("Digests do not believe a store whose digest contradicts itself", async () => {
+Deno.test("Digests ignore a store whose digest contradicts itself", async () => {
   const store = new MemoryStore();
   await using setup = await setUp({ "a": "one", "0": "" }, { store });
   for (const name of ["a", "0"]) {

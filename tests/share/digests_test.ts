@@ -28,7 +28,7 @@ const SIZES = [
 ];
 
 for (const size of SIZES) {
-  Deno.test(`Digests of ${size} bytes are what others compute`, async () => {
+  Deno.test(`Digests of ${size} bytes equal those of other programs`, async () => {
     const content = randomBytes(size, seededRandom(size));
     const expected = await expectedOf(content);
     await using setup = await setUp({ "file": content });
@@ -57,7 +57,7 @@ for (const size of SIZES) {
   });
 }
 
-Deno.test("Digests hash nothing before they are asked to", async () => {
+Deno.test("Digests hash nothing before they are started", async () => {
   await using setup = await setUp({ "a": "one" });
   const file = await setup.file("a");
   assertEquals(setup.digests.of(file), undefined);
@@ -65,7 +65,7 @@ Deno.test("Digests hash nothing before they are asked to", async () => {
   assertEquals(setup.digests.withContent("0".repeat(64)), undefined);
 });
 
-Deno.test("Digests hash all files in the background, and tell when they have", async () => {
+Deno.test("Digests hash all files in the background, and report the end", async () => {
   const files: Record<string, string> = {};
   for (let n = 0; n < 30; n++) files[`${n % 3}/${n}`] = "x".repeat(n * 100);
   await using setup = await setUp(files);
@@ -81,7 +81,7 @@ Deno.test("Digests hash all files in the background, and tell when they have", a
   assertEquals(setup.idles, [30]);
 });
 
-Deno.test("Digests hash only what is new when they are refreshed", async () => {
+Deno.test("Digests hash only new files when they are refreshed", async () => {
   await using setup = await setUp({ "a": "one", "b": "two" });
   let idle = setup.idle();
   setup.digests.refresh();
@@ -94,7 +94,7 @@ Deno.test("Digests hash only what is new when they are refreshed", async () => {
   assertEquals(setup.idles, [2, 1]);
 });
 
-Deno.test("Digests that are refreshed during a pass hash what came behind it", async () => {
+Deno.test("Digests that are refreshed during a pass hash files that appeared behind it", async () => {
   await using setup = await setUp({ "a": "one", "b": "two" });
   const { digests, path, share } = setup;
   // The last file of the pass is held until another is in the place of the first.
@@ -125,7 +125,7 @@ Deno.test("Digests that are refreshed during a pass hash what came behind it", a
   assertEquals([share.unhashedCount, setup.idles], [0, [2, 1]]);
 });
 
-Deno.test("Digests that are refreshed while a file is hashed hash what it became", async () => {
+Deno.test("Digests that are refreshed while a file is hashed hash its new bytes", async () => {
   await using setup = await setUp({ "a": "one" });
   const { digests, share } = setup;
   const before = await setup.file("a");
@@ -151,7 +151,7 @@ Deno.test("Digests that are refreshed while a file is hashed hash what it became
   assertEquals(share.unhashedCount, 0);
 });
 
-Deno.test("Digests of what is asked for come before those of the rest", async () => {
+Deno.test("Digests of requested files come before all others", async () => {
   const files: Record<string, string> = {};
   for (let n = 0; n < 20; n++) files[`${n}`] = `${n}`;
   await using setup = await setUp(files);
@@ -203,7 +203,7 @@ Deno.test("Digests let others have their turn while a large file is hashed", asy
   assert(turns > 1, `${turns} turns`);
 });
 
-Deno.test("Digests hash a file once for all who ask for it", async () => {
+Deno.test("Digests hash a file once for all clients that request it", async () => {
   const store = new MemoryStore();
   await using setup = await setUp({ "a": "one", "b": "two" }, { store });
   const file = await setup.file("a");
@@ -215,7 +215,7 @@ Deno.test("Digests hash a file once for all who ask for it", async () => {
   assertEquals(store.puts.length, 2);
 });
 
-Deno.test("Digests hash a file once that is asked for while it is being hashed", async () => {
+Deno.test("Digests do not hash a file again that is requested while it is hashed", async () => {
   const store = new MemoryStore();
   await using setup = await setUp({ "a": "one" }, { store });
   const file = await setup.file("a");
@@ -226,7 +226,7 @@ Deno.test("Digests hash a file once that is asked for while it is being hashed",
   assertEquals(store.puts.length, 1);
 });
 
-Deno.test("Digests end what waits when they are disposed of", async () => {
+Deno.test("Digests end all waiting requests when they are disposed of", async () => {
   await using setup = await setUp({
     "a": new Uint8Array(4 * MIB),
     "b": "two",
@@ -243,7 +243,7 @@ Deno.test("Digests end what waits when they are disposed of", async () => {
   await digests[Symbol.asyncDispose]();
 });
 
-Deno.test("Digests break off in the middle of a file when they are disposed of", async () => {
+Deno.test("Digests stop in the middle of a file when they are disposed of", async () => {
   let disposing: Promise<void> | undefined;
   let reads = 0;
   await using setup = await setUp({ "a": new Uint8Array(16 * MIB) }, {
@@ -262,7 +262,7 @@ Deno.test("Digests break off in the middle of a file when they are disposed of",
   assertEquals(reads, 1);
 });
 
-Deno.test("Digests that are disposed of describe nothing, and keep nobody waiting", async () => {
+Deno.test("Digests that are disposed of describe nothing, and let no request wait", async () => {
   await using setup = await setUp({ "a": "one" });
   const file = await setup.file("a");
   await setup.digests[Symbol.asyncDispose]();
@@ -272,7 +272,7 @@ Deno.test("Digests that are disposed of describe nothing, and keep nobody waitin
   });
 });
 
-Deno.test("Digests keep the manifests in memory that were used last, up to a size", async () => {
+Deno.test("Digests keep the most recently used manifests in memory, up to a size", async () => {
   const files: Record<string, Uint8Array<ArrayBuffer>> = {};
   for (const name of ["a", "b", "c"]) {
     files[name] = randomBytes(PIECE + 1, seededRandom(name.charCodeAt(0)));
@@ -301,7 +301,7 @@ Deno.test("Digests keep the manifests in memory that were used last, up to a siz
   assertEquals([again.manifest.hashOf(0), again.manifest.hashOf(1)], hashes);
 });
 
-Deno.test("Digests keep a manifest that is larger than their memory for it, alone", async () => {
+Deno.test("Digests keep a single manifest that is larger than the memory for manifests", async () => {
   await using setup = await setUp({ "a": new Uint8Array(PIECE + 1) }, {
     limits: { ...LIMITS, manifestCacheBytes: 1 },
   });

@@ -13,7 +13,7 @@ function disk() {
   };
 }
 
-Deno.test("DiskSpeed calls a disk quick until a read takes its time", () => {
+Deno.test("DiskSpeed treats a disk as quick until a read takes long", () => {
   const { speed, read } = disk();
   for (const ms of [0, 0.3, 5]) {
     read(ms);
@@ -24,7 +24,7 @@ Deno.test("DiskSpeed calls a disk quick until a read takes its time", () => {
 });
 
 for (const ms of [6, 40, 1_000, 20_000]) {
-  Deno.test(`DiskSpeed sends reads elsewhere for 19 times as long as one of ${ms} ms took`, () => {
+  Deno.test(`DiskSpeed sends reads to threads for 19 times as long as a read of ${ms} ms took`, () => {
     const { speed, read, pass } = disk();
     read(ms);
     pass(19 * ms - 1);
@@ -34,7 +34,7 @@ for (const ms of [6, 40, 1_000, 20_000]) {
   });
 }
 
-Deno.test("DiskSpeed notes how long a read took that failed", () => {
+Deno.test("DiskSpeed measures failed reads too", () => {
   const { speed, pass } = disk();
   const failing = () =>
     speed.time(() => {

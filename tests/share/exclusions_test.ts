@@ -28,7 +28,7 @@ async function openWith(
   return await Share.open(shared, limits, { filter });
 }
 
-Deno.test("A share leaves out what begins with a dot, and has it with hidden", async () => {
+Deno.test("A share leaves out names that begin with a dot, and has them with hidden", async () => {
   await using folder = await tempShare({
     "a": "",
     ".env": "",
@@ -62,7 +62,7 @@ Deno.test("A share leaves out what begins with a dot, and has it with hidden", a
   assertEquals(whole.skipped.hidden, 0);
 });
 
-Deno.test("A share leaves out what its node's patterns match, in the names of the share", async () => {
+Deno.test("A share leaves out names that match the node's patterns", async () => {
   const files = {
     "docs/a.tmp": "",
     "docs/b": "",
@@ -208,7 +208,7 @@ async function followed(path: string, filter: ShareFilter = {}) {
   };
 }
 
-Deno.test("A .p2pignore that comes, changes or goes takes effect, and new files obey it", async () => {
+Deno.test("A .p2pignore that is added, changed or removed takes effect, also for new files", async () => {
   await using folder = await tempShare({
     "a.log": "",
     "b/a.log": "",
@@ -267,7 +267,7 @@ Deno.test("A .p2pignore that changes while the share is scanned leaves nothing b
   assertEquals(namesOf(here.share), ["z"]);
 });
 
-Deno.test("Exclusions of a node can change while it runs", async () => {
+Deno.test("Exclusions of a node can be changed while it runs", async () => {
   await using folder = await tempShare({ "a.tmp": "", ".b": "", "c": "" });
   await using here = await followed(folder.path, { exclude: ["*.tmp"] });
   await here.has("c");
@@ -361,7 +361,7 @@ Deno.test("A matcher that has answered more often than it keeps still answers th
   assertEquals([share.fileCount, share.skipped.excluded], [count, count]);
 });
 
-Deno.test("A share tells of names that look private when it shares them, once each", async () => {
+Deno.test("A share reports each name that looks private once", async () => {
   await using folder = await tempShare({
     ".env": "",
     ".git/config": "",

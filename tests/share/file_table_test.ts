@@ -97,7 +97,7 @@ for (const count of [40, 3_000]) {
   });
 }
 
-Deno.test("FileTable tells the files that were not seen in the last look, and no others", () => {
+Deno.test("FileTable gives the files that the last scan did not see, and no others", () => {
   const table = new FileTable("/");
   const random = seededRandom(7);
   // More than one block of them.
@@ -122,7 +122,7 @@ Deno.test("FileTable tells the files that were not seen in the last look, and no
   assertEquals(unseen(), [...missed].slice(2).toSorted());
 });
 
-Deno.test("FileTable keeps no text that names were cut from", async () => {
+Deno.test("FileTable keeps no longer text from which a name was cut", async () => {
   const code = `
     import { FileTable } from "${new URL(
     "../../lib/share/file_table.ts",

@@ -42,7 +42,7 @@ function manyEntries(): Disposable & { read: number } {
   return Object.assign(seen, fake);
 }
 
-Deno.test("A folder is large if there are more entries in it and below it than so many", async () => {
+Deno.test("A folder is large if it has more entries than a limit, including those below it", async () => {
   await using folder = await tempShare({ "a": "", "d/b": "", "d/e/c": "" });
   const has = (most: number, path = folder.path) =>
     hasMoreEntries(path, { most, turnMs: LIMITS.turnMs });
@@ -52,7 +52,7 @@ Deno.test("A folder is large if there are more entries in it and below it than s
   assertEquals(await has(0, join(folder.path, "missing")), false);
 });
 
-Deno.test("A large folder is told from a small one without reading all of it", async () => {
+Deno.test("A large folder is recognised without reading all of it", async () => {
   using folder = manyEntries();
   assert(await hasMoreEntries("/", { most: 10, turnMs: LIMITS.turnMs }));
   assertEquals(folder.read, 11);
@@ -66,7 +66,7 @@ Deno.test("Others get turns between the entries of a folder that is counted", as
   assertEquals(folder.read, MANY);
 });
 
-Deno.test("A share gives others turns while it looks how large its folder is", async () => {
+Deno.test("A share gives others turns while it checks how large its folder is", async () => {
   await using place = await tempShare({});
   using folder = manyEntries();
   using turns = countTurns();

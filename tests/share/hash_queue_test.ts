@@ -22,7 +22,7 @@ Deno.test("HashQueue takes turns between the clients that ask", () => {
   assertEquals(queue.isEmpty, true);
 });
 
-Deno.test("HashQueue puts a client that has had a turn behind a newcomer", () => {
+Deno.test("HashQueue serves a new client before one that has had a turn", () => {
   const queue = new HashQueue();
   for (const version of ["a1", "a2", "a3"]) queue.add(file(version), "a");
   assertEquals(queue.take()?.version, "a1");
@@ -30,7 +30,7 @@ Deno.test("HashQueue puts a client that has had a turn behind a newcomer", () =>
   assertEquals(drain(queue), "a2 b1 a3");
 });
 
-Deno.test("HashQueue keeps what is asked for twice by one once, and of two each", () => {
+Deno.test("HashQueue keeps a file once for each client that requests it", () => {
   const queue = new HashQueue();
   queue.add(file("x"), "a");
   queue.add(file("x"), "a");
@@ -38,7 +38,7 @@ Deno.test("HashQueue keeps what is asked for twice by one once, and of two each"
   assertEquals(drain(queue), "x x");
 });
 
-Deno.test("HashQueue passes over files that are too large, and keeps them", () => {
+Deno.test("HashQueue skips files that are too large, and keeps them", () => {
   const queue = new HashQueue();
   queue.add(file("large", 10), "a");
   queue.add(file("small", 9), "b");

@@ -91,7 +91,7 @@ for (
   });
 }
 
-Deno.test("Share serves names in NFC, whatever the disk has", async () => {
+Deno.test("Share serves names in NFC for any spelling on the disk", async () => {
   await using folder = await tempShare({ "e\u0301.txt": "x" });
   const share = await Share.open(folder.path, limits);
   assertEquals((await share.find("\u00e9.txt"))?.name, "\u00e9.txt");
@@ -148,7 +148,7 @@ Deno.test({
   },
 });
 
-Deno.test("Share takes up to its number of files, and counts the rest", async () => {
+Deno.test("Share accepts files up to its limit, and counts the rest", async () => {
   await using folder = await tempShare({
     "1": "",
     "2": "",
@@ -168,7 +168,7 @@ Deno.test("Share skips a file larger than any that can be sent", async () => {
   assertEquals([share.fileCount, share.skipped.large], [1, 1]);
 });
 
-Deno.test("Share finds a file that came later, at once by the name that the disk has, after its pause by another", async () => {
+Deno.test("Share finds a later file at once by its name on the disk, and after a pause by another spelling", async () => {
   await using folder = await tempShare();
   const eager = await Share.open(folder.path, limits);
   const patient = await Share.open(folder.path, {
@@ -315,7 +315,7 @@ Deno.test("Share does not follow a link that was put into the path", async () =>
   assertEquals(await contentOf(share, "d/f"), undefined);
 });
 
-Deno.test("Share tells whether an open file has changed", async () => {
+Deno.test("Share detects that an open file has changed", async () => {
   await using folder = await tempShare({ "1.txt": "one" });
   const share = await Share.open(folder.path, limits);
   const file = await share.find("1.txt");
@@ -328,7 +328,7 @@ Deno.test("Share tells whether an open file has changed", async () => {
   assertEquals(opened.isUnchanged(), false);
 });
 
-Deno.test("Share reads a small file at once, and an open one from any place", async () => {
+Deno.test("Share reads a small file in one step, and an open one from any position", async () => {
   await using folder = await tempShare({ "1.txt": "one", "empty": "" });
   const share = await Share.open(folder.path, limits);
   const file = await share.find("1.txt");
@@ -355,7 +355,7 @@ Deno.test("Share reads a small file at once, and an open one from any place", as
   assertEquals(opened.readSync(new Uint8Array(4)), false);
 });
 
-Deno.test("Share knows a file by its version for as long as it has it", async () => {
+Deno.test("Share finds a file by its version as long as it has that version", async () => {
   await using folder = await tempShare({ "1.txt": "one", "2.txt": "one" });
   const share = await Share.open(folder.path, limits);
   const file = await share.find("1.txt");
@@ -374,7 +374,7 @@ Deno.test("Share knows a file by its version for as long as it has it", async ()
   assertEquals(share.fileCount, 2);
 });
 
-Deno.test("Share follows what comes, changes and goes, folders too", async () => {
+Deno.test("Share follows files and folders that are added, changed or removed", async () => {
   await using folder = await tempShare({
     "outside/secret": "s",
     "share/1.txt": "one",

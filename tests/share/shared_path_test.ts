@@ -140,7 +140,7 @@ for (
   });
 }
 
-Deno.test("Share takes up to its number of files from all folders together", async () => {
+Deno.test("Share accepts files up to its limit from all folders together", async () => {
   await using folder = await tempShare(FILES);
   const few = { ...limits, shareFileCount: 2 };
   const paths = below(folder.path, "docs", "photos", "z.txt");
@@ -194,7 +194,7 @@ async function followed(paths: readonly SharedPath[]) {
   };
 }
 
-Deno.test("Share follows each of its folders and files alone", async () => {
+Deno.test("Share follows each of its folders and files separately", async () => {
   await using folder = await tempShare(FILES);
   const { path } = folder;
   await using here = await followed(below(path, "docs", "photos", "z.txt"));

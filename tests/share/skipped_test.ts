@@ -9,7 +9,7 @@ function counted(skipped: Skipped): Record<string, number> {
   );
 }
 
-Deno.test("Skipped keeps so many entries by path, and counts the others", () => {
+Deno.test("Skipped keeps skippedNameCount paths, and counts the others", () => {
   const skipped = new Skipped(3);
   for (let n = 0; n < 5; n++) skipped.note(`/s/${n}`, "link");
   skipped.note("/s/c:", "name", 'a name must not hold ":"');
@@ -24,7 +24,7 @@ Deno.test("Skipped keeps so many entries by path, and counts the others", () => 
   assertEquals(counted(skipped), { link: 5, name: 1 });
 });
 
-Deno.test("Skipped counts a path once, under the kind that was told last", () => {
+Deno.test("Skipped counts a path once, under its latest kind", () => {
   const skipped = new Skipped(10);
   skipped.note("/s/a", "link");
   skipped.note("/s/a", "link");
@@ -39,7 +39,7 @@ Deno.test("Skipped counts a path once, under the kind that was told last", () =>
   assertEquals(counted(skipped), {});
 });
 
-Deno.test("Skipped forgets what was below a folder, and nothing beside it", () => {
+Deno.test("Skipped forgets only the entries below a folder", () => {
   const skipped = new Skipped(10);
   for (const path of ["/s/d", "/s/d/1", "/s/d/e/2", "/s/dd", "C:\\d\\3"]) {
     skipped.note(path, "special");

@@ -36,7 +36,7 @@ Deno.test("SortedRows searches once for a name that is looked for, put in and lo
   assert(more < once + 3 * numbers.size, `${once} and ${more} comparisons`);
 });
 
-Deno.test("SortedRows finds a name as it is now, whatever came of it since it was searched", () => {
+Deno.test("SortedRows finds the current row of a name that has changed since it was searched", () => {
   const { rows, nameOf } = countedRows();
   const name = nameOf(5);
   assertEquals(rows.find(name), undefined);

@@ -68,7 +68,7 @@ Deno.test("Share sees changes of a large folder, reported by a watch in a worker
   assertEquals(setup.events, []);
 });
 
-Deno.test("Share says that the watch of a large folder fails, and scans it now and then", async () => {
+Deno.test("Share reports that the watch of a large folder fails, and scans it at intervals", async () => {
   await using folder = await tempShare({ "a": "a" });
   class Failing {
     onmessage: WatchPort["onmessage"] = null;
@@ -101,7 +101,7 @@ Deno.test("Share says that the watch of a large folder fails, and scans it now a
   await setup.until("late", () => setup.names() === "a late");
 });
 
-Deno.test("Share begins its first scan again when a watch has begun that it did not wait for", async () => {
+Deno.test("Share starts its first scan again when the watch starts during that scan", async () => {
   await using folder = await tempShare({ "a": "a", "b": "b" });
   let begin = () => {};
   class Held {
@@ -172,7 +172,7 @@ Deno.test("Share scans everything when more changes than reportedChangeCount com
   await setup.until("all of them", () => setup.names() === "a b c");
 });
 
-Deno.test("A watch in a worker ends with the error of the system, as it was", async () => {
+Deno.test("A watch in a worker ends with the unchanged error of the system", async () => {
   const replies: WatchReply[] = [];
   await runWatch(join(Deno.cwd(), "missing"), {
     postMessage: (reply) => replies.push(reply),

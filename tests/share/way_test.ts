@@ -28,7 +28,7 @@ async function openShare() {
   };
 }
 
-Deno.test("Way stays while nothing on it changes, and what lies beside it may", async () => {
+Deno.test("Way stays valid while nothing on it changes, whatever changes beside it", async () => {
   await using share = await openShare();
   const way = restingWay(share.root, share.sub);
   await Deno.writeTextFile(join(share.deep, "f"), "another content");
@@ -36,7 +36,7 @@ Deno.test("Way stays while nothing on it changes, and what lies beside it may", 
   assertEquals(way.stayed(), true);
 });
 
-Deno.test("Way has not stayed when a link took the place of a folder for a moment", async () => {
+Deno.test("Way is not valid after a link replaced a folder for a moment", async () => {
   await using share = await openShare();
   // Deno tells whole seconds: the flip must not be in that of the last change.
   while (!new Way(share.root, share.deep).stayed()) {
@@ -53,21 +53,21 @@ Deno.test("Way has not stayed when a link took the place of a folder for a momen
   assertEquals(new Way(share.root, share.deep).stayed(), false);
 });
 
-Deno.test("Way stays through no link, however long it has been there", async () => {
+Deno.test("Way is never valid through a link, however old", async () => {
   await using share = await openShare();
   await Deno.symlink(share.outside, join(share.deep, "out"));
   const way = restingWay(share.root, join(share.deep, "out", "deep"));
   assertEquals(way.stayed(), false);
 });
 
-Deno.test("Way stays in no other folder than the one that was shared", async () => {
+Deno.test("Way is valid only inside the shared folder", async () => {
   await using share = await openShare();
   const other = { ...share.root, inode: share.root.inode! + 1 };
   assertEquals(restingWay(share.root, share.root.path).stayed(), true);
   assertEquals(restingWay(other, share.root.path).stayed(), false);
 });
 
-Deno.test("LastWay gives the same way again for a folder that rests, and another for another folder or root", async () => {
+Deno.test("LastWay gives the same way again for an unchanged folder, and a new one for another folder or root", async () => {
   await using share = await openShare();
   const ways = new LastWay();
   const later = Date.now() + LATER_MS;
@@ -81,7 +81,7 @@ Deno.test("LastWay gives the same way again for a folder that rests, and another
   assertEquals(ways.to(replaced, share.sub, later) === other, false);
 });
 
-Deno.test("LastWay gives no way again that cannot prove anything, or that has not stayed", async () => {
+Deno.test("LastWay never reuses a way that proves nothing, or that is no longer valid", async () => {
   await using share = await openShare();
   const ways = new LastWay();
   const young = ways.to(share.root, share.deep, 0);
@@ -96,7 +96,7 @@ Deno.test("LastWay gives no way again that cannot prove anything, or that has no
   assertEquals(ways.to(share.root, share.deep, later) === way, false);
 });
 
-Deno.test("A look at a file sees it where folders rest and where they change, and nothing through a link", async () => {
+Deno.test("Checking a file finds it in quiet and in changing folders, and never through a link", async () => {
   await using share = await openShare();
   const path = join(share.deep, "f");
   const seen = (await Deno.lstat(path)).ino;

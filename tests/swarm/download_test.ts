@@ -73,7 +73,7 @@ function receiving(
 
 const ALL = [...Array(COUNT).keys()];
 
-Deno.test("A download takes from each holder what that has, and what it gains meanwhile", async () => {
+Deno.test("A download fetches from each holder the pieces that it has, and those that it gains meanwhile", async () => {
   await using stack = new AsyncDisposableStack();
   const half = ALL.filter((piece) => piece % 2 === 0);
   const one = await runHolder(CONTENT, { have: half }, stack);
@@ -100,7 +100,7 @@ Deno.test("A download takes from each holder what that has, and what it gains me
   assertEquals(trouble, []);
 });
 
-Deno.test("A download asks others for a piece that a holder announced and does not give, and keeps the holder for the rest", async () => {
+Deno.test("A download asks others for a piece that a holder announced but does not send, and keeps the holder for the rest", async () => {
   await using stack = new AsyncDisposableStack();
   const holder = await runHolder(CONTENT, { have: ALL }, stack);
   const seed = await runHolder(CONTENT, { have: ALL }, stack);
@@ -126,7 +126,7 @@ Deno.test("A download asks others for a piece that a holder announced and does n
   assertEquals(trouble, []);
 });
 
-Deno.test("A download goes on without a holder that leaves while it has nothing to give", async () => {
+Deno.test("A download continues without a holder that leaves while it has no piece", async () => {
   await using stack = new AsyncDisposableStack();
   const leaver = await runHolder(CONTENT, { have: [] }, stack);
   const other = await runHolder(CONTENT, { have: [0] }, stack);
@@ -145,7 +145,7 @@ Deno.test("A download goes on without a holder that leaves while it has nothing 
   assertEquals(from, { [other.source.id]: COUNT * PIECE });
 });
 
-Deno.test("A download puts out a holder that has given the content up", async () => {
+Deno.test("A download drops a holder that no longer has the content", async () => {
   await using stack = new AsyncDisposableStack();
   const empty = await runHolder(CONTENT, { have: ALL }, stack);
   empty.holder.remove(empty.held);
@@ -166,7 +166,7 @@ Deno.test("A download puts out a holder that has given the content up", async ()
   );
 });
 
-Deno.test("A download tells a node that it fetches a file together with others, and takes it whatever the node says to that", async () => {
+Deno.test("A download tells a node that it fetches a file together with others, and accepts any answer to that", async () => {
   await using stack = new AsyncDisposableStack();
   const { source, meet } = await runHolder(CONTENT, { have: ALL }, stack);
   const of = CONTENT.manifest.contentId;

@@ -101,7 +101,7 @@ for (
   });
 }
 
-Deno.test("Clients of a swarm finish from each other when the seed is killed and has sent each piece", async () => {
+Deno.test("Clients of a swarm finish from each other when the seed is killed after it has sent each piece once", async () => {
   await using stack = new AsyncDisposableStack();
   const relay = stack.use(await startRelay());
   const seed = await startNode(relay, FILES);
@@ -117,7 +117,7 @@ Deno.test("Clients of a swarm finish from each other when the seed is killed and
   await assertRight(...others);
 });
 
-Deno.test("Clients whose seed is killed at 60 % say which pieces are nowhere, and finish when it is back", async () => {
+Deno.test("Clients whose seed is killed at 60 % report which pieces nobody has, and finish when it is back", async () => {
   await using stack = new AsyncDisposableStack();
   const relay = stack.use(await startRelay());
   const identity = await createIdentity();
@@ -153,7 +153,7 @@ Deno.test("Clients whose seed is killed at 60 % say which pieces are nowhere, an
   );
 });
 
-Deno.test("Clients of a swarm finish when one of them is killed -9 while it gives", async () => {
+Deno.test("Clients of a swarm finish when one of them is killed -9 while it sends", async () => {
   await using stack = new AsyncDisposableStack();
   const relay = stack.use(await startRelay());
   const seed = stack.use(await startNode(relay, FILES));
@@ -226,7 +226,7 @@ Deno.test("Clients of a swarm finish when the disk of one of them is full", asyn
   await assertRight(...others);
 });
 
-Deno.test("A client of a swarm gives no more than --limit-upload allows", async () => {
+Deno.test("A client of a swarm sends no more than --limit-upload allows", async () => {
   await using stack = new AsyncDisposableStack();
   const relay = stack.use(await startRelay());
   const seed = stack.use(await startNode(relay, FILES));

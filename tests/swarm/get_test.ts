@@ -51,7 +51,7 @@ Deno.test("Three clients that fetch a file in a swarm get it from each other", a
   assert(given > IMAGE.length / 2, `${given}`);
 });
 
-Deno.test("On a private relay members and the holder of a link get a file from another client, whatever its name is there", async () => {
+Deno.test("On a private relay members and the holder of a link get a file from another client that saved it under another name", async () => {
   await using stack = new AsyncDisposableStack();
   const relay = stack.use(await startPrivate());
   const seed = stack.use(await startMember(relay, FILES));
@@ -83,7 +83,7 @@ Deno.test("A client that lingers stops when nobody has read for swarmQuietMs", a
   assert(names.indexOf("swarm_lingers") < names.indexOf("swarm_ended"));
 });
 
-Deno.test("With --wait a client looks for the files that it lacks, and does not linger before it has them", async () => {
+Deno.test("With --wait a client looks for missing files, and does not linger before it has them", async () => {
   await using stack = new AsyncDisposableStack();
   const relay = stack.use(await startRelay());
   const node = stack.use(await startNode(relay, FILES));
@@ -148,7 +148,7 @@ for (
   });
 }
 
-Deno.test("A client whose file came before it took part in a swarm still gives it while it lingers", async () => {
+Deno.test("A client that had its file before it joined the swarm still serves it while it lingers", async () => {
   await using stack = new AsyncDisposableStack();
   const relay = stack.use(await startRelay());
   const seed = stack.use(await startNode(relay, FILES));
@@ -179,7 +179,7 @@ async function seedLeaves(
   return { ...client, comeBack };
 }
 
-Deno.test("A file ends when its seed is away for swarmSeedPatienceMs and pieces are nowhere for swarmNowhereMs, and tells which", async () => {
+Deno.test("A file fails when its seed is away for swarmSeedPatienceMs and nobody has some pieces for swarmNowhereMs, and the error names them", async () => {
   await using stack = new AsyncDisposableStack();
   const limits = { swarmSeedPatienceMs: 10, swarmNowhereMs: 10 };
   const { result, log } = await seedLeaves(limits, stack);

@@ -48,7 +48,7 @@ async function holding(
   return { ...running, meet };
 }
 
-Deno.test("A holder proves its key, and gives pieces to a client that knows the content id", async () => {
+Deno.test("A holder proves its key, and sends pieces to a client that knows the content id", async () => {
   await using stack = new AsyncDisposableStack();
   const { holder, meet } = await holding(stack);
   const session = await meet();
@@ -103,7 +103,7 @@ async function privately(stack: AsyncDisposableStack) {
   };
 }
 
-Deno.test("A holder of a private relay gives its content to a member and to a link for it, whatever its name, and nothing with a grant for another", async () => {
+Deno.test("A holder of a private relay sends its content, under any name, to a member and to a link for it, and nothing with a grant for another", async () => {
   await using stack = new AsyncDisposableStack();
   const { get, holder } = await privately(stack);
   const link = { serial: "s", uses: 3, fetch: "f", prefix: "images/it.iso" };
@@ -135,7 +135,7 @@ Deno.test("A holder of two private relays serves clients of both, each with gran
   await assertRejects(() => get(grantFor(OF, { fingerprint }), second));
 });
 
-Deno.test("A holder of a private relay gives nothing without a grant, with one of another key, or with one for a node", async () => {
+Deno.test("A holder of a private relay sends nothing without a grant, with one of another key, or with one for a node", async () => {
   await using stack = new AsyncDisposableStack();
   const { get, meet, holder } = await privately(stack);
   const question = { pieceCount: 4, onGained: () => {} };
@@ -148,7 +148,7 @@ Deno.test("A holder of a private relay gives nothing without a grant, with one o
   assertEquals(holder.sentBytes, 0);
 });
 
-Deno.test("A holder that ends closes its connections, also those of clients that wait for their turn", async () => {
+Deno.test("A holder that ends closes its connections, including those of clients that wait for their turn", async () => {
   await using stack = new AsyncDisposableStack();
   const limits = { ...LIMITS, swarmReaderCount: 0 };
   const { holder, meet } = await holding(stack, { limits });
@@ -163,7 +163,7 @@ Deno.test("A holder that ends closes its connections, also those of clients that
   await within(read.then(() => {}, () => {}), "what was asked");
 });
 
-Deno.test("A holder gives each of many readers its part of swarmSendBytes", () => {
+Deno.test("A holder gives each of many readers a part of swarmSendBytes", () => {
   const { swarmSendBytes, swarmAcceptCount } = LIMITS;
   const each = writeBytes(swarmSendBytes, swarmAcceptCount);
   assert(each >= 64 * 1024);
@@ -172,7 +172,7 @@ Deno.test("A holder gives each of many readers its part of swarmSendBytes", () =
   assert(all <= swarmSendBytes, `${all}`);
 });
 
-Deno.test("A holder takes swarmAcceptCount clients, and one more when one of them leaves", async () => {
+Deno.test("A holder accepts swarmAcceptCount clients, and one more when one of them leaves", async () => {
   await using stack = new AsyncDisposableStack();
   const limits = { ...LIMITS, swarmAcceptCount: 2 };
   const { holder, meet } = await holding(stack, { limits });

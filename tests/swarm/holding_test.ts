@@ -98,7 +98,7 @@ async function asker(
   return { ...holder, asker: new Asker(holder, stack) };
 }
 
-Deno.test("A holder says which pieces it has, and sends those from its disk with right hashes", async () => {
+Deno.test("A holder reports which pieces it has, and sends those from its disk with right hashes", async () => {
   await using stack = new AsyncDisposableStack();
   const { asker: client } = await asker([1, 2, 19], stack);
   await client.channel.send(HOLDING);
@@ -113,7 +113,7 @@ Deno.test("A holder says which pieces it has, and sends those from its disk with
   assertEquals(sha256(bytes.subarray(PIECE)).toHex(), manifest.hashOf(2));
 });
 
-Deno.test("A holder refuses pieces that it lacks, in part or whole, and goes on", async () => {
+Deno.test("A holder refuses requests with pieces that it lacks, and continues", async () => {
   await using stack = new AsyncDisposableStack();
   const { asker: client, gain } = await asker([1], stack);
   assertEquals(await client.read(readOf(0)), "gone");
@@ -123,7 +123,7 @@ Deno.test("A holder refuses pieces that it lacks, in part or whole, and goes on"
   assert(typeof await client.read(readOf(1, 2)) !== "string");
 });
 
-Deno.test("A holder tells pieces that it gains together, and each once", async () => {
+Deno.test("A holder reports new pieces together, and each once", async () => {
   using time = new FakeTime();
   await using stack = new AsyncDisposableStack();
   const { asker: client, holding } = await asker([0], stack);
@@ -141,7 +141,7 @@ Deno.test("A holder tells pieces that it gains together, and each once", async (
   assertEquals(heard, { kind: "gained", request: 1, runs });
 });
 
-Deno.test("A holder that gains nothing says so often that it is still there, and stops when it has all", async () => {
+Deno.test("A holder without new pieces reports at intervals that it is still there, until it has all", async () => {
   using time = new FakeTime();
   await using stack = new AsyncDisposableStack();
   const { asker: client, holding } = await asker([0], stack);
@@ -161,7 +161,7 @@ Deno.test("A holder that gains nothing says so often that it is still there, and
   assertEquals(more, undefined);
 });
 
-Deno.test("A holder tells what it gained at once in messages of at most gainedRunCount runs", async () => {
+Deno.test("A holder reports pieces that it gained at once in messages of at most gainedRunCount runs", async () => {
   await using stack = new AsyncDisposableStack();
   const content = contentOf(2, 3);
   const holder = await holderOf(content, {
@@ -178,7 +178,7 @@ Deno.test("A holder tells what it gained at once in messages of at most gainedRu
   );
 });
 
-Deno.test("A holder with all pieces says so, and tells nothing more", async () => {
+Deno.test("A holder with all pieces reports that, and nothing more", async () => {
   await using stack = new AsyncDisposableStack();
   const { asker: client, gain } = await asker([], stack);
   gain(0, COUNT);
@@ -187,7 +187,7 @@ Deno.test("A holder with all pieces says so, and tells nothing more", async () =
   assertEquals(await client.next(), has);
 });
 
-Deno.test("A holder gives nothing by name, and no other content", async () => {
+Deno.test("A holder serves only its content, and nothing by name", async () => {
   await using stack = new AsyncDisposableStack();
   const { asker: client, holding } = await asker([1], stack);
   const other = "d".repeat(64);
@@ -218,7 +218,7 @@ Deno.test("A holder whose disk lost a piece does not vouch for it", async () => 
   assert(typeof await client.read(readOf(2)) !== "string", "the others go on");
 });
 
-Deno.test("A holder that ends refuses what is asked then, and tells nothing more", async () => {
+Deno.test("A holder that ends refuses further requests, and reports nothing more", async () => {
   using time = new FakeTime();
   await using stack = new AsyncDisposableStack();
   const { asker: client, holding, files } = await asker([1], stack);
@@ -231,7 +231,7 @@ Deno.test("A holder that ends refuses what is asked then, and tells nothing more
   assertEquals(await refusal, "gone");
 });
 
-Deno.test("A holding that ends while a read of it is under way closes its file after that", async () => {
+Deno.test("A holding that ends during a read closes its file after the read", async () => {
   const { manifest, bytes } = CONTENT;
   await using folder = await tempShare({ partial: bytes, other: "other" });
   const descriptor = openSync(join(folder.path, "partial"), "r");
@@ -251,7 +251,7 @@ Deno.test("A holding that ends while a read of it is under way closes its file a
   assertEquals(await openFileCount(folder.path), 0);
 });
 
-Deno.test("A client that reads nothing keeps a holder from no other client", async () => {
+Deno.test("A client that reads nothing does not keep a holder from serving others", async () => {
   await using stack = new AsyncDisposableStack();
   const have = [...Array(COUNT).keys()];
   const holder = await holderOf(CONTENT, { have }, stack);

@@ -18,7 +18,7 @@ function learnAll(links: SwarmLinks, holders: readonly string[]): void {
   }
 }
 
-Deno.test("SwarmLinks dials swarmDialCount holders of those that the relay named, and others when these end", () => {
+Deno.test("SwarmLinks dials swarmDialCount of the holders that the relay named, and others when these end", () => {
   const links = newLinks();
   learnAll(links, ["me", ...HOLDERS]);
   const ids = links.toDial(0);
@@ -45,7 +45,7 @@ Deno.test("SwarmLinks dials swarmFirstDialCount holders at first, and then first
   assert(second.every((id) => fresh.includes(id)), String(second));
 });
 
-Deno.test("SwarmLinks gives clients that begin one after the other about as many readers", () => {
+Deno.test("SwarmLinks gives about the same number of readers to clients that begin one after the other", () => {
   const readers = new Map(HOLDERS.map((id) => [id, 0]));
   const all = HOLDERS.map((id, n) => newLinks(id, n));
   const dial = (links: SwarmLinks, known: readonly string[]) => {

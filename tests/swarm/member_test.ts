@@ -8,7 +8,7 @@ import { COUNT, startClient } from "./_member.ts";
 
 const ALL = [...Array(COUNT).keys()];
 
-Deno.test("A client that comes when the first holder has left gets all of the file from those that stayed", async () => {
+Deno.test("A client that joins when the first holder has left gets the whole file from those that stayed", async () => {
   await using stack = new AsyncDisposableStack();
   const relay = stack.use(await startRelay());
   await using first = new AsyncDisposableStack();

@@ -34,14 +34,14 @@ for (
     ["some die on the way and others come", { churn: 0.1 }],
   ] as const
 ) {
-  Deno.test(`A swarm of 50 is done within 2 times one copy where ${name}`, () => {
+  Deno.test(`A swarm of 50 is done within 2 times one copy if ${name}`, () => {
     const { slowest, seedCopies } = figuresOf(scenario);
     assert(slowest <= 2, `${slowest}`);
     assert(seedCopies <= 3, `${seedCopies}`);
   });
 }
 
-Deno.test("A swarm whose seed dies knows which pieces are nowhere, and is done when the seed has returned", () => {
+Deno.test("A swarm whose seed dies knows which pieces nobody has, and finishes when the seed returns", () => {
   const { nowhere, seedCopies, slowest, copyMs } = figuresOf({
     seedDiesAt: 0.6,
     seedAwayMs: 20_000,

@@ -53,7 +53,7 @@ Deno.test("TakenOffers takes swarmOfferCount offers, swarmOffersPerAddressCount 
   assert(take("192.0.2.1") !== undefined);
 });
 
-Deno.test("TakenOffers takes no offer twice, none of a holder that was dialled, and none when all pieces are here", () => {
+Deno.test("TakenOffers accepts no offer twice, none of a dialled holder, and none when the file is complete", () => {
   const { offers, take } = taking({ linked: [idOf("dialled")] });
   assert(take("192.0.2.1", idOf("one")) !== undefined);
   assertEquals(take("192.0.2.2", idOf("one")), undefined);
@@ -88,7 +88,7 @@ async function offered(
   await within(giving, "the end of giving");
 }
 
-Deno.test("TakenOffers asks for the pieces of an offer, and takes none of that address for swarmRetryMs if it was of no use", async () => {
+Deno.test("TakenOffers asks for the pieces of an offer, and accepts none of that address for swarmRetryMs if it was useless", async () => {
   const useful = taking();
   await offered(useful, { mayReturn: true });
   assert(useful.take("192.0.2.1") !== undefined);
@@ -101,7 +101,7 @@ Deno.test("TakenOffers asks for the pieces of an offer, and takes none of that a
   assert(rested.take("192.0.2.1") !== undefined);
 });
 
-Deno.test("A client that gives over a connection that it opened gives the content of its offer alone", async () => {
+Deno.test("A client that serves over a connection that it opened serves only the content of its offer", async () => {
   await using stack = new AsyncDisposableStack();
   const options = { limits: LIMITS, writeStallMs: 30_000, idleMs: 30_000 };
   const [near, far] = memoryPair().map((conn) =>

@@ -53,13 +53,13 @@ function setUp(laneCount: number) {
   return { source, reach };
 }
 
-Deno.test("A node that has no room for lanes is asked for one by the next rounds, and for none after the last", async () => {
+Deno.test("A node without room for lanes is asked for one in each further round, and for none after the last", async () => {
   const { reach } = setUp(4);
   const begun = [await reach(), await reach(), await reach(), await reach()];
   assertEquals(begun, [4, 1, 1, 0]);
 });
 
-Deno.test("A node that has room for some lanes is asked for no more of them by the next round", async () => {
+Deno.test("A node with room for some lanes is not asked for more in the next round", async () => {
   const { source, reach } = setUp(4);
   assertEquals(await reach(), 4);
   source.laneCount = 2;
@@ -68,7 +68,7 @@ Deno.test("A node that has room for some lanes is asked for no more of them by t
   assertEquals(await reach(), 2);
 });
 
-Deno.test("Lanes are begun for no node that is reached through its relay", async () => {
+Deno.test("No lane is started for a node that is reached through its relay", async () => {
   const { source, reach } = setUp(4);
   Object.assign(SESSION, { path: "tunnel" });
   assertEquals([await reach(), source.laneRounds], [0, 0]);

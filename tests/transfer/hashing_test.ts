@@ -45,7 +45,7 @@ const KINDS: readonly { name: string; open: () => Hasher }[] = [
 ];
 
 for (const { name, open } of KINDS) {
-  Deno.test(`${name} hashes each part, also where the last is shorter`, async () => {
+  Deno.test(`${name} hashes each part, even if the last is shorter`, async () => {
     using hasher = open();
     for (const [length, partBytes] of CASES) {
       const bytes = randomBytes(length, seededRandom(length));
@@ -55,7 +55,7 @@ for (const { name, open } of KINDS) {
     }
   });
 
-  Deno.test(`${name} gives the bytes back, with the whole buffer they lie in`, async () => {
+  Deno.test(`${name} returns the bytes, with their whole buffer`, async () => {
     using hasher = open();
     const slab = randomBytes(1_000, seededRandom(1));
     const copy = slab.slice();
@@ -66,7 +66,7 @@ for (const { name, open } of KINDS) {
     assertEquals(new Uint8Array(bytes.buffer), copy);
   });
 
-  Deno.test(`${name} answers every call with its own hashes, whatever is under way`, async () => {
+  Deno.test(`${name} answers every call with its own hashes, even if others are running`, async () => {
     using hasher = open();
     const random = seededRandom(2);
     const buffers = Array.from(
@@ -96,7 +96,7 @@ Deno.test("LaneHasher takes the buffer over: it is not copied", async () => {
   assertEquals((await hashing).bytes.length, 1_000);
 });
 
-Deno.test("LaneHasher rejects what waits when it is disposed of", async () => {
+Deno.test("LaneHasher rejects waiting calls when it is disposed of", async () => {
   const hasher = startLane();
   const waiting = [1, 2, 3].map((n) => hasher.hash(new Uint8Array(n), 1));
   const judged = waiting.map((one) =>
@@ -107,7 +107,7 @@ Deno.test("LaneHasher rejects what waits when it is disposed of", async () => {
   await Promise.all(judged);
 });
 
-Deno.test("LaneHasher that is disposed of leaves what it has answered", async () => {
+Deno.test("LaneHasher that is disposed of does not change earlier answers", async () => {
   const hasher = startLane();
   const hashing = hasher.hash(new Uint8Array(3), 3);
   const { hashes } = await hashing;

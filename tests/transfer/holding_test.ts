@@ -35,7 +35,7 @@ async function following(stack: AsyncDisposableStack) {
   return { session, node, request, heard, found, news: () => news.promise };
 }
 
-Deno.test("NodeSession.holding tells what the holder has, and each piece that it gains", async () => {
+Deno.test("NodeSession.holding returns the pieces of the holder, and each new piece", async () => {
   await using stack = new AsyncDisposableStack();
   const { node, request, found, heard, news } = await following(stack);
   assertEquals([...found.pieces.pieces()], [0, 1]);
@@ -49,7 +49,7 @@ Deno.test("NodeSession.holding tells what the holder has, and each piece that it
   assertEquals([...found.pieces.pieces()], [0, 1, 2, 3, 4, 9, 19]);
 });
 
-Deno.test("NodeSession.holding takes a complete holder at its word, and waits for no news of it", async () => {
+Deno.test("NodeSession.holding believes a complete holder, and waits for no news of it", async () => {
   using time = new FakeTime();
   await using talking = await talk();
   const { session, node } = talking;
@@ -72,7 +72,7 @@ Deno.test("NodeSession.holding takes a complete holder at its word, and waits fo
   assertEquals((await finding).kind, "refused", "the session goes on");
 });
 
-Deno.test("NodeSession.holding gives the refusal of a node without the content", async () => {
+Deno.test("NodeSession.holding returns the refusal of a node without the content", async () => {
   await using talking = await talk();
   const { session, node } = talking;
   const question = { pieceCount: PIECES, onGained: () => {} };
@@ -83,7 +83,7 @@ Deno.test("NodeSession.holding gives the refusal of a node without the content",
   assertEquals(found.kind === "refused" && found.code, "gone");
 });
 
-Deno.test("NodeSession hears what a holder gains between the answers to other questions", async () => {
+Deno.test("NodeSession receives news of a holder between the answers to other requests", async () => {
   await using stack = new AsyncDisposableStack();
   const { session, node, request, heard } = await following(stack);
   const finding = session.find("a");
@@ -105,7 +105,7 @@ for (
     ["a run beyond the last", [[18, 65_536]]],
   ] as [string, [number, number][]][]
 ) {
-  Deno.test(`NodeSession parts from a holder that gains ${what}`, async () => {
+  Deno.test(`NodeSession disconnects from a holder that gains ${what}`, async () => {
     await using stack = new AsyncDisposableStack();
     const { session, node, request } = await following(stack);
     const failed = assertRejects(
@@ -126,7 +126,7 @@ for (
     ["that is missing", {}],
   ] as const
 ) {
-  Deno.test(`NodeSession parts from a holder with a bitmap ${what}`, async () => {
+  Deno.test(`NodeSession disconnects from a holder with a bitmap ${what}`, async () => {
     await using talking = await talk();
     const { session, node } = talking;
     const question = { pieceCount: PIECES, onGained: () => {} };
@@ -141,7 +141,7 @@ for (
   });
 }
 
-Deno.test("NodeSession parts from a node that gains pieces which nobody asked about", async () => {
+Deno.test("NodeSession disconnects from a node that reports pieces without a request", async () => {
   await using talking = await talk();
   const { session, node } = talking;
   const failed = assertRejects(
@@ -154,7 +154,7 @@ Deno.test("NodeSession parts from a node that gains pieces which nobody asked ab
   await within(failed, "the end");
 });
 
-Deno.test("NodeSession parts from a holder that floods it with news of nothing", async () => {
+Deno.test("NodeSession disconnects from a holder that floods it with empty news", async () => {
   await using stack = new AsyncDisposableStack();
   const { session, node, request } = await following(stack);
   const failed = assertRejects(
@@ -171,7 +171,7 @@ Deno.test("NodeSession parts from a holder that floods it with news of nothing",
   await end;
 });
 
-Deno.test("NodeSession gives up a holder that says nothing, and keeps one that says it is there", async () => {
+Deno.test("NodeSession gives up a silent holder, and keeps one that reports that it is there", async () => {
   using time = new FakeTime();
   await using stack = new AsyncDisposableStack();
   const talking = stack.use(await talk());
@@ -195,7 +195,7 @@ Deno.test("NodeSession gives up a holder that says nothing, and keeps one that s
   assertEquals(ended, "idle");
 });
 
-Deno.test("A node answers that it has all of a content it shares, and nothing of another", async () => {
+Deno.test("A node reports all pieces of a content that it shares, and none of another", async () => {
   await using stack = new AsyncDisposableStack();
   const { conn, client: service, share, digests, hash } = await serviceOf(
     { "a.txt": "abc", "b.txt": "other" },

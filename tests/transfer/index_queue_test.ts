@@ -2,7 +2,7 @@ import { assertEquals } from "@std/assert";
 import { IndexQueue } from "../../lib/transfer/index_queue.ts";
 import { seededRandom } from "../_random.ts";
 
-Deno.test("IndexQueue gives numbers in order, each once, whatever order they come in", () => {
+Deno.test("IndexQueue returns numbers in order, each once, for any order of arrival", () => {
   const random = seededRandom(7);
   const queue = new IndexQueue();
   const model = new Set<number>();

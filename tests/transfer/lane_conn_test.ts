@@ -125,7 +125,7 @@ const PIECES = {
   hashes: HASHES,
 };
 
-Deno.test("A lane saves the pieces that it receives, and hands everything else on, in its order", async () => {
+Deno.test("A lane saves the pieces that it receives, and passes on everything else in order", async () => {
   await using to = await setUp();
   const { peer, conn, file, path } = to;
   const saved = file.expect(conn, 7, PIECES);
@@ -150,7 +150,7 @@ Deno.test("A lane saves the pieces that it receives, and hands everything else o
   assertEquals(await Deno.readFile(path), BYTES);
 });
 
-Deno.test("A lane saves pieces that lie across frames, and more of them than its buffer holds", async () => {
+Deno.test("A lane saves pieces that span frames, and more of them than its buffer holds", async () => {
   await using to = await setUp();
   const { peer, conn, file, path } = to;
   const partBytes = 400_000;
@@ -175,7 +175,7 @@ Deno.test("A lane saves pieces that lie across frames, and more of them than its
   assert(written.subarray(5).every((byte, at) => byte === bytes[at]));
 });
 
-Deno.test("A lane writes nothing of what comes beyond the pieces of a request", async () => {
+Deno.test("A lane writes no bytes beyond the pieces of a request", async () => {
   await using to = await setUp();
   const { peer, conn, file, path } = to;
   const saved = file.expect(conn, 1, PIECES);
@@ -201,7 +201,7 @@ for (let wrong = 0; wrong < 3; wrong++) {
   });
 }
 
-Deno.test("A lane throws away what comes for a file that was closed, and blames nobody", async () => {
+Deno.test("A lane drops bytes for a closed file, and blames nobody", async () => {
   await using to = await setUp();
   const { peer, conn, file, path } = to;
   const saved = file.expect(conn, 1, PIECES);
@@ -213,7 +213,7 @@ Deno.test("A lane throws away what comes for a file that was closed, and blames 
   assertEquals(await Deno.readFile(path), new Uint8Array());
 });
 
-Deno.test("A lane hands the bytes of a request that nobody announced on as they are", async () => {
+Deno.test("A lane passes on the bytes of an unknown request unchanged", async () => {
   await using to = await setUp();
   const { peer, conn } = to;
   const frame = dataFrame(3, BYTES);
@@ -221,7 +221,7 @@ Deno.test("A lane hands the bytes of a request that nobody announced on as they 
   assertEquals(await read(conn, frame.length), frame);
 });
 
-Deno.test("A lane reads no further ahead than the main thread uses", async () => {
+Deno.test("A lane reads only as far ahead as the main thread allows", async () => {
   await using to = await setUp();
   const { peer, conn } = to;
   const body = randomBytes(4 * LIMITS.laneUnusedBytes, seededRandom(2));
@@ -234,7 +234,7 @@ Deno.test("A lane reads no further ahead than the main thread uses", async () =>
   assertEquals(await read(conn, frame.length), frame);
 });
 
-Deno.test("A conn in a lane sends what it is given, and gives the end of the other side", async () => {
+Deno.test("A conn in a lane sends its bytes, and reports the end of the other side", async () => {
   await using to = await setUp();
   const { peer, conn } = to;
   assertEquals(await conn.write(Uint8Array.of(1, 2)), 2);
@@ -248,7 +248,7 @@ Deno.test("A conn in a lane sends what it is given, and gives the end of the oth
   await assertRejects(() => conn.write(Uint8Array.of(4)));
 });
 
-Deno.test("A conn in a lane that is closed ends what waits for it, in the lane too", async () => {
+Deno.test("A conn in a lane that is closed rejects pending calls, in the lane too", async () => {
   await using to = await setUp();
   const { peer, conn } = to;
   const waiting = conn.read(new Uint8Array(1));
@@ -261,7 +261,7 @@ Deno.test("A conn in a lane that is closed ends what waits for it, in the lane t
   assertEquals(peer.isClosed, true);
 });
 
-Deno.test("A lane that ends takes its conns with it", async () => {
+Deno.test("A lane that ends closes its conns", async () => {
   using _peer = new Peer();
   const lane = laneHere();
   const conn = lane.dial(WHERE);

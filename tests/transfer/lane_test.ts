@@ -97,7 +97,7 @@ for (const { where, open } of PLACES) {
     });
   }
 
-  Deno.test(`A lane ${where} says that a file has lost its name`, async () => {
+  Deno.test(`A lane ${where} reports that a file has lost its name`, async () => {
     using lane = open();
     await using to = await opened(lane);
     await Deno.remove(to.path);
@@ -109,7 +109,7 @@ for (const { where, open } of PLACES) {
     assertEquals([await right, await written], [5, false]);
   });
 
-  Deno.test(`A lane ${where} opens no other file than the one meant`, async () => {
+  Deno.test(`A lane ${where} opens only the intended file`, async () => {
     using lane = open();
     await using folder = await tempShare({ file: "mine", other: "another" });
     const path = (name: string) => join(folder.path, name);
@@ -125,7 +125,7 @@ for (const { where, open } of PLACES) {
   });
 }
 
-Deno.test("A lane rejects what waits when it is disposed of, and what comes then", async () => {
+Deno.test("A lane rejects waiting and later calls when it is disposed of", async () => {
   const lane = startLane();
   await using to = await opened(lane);
   const save = () =>
@@ -144,7 +144,7 @@ Deno.test("A lane rejects what waits when it is disposed of, and what comes then
   }
 });
 
-Deno.test("A lane writes all of it to a disk that takes a part at a time, or is interrupted", async () => {
+Deno.test("A lane writes everything to a disk that accepts a part at a time, or is interrupted", async () => {
   using lane = laneHere();
   await using to = await opened(lane);
   let count = 0;
@@ -175,7 +175,7 @@ for (
     ["a class", new Deno.errors.PermissionDenied("denied"), undefined],
   ] as const
 ) {
-  Deno.test(`A lane tells an error of the disk as it was: ${name}`, async () => {
+  Deno.test(`A lane reports an error of the disk unchanged: ${name}`, async () => {
     using lane = laneHere();
     await using to = await opened(lane);
     using _broken = writesBy(() => {
@@ -194,7 +194,7 @@ for (
   });
 }
 
-Deno.test("A lane is not held by a pipe that takes the place of its file between a look and opening it", async () => {
+Deno.test("A lane is not blocked by a pipe that replaces its file between the check and opening it", async () => {
   await using folder = await tempShare({ file: "" });
   const path = join(folder.path, "file");
   const inode = await Deno.stat(path);

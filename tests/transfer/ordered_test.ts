@@ -47,7 +47,7 @@ async function readAll(
   return { bytes, firsts };
 }
 
-Deno.test("OrderedSink gives pieces out in order, whatever the order they come in", async () => {
+Deno.test("OrderedSink returns pieces in order, for any order of arrival", async () => {
   const { sink, consumed } = newSink();
   void sink.write(3, pieces(3, 4));
   void sink.write(1, pieces(1, 3));
@@ -75,7 +75,7 @@ Deno.test("OrderedSink wakes a reader when its piece comes, and when all pieces 
   assertEquals((await within(last, "the end")).done, true);
 });
 
-Deno.test("OrderedSink gives nothing out in place of a piece that is missing", async () => {
+Deno.test("OrderedSink returns nothing instead of a missing piece", async () => {
   const { sink } = newSink();
   const next = sink.parts().next();
   const isGiven = watch([next.then(() => {})]);
@@ -89,7 +89,7 @@ Deno.test("OrderedSink gives nothing out in place of a piece that is missing", a
   });
 });
 
-Deno.test("OrderedSink keeps the bytes until the next part is asked for", async () => {
+Deno.test("OrderedSink keeps the bytes until the next part is requested", async () => {
   const { sink, consumed } = newSink();
   const isLetGo = watch([
     sink.write(0, pieces(0, 2)),
@@ -118,7 +118,7 @@ Deno.test("OrderedSink lets a reader that stops release its part", async () => {
   assertEquals(await isLetGo(), [true, true]);
 });
 
-Deno.test("OrderedSink begins with the piece it is told", async () => {
+Deno.test("OrderedSink begins with the given piece", async () => {
   const { sink, consumed } = newSink(7);
   const isLetGo = watch([sink.write(0, pieces(0, 7))]);
   assertEquals(await isLetGo(), [true], "what was given out before");
@@ -128,7 +128,7 @@ Deno.test("OrderedSink begins with the piece it is told", async () => {
   assertEquals(consumed, [9]);
 });
 
-Deno.test("OrderedSink gives every piece out once, however they overlap", async () => {
+Deno.test("OrderedSink returns every piece once, even if parts overlap", async () => {
   const { sink } = newSink();
   const writes = [
     sink.write(0, pieces(0, 3)),
@@ -144,7 +144,7 @@ Deno.test("OrderedSink gives every piece out once, however they overlap", async 
   assertEquals(await isLetGo(), writes.map(() => true));
 });
 
-Deno.test("OrderedSink takes a last piece that is shorter than the others", async () => {
+Deno.test("OrderedSink accepts a shorter last piece", async () => {
   const { sink, consumed } = newSink();
   void sink.write(2, pieces(2, 3).subarray(0, 1));
   void sink.write(0, pieces(0, 2));
@@ -154,7 +154,7 @@ Deno.test("OrderedSink takes a last piece that is shorter than the others", asyn
   assertEquals(consumed, [2, 3]);
 });
 
-Deno.test("OrderedSink ends at once where there is nothing", async () => {
+Deno.test("OrderedSink ends at once for an empty file", async () => {
   const { sink, consumed } = newSink();
   await sink.finish();
   assertEquals(await readAll(sink), { bytes: [], firsts: [] });
@@ -187,7 +187,7 @@ Deno.test("OrderedSink reports its failure to a waiting reader, and blocks no wr
   assertEquals(await isLetGo(), [true]);
 });
 
-Deno.test("OrderedSink that has come to its end does not fail any more", async () => {
+Deno.test("OrderedSink that has reached its end does not fail any more", async () => {
   const { sink } = newSink();
   void sink.write(0, pieces(0, 2));
   await sink.finish();
@@ -212,7 +212,7 @@ Deno.test("OrderedSink releases everything when it is cancelled", async () => {
 });
 
 for (const seed of [1, 2, 3]) {
-  Deno.test(`OrderedSink puts any parts in any order together (${seed})`, async () => {
+  Deno.test(`OrderedSink joins any parts in any order (${seed})`, async () => {
     const random = seededRandom(seed);
     const below = (most: number) => Math.floor(random() * most);
     for (let round = 0; round < 60; round++) {
@@ -246,7 +246,7 @@ for (const seed of [1, 2, 3]) {
   });
 }
 
-Deno.test("OrderedSink that is abandoned releases what lies beyond a gap, and yields the rest", async () => {
+Deno.test("OrderedSink that is abandoned drops the bytes after a gap, and yields the rest", async () => {
   const { sink } = newSink(0);
   const beyond = sink.write(4, pieces(4, 6));
   sink.abandon();

@@ -3,7 +3,7 @@ import { Pace } from "../../lib/transfer/pace.ts";
 
 const PIECE = 256 * 1024;
 
-Deno.test("Pace knows no rate before enough has come to measure it by", () => {
+Deno.test("Pace gives no rate before enough bytes have come", () => {
   const pace = new Pace(0);
   assertEquals(pace.rateFor(PIECE), 0);
   pace.note(64 * 1024 - 1, 10);
@@ -14,7 +14,7 @@ Deno.test("Pace knows no rate before enough has come to measure it by", () => {
   assertEquals(pace.rateFor(PIECE) > 0, true);
 });
 
-Deno.test("Pace follows the recent rate: after some seconds the old rate counts no more", () => {
+Deno.test("Pace follows the recent rate: after some seconds the old rate no longer counts", () => {
   const pace = new Pace(0);
   let now = 0;
   const run = (ms: number, bytesPerMs: number) => {
@@ -31,7 +31,7 @@ Deno.test("Pace follows the recent rate: after some seconds the old rate counts 
   assertAlmostEquals(pace.rateFor(PIECE), 100, 1);
 });
 
-Deno.test("Pace says how long bytes will take, and no less than it has been silent", () => {
+Deno.test("Pace estimates how long bytes will take, and no less than the current silence", () => {
   const pace = new Pace(0);
   assertEquals(pace.msFor(PIECE, PIECE, 70), 70);
   pace.note(PIECE, 100);
@@ -42,7 +42,7 @@ Deno.test("Pace says how long bytes will take, and no less than it has been sile
   assertAlmostEquals(pace.msFor(PIECE, PIECE, 9_100), PIECE / rate, 0.001);
 });
 
-Deno.test("Pace counts no time in which nothing was asked of a source", () => {
+Deno.test("Pace does not count time without a request to the source", () => {
   const pace = new Pace(0);
   let now = 5_000;
   for (let piece = 0; piece < 200; piece++) {

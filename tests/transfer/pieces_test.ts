@@ -34,7 +34,7 @@ Deno.test("Pieces counts a piece that arrives once, and asks again for one that 
   ]);
 });
 
-Deno.test("Pieces looks no further ahead of what has been consumed than it may", () => {
+Deno.test("Pieces looks only a limited number of pieces ahead of the consumer", () => {
   const pieces = new Pieces({ count: 9, have: [0, 1], lookahead: 3 });
   assertEquals(ask(pieces, 9), [2, 3]);
   assertEquals(ask(pieces, 9), undefined);
@@ -44,7 +44,7 @@ Deno.test("Pieces looks no further ahead of what has been consumed than it may",
   assertEquals(ask(pieces, 9), [7, 2]);
 });
 
-Deno.test("Pieces of a file that exists, or empty, are none to ask for", () => {
+Deno.test("Pieces of an existing or empty file are never requested", () => {
   for (const pieces of [{ count: 2, have: [0, 1] }, { count: 0 }]) {
     const there = new Pieces({ ...pieces, lookahead: 3 });
     assertEquals([there.left, ask(there, 9)], [0, undefined]);

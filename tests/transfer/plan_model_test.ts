@@ -240,7 +240,7 @@ class Run {
   }
 }
 
-Deno.test("Plan comes to an end with every file complete or given up, whatever fails", () => {
+Deno.test("Plan ends with every file complete or given up, for any failures", () => {
   let complete = 0, givenUp = 0;
   for (let seed = 1; seed <= 300; seed++) {
     const run = new Run(seed, { failing: seed });
@@ -254,7 +254,7 @@ Deno.test("Plan comes to an end with every file complete or given up, whatever f
   assert(complete > 300 && givenUp > 300, `${complete} and ${givenUp}`);
 });
 
-Deno.test("Plan completes every file that somebody has where nothing fails", () => {
+Deno.test("Plan completes every file that somebody has if nothing fails", () => {
   let takenOver = 0;
   for (let seed = 1; seed <= 300; seed++) {
     const run = new Run(seed, { failing: 0 });
@@ -293,7 +293,7 @@ Deno.test("Plan looks at no more than 40 things a piece, with 100,000 files that
   assert(plan.stepCount <= 40 * count, `${plan.stepCount / count} a piece`);
 });
 
-Deno.test("Plan looks at no more than 40 things a piece where all of 16 sources have every file", () => {
+Deno.test("Plan looks at no more than 40 things a piece if all of 16 sources have every file", () => {
   const ids = Array.from({ length: 16 }, (_, n) => `${n}`);
   const plan = new Plan(OPTIONS);
   for (const id of ids) plan.addSource(id, id, 0);
@@ -316,7 +316,7 @@ Deno.test("Plan looks at no more than 40 things a piece where all of 16 sources 
   assert(plan.stepCount <= 40 * count, `${plan.stepCount / count} a piece`);
 });
 
-Deno.test("Plan gives a quick source longer tasks where it may have them, and no longer than it says", () => {
+Deno.test("Plan gives a quick source longer tasks if allowed, up to its limit", () => {
   const plan = new Plan(OPTIONS);
   const longTasks = { mostBytes: 16 * PIECE_BYTES, mostMs: 100 };
   plan.addSource("lane", "a", 0, longTasks);

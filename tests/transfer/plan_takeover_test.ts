@@ -43,12 +43,12 @@ Deno.test("Plan lets an idle source take over from a slow one, from the end", ()
   assertEquals(plan.take("b1", now), undefined, "it has work");
 });
 
-Deno.test("Plan lets what others wait on be taken over first", () => {
+Deno.test("Plan first lets pieces be taken over that others wait for", () => {
   const { plan, now } = slowAndQuick({ lookahead: 8 });
   assertEquals(format(plan.take("b1", now)), "2:0-0");
 });
 
-Deno.test("Plan wants the first of two answers for a piece that was taken over", () => {
+Deno.test("Plan uses the first of two answers for a piece that was taken over", () => {
   for (const [first, second] of [["a1", "b1"], ["b1", "a1"]] as const) {
     const { plan, now } = slowAndQuick();
     plan.take("b1", now);
@@ -57,7 +57,7 @@ Deno.test("Plan wants the first of two answers for a piece that was taken over",
   }
 });
 
-Deno.test("Plan has a slow source's pieces taken over one after the other, each once", () => {
+Deno.test("Plan lets the pieces of a slow source be taken over one after the other, each once", () => {
   const { plan, now } = slowAndQuick();
   const taken = [3, 2, 1, 0].map((piece) => {
     const task = format(plan.take("b1", now));
@@ -70,13 +70,13 @@ Deno.test("Plan has a slow source's pieces taken over one after the other, each 
   assertEquals(plan.take("b1", now + 60_000), undefined, "all is there");
 });
 
-Deno.test("Plan has nothing taken over of a file that was given up", () => {
+Deno.test("Plan lets no piece be taken over of a file that was given up", () => {
   const { plan, now } = slowAndQuick();
   plan.giveUp(2);
   assertEquals(plan.take("b1", now + 60_000), undefined);
 });
 
-Deno.test("Plan has a piece that was taken over asked of two sources, not three", () => {
+Deno.test("Plan asks two sources for a piece that was taken over, not three", () => {
   const { plan, now } = slowAndQuick();
   plan.addSource("b2", "b", now);
   plan.addSource("b3", "b", now);
@@ -84,7 +84,7 @@ Deno.test("Plan has a piece that was taken over asked of two sources, not three"
   assertEquals(taken, ["2:3-3", "2:2-2", "2:1-1"]);
 });
 
-Deno.test("Plan has a piece that was taken over missing when both have failed", () => {
+Deno.test("Plan treats a piece that was taken over as missing when both sources have failed", () => {
   const { plan, now } = slowAndQuick();
   plan.addSource("b2", "b", now);
   plan.take("b1", now);
@@ -94,7 +94,7 @@ Deno.test("Plan has a piece that was taken over missing when both have failed", 
   assertEquals(format(plan.take("b1", now)), "2:3-3");
 });
 
-Deno.test("Plan has nothing taken over for less than is worth it", () => {
+Deno.test("Plan lets no piece be taken over for a small gain", () => {
   for (
     const [takeOverMs, taken] of [[3_900, "2:3-3"], [4_000, undefined]] as const
   ) {
@@ -113,7 +113,7 @@ Deno.test("Plan has nothing taken over for less than is worth it", () => {
   }
 });
 
-Deno.test("Plan takes a source that says nothing for slow as time goes by", () => {
+Deno.test("Plan treats a silent source as slow after some time", () => {
   const plan = newPlan(["a1", "b1"]);
   plan.addFile(file("ab", 4));
   plan.take("a1", 1_000);
@@ -121,7 +121,7 @@ Deno.test("Plan takes a source that says nothing for slow as time goes by", () =
   assertEquals(format(plan.take("b1", 1_500)), "0:3-3");
 });
 
-Deno.test("Plan takes a source for slow that was quick until it fell silent", () => {
+Deno.test("Plan treats a source as slow that was quick until it fell silent", () => {
   const plan = newPlan(["a1", "b1"]);
   plan.addFile(file("ab", 4));
   plan.take("a1", 0);
@@ -131,7 +131,7 @@ Deno.test("Plan takes a source for slow that was quick until it fell silent", ()
   assertEquals(format(plan.take("b1", 510)), "0:3-3");
 });
 
-Deno.test("Plan asks a node for no piece twice while its connection moves, however slow the node is", () => {
+Deno.test("Plan asks a node for no piece twice while its connection moves, even if the node is slow", () => {
   const plan = newPlan(["a1", "a2"]);
   plan.addFile(file("a", 8));
   plan.take("a1", 0);
@@ -153,7 +153,7 @@ Deno.test("Plan asks a node for a piece again over another connection once the f
   assertEquals(format(plan.take("a2", 11_000)), "0:3-3");
 });
 
-Deno.test("Plan has a holder take over only what it has, and from the slowest", () => {
+Deno.test("Plan lets a holder take over only pieces that it has, and from the slowest source", () => {
   const plan = newPlan(["a1", "b1", "c1", "d1", "e1"]);
   plan.addFile(file("ae", 4));
   plan.addFile(file("be", 4));
@@ -166,7 +166,7 @@ Deno.test("Plan has a holder take over only what it has, and from the slowest", 
   assertEquals(format(plan.take("e1", 60_000)), "1:3-3");
 });
 
-Deno.test("Plan has nothing taken over from a source that is out", () => {
+Deno.test("Plan lets no piece be taken over from an excluded source", () => {
   const plan = newPlan(["a1", "b1"], { pieceFailureCount: 9 });
   plan.addFile(file("ab", 4));
   plan.take("a1", 0);

@@ -43,7 +43,7 @@ Deno.test("Plan asks a holder that turns out to have a file", () => {
   assertEquals(format(plan.take("b1", 0)), "0:0-3");
 });
 
-Deno.test("Plan takes up files and sources that come while it runs", () => {
+Deno.test("Plan uses files and sources that are added while it runs", () => {
   const plan = newPlan(["a1"]);
   plan.addFile(file("ab", 1));
   assertEquals(deliver(plan, "a1", plan.take("a1", 0)), ["wanted"]);
@@ -54,7 +54,7 @@ Deno.test("Plan takes up files and sources that come while it runs", () => {
   assertEquals(format(plan.take("b1", 0)), "1:0-0");
 });
 
-Deno.test("Plan has no more files open than it may, and continues when one ends", () => {
+Deno.test("Plan keeps a limited number of files open, and continues when one ends", () => {
   const plan = newPlan(["a1"], { openFileCount: 2 });
   for (let n = 0; n < 5; n++) plan.addFile(file("a", 1));
   assertEquals(takeAll(plan, "a1"), ["0:0-0", "1:0-0"]);
@@ -74,7 +74,7 @@ Deno.test("Plan asks for nothing that already exists", () => {
   assertEquals([plan.isComplete(0), plan.isDone], [true, true]);
 });
 
-Deno.test("Plan counts a piece once that is said to be there twice", () => {
+Deno.test("Plan counts a piece once that is reported twice", () => {
   const plan = newPlan(["a1"]);
   plan.addFile(file("a", 3, { have: [1, 1, 1] }));
   assertEquals(plan.isComplete(0), false);
@@ -87,7 +87,7 @@ for (
     ["of which all is there", file("a", 3, { have: [2, 0, 1] })],
   ] as const
 ) {
-  Deno.test(`Plan takes a file ${what} for complete at once`, () => {
+  Deno.test(`Plan treats a file ${what} as complete at once`, () => {
     const plan = newPlan(["a1"], { openFileCount: 1 });
     plan.addFile(planned);
     assertEquals([plan.isComplete(0), plan.isDone], [true, true]);
@@ -116,13 +116,13 @@ Deno.test("Plan continues with other files while one waits to be consumed", () =
   assertEquals(takeAll(plan, "a1"), ["0:0-1", "1:0-0"]);
 });
 
-Deno.test("Plan counts the lookahead from what a file begins with", () => {
+Deno.test("Plan counts the lookahead from the first missing piece of a file", () => {
   const plan = newPlan(["a1"]);
   plan.addFile(file("a", 10, { lookahead: 3, have: [0, 1, 2, 3, 4, 5] }));
   assertEquals(takeAll(plan, "a1"), ["0:6-8"]);
 });
 
-Deno.test("Plan wants a piece once, from whom it was asked", () => {
+Deno.test("Plan accepts a piece once, from the source that was asked", () => {
   const plan = newPlan(["a1", "b1"]);
   plan.addFile(file("ab", 8));
   plan.take("a1", 0);
@@ -136,7 +136,7 @@ Deno.test("Plan wants a piece once, from whom it was asked", () => {
   assertEquals(plan.askedCount("a1"), 3);
 });
 
-Deno.test("Plan completes a file whatever the order of arrival", () => {
+Deno.test("Plan completes a file for any order of arrival", () => {
   const plan = newPlan(["a1"]);
   plan.addFile(file("a", 6));
   takeAll(plan, "a1");
@@ -148,7 +148,7 @@ Deno.test("Plan completes a file whatever the order of arrival", () => {
   assertEquals([plan.isComplete(0), plan.isDone], [true, true]);
 });
 
-Deno.test("Plan takes back what a source does not deliver, and asks another", () => {
+Deno.test("Plan takes back pieces that a source does not deliver, and asks another", () => {
   const plan = newPlan(["a1", "b1"]);
   plan.addFile(file("ab", 6));
   takeAll(plan, "a1");
@@ -159,7 +159,7 @@ Deno.test("Plan takes back what a source does not deliver, and asks another", ()
   assertEquals(plan.arrived("a1", 0, 0), "unasked", "came after all");
 });
 
-Deno.test("Plan takes back one task alone", () => {
+Deno.test("Plan takes back only one task", () => {
   const plan = newPlan(["a1", "b1"]);
   plan.addFile(file("ab", 8));
   plan.addFile(file("ab", 8));
@@ -169,7 +169,7 @@ Deno.test("Plan takes back one task alone", () => {
   assertEquals(takeAll(plan, "b1"), ["0:4-7"]);
 });
 
-Deno.test("Plan asks for what was taken back before what follows it", () => {
+Deno.test("Plan requests pieces that were taken back before later ones", () => {
   const plan = newPlan(["a1", "b1"]);
   plan.addFile(file("ab", 12));
   plan.take("a1", 0);
@@ -193,7 +193,7 @@ Deno.test("Plan gives a file up when one of its pieces fails too often", () => {
   assertEquals(plan.isDone, true);
 });
 
-Deno.test("Plan asks a holder that has not failed, however many others have", () => {
+Deno.test("Plan asks a holder that has not failed, even if many others have", () => {
   const plan = newPlan(["a1", "b1", "c1", "d1", "e1"]);
   plan.addFile(file("abcde", 1));
   for (const source of ["a1", "b1", "c1", "d1"]) {
@@ -216,7 +216,7 @@ Deno.test("Plan does not add up the failures of different pieces", () => {
   assertEquals(plan.isComplete(0), true);
 });
 
-Deno.test("Plan wants nothing more of a file that was given up", () => {
+Deno.test("Plan requests nothing more of a file that was given up", () => {
   const plan = newPlan(["a1", "b1"]);
   plan.addFile(file("ab", 8));
   plan.take("a1", 0);
@@ -242,7 +242,7 @@ Deno.test("Plan asks a source that was excluded for nothing more", () => {
   assertEquals(plan.isOut("nobody"), true);
 });
 
-Deno.test("Plan tells which files a source that is excluded brings down", () => {
+Deno.test("Plan reports which files fail with an excluded source", () => {
   const plan = newPlan(["a1"], { pieceFailureCount: 1 });
   for (let n = 0; n < 3; n++) plan.addFile(file("a", 4));
   plan.take("a1", 0);
@@ -251,7 +251,7 @@ Deno.test("Plan tells which files a source that is excluded brings down", () => 
   assertEquals(plan.drop("a1"), [1]);
 });
 
-Deno.test("Plan knows the files that nobody is left for", () => {
+Deno.test("Plan reports the files that no source has any more", () => {
   const plan = newPlan(["a1", "b1"]);
   plan.addFile(file("a", 1));
   plan.addFile(file("ab", 1));
@@ -268,7 +268,7 @@ Deno.test("Plan knows the files that nobody is left for", () => {
   assertEquals(plan.orphans(), [3], "what has ended is no orphan");
 });
 
-Deno.test("Plan asks a holder no more for a file it has lost", () => {
+Deno.test("Plan no longer asks a holder for a file that it has lost", () => {
   const plan = newPlan(["a1", "b1"]);
   plan.addFile(file("ab", 4));
   plan.addFile(file("ab", 4));
@@ -279,7 +279,7 @@ Deno.test("Plan asks a holder no more for a file it has lost", () => {
   assertEquals(takeAll(plan, "b1"), ["0:0-3"]);
 });
 
-Deno.test("Plan continues with open files where others wait that come before them", () => {
+Deno.test("Plan continues with open files even if earlier files wait", () => {
   const plan = newPlan(["a1", "b1"], { openFileCount: 1 });
   plan.addFile(file("b", 1));
   plan.addFile(file("ab", 8));

@@ -78,7 +78,7 @@ Deno.test("Plan asks for the rarest piece first that a holder has, complete hold
   assertEquals(piecesOf(plan.take("c1", 0)), [0]);
 });
 
-Deno.test("Plan counts what holders gain, and no longer what those had that are out", () => {
+Deno.test("Plan counts new pieces of holders, and no pieces of excluded ones", () => {
   const plan = newPlan(["a1", "b1", "c1"], 3);
   plan.holderHas(0, "a", bitmap(0, 1));
   plan.holderHas(0, "b", bitmap(0));
@@ -105,7 +105,7 @@ Deno.test("Plan gives clients that begin together different pieces of one seed",
   assert(new Set(first).size >= 35, `${new Set(first).size} of 50`);
 });
 
-Deno.test("Permutation visits every number once, and knows the place of each", () => {
+Deno.test("Permutation visits every number once, and gives the place of each", () => {
   const random = seededRandom(7);
   for (const count of [1, 2, 3, 12, 128, 1_000, 65_536]) {
     const order = new Permutation(count, random);
@@ -141,7 +141,7 @@ Deno.test("Plan opens the window of a source up to swarmAloneWindowPieceCount wh
   assertEquals(windowOf(plan, "s1"), LIMITS.swarmWindowPieceCount);
 });
 
-Deno.test("Plan asks for one piece at a time again where one took longer than swarmSlowMs", () => {
+Deno.test("Plan asks for one piece at a time again if one took longer than swarmSlowMs", () => {
   const plan = newPlan(["s1"], 64, { holders: "s" });
   plan.holderHas(0, "a", bitmap());
   bring(plan, "s1", { count: 3, ms: 1 });
@@ -188,7 +188,7 @@ Deno.test("Plan asks a second holder for each of the last swarmEndPieceCount pie
   assertEquals(plan.arrived(late, 0, there, 0), "duplicate");
 });
 
-Deno.test("Plan has a piece of a swarm taken over from a source that needs swarmTakeOverMs longer", () => {
+Deno.test("Plan lets a piece of a swarm be taken over from a source that needs swarmTakeOverMs longer", () => {
   const plan = newPlan(["a1", "b1"], 64, { holders: "b" });
   plan.holderHas(0, "a", bitmap(5));
   const { first } = plan.take("a1", 0)!;
@@ -223,7 +223,7 @@ Deno.test("Plan keeps a source whose window is full for files that go from the f
   assertEquals(plan.take("s1", 0), undefined);
 });
 
-Deno.test("Plan tells what was saved, each piece once and in runs, and all of it on request", () => {
+Deno.test("Plan reports saved pieces once and in runs, and all of them on request", () => {
   const plan = newPlan(["s1"], 10, { holders: "s", have: [0, 4] });
   assertEquals(plan.takeGained(0), []);
   assertEquals(plan.holding(0), new Uint8Array([0b10001000, 0]));

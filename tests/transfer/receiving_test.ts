@@ -38,7 +38,7 @@ function hashes(count: number): Uint8Array {
   return new Uint8Array(32 * count).map((_, at) => at >> 5);
 }
 
-Deno.test("TaskReceiver takes pieces across their ends, and counts those that are vouched for", async () => {
+Deno.test("TaskReceiver accepts pieces across their ends, and counts those with hashes", async () => {
   const to = receiver();
   const bytes = new Uint8Array(4 * PIECE).map((_, at) => at >> 12);
   await fill(to, bytes.subarray(0, PIECE + 5));
@@ -53,7 +53,7 @@ Deno.test("TaskReceiver takes pieces across their ends, and counts those that ar
   assertEquals(to.take(), bytes);
 });
 
-Deno.test("TaskReceiver gives nothing of a run that nobody vouched for", async () => {
+Deno.test("TaskReceiver delivers nothing of a run without hashes", async () => {
   const to = receiver();
   await fill(to, new Uint8Array(3 * PIECE));
   assertEquals([to.take(), to.wholeCount], [undefined, 0]);
@@ -83,7 +83,7 @@ for (
   });
 }
 
-Deno.test("TaskReceiver has no room for a byte more than was asked for, however the frames are cut", async () => {
+Deno.test("TaskReceiver accepts no byte more than was requested, for any sizes of frames", async () => {
   const to = receiver();
   await fill(to, new Uint8Array(4 * PIECE));
   const error = await assertRejects(() => to.target(1), ProtocolError);
@@ -97,7 +97,7 @@ Deno.test("TaskReceiver has no room for a byte more than was asked for, however 
   assertEquals(last.receivedBytes, 3 * PIECE + 3);
 });
 
-Deno.test("IncomingFile knows the hashes of the pieces that are written, not of all that nodes vouched for", () => {
+Deno.test("IncomingFile keeps the hashes of written pieces, not of all that nodes sent hashes for", () => {
   const sink = {
     write: () => Promise.resolve(),
     finish: () => Promise.resolve(),

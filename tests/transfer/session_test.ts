@@ -58,7 +58,7 @@ for (
     ["is a relay", { role: "relay", id: ID }, "identity_mismatch"],
   ] as const
 ) {
-  Deno.test(`NodeSession refuses whoever ${what}`, async () => {
+  Deno.test(`NodeSession refuses a peer that ${what}`, async () => {
     const { client, node, conns } = channels();
     const opening = NodeSession.open(client, { id: ID, path: "direct" });
     const failing = assertRejects(() => opening, ProtocolError);
@@ -68,7 +68,7 @@ for (
   });
 }
 
-Deno.test("NodeSession tells that the node will not talk", async () => {
+Deno.test("NodeSession reports that the node refuses to talk", async () => {
   const { client, node, conns } = channels();
   const opening = NodeSession.open(client, { id: ID, path: "direct" });
   const failing = assertRejects(() => opening, ProtocolError, "refused: no");
@@ -236,7 +236,7 @@ Deno.test("NodeSession keeps no timer of a listing that is broken off, wherever 
   // The test fails if a timer is left.
 });
 
-Deno.test("NodeSession hears all of what comes together after its network stood still for a minute", async () => {
+Deno.test("NodeSession accepts all messages that come together after its network stood still for a minute", async () => {
   await using talking = await talk();
   const { session, node } = talking;
   const describing = session.describe(VERSION);
@@ -248,7 +248,7 @@ Deno.test("NodeSession hears all of what comes together after its network stood 
   assertEquals((await within(describing, "the answer")).kind, "refused");
 });
 
-Deno.test("NodeSession.abort fails all that waits with its reason, and frees the conn", async () => {
+Deno.test("NodeSession.abort rejects all waiting calls with its reason, and frees the conn", async () => {
   await using talking = await talk();
   const { session, node, conns } = talking;
   const waiting = [
@@ -337,7 +337,7 @@ Deno.test("NodeSession ends with what its receiver throws", async () => {
   await within(reading, "the end");
 });
 
-Deno.test("ListingAnswer wants no more pages than are looked at", async () => {
+Deno.test("ListingAnswer requests no more pages than are read", async () => {
   const answer = new ListingAnswer(1, "a node");
   const files = [{ name: "f", size: 1, modifiedMs: 0, version: VERSION }];
   const take = () =>

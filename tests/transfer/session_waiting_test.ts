@@ -10,7 +10,7 @@ import { Keeper, refused, VERSION } from "./_session.ts";
 
 const ONE_PIECE = { of: VERSION, first: 0, count: 1 };
 
-Deno.test("NodeSession waits for while the node says that it is working, and no longer", async () => {
+Deno.test("NodeSession waits while the node says that it is working, and no longer", async () => {
   using time = new FakeTime();
   await using talking = await talk();
   const { session, node } = talking;
@@ -38,7 +38,7 @@ for (
     ["read", (session) => session.read(ONE_PIECE, new Keeper())],
   ] satisfies [string, (session: NodeSession) => Promise<unknown>][]
 ) {
-  Deno.test(`NodeSession parts from a node that says it works on a ${what}, which takes no time`, async () => {
+  Deno.test(`NodeSession disconnects from a node that says it works on a ${what}, which takes no time`, async () => {
     await using talking = await talk();
     const { session, node } = talking;
     const answer = assertRejects(
@@ -53,7 +53,7 @@ for (
   });
 }
 
-Deno.test("NodeSession waits for its turn at a node while others fetch the same file, where it asked what is held", async () => {
+Deno.test("NodeSession waits for its turn at a node while others fetch the same file, if it asked which pieces are held", async () => {
   using time = new FakeTime();
   await using talking = await talk();
   const { session, node } = talking;
@@ -86,7 +86,7 @@ Deno.test("NodeSession waits for a node that hashes before it tells a client wit
   assertEquals((await within(finding, "the answer")).kind, "refused");
 });
 
-Deno.test("NodeSession parts from a node that says too often that it works", async () => {
+Deno.test("NodeSession disconnects from a node that says too often that it works", async () => {
   await using talking = await talk();
   const { session, node } = talking;
   const describing = assertRejects(
@@ -119,7 +119,7 @@ Deno.test("NodeSession lets a node say for hours, every 5 s, that it works", asy
   assertEquals((await describing).kind, "refused");
 });
 
-Deno.test("NodeSession parts from a node that says for more than two hours that it works", async () => {
+Deno.test("NodeSession disconnects from a node that says for more than two hours that it works", async () => {
   using time = new FakeTime();
   await using talking = await talk();
   const { session, node } = talking;

@@ -165,7 +165,7 @@ for (const [what, [ask, answer, code]] of Object.entries(NO_ANSWERS)) {
   });
 }
 
-Deno.test("NodeSession takes no answer that came before its question", async () => {
+Deno.test("NodeSession refuses an answer that came before its request", async () => {
   await using talking = await talk();
   const { session, node } = talking;
   await node.send(piecesOf(2));
@@ -180,7 +180,7 @@ for (
     ["hangs up", null, "truncated"],
   ] as const
 ) {
-  Deno.test(`NodeSession fails all that waits when the node ${what}`, async () => {
+  Deno.test(`NodeSession rejects all waiting calls when the node ${what}`, async () => {
     await using talking = await talk();
     const { session, node } = talking;
     const waiting = [

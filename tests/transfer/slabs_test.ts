@@ -81,7 +81,7 @@ Deno.test("SlabPool serves as many waiting callers as there is room for", async 
   assertEquals(waiting.map(({ hasCome }) => hasCome), [true, true, true]);
 });
 
-Deno.test("SlabPool lends one that is larger than its bound, alone", async () => {
+Deno.test("SlabPool lends a buffer larger than its bound only if no other is lent", async () => {
   const pool = new SlabPool(100);
   const small = await pool.acquire(1);
   const huge = asking(pool, 1_000);
@@ -97,7 +97,7 @@ Deno.test("SlabPool lends one that is larger than its bound, alone", async () =>
   await within(next.done, "the next");
 });
 
-Deno.test("SlabPool uses buffers again, and none that is much too large", async () => {
+Deno.test("SlabPool reuses buffers, but none that is much too large", async () => {
   const pool = new SlabPool(10_000);
   const first = await pool.acquire(1_000);
   pool.release(first);
@@ -110,7 +110,7 @@ Deno.test("SlabPool uses buffers again, and none that is much too large", async 
   assert((await pool.acquire(1_000)).buffer === first.buffer);
 });
 
-Deno.test("SlabPool takes back the whole of a buffer of which a part is given", async () => {
+Deno.test("SlabPool takes back a whole buffer of which a part is returned", async () => {
   const pool = new SlabPool(1_000);
   const slab = await pool.acquire(1_000);
   pool.release(slab.subarray(100, 200));
@@ -120,7 +120,7 @@ Deno.test("SlabPool takes back the whole of a buffer of which a part is given", 
   assert(again.buffer === slab.buffer);
 });
 
-Deno.test("SlabPool takes back another buffer of that length in place of its own", async () => {
+Deno.test("SlabPool accepts another buffer of that length instead of its own", async () => {
   const pool = new SlabPool(1_000);
   const slab = await pool.acquire(1_000);
   // As a buffer comes back from a worker.
@@ -130,7 +130,7 @@ Deno.test("SlabPool takes back another buffer of that length in place of its own
   assertEquals(pool.lentBytes, 0);
 });
 
-Deno.test("SlabPool lends no buffer to two at once, and keeps nobody waiting forever", async () => {
+Deno.test("SlabPool lends no buffer to two callers at once, and lets nobody wait forever", async () => {
   const random = seededRandom(1);
   const below = (most: number) => Math.floor(random() * most);
   const pool = new SlabPool(1_000);
@@ -161,7 +161,7 @@ Deno.test("SlabPool lends no buffer to two at once, and keeps nobody waiting for
   assertEquals([waiting, pool.lentBytes], [0, 0]);
 });
 
-Deno.test("SlabPool keeps to its bound also with buffers that are used again", async () => {
+Deno.test("SlabPool keeps its bound even with reused buffers", async () => {
   const pool = new SlabPool(1_000);
   pool.release(await pool.acquire(900));
   await pool.acquire(400); // too small for the one that is idle
@@ -222,7 +222,7 @@ Deno.test("SlabPool lends all of its room to the only node", async () => {
   assertEquals([only.heldBytes, pool.lentBytes], [1_000, 1_000]);
 });
 
-Deno.test("SlabPool lends a node that holds nothing one slab of more than half", async () => {
+Deno.test("SlabPool lends a node without slabs one of more than half", async () => {
   const pool = new SlabPool(1_000);
   const [one, two] = [pool.of("one"), pool.of("two")];
   const slab = await one.acquire(400);

@@ -53,16 +53,16 @@ function slowOf({ hasHelp, isSwarm }: { hasHelp: boolean; isSwarm: boolean }) {
   return { which: found && (found === slow ? "slow" : "quick"), foundAt };
 }
 
-Deno.test("Sources keeps a slow seed while clients of its swarm help: others have their turns", () => {
+Deno.test("Sources keeps a slow seed while clients of its swarm help, because the seed serves others", () => {
   assertEquals(slowOf({ hasHelp: true, isSwarm: true }).which, undefined);
 });
 
-Deno.test("Sources finds a slow node where no client helps, and where its file is in no swarm", () => {
+Deno.test("Sources detects a slow node if no client helps, and if its file is in no swarm", () => {
   assertEquals(slowOf({ hasHelp: false, isSwarm: true }).which, "slow");
   assertEquals(slowOf({ hasHelp: true, isSwarm: false }).which, "slow");
 });
 
-Deno.test("Sources judges a source once it was waited for as long as slowMs", () => {
+Deno.test("Sources judges a source after waiting for it for slowMs", () => {
   const { foundAt } = slowOf({ hasHelp: false, isSwarm: false });
   assertEquals(foundAt, LIMITS.slowMs / 1_000);
 });

@@ -72,14 +72,14 @@ async function connectTwice(
 }
 
 for (const [name, accept] of Object.entries(WAYS)) {
-  Deno.test(`${name} asks once for each connection, and ends those not let in`, async () => {
+  Deno.test(`${name} asks once for each connection, and closes refused ones`, async () => {
     const { asked, letIn, port } = await connectTwice(accept);
     assertEquals(asked, ["127.0.0.1", "127.0.0.1"]);
     assertEquals(letIn.remote, { host: "127.0.0.1", port });
   });
 }
 
-Deno.test("acceptTls on a machine that is too busy to accept refuses nobody", async () => {
+Deno.test("acceptTls refuses nobody on a machine that is too busy to accept", async () => {
   const stalls: string[] = [];
   let letIn = 0;
   const acceptor = await acceptTls(identity, {
@@ -120,7 +120,7 @@ async function socketPair(): Promise<[Socket, Socket]> {
   return [near, far];
 }
 
-Deno.test("A TLS handshake with bytes that are no TLS ends with an error, however much was read ahead", async () => {
+Deno.test("A TLS handshake with bytes that are no TLS ends with an error, for any amount read ahead", async () => {
   const [near, far] = await socketPair();
   try {
     const noTls = new Uint8Array(16).fill(0x55);
@@ -175,7 +175,7 @@ Deno.test("A TLS connection keeps no listener of its handshake", async () => {
   }
 });
 
-Deno.test("A TLS handshake asks for its turn once the peer has said something, and waits for it", async () => {
+Deno.test("A TLS handshake asks for its turn when the peer has sent something, and waits for it", async () => {
   const letIn = Promise.withResolvers<RawConnection>();
   const acceptor = await acceptTls(identity, {
     at: { host: "127.0.0.1", port: 0 },
@@ -220,7 +220,7 @@ Deno.test("A TLS handshake asks for its turn once the peer has said something, a
   }
 });
 
-Deno.test("A TLS handshake asks for its turn only once the client hello is whole, and a peer whose first bytes are none gets none", async () => {
+Deno.test("A TLS handshake asks for its turn only when the client hello is complete, and never after other bytes", async () => {
   const arrived: ((raw: RawConnection) => void)[] = [];
   const acceptor = await acceptTls(identity, {
     at: { host: "127.0.0.1", port: 0 },
@@ -292,7 +292,7 @@ Deno.test("A TLS handshake that waits for the rest of a client hello ends with i
   }
 });
 
-Deno.test("A TLS handshake whose peer is gone by its turn is not begun", async () => {
+Deno.test("A TLS handshake does not begin if its peer is gone by its turn", async () => {
   const letIn = Promise.withResolvers<RawConnection>();
   const acceptor = await acceptTls(identity, {
     at: { host: "127.0.0.1", port: 0 },

@@ -69,7 +69,7 @@ Deno.test("announce refuses a name and a host that no answer can hold", async ()
   );
 });
 
-Deno.test("findRelays returns nothing where nothing answers, and ends at once when it is aborted", async () => {
+Deno.test("findRelays returns nothing if nothing answers, and ends at once when it is aborted", async () => {
   await using silent = await socketHere(() => {});
   assertEquals(await findRelays({ port: silent.port, waitMs: 30 }), []);
   const stopped = new Error("stopped");
@@ -87,7 +87,7 @@ Deno.test("findRelays waits for answers for announceWaitMs", async () => {
   assert(took >= LIMITS.announceWaitMs - 20, `${took} ms`);
 });
 
-Deno.test("findRelays lists 64 relays of thousands that somebody makes up, and none without its token", async () => {
+Deno.test("findRelays lists 64 of thousands of forged relays, and none without its token", async () => {
   const answered = Promise.withResolvers<void>();
   let count = 0;
   await using flood = await socketHere(async (bytes, port) => {
@@ -120,7 +120,7 @@ Deno.test("findRelays lists a relay on loopback although another host repeats it
   ]);
 });
 
-Deno.test("withoutDoubles leaves out loopback only where this machine answers from another address too", () => {
+Deno.test("withoutDoubles leaves out loopback only if this machine answers from another address too", () => {
   const loopback = {
     relay: { ...ANNOUNCEMENT, host: "127.0.0.1" },
     from: "127.0.0.1",
@@ -136,7 +136,7 @@ Deno.test("withoutDoubles leaves out loopback only where this machine answers fr
   assertEquals(hosts("192.0.2.8"), ["127.0.0.1", "192.0.2.7"]);
 });
 
-Deno.test("A relay answers a whole query, with no more bytes, and nothing else", async () => {
+Deno.test("A relay answers only a complete query, with no more bytes than it has", async () => {
   await using relay = await announce(ANNOUNCEMENT, HERE);
   const query = encodeQuery(TOKEN);
   const answers: Uint8Array[] = [];

@@ -46,7 +46,7 @@ for (
     ["two sockets", "0.0.0.0", ["0.0.0.0 7"]],
   ] as const
 ) {
-  Deno.test(`listenAtBoth at ${host} opens ${opened.join(" and ")} where both families take ${families}`, async () => {
+  Deno.test(`listenAtBoth at ${host} opens ${opened.join(" and ")} if both families take ${families}`, async () => {
     const sockets = new Sockets([7]);
     const listening = await sockets.listen(host, 0, families);
     assertEquals([...sockets.open], [...opened]);
@@ -56,7 +56,7 @@ for (
   });
 }
 
-Deno.test("listenAtBoth picks another port where the first is taken for IPv4", async () => {
+Deno.test("listenAtBoth picks another port if the first is taken for IPv4", async () => {
   const sockets = new Sockets([7, 8, 9], ["0.0.0.0 7", "0.0.0.0 8"]);
   await sockets.listen("::", 0, "two sockets");
   assertEquals([...sockets.open], [":: 9", "0.0.0.0 9"]);
@@ -76,7 +76,7 @@ Deno.test("listenAtBoth tries eight ports, and leaves none open", async () => {
   );
 });
 
-Deno.test("listenAtBoth fails where a given port is taken for IPv4 alone", async () => {
+Deno.test("listenAtBoth fails if a given port is taken only for IPv4", async () => {
   const sockets = new Sockets([], ["0.0.0.0 7"]);
   await assertRejects(
     () => sockets.listen("::", 7, "two sockets"),

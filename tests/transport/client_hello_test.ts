@@ -11,7 +11,7 @@ for (
     ["in 16 records", Buffer.concat(inRecords(HELLO, 16))],
   ] as const
 ) {
-  Deno.test(`beginningOf takes a client hello ${how} for whole only with its last byte`, () => {
+  Deno.test(`beginningOf reports a client hello ${how} as complete only with its last byte`, () => {
     for (let length = 0; length < bytes.length; length++) {
       const part = bytes.subarray(0, length);
       assertEquals(beginningOf(part), "part of a client hello", `${length}`);
@@ -42,7 +42,7 @@ for (
     ["an alert after a part", [0x16, 3, 1, 0, 1, 1, 0x15]],
   ] as const
 ) {
-  Deno.test(`beginningOf knows ${what} for no client hello, by its last byte`, () => {
+  Deno.test(`beginningOf recognises by its last byte that ${what} is no client hello`, () => {
     const all = Uint8Array.from(bytes);
     assertEquals(beginningOf(all), "other");
     assertEquals(beginningOf(all.subarray(0, -1)), "part of a client hello");

@@ -106,7 +106,7 @@ for (const identity of [alice, null]) {
     assertEquals(await conn.read(new Uint8Array(1)), null);
   });
 
-  Deno.test(`Closing a listener ${how} ends what is open`, async () => {
+  Deno.test(`Closing a listener ${how} ends open connections`, async () => {
     const server = await serve({ identity });
     using conn = await dialAt(server.listener.address, identity);
     assertEquals(await roundTrip(conn, "x"), "x");
@@ -118,7 +118,7 @@ for (const identity of [alice, null]) {
     await assertRejects(() => dialAt(server.listener.address, identity));
   });
 
-  Deno.test(`A handler ${how} that throws ends its own conn alone`, async () => {
+  Deno.test(`A handler ${how} that throws ends only its own conn`, async () => {
     await using server = await serve({
       identity,
       handle: async (accepted) => {
@@ -180,7 +180,7 @@ testWith(
   },
 );
 
-Deno.test("dial refuses a plaintext peer, and goes no way back", async () => {
+Deno.test("dial refuses a plaintext peer, and does not fall back to plaintext", async () => {
   await using server = await serve({
     identity: null,
     handle: async ({ conn, settle }) => {
@@ -196,7 +196,7 @@ Deno.test("dial refuses a plaintext peer, and goes no way back", async () => {
   assertEquals(error.code, "identity_mismatch");
 });
 
-Deno.test("dial says that nobody listens", async () => {
+Deno.test("dial reports that nobody listens", async () => {
   const server = await serve();
   await server.listener.close();
   await assertRejects(
@@ -206,7 +206,7 @@ Deno.test("dial says that nobody listens", async () => {
 });
 
 for (const step of ["dial", "learn"] as const) {
-  Deno.test(`${step} gives a silent peer up in time, or when told to`, async () => {
+  Deno.test(`${step} gives up a silent peer in time, or when aborted`, async () => {
     const silent = Deno.listen({ hostname: "127.0.0.1", port: 0 });
     const at = { host: "127.0.0.1", port: silent.addr.port };
     const open = (options: { timeoutMs: number; signal?: AbortSignal }) =>
@@ -234,7 +234,7 @@ for (const step of ["dial", "learn"] as const) {
   });
 }
 
-Deno.test("learnCertificate tells who is there", async () => {
+Deno.test("learnCertificate returns the certificate of the server", async () => {
   await using server = await serve();
   const certificate = await learnCertificate(server.listener.address, {
     timeoutMs: 5_000,
@@ -269,7 +269,7 @@ for (
     ["nothing but the end", ""],
   ] as const
 ) {
-  Deno.test(`learnCertificate does not take ${what} for a relay`, async () => {
+  Deno.test(`learnCertificate does not accept ${what} as a relay`, async () => {
     await using server = answering(new TextEncoder().encode(text));
     const error = await assertRejects(
       () => learnCertificate(server.at, { timeoutMs: 5_000 }),
@@ -281,7 +281,7 @@ for (
   });
 }
 
-Deno.test("A listener closes connections that say nothing, at its deadline", async () => {
+Deno.test("A listener closes silent connections at its deadline", async () => {
   await using server = await serve({
     limits: { handshakeMs: 100 },
     handle: async ({ conn }) => {
@@ -352,7 +352,7 @@ function connectFrom(localAddress: string, at: Endpoint) {
   return { socket, closed };
 }
 
-Deno.test("A listener closes, at accept, what one address opens too many of", async () => {
+Deno.test("A listener closes connections beyond the limit of one address at accept", async () => {
   await using server = await serve({ limits: { connectBurstCount: 5 } });
   const many = Array.from(
     { length: 20 },
@@ -402,7 +402,7 @@ Deno.test("dial waits while this process has no file descriptor", async () => {
   assertEquals(calls, 4);
 });
 
-Deno.test("dial that finds no file descriptor says so, and not that nobody answers", async () => {
+Deno.test("dial without a file descriptor reports that, and not that nobody answers", async () => {
   const at = { host: "127.0.0.1", port: 1 };
   await withoutDescriptors(Infinity, async () => {
     const error = await assertRejects(() =>

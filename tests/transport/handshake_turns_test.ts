@@ -20,7 +20,7 @@ function setUp() {
   return { turns, clock, order, begun, wait };
 }
 
-Deno.test("HandshakeTurns begins a handshake at once where none waits", async () => {
+Deno.test("HandshakeTurns begins a handshake at once if none waits", async () => {
   const { turns, begun, wait } = setUp();
   using _turns = turns;
   await wait("only").done;
@@ -41,7 +41,7 @@ Deno.test("HandshakeTurns lets others have their turn between two handshakes", a
   assertEquals(seen, [1, 2, 3]);
 });
 
-Deno.test("HandshakeTurns prefers who says hello to all that came before", async () => {
+Deno.test("HandshakeTurns prefers addresses that finish their handshakes, even to earlier ones", async () => {
   const { turns, begun, wait } = setUp();
   using _turns = turns;
   await within(wait("honest").done, "the first");
@@ -68,7 +68,7 @@ Deno.test("HandshakeTurns forgets a handshake that is disposed of before its tur
   assertEquals(begun, ["first", "second", "fourth", "third"]);
 });
 
-Deno.test("HandshakeTurns puts off those who left some unfinished while more wait than one address may have, and nobody else", async () => {
+Deno.test("HandshakeTurns delays only addresses with unfinished handshakes, if more wait than one address may have", async () => {
   const { turns, clock, order, begun, wait } = setUp();
   using _turns = turns;
   for (let n = 0; n < 8; n++) {

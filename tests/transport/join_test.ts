@@ -86,7 +86,7 @@ for (const identity of [alice, null]) {
   }
 }
 
-Deno.test("Both ends of a tunnel come by the relay's own port where the other is closed to them", async () => {
+Deno.test("Both ends of a tunnel use the relay's own port if they cannot reach the other", async () => {
   await using relay = await startRelay();
   const entrances = [closedAddress(), await entranceOf(relay, "own")];
   using ends = await joinBoth(relay, { entrances });
@@ -94,7 +94,7 @@ Deno.test("Both ends of a tunnel come by the relay's own port where the other is
   await passes(ends.node, ends.client, LARGE);
 });
 
-Deno.test("dialTunnel trusts nobody in the tunnel but the node it wants", async () => {
+Deno.test("dialTunnel accepts only the expected node in the tunnel", async () => {
   await using relay = await startRelay();
   await using attached = await attachNode(relay, alice);
   const keys = await openTunnel(relay, attached);
@@ -112,7 +112,7 @@ Deno.test("dialTunnel trusts nobody in the tunnel but the node it wants", async 
   await relay.log.until("tunnel_ended");
 });
 
-Deno.test("Both ends of a tunnel are told that nobody waits for their key", async () => {
+Deno.test("Both ends of a tunnel are told that their key is unknown", async () => {
   await using relay = await startRelay();
   for (const entrance of ["tunnel", "own"] as const) {
     const to = { entrances: [await entranceOf(relay, entrance)], timeoutMs };
@@ -193,7 +193,7 @@ for (
   ] as const
 ) {
   for (const end of ["dialTunnel", "acceptTunnel"] as const) {
-    Deno.test(`${end} ends where a relay ${what}`, async () => {
+    Deno.test(`${end} ends if a relay ${what}`, async () => {
       await using relay = startFakeRelay(async (conn) => {
         await conn.read(new Uint8Array(4096));
         await writeAll(conn, answer);
@@ -223,7 +223,7 @@ function joinOne(
 
 for (const end of ["dialTunnel", "acceptTunnel"] as const) {
   for (const says of ["nothing", "joined"] as const) {
-    Deno.test(`${end} gives up when told to, where the relay says ${says} and then no more`, async () => {
+    Deno.test(`${end} gives up when aborted, if the relay says ${says} and then no more`, async () => {
       const isThere = Promise.withResolvers<void>();
       await using relay = startFakeRelay(async (conn) => {
         await conn.read(new Uint8Array(4096));
@@ -246,7 +246,7 @@ for (const end of ["dialTunnel", "acceptTunnel"] as const) {
       await assertRejects(() => joinOne(end, relay, options), Error, "told to");
     });
 
-    Deno.test(`${end} gives up in time, where the relay says ${says} and then no more`, async () => {
+    Deno.test(`${end} gives up in time, if the relay says ${says} and then no more`, async () => {
       await using relay = startFakeRelay(async (conn) => {
         await conn.read(new Uint8Array(4096));
         if (says === "joined") {
@@ -278,7 +278,7 @@ async function pump(from: Conn, to: Conn, sliceBytes: number): Promise<void> {
 }
 
 for (const sliceBytes of [1, 7, 4096]) {
-  Deno.test(`acceptTunnel loses nothing of what comes behind "joined", in slices of ${sliceBytes} bytes`, async () => {
+  Deno.test(`acceptTunnel loses no byte after "joined", in slices of ${sliceBytes} bytes`, async () => {
     // The node is told together with the first bytes that the client says.
     const ends: Conn[] = [];
     const both = Promise.withResolvers<void>();
@@ -319,7 +319,7 @@ for (const sliceBytes of [1, 7, 4096]) {
 }
 
 for (const entrance of ["tunnel", "own"] satisfies Entrance[]) {
-  Deno.test(`An end of a tunnel that comes in crumbs, by the relay's ${entrance} port, is let in`, async () => {
+  Deno.test(`An end of a tunnel that sends byte by byte to the relay's ${entrance} port is accepted`, async () => {
     await using relay = await startRelay();
     await using attached = await attachNode(relay, alice);
     const keys = await openTunnel(relay, attached);

@@ -117,7 +117,7 @@ for (const sliceBytes of [1, 3, JOIN.length]) {
   });
 }
 
-Deno.test("A listener takes TLS that comes in crumbs beside joins", async () => {
+Deno.test("A listener accepts TLS that arrives in small parts, beside joins", async () => {
   await using server = await serveBoth();
   const proxy = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   const dialling = dial(
@@ -144,7 +144,7 @@ Deno.test("A listener takes TLS that comes in crumbs beside joins", async () => 
   proxy.close();
 });
 
-Deno.test("A listener with joins beside TLS ends whatever begins with another byte", async () => {
+Deno.test("A listener with joins beside TLS closes connections that begin with any other byte", async () => {
   await using server = await serveBoth({ handshakeMs: 200 });
   const { address } = server.listener;
   const bytes = Array.from({ length: 256 }, (_, byte) => byte)
@@ -201,7 +201,7 @@ async function untilEmpty({ listener }: TestServer): Promise<void> {
   await within(empty, "letting go");
 }
 
-Deno.test("A listener with joins beside TLS closes at once, whoever is silent", async () => {
+Deno.test("A listener with joins beside TLS closes at once, even with silent peers", async () => {
   const server = await serveBoth();
   using silent = await dialPlain(server.listener.address);
   using joined = await dialPlain(server.listener.address);
@@ -251,7 +251,7 @@ for (const silentHost of ["127.0.0.1", "127.0.0.2"]) {
   }
 }
 
-Deno.test("300 silent connections lock nobody out of TLS, and each is told once", async () => {
+Deno.test("300 silent connections lock nobody out of TLS, and each is reported once", async () => {
   await using server = await serve({
     identity,
     handle: greetBack,
@@ -276,7 +276,7 @@ Deno.test("300 silent connections lock nobody out of TLS, and each is told once"
 });
 
 for (const secured of [true, false]) {
-  Deno.test(`A listener that closes${secured ? "" : " in the clear"} tells nothing of what it cuts short`, async () => {
+  Deno.test(`A listener that closes${secured ? "" : " in the clear"} does not report the connections that it ends`, async () => {
     const held = Promise.withResolvers<void>();
     const peer = secured ? identity : null;
     await using server = await serve({
@@ -317,7 +317,7 @@ function waitingFor(
   };
 }
 
-Deno.test("A listener shakes hands with who said hello before, ahead of all that wait and never do", async () => {
+Deno.test("A listener first begins handshakes of addresses that said hello before", async () => {
   await using server = await serve({ identity, handle: greetBack });
   const { listener } = server;
   const begun: string[] = [];
@@ -342,7 +342,7 @@ Deno.test("A listener shakes hands with who said hello before, ahead of all that
   assertEquals(others.length, 128);
 });
 
-Deno.test("A listener that closes leaves no handshake waiting for its turn", async () => {
+Deno.test("A listener that closes ends handshakes that wait for their turn", async () => {
   const server = await serve({ identity, handle: greetBack });
   const begun: string[] = [];
   for (let n = 0; n < 50; n++) {

@@ -50,7 +50,7 @@ async function readExactly(conn: Conn, length: number): Promise<Uint8Array> {
 const BYTES = randomBytes(200_000, seededRandom(1));
 
 for (const taken of [0, 1, 5, 1_000, 99_999]) {
-  Deno.test(`StreamConn gives its socket back with all that was not read, after ${taken} bytes`, async () => {
+  Deno.test(`StreamConn returns its socket with all unread bytes, after ${taken} bytes`, async () => {
     await using pair = await socketPair();
     const first = new StreamConn(pair.near, ENDS);
     const writing = writeAll(new StreamConn(pair.far, ENDS), BYTES);
@@ -62,7 +62,7 @@ for (const taken of [0, 1, 5, 1_000, 99_999]) {
   });
 }
 
-Deno.test("StreamConn does not touch a socket that it has given back", async () => {
+Deno.test("StreamConn does not use a socket that it has returned", async () => {
   await using pair = await socketPair();
   const before = pair.near.listenerCount("readable");
   const conn = new StreamConn(pair.near, ENDS);
@@ -81,7 +81,7 @@ Deno.test("StreamConn does not touch a socket that it has given back", async () 
   assertEquals(await within(again.read(new Uint8Array(1)), "the end"), null);
 });
 
-Deno.test("StreamConn that is closed rejects what waits, and what comes after", async () => {
+Deno.test("StreamConn that is closed rejects pending and later calls", async () => {
   await using pair = await socketPair();
   const conn = new StreamConn(pair.near, ENDS);
   const reading = conn.read(new Uint8Array(1));
@@ -92,7 +92,7 @@ Deno.test("StreamConn that is closed rejects what waits, and what comes after", 
   conn.close();
 });
 
-Deno.test("StreamConn frees the memory of what was read to its end, and not before", async () => {
+Deno.test("StreamConn frees the memory of a chunk when all of it was read, and not before", async () => {
   await using pair = await socketPair();
   const chunks: Uint8Array<ArrayBuffer>[] = [];
   const read = pair.near.read.bind(pair.near);
@@ -122,7 +122,7 @@ Deno.test("StreamConn frees the memory of what was read to its end, and not befo
   assertEquals(chunks.slice(count).map(({ length }) => length), [3]);
 });
 
-Deno.test("StreamConns listen to their sockets with the same four functions", async () => {
+Deno.test("All StreamConns share four listener functions", async () => {
   await using pair = await socketPair();
   new StreamConn(pair.near, ENDS);
   new StreamConn(pair.far, ENDS);

@@ -5,7 +5,7 @@ import { FakeTime } from "../_fake_time.ts";
 
 const HUNG_UP = new Deno.errors.UnexpectedEof("unexpected end of file");
 
-Deno.test("whenLetIn waits longer after each refusal, and no longer than its longest wait", async () => {
+Deno.test("whenLetIn waits longer after each refusal, up to its longest wait", async () => {
   using time = new FakeTime();
   const at: number[] = [];
   const startedAt = performance.now();
@@ -18,7 +18,7 @@ Deno.test("whenLetIn waits longer after each refusal, and no longer than its lon
   assertEquals(at, [0, 250, 750, 1_750, 3_750, 5_750, 7_750]);
 });
 
-Deno.test("whenLetIn waits once for all dials that share their patience, whoever hangs up for ever", async () => {
+Deno.test("whenLetIn waits only once for all dials that share their patience, if peers keep hanging up", async () => {
   using time = new FakeTime();
   const limits = limitsWith({});
   const startedAt = performance.now();

@@ -153,7 +153,7 @@ Deno.test("HolderLease lists a client to another that asks for the same content,
   assertEquals(await other.askHolders(CONTENT), []);
 });
 
-Deno.test("HolderLease tells the relay at once what it holds and releases, and keeps one connection for all", async () => {
+Deno.test("HolderLease reports held and released contents at once, and keeps one connection for all", async () => {
   await using relay = await startRelay({ limits: SLOW });
   await using one = await startHolder(relay);
   await using other = asker(relay);
@@ -181,7 +181,7 @@ Deno.test("HolderLease holds 64 contents, and has room again for one that is rel
   assert(one.lease.hold(ids[64]!));
 });
 
-Deno.test("HolderLease is listed again by a relay that returns, and says once why it was not", async () => {
+Deno.test("HolderLease is listed again by a relay that returns, and reports once why it was not", async () => {
   const first = await startRelay();
   await using one = await startHolder(first, { limits: { retryMaxMs: 50 } });
   one.lease.hold(CONTENT);
@@ -198,7 +198,7 @@ Deno.test("HolderLease is listed again by a relay that returns, and says once wh
   assertEquals((await other.askHolders(OTHER))[0]?.id, one.identity.id);
 });
 
-Deno.test("HolderLease gives up a relay that does not answer after holderAnswerMs, and others do without holders", async () => {
+Deno.test("HolderLease gives up a relay that does not answer after holderAnswerMs, and the client continues without holders", async () => {
   const identity = await createIdentity();
   const listener = await silentRelay(identity);
   await using _listener = listener;
@@ -215,7 +215,7 @@ Deno.test("HolderLease gives up a relay that does not answer after holderAnswerM
   assertEquals(await lease.askHolders(CONTENT), []);
 });
 
-Deno.test("HolderLease stops asking when it is told to, and ends with a question under way", async () => {
+Deno.test("HolderLease stops asking when aborted, even in the middle of a question", async () => {
   const identity = await createIdentity();
   const listener = await silentRelay(identity);
   await using _listener = listener;
@@ -343,7 +343,7 @@ Deno.test("HolderLease that the relay refuses as a holder still asks for others,
   assertEquals(ids, [second.identity.id]);
 });
 
-Deno.test("HolderLease is listed again at once where a question finds that its connection is lost", async () => {
+Deno.test("HolderLease is listed again at once if a question finds that its connection is lost", async () => {
   await using relay = await startRelay({ limits: SLOW });
   await using one = await startHolder(relay);
   one.lease.hold(CONTENT);
@@ -359,7 +359,7 @@ Deno.test("HolderLease is listed again at once where a question finds that its c
   assertEquals((await other.askHolders(CONTENT)).length, 1);
 });
 
-Deno.test("A HolderLease enters anew at once after a sleep", async () => {
+Deno.test("A HolderLease connects again at once after a sleep", async () => {
   await using relay = await startRelay();
   const sleep = new AbortController();
   const clock = { wake: sleep.signal };

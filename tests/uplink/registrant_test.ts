@@ -16,7 +16,7 @@ for (
     ["registry_full", undefined],
   ] as const
 ) {
-  Deno.test(`Registrant says why it was refused with ${code}, and ${remedyCode ?? "no remedy"}`, () => {
+  Deno.test(`Registrant reports why it was refused with ${code}, and ${remedyCode ?? "no remedy"}`, () => {
     const { kind, parts } = REGISTRANT.refused({
       kind: "refused",
       code,

@@ -116,7 +116,7 @@ for (
   });
 }
 
-Deno.test("RelayCalls fails all that is asked when the relay hangs up", async () => {
+Deno.test("RelayCalls fails all pending requests when the relay hangs up", async () => {
   await using setting = start();
   const { visit, relay } = setting;
   const asked = [visit.ask({ kind: "reach" }), visit.ask({ kind: "attach" })];
@@ -130,7 +130,7 @@ Deno.test("RelayCalls fails all that is asked when the relay hangs up", async ()
   assertEquals(error.code, "truncated");
 });
 
-Deno.test("RelayCalls waits for an answer no longer than it may take", async () => {
+Deno.test("RelayCalls waits for an answer no longer than its timeout", async () => {
   await using setting = start({ answerMs: 30 });
   const { visit, relay } = setting;
   const asking = visit.ask({ kind: "reach" });
@@ -140,7 +140,7 @@ Deno.test("RelayCalls waits for an answer no longer than it may take", async () 
   await assertRejects(() => within(visit.ended, "the end of the visit"));
 });
 
-Deno.test("RelayCalls stays as long as nothing is asked, and parts when disposed of", async () => {
+Deno.test("RelayCalls stays connected without requests, and disconnects when disposed of", async () => {
   const { visit, relay } = start({ answerMs: 1 });
   // Longer than an answer may take.
   for (let n = 0; n < 20; n++) {

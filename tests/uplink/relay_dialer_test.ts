@@ -74,7 +74,7 @@ Deno.test("RelayDialer at a bare address accepts any relay, and reports that it 
 for (const role of ["node", "client"] as const) {
   for (const plaintext of [false, true]) {
     const how = plaintext ? "in plaintext" : "with encryption";
-    Deno.test(`A ${role} that is given a node's port as its relay's, ${how}, is told so`, async () => {
+    Deno.test(`A ${role} that gets a node's port instead of its relay's, ${how}, reports that`, async () => {
       await using relay = await startRelay({ plaintext });
       await using node = await startNode(relay, {}, { plaintext });
       const { address } = node.server;
@@ -172,7 +172,7 @@ Deno.test("RelayDialer at a bare address accepts another relay, and reports it",
   });
 });
 
-Deno.test("RelayDialer works without encryption only if both sides ask for it", async () => {
+Deno.test("RelayDialer works without encryption only if both sides request it", async () => {
   await using clear = await startRelay({ plaintext: true });
   await using secret = await startRelay();
   assertEquals(
@@ -230,7 +230,7 @@ for (
   ] as const
 ) {
   for (const plaintext of [false, true]) {
-    Deno.test(`RelayDialer does not take ${what} for a relay${plaintext ? ", without encryption" : ""}`, async () => {
+    Deno.test(`RelayDialer does not accept ${what} as a relay${plaintext ? ", without encryption" : ""}`, async () => {
       const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
       const answering = (async () => {
         for await (const conn of listener) {
@@ -390,7 +390,7 @@ Deno.test("RelayDialer ends with the signal's reason", async () => {
   silent.close();
 });
 
-Deno.test("RelayDialer leaves at most one socket at a stopped relay, however often it asks", async () => {
+Deno.test("RelayDialer leaves at most one socket at a stopped relay after any number of requests", async () => {
   const relay = await startRelay();
   const { address } = relay.server;
   const dialer = dialerTo(address, { timeoutMs: 200 });

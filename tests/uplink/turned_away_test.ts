@@ -44,7 +44,7 @@ async function fill(
 
 for (const isKnown of [false, true]) {
   const which = isKnown ? "a relay that it knows" : "a new relay";
-  Deno.test(`RelayDialer of a client that ${which} turns away tries again until it is let in`, async () => {
+  Deno.test(`RelayDialer of a client that ${which} refuses tries again until it is accepted`, async () => {
     await using relay = await startRelay({
       limits: { connectionCount: 1, refusalPauseMs: 0 },
     });
@@ -58,7 +58,7 @@ for (const isKnown of [false, true]) {
   });
 }
 
-Deno.test("RelayDialer of a client that is turned away until its time is over says so", async () => {
+Deno.test("RelayDialer of a client that is refused until its time is over reports that", async () => {
   await using relay = await startRelay({ limits: { connectionCount: 1 } });
   const other = await fill(relay);
   const dialer = dialerTo(relay, { turnedAwayMs: 1_000 });
@@ -71,7 +71,7 @@ Deno.test("RelayDialer of a client that is turned away until its time is over sa
   other.leave();
 });
 
-Deno.test("RelayDialer of a node that is turned away leaves the pace to the node", async () => {
+Deno.test("RelayDialer of a refused node leaves retries to the node", async () => {
   await using relay = await startRelay({ limits: { connectionCount: 1 } });
   const other = await fill(relay);
   const failure = await failureOf(dialerTo(relay, {}, "node"));
@@ -79,7 +79,7 @@ Deno.test("RelayDialer of a node that is turned away leaves the pace to the node
   other.leave();
 });
 
-Deno.test("RelayDialer that is turned away ends with the signal's reason", async () => {
+Deno.test("RelayDialer that is refused ends with the signal's reason", async () => {
   await using relay = await startRelay({ limits: { connectionCount: 1 } });
   const other = await fill(relay);
   const stop = new AbortController();

@@ -97,7 +97,7 @@ for (
     ],
   ] as const
 ) {
-  Deno.test(`${args.join(" ")} ends with 4 and what may be meant`, async () => {
+  Deno.test(`${args.join(" ")} ends with 4 and a suggestion`, async () => {
     await using relay = await household();
     const { code, stderr } = await run(relay, ...args);
     assertEquals([code, stderr.at(-1)], [4, `error: ${error}`]);
@@ -113,7 +113,7 @@ Deno.test("search without a word is a wrong use", async () => {
   ]);
 });
 
-Deno.test("cat takes the only file that ends in a name, and says on stderr which", async () => {
+Deno.test("cat prints the only file that ends in a name, and names it on stderr", async () => {
   await using relay = await household();
   const { code, text, stderr } = await run(relay, "cat", "IMG_4001.JPG");
   assertEquals([code, text], [0, "img"]);
@@ -124,7 +124,7 @@ Deno.test("cat takes the only file that ends in a name, and says on stderr which
   assertEquals([quiet.text, quiet.stderr], ["img", []]);
 });
 
-Deno.test("get lists different files that end in a name, with size, date and nodes, and takes none", async () => {
+Deno.test("get lists different files that end in a name, with size, date and nodes, and fetches none", async () => {
   await using relay = await household();
   await using folder = await tempShare();
   const { code, stderr } = await run(
@@ -157,7 +157,7 @@ Deno.test("The name of a folder cannot be saved under the name of one file", asy
   ]);
 });
 
-Deno.test("The dialogue takes a name as it is, and looks for no part of it", async () => {
+Deno.test("The dialogue uses a name unchanged, and looks for no part of it", async () => {
   await using relay = await household();
   const { code, stderr } = await runRoleHere(
     "peer_client.ts",
@@ -174,7 +174,7 @@ function undated({ text }: OutcomeHere): string[] {
     .slice(0, -1);
 }
 
-Deno.test("ls tells size, date, nodes and whether contents differ, and the total on stderr", async () => {
+Deno.test("ls shows size, date, nodes and whether contents differ, and the total on stderr", async () => {
   await using relay = await startRelay();
   await using _nas = await startNode(relay, { "a": "one", "b": "x" }, {
     name: "nas",
@@ -203,7 +203,7 @@ Deno.test("ls tells size, date, nodes and whether contents differ, and the total
   ]);
 });
 
-Deno.test("ls tells nodes of one name apart, and gives their ids with --json", async () => {
+Deno.test("ls distinguishes nodes of one name, and gives their ids with --json", async () => {
   await using relay = await startRelay();
   await using one = await startNode(relay, { "a": "x" }, { name: "pi" });
   await using two = await startNode(relay, { "a": "x" }, { name: "pi" });

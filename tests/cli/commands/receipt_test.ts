@@ -40,7 +40,7 @@ function verify(folder: TempFolder, ...words: string[]) {
   });
 }
 
-Deno.test("get --receipt says what came from whom, and verify finds every change", async () => {
+Deno.test("get --receipt records which node sent what, and verify finds every change", async () => {
   await using share = await tempShare({ "disk.img": CONTENT, "sub/empty": "" });
   await using folder = await tempShare({ "all/sub/empty": "" });
   await using relay = await relayHere();
@@ -133,7 +133,7 @@ Deno.test("get --receipt says what came from whom, and verify finds every change
   ]]);
 });
 
-Deno.test("A receipt tells what was there from an earlier run, and by whom the rest came", async () => {
+Deno.test("A receipt records what an earlier run had saved, and which nodes sent the rest", async () => {
   await using share = await tempShare({ "f": CONTENT });
   await using folder = await tempShare();
   await using relay = await relayHere();
@@ -163,7 +163,7 @@ Deno.test("A receipt tells what was there from an earlier run, and by whom the r
   );
 });
 
-Deno.test("verify says what is missing, and asks nobody", async () => {
+Deno.test("verify reports what is missing, without a network", async () => {
   await using folder = await tempShare({
     "f": "x",
     "no.json": "{",
@@ -216,7 +216,7 @@ Deno.test("verify says what is missing, and asks nobody", async () => {
   }
 });
 
-Deno.test("get refuses a receipt that it could not write, before anybody is asked", async () => {
+Deno.test("get refuses a receipt that it could not write, before any request", async () => {
   await using folder = await tempShare({ "taken/x": "" });
   // Nobody listens there: that is not noticed.
   const get = (receipt: string, ...words: string[]) =>
@@ -279,7 +279,7 @@ const RECEIPT = {
   files: [ENTRY],
 };
 
-Deno.test("readReceipt takes what it knows, and refuses everything else", async () => {
+Deno.test("readReceipt accepts known receipts, and refuses everything else", async () => {
   await using folder = await tempShare({ r: JSON.stringify(RECEIPT) });
   const path = join(folder.path, "r");
   assertEquals((await readReceipt(path)).files[0]!.sha256, ENTRY.sha256);
@@ -325,7 +325,7 @@ Deno.test("readReceipt reads no more than its limit", async () => {
   await assertRejects(() => readReceipt(path), Failure, "it is not JSON");
 });
 
-Deno.test("A receipt that cannot be written is told before anything is fetched", async () => {
+Deno.test("A receipt that cannot be written is reported before anything is fetched", async () => {
   await using share = await tempShare({ "a.txt": "a" });
   await using folder = await tempShare({ "into/kept": "" });
   await using relay = await relayHere();
@@ -386,7 +386,7 @@ const SOURCES = [
   paths: { direct: source.bytes, tunnel: 0 },
 }));
 
-Deno.test("A receipt says of each source whether it is a node or another client", async () => {
+Deno.test("A receipt records for each source whether it is a node or another client", async () => {
   await using folder = await tempShare({ "f": "0123456789" });
   const path = join(folder.path, "r.json");
   const writer = new ReceiptWriter({
@@ -410,7 +410,7 @@ Deno.test("A receipt says of each source whether it is a node or another client"
   ]);
 });
 
-Deno.test("readReceipt takes a receipt that does not say of its sources what they are", async () => {
+Deno.test("readReceipt accepts a receipt without the kind of its sources", async () => {
   const file = {
     ...{ name: "f", path: "f", bytes: 10, earlierBytes: 0 },
     ...{ sha256: "0".repeat(64), content: "0".repeat(64) },

@@ -44,14 +44,14 @@ const OTHERS = Array.from(
   (_, n) => delivery(`client ${n}`, n === 0 ? 11e6 : 10e6, true),
 );
 
-Deno.test("Saved says how much came from other machines, and how much from the seed", () => {
+Deno.test("Saved shows how much came from other machines, and how much from the seed", () => {
   assertEquals(linesAbout([SEED, ...OTHERS]), [
     "saved disk.img, 64000000 bytes, from alpha, 6 machines",
     "1 file, 64.0 MB in TIME (RATE), from 6 machines 61.0 MB, from the seed 3.0 MB",
   ]);
 });
 
-Deno.test("Saved names other machines with --verbose, with what each gave", () => {
+Deno.test("Saved names other machines with --verbose, with the bytes from each", () => {
   const [first] = linesAbout([SEED, ...OTHERS.slice(0, 2)], {
     isVerbose: true,
   });
@@ -62,7 +62,7 @@ Deno.test("Saved names other machines with --verbose, with what each gave", () =
   );
 });
 
-Deno.test("Saved counts the seeds where there are several, and none where others gave it all", () => {
+Deno.test("Saved counts the seeds if there are several, and none if other clients sent everything", () => {
   const two = [SEED, delivery("beta", 1e6, false), OTHERS[1]!];
   assertEquals(
     linesAbout(two)[1],
@@ -75,7 +75,7 @@ Deno.test("Saved counts the seeds where there are several, and none where others
   );
 });
 
-Deno.test("Saved counts nodes as before where no other machine gave anything", () => {
+Deno.test("Saved counts nodes as usual if no other machine sent anything", () => {
   assertEquals(
     linesAbout([delivery("alpha", 60e6, false), delivery("beta", 4e6, false)]),
     [

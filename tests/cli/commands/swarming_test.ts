@@ -63,7 +63,7 @@ Deno.test("get --swarm takes its limit from the line, and all of it from a confi
   });
 });
 
-Deno.test("get refuses what is typed for a swarm without --swarm, and bears it in a configuration file", () => {
+Deno.test("get refuses typed options of a swarm without --swarm, and ignores them in a configuration file", () => {
   for (const words of ["--linger 1m", "--limit-upload 1M"]) {
     const error = assertThrows(() => optionsOf(words, AT_TERMINAL), Failure);
     assertEquals(error.kind, "usage");
@@ -79,12 +79,12 @@ for (
     [0, 4_400, "waiting for other machines for up to 0:04, Ctrl-C ends it"],
   ] as const
 ) {
-  Deno.test(`servingInWords says: ${words}`, () => {
+  Deno.test(`servingInWords prints: ${words}`, () => {
     assertEquals(servingInWords({ readers, leftMs }), words);
   });
 }
 
-Deno.test("gaveInWords says what was given, and why nothing could be, and else nothing", () => {
+Deno.test("gaveInWords reports what was sent, or why nothing could be", () => {
   const event = "swarm_ended" as const;
   assertEquals(gaveInWords({ event, given: 61e6 }), [
     "sent 61.0 MB to other machines",

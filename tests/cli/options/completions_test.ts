@@ -286,7 +286,7 @@ Deno.test("completions refuses a shell and a name that it does not know", async 
   }
 });
 
-Deno.test("completions goes by the name that the script is called by", async () => {
+Deno.test("completions uses the name by which the script was called", async () => {
   const { text } = await runRoleHere("peer_client.ts", [
     "completions",
     "bash",

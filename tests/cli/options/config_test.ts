@@ -14,7 +14,7 @@ async function settingsOf(text: string, role: "relay" | "node" | "client") {
   return Object.fromEntries(await readConfig(`${folder.path}/p2p.toml`, role));
 }
 
-Deno.test("readConfig takes what is for all, and what a role has of its own", async () => {
+Deno.test("readConfig reads options for all roles, and those of one role", async () => {
   const text = `
     known-relays = "relays"
     limit-rate = 500_000
@@ -98,7 +98,7 @@ Deno.test("readConfig reads no more than its limit", async () => {
   assertMatch(error.message, /it must have at most 65536 bytes/);
 });
 
-Deno.test("readConfig refuses what is no text, or not there", async () => {
+Deno.test("readConfig refuses a file that is no text, or missing", async () => {
   await using folder = await tempShare({ "x": Uint8Array.of(0xff, 0xfe) });
   const noText = await assertRejects(
     () => readConfig(join(folder.path, "x"), "node"),
@@ -119,7 +119,7 @@ Deno.test("readConfig refuses what is no text, or not there", async () => {
   );
 });
 
-Deno.test("What is typed wins over the variable, and that over the file", async () => {
+Deno.test("A typed option wins over the variable, and the variable over the file", async () => {
   await using folder = await tempShare({ "p2p.toml": 'name = "file"' });
   await using relay = await relayHere();
   const file = join(folder.path, "p2p.toml");
@@ -178,7 +178,7 @@ Deno.test("A switch that a file or a variable turns on can be turned off again",
   ]]);
 });
 
-Deno.test("A file that may not be read is told as not allowed, and nobody is asked", async () => {
+Deno.test("A file that may not be read is reported as not allowed, without a question", async () => {
   await using folder = await tempShare({ "p2p.toml": 'name = "file"' });
   const file = join(folder.path, "p2p.toml");
   const { code, stderr, text } = await runRole("relay.ts", [

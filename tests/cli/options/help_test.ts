@@ -184,7 +184,7 @@ function wordsOf(line: string, { script }: CommandSpec): string[] {
   return after.split(/\s+/).map((word) => word.replaceAll("'", ""));
 }
 
-Deno.test("Every example is a line that its script takes", async () => {
+Deno.test("Every example is a line that its script accepts", async () => {
   for (const spec of SCRIPTS) {
     const examples = [
       ...spec.examples,
@@ -217,7 +217,7 @@ const CALLS: [script: string, args: string[], first: string][] = [
 ];
 
 for (const [script, args, first] of CALLS) {
-  Deno.test(`${script} ${args.join(" ")} teaches without a relay`, async () => {
+  Deno.test(`${script} ${args.join(" ")} gives help without a relay`, async () => {
     const run = args.length === 1 ? runRole : runRoleHere;
     const { code, text, stderr } = await run(script, args);
     assertEquals([code, stderr], [0, []]);

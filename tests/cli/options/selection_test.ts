@@ -70,7 +70,7 @@ for (
     ["none*", "none", []],
   ] as const
 ) {
-  Deno.test(`parseSelection takes ${JSON.stringify(text)} for all that matches`, () => {
+  Deno.test(`parseSelection reads ${JSON.stringify(text)} as a pattern`, () => {
     const selection = parseSelection(text);
     if (selection.kind !== "matching") throw new Error("it is a name");
     assertEquals(selection.prefix, prefix);
@@ -80,7 +80,7 @@ for (
   });
 }
 
-Deno.test("parseSelection takes a pattern for the file of just that name as well", () => {
+Deno.test("parseSelection also tries a pattern as an exact name", () => {
   for (const name of ["report[1].pdf", "why?.txt", "{a,b}"]) {
     const selection = parseSelection(name);
     if (selection.kind !== "matching") throw new Error("it is a name");
@@ -96,17 +96,17 @@ for (
     ["/etc/hosts", "omit the leading /: etc/hosts"],
   ] as const
 ) {
-  Deno.test(`parseSelection tells what to say in place of ${text}`, () => {
+  Deno.test(`parseSelection suggests what to type instead of ${text}`, () => {
     const error = assertThrows(() => parseSelection(text), Failure);
     assertEquals([error.kind, error.parts.remedy], ["usage", remedy]);
   });
 }
 
-Deno.test("parseSelection takes ./ before a name for nothing, as shells put it there", () => {
+Deno.test("parseSelection ignores ./ before a name, which shells add", () => {
   assertEquals(parseSelection("./a.txt"), { kind: "name", name: "a.txt" });
 });
 
-Deno.test("parseSelection takes everything else for a name, in its normal form", () => {
+Deno.test("parseSelection reads everything else as a name, in its normal form", () => {
   assertEquals(parseSelection("photos/e\u0301.jpg"), {
     kind: "name",
     name: "photos/\u00e9.jpg",

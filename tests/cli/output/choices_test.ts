@@ -22,7 +22,7 @@ function told(name: string, offers: readonly Offer[], taken: boolean) {
   return contentsInWords({ name, groups, taken }, (id) => `node ${id[0]}`);
 }
 
-Deno.test("contentsInWords says which is taken, and at how many addresses ids are", () => {
+Deno.test("contentsInWords names the chosen content, and the number of addresses of the others", () => {
   const evil = { content: Y, size: 9, votesAs: "192.0.2.66" };
   const offers = [
     offer("a", { content: X }),
@@ -35,7 +35,7 @@ Deno.test("contentsInWords says which is taken, and at how many addresses ids ar
   ]);
 });
 
-Deno.test("contentsInWords gives what to paste where nothing is taken", () => {
+Deno.test("contentsInWords gives options to paste if no content is chosen", () => {
   const offers = [
     offer("a", { content: X, sha256: HASH, modifiedMs: 1_600_000_000_000 }),
     offer("b", { content: Y, size: 9 }),
@@ -64,7 +64,7 @@ Deno.test("contentsInWords gives names of any length and with any start as argum
   assertEquals(rowOf("-o"), `--sha256 ${HASH} -- '-o'`);
 });
 
-Deno.test("contentsInWords escapes what nodes are called", () => {
+Deno.test("contentsInWords escapes names of nodes", () => {
   const offers = [offer("a", { content: X }), offer("b", { content: Y })];
   const groups = groupOffers(offers, "most-nodes");
   const rows = contentsInWords(

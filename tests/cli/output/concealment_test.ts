@@ -34,12 +34,12 @@ const TEXTS: readonly [string, string, string][] = [
 ];
 
 for (const [what, text, expected] of TEXTS) {
-  Deno.test(`Concealment keeps ${what} out of any text`, () => {
+  Deno.test(`Concealment removes ${what} from any text`, () => {
     assertEquals(new Concealment().apply(text), expected);
   });
 }
 
-Deno.test("Concealment keeps known values out, and leaves the rest as it is", () => {
+Deno.test("Concealment removes known values, and leaves the rest unchanged", () => {
   const concealment = new Concealment();
   const secret = SECRET.toHex();
   concealment.add(secret);
@@ -58,7 +58,7 @@ Deno.test("Concealment keeps known values out, and leaves the rest as it is", ()
   }
 });
 
-Deno.test("No link there can be is left readable", () => {
+Deno.test("No possible link is left readable", () => {
   for (const host of ["nas.local", "192.0.2.7", "2001:db8::7"]) {
     const text = formatLink({
       relay: { host, port: 1700, id: golden("relay id") },

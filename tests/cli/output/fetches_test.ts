@@ -37,12 +37,12 @@ for (
     ],
   ] as [number, RunningFetch, string][]
 ) {
-  Deno.test(`formatRunning tells of a fetch in ${columns} columns: ${line}`, () => {
+  Deno.test(`formatRunning shows a fetch in ${columns} columns: ${line}`, () => {
     assertEquals(formatRunning([fetch], { columns, lines: 5 }), [line]);
   });
 }
 
-Deno.test("formatRunning tells of so many, and how many more there are", () => {
+Deno.test("formatRunning shows a limited number of fetches, and how many more there are", () => {
   const running = Array.from({ length: 9 }, (_, n) => ({
     ...{ ...FETCH, name: `${n}` },
   }));
@@ -58,7 +58,7 @@ Deno.test("formatRunning tells of so many, and how many more there are", () => {
   assertEquals(formatRunning([], options), []);
 });
 
-Deno.test("formatRunning takes at most its columns, and escapes what strangers say", () => {
+Deno.test("formatRunning uses at most its columns, and escapes text of strangers", () => {
   const fetch = { ...FETCH, name: "写真\x1b[2J.jpg", to: "\x1b[2J192.0.2.7" };
   for (let columns = 0; columns <= 120; columns++) {
     for (const line of formatRunning([fetch, fetch], { columns, lines: 1 })) {
@@ -90,7 +90,7 @@ for (
     ],
   ] as const
 ) {
-  Deno.test(`formatSent tells: ${line}`, () => {
+  Deno.test(`formatSent prints: ${line}`, () => {
     assertEquals(formatSent(sent), line);
   });
 }
@@ -115,7 +115,7 @@ for (
     ],
   ] as const
 ) {
-  Deno.test(`formatSummary tells: ${line}`, () => {
+  Deno.test(`formatSummary prints: ${line}`, () => {
     const nothing = { files: 0, clients: 0, isMore: false, bytes: 0 };
     const rest = { seconds: 65, refused: [] };
     assertEquals(formatSummary({ ...nothing, ...rest, ...summary }), line);

@@ -32,7 +32,7 @@ const ROWS = [
   }),
 ];
 
-Deno.test("formatFileRows gives plain numbers and whole names where no terminal is", () => {
+Deno.test("formatFileRows gives plain numbers and whole names without a terminal", () => {
   assertEquals([...formatFileRows(ROWS, { colours: false })], [
     "      17  2024-05-06T07:08  nas                    only     a.txt",
     "16800000  2024-05-06T07:08  nas                             写真/長い名前のファイル.jpg",
@@ -81,7 +81,7 @@ Deno.test("formatFileRows colours folders and marks, and nothing without colours
   assert(!plain.join("").includes("\x1b"));
 });
 
-Deno.test("formatFileRows escapes names and nodes, and shows times that are none as a dash", () => {
+Deno.test("formatFileRows escapes names and nodes, and shows invalid times as a dash", () => {
   const rows = [
     row({
       name: "a\x1b[2J",

@@ -34,7 +34,7 @@ for (
     ["localhost", "localhost"],
   ] as const
 ) {
-  Deno.test(`shortenAddress leaves of ${address} ${short}`, () => {
+  Deno.test(`shortenAddress shortens ${address} to ${short}`, () => {
     assertEquals(shortenAddress(address), short);
   });
 }
@@ -68,7 +68,7 @@ Deno.test("formatLog writes JSON that a terminal does not act on, and that means
   });
 });
 
-Deno.test("formatLog leaves addresses whole where that was asked for", () => {
+Deno.test("formatLog leaves addresses whole if requested", () => {
   const options = { ...JSON_LINES, addresses: true };
   const { from, addresses } = JSON.parse(
     formatLog(REGISTERED, { options, now })!,
@@ -76,7 +76,7 @@ Deno.test("formatLog leaves addresses whole where that was asked for", () => {
   assertEquals([from, addresses], [REGISTERED.from, REGISTERED.addresses]);
 });
 
-Deno.test("formatLog tells what matters from what does not", () => {
+Deno.test("formatLog gives each event its level", () => {
   const error = new Failure("relay", { what: "Cannot register", why: "no" });
   const levels = [
     { event: "renewed", relay: "nas:1", leaseSeconds: 60 },
@@ -111,7 +111,7 @@ Deno.test("formatLog tells what matters from what does not", () => {
   );
 });
 
-Deno.test("--log json puts log lines on stderr, and leaves stdout as it is", async () => {
+Deno.test("--log json writes log lines to stderr, and leaves stdout unchanged", async () => {
   await using relay = await spawnRelay(["--log", "json", "0"]);
   await using node = await spawnNode(relay.port, "files/one", [
     "--log",
@@ -139,7 +139,7 @@ Deno.test("--log json puts log lines on stderr, and leaves stdout as it is", asy
   for (const text of node.stderr.all) assertMatch(text, line);
 });
 
-Deno.test("--log tells an error that ends a role as a line too", async () => {
+Deno.test("--log also writes an error that ends a role as a line", async () => {
   using taken = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   const outcome = await runRole("relay.ts", [
     ...["--log", "json", "--host", "127.0.0.1", String(taken.addr.port)],

@@ -108,7 +108,7 @@ Deno.test("walk gives one level, with the sums of the folders in it", () => {
   assertEquals(rowsOf({ depth: 1 }, 2), ["1 b/c", "1 b/d/ 1 1 900"]);
 });
 
-Deno.test("DeepSums of folders that are not opened give the rows that all of their files give", () => {
+Deno.test("DeepSums of closed folders give the same rows as all of their files", () => {
   const random = seededRandom(570);
   const below = (most: number) => Math.floor(random() * most);
   const names = Array.from({ length: 300 }, (_, n) => {
@@ -150,7 +150,7 @@ Deno.test("DeepSums of folders that are not opened give the rows that all of the
   }
 });
 
-Deno.test("DeepSums take room for each folder, and none for more files in it", () => {
+Deno.test("DeepSums need memory for each folder, but not for each file", () => {
   const deep = new DeepSums({ start: 0, depth: 1 });
   const add = (name: string) => deep.add({ name, size: 1, modifiedMs: 0 });
   assertEquals(add("file"), undefined);
@@ -180,7 +180,7 @@ Deno.test("walk sorts folders by their sums, among the files beside them", () =>
   ]);
 });
 
-Deno.test("sumFolders makes no more folders than treeBytes has room for, and says how many files stand above their own", () => {
+Deno.test("sumFolders makes as many folders as fit into treeBytes, and reports how many files are shown in a folder above", () => {
   const deep = (n: number) => `${"d/".repeat(30).replaceAll("d", `d${n}`)}f`;
   const files = {
     briefAt: (place: number) => ({

@@ -143,7 +143,7 @@ for (
     ],
   ] as const
 ) {
-  Deno.test(`formatProgress tells ${what} in ${columns} columns`, () => {
+  Deno.test(`formatProgress shows ${what} in ${columns} columns`, () => {
     assertEquals(formatProgress(progress, columns), line);
   });
 }
@@ -185,7 +185,7 @@ for (
     }],
   ] as const
 ) {
-  Deno.test(`formatProgress tells of ${what} on terminals of any width`, () => {
+  Deno.test(`formatProgress shows ${what} on terminals of any width`, () => {
     const { secondsLeft: _, ...open } = progress;
     for (const [columns, line] of Object.entries(lines)) {
       const told = progress.isWhole ? progress : open;
@@ -194,7 +194,7 @@ for (
   });
 }
 
-Deno.test("formatProgress takes at most its columns, however few", () => {
+Deno.test("formatProgress uses at most its columns, however few", () => {
   for (const progress of [ALONE, UNKNOWN, MANY, CHINESE, OPEN, HUGE]) {
     for (let columns = 0; columns <= 200; columns++) {
       const width = widthOf(formatProgress(progress, columns));
@@ -211,7 +211,7 @@ Deno.test("formatProgress escapes the name", () => {
   );
 });
 
-Deno.test("formatProgress says how many other machines give, and what came from the swarm", () => {
+Deno.test("formatProgress shows how many other machines send, and how much came from the swarm", () => {
   const wide = formatProgress(SWARM, 160);
   assertEquals(
     wide.includes("  2 nodes, 6 machines  21.0 MB from the swarm"),

@@ -30,7 +30,7 @@ Deno.test("formatQr draws all modules of the code, with a quiet zone of four", a
   }
 });
 
-Deno.test("formatQr draws black on white, and puts the colours back", async () => {
+Deno.test("formatQr draws black on white, and restores the colours", async () => {
   const drawn = await formatQr("a", { columns: 200, colours: true });
   assert("lines" in drawn);
   for (const line of drawn.lines) {
@@ -38,7 +38,7 @@ Deno.test("formatQr draws black on white, and puts the colours back", async () =
   }
 });
 
-Deno.test("formatQr says how many columns it needs where there are fewer", async () => {
+Deno.test("formatQr reports how many columns it needs if there are fewer", async () => {
   const { size } = encode(LINK, { ecc: "L", border: 4 });
   const fits = await formatQr(LINK, { columns: size, colours: false });
   assert("lines" in fits);
@@ -52,7 +52,7 @@ Deno.test("formatQr says how many columns it needs where there are fewer", async
   );
 });
 
-Deno.test("formatQr draws the longest link there can be", async () => {
+Deno.test("formatQr draws the longest possible link", async () => {
   const text = LINK.padEnd(512, "a");
   const drawn = await formatQr(text, { columns: 120, colours: false });
   assert("lines" in drawn);

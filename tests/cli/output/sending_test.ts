@@ -9,7 +9,7 @@ const PROGRESS = {
   ms: 5_000,
 };
 
-Deno.test("formatFetched tells of a complete fetch, and how many are left", () => {
+Deno.test("formatFetched reports a complete fetch, and how many are left", () => {
   assertEquals(
     formatFetched(PROGRESS, 2),
     "sent holiday photos.zip to 192.0.2.7: 100 MB in 5.00 s (20.0 MB/s), 2 fetches left",

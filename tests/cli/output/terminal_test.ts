@@ -12,14 +12,14 @@ Deno.test("formatEvent writes one line of JSON with version and name first", () 
   );
 });
 
-Deno.test("formatEvent holds nothing that a terminal acts on, and loses nothing", () => {
+Deno.test("formatEvent contains no control characters, and loses nothing", () => {
   const name = "a\x1b[2J\u009b\u202e\u2028\ud800🖥é\n";
   const line = formatEvent({ event: "x", name } as { event: string });
   assertEquals(showWhole(line), line);
   assertEquals(JSON.parse(line).name, name);
 });
 
-Deno.test("formatEvent tells failures by their parts, and bytes as base64", () => {
+Deno.test("formatEvent writes failures by their parts, and bytes as base64", () => {
   const error = new Failure("relay", {
     what: "Cannot x",
     where: "y",
@@ -61,7 +61,7 @@ Deno.test("formatNodes lines columns up, and escapes names", () => {
   );
 });
 
-Deno.test("formatFiles lines columns up, says what differs and what only one has, and escapes names", () => {
+Deno.test("formatFiles lines columns up, marks files that differ or that only one node has, and escapes names", () => {
   const file = (name: string, size: number, nodeCount: number) => ({
     name,
     size,

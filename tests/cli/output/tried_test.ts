@@ -161,7 +161,7 @@ for (const [what, events, stage] of STAGES) {
   });
 }
 
-Deno.test("Tried says nothing of files that came, nor where the disk failed", () => {
+Deno.test("Tried does not report files that arrived, or failures of the disk", () => {
   for (const kind of ["local", "not_allowed"] as const) {
     assertEquals(toldAfter([answered(1, found), failed(kind)]).notes, []);
   }
@@ -176,7 +176,7 @@ Deno.test("Tried says nothing of files that came, nor where the disk failed", ()
   assertEquals(came.notes, []);
 });
 
-Deno.test("Tried names the files where there are several, and so many rows at most", () => {
+Deno.test("Tried names the files if there are several, in a limited number of rows", () => {
   const events = Array.from({ length: 30 }, (_, index) => [
     answered(1, { kind: "not_found" }, { name: `f${index}` }),
     answered(2, { kind: "not_found" }, { name: `f${index}` }),
@@ -251,7 +251,7 @@ Deno.test("Replicas warns of a file that only one of several nodes has", () => {
   );
 });
 
-Deno.test("Replicas does not warn where another copy may be", () => {
+Deno.test("Replicas does not warn if there may be another copy", () => {
   assertEquals(warnings([LISTED, received("f", 2)]), []);
   // The other node has not answered yet.
   assertEquals(warnings([LISTED, answered(2, found), received("f", 1)]), []);
@@ -259,7 +259,7 @@ Deno.test("Replicas does not warn where another copy may be", () => {
   assertEquals(warnings([alone, answered(2, found), received("f", 1)]), []);
 });
 
-Deno.test("Tried explains what was not found by a relay that came back a moment ago", () => {
+Deno.test("Tried explains a missing file if the relay has just restarted", () => {
   const parts = { what: "Cannot find file", why: "nobody has it" };
   const missing = new Failure("not_found", {
     ...parts,
@@ -280,7 +280,7 @@ Deno.test("Tried explains what was not found by a relay that came back a moment 
   assertEquals(explain(3)(corrupt), corrupt.message);
 });
 
-Deno.test("Tried says that a whole file was not the wanted one", () => {
+Deno.test("Tried reports that a complete file was not the wanted one", () => {
   const events = [
     answered(1, { kind: "found", size: 7 }),
     answered(2, { kind: "found", size: 7 }),

@@ -38,7 +38,7 @@ for (
   });
 }
 
-Deno.test("widthOf adds up, marks with their letters", () => {
+Deno.test("widthOf adds up columns, and counts marks with their letters", () => {
   assertEquals(widthOf(""), 0);
   assertEquals(widthOf("e\u0301日本.txt"), 9);
 });
@@ -79,13 +79,13 @@ Deno.test("cutEnd and cutStart leave what fits, to the column", () => {
   assertEquals(cutEnd("", 0), "");
 });
 
-Deno.test("A wide character that does not fit whole is left out whole", () => {
+Deno.test("A wide character that does not fit is left out", () => {
   assertEquals(startOf("a日b", 2), "a");
   assertEquals(cutEnd("日本語", 4), "日…");
   assertEquals(cutStart("日本語", 4), "…語");
 });
 
-Deno.test("A mark stays with its letter, and never joins the dots", () => {
+Deno.test("A mark stays with its letter, and never follows the dots", () => {
   assertEquals(startOf("e\u0301x", 1), "e\u0301");
   assertEquals(cutStart("abe\u0301x", 3), "…e\u0301x");
   assertEquals(cutStart("abe\u0301x", 2), "…x");

@@ -49,7 +49,7 @@ Deno.test("Search leaves names that match equally in their order", () => {
   assertEquals(found("  ", ["b", "a"]), ["b", "a"]);
 });
 
-Deno.test("Search tells capitals from small letters only where a capital is asked for", () => {
+Deno.test("Search distinguishes capitals from small letters only if a capital is typed", () => {
   const names = ["ab", "AB", "Ab"];
   assertEquals(found("ab", names).length, 3);
   assertEquals(found("Ab", names), ["Ab"]);
@@ -57,7 +57,7 @@ Deno.test("Search tells capitals from small letters only where a capital is aske
   assertEquals(found("é", ["é", "É"]).length, 2);
 });
 
-Deno.test("Search finds a letter with its accent, however that is typed", () => {
+Deno.test("Search finds a letter with its accent in any spelling", () => {
   assertEquals(found("e\u0301", ["caf\u00e9"]), ["caf\u00e9"]);
   const search = new Search(["xe\u0300", "caf\u00e9", "e"]);
   for (const query of ["e", "e\u0301"]) {

@@ -75,7 +75,7 @@ const TYPED: readonly (readonly [string, string[], string])[] = [
 ];
 
 for (const [typed, expected, what] of TYPED) {
-  Deno.test(`KeyDecoder takes ${what}, whole and byte by byte`, () => {
+  Deno.test(`KeyDecoder reads ${what}, whole and byte by byte`, () => {
     const bytes = encoder.encode(typed);
     assertEquals(words(new KeyDecoder().feed(bytes)), expected);
     const decoder = new KeyDecoder();
@@ -104,7 +104,7 @@ Deno.test("KeyDecoder drops bytes that are not UTF-8, and nothing else", () => {
   assertEquals(words(new KeyDecoder().feed(bytes)), ["abc"]);
 });
 
-Deno.test("KeyDecoder takes a lone escape for the key when it is told that no more comes", () => {
+Deno.test("KeyDecoder reads a single escape as the key when told that no more bytes come", () => {
   const decoder = new KeyDecoder();
   assertEquals(decoder.feed(encoder.encode("\x1b")), []);
   assertEquals(decoder.hasLoneEscape, true);
@@ -114,7 +114,7 @@ Deno.test("KeyDecoder takes a lone escape for the key when it is told that no mo
   assertEquals(words(decoder.feed(encoder.encode("[A"))), ["[A"]);
 });
 
-Deno.test("KeyDecoder takes an escape and what follows in time for one key", () => {
+Deno.test("KeyDecoder reads an escape and bytes that follow in time as one key", () => {
   const decoder = new KeyDecoder();
   decoder.feed(encoder.encode("\x1b"));
   assertEquals(words(decoder.feed(encoder.encode("[A"))), ["<up>"]);

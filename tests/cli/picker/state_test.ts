@@ -68,7 +68,7 @@ Deno.test("Picker shows what was typed, how many match, and the files with size 
   assertEquals(picker.frame().cursor, { column: 4, row: 0 });
 });
 
-Deno.test("Picker warns of one node only where there are several", () => {
+Deno.test("Picker warns of files on a single node only if there are several nodes", () => {
   const files = filesOf(["a.txt", { nodeCount: 1 }]);
   const styles = (nodeCount: number) =>
     open(files, WIDE, nodeCount).frame().rows[2]!.spans.at(-1);
@@ -94,7 +94,7 @@ Deno.test("Picker emphasises the matched characters", () => {
   );
 });
 
-Deno.test("Picker on a narrow terminal tells size and nodes of the marked file, and warns with a mark", () => {
+Deno.test("Picker on a narrow terminal shows size and nodes of the marked file, and warns with a mark", () => {
   const picker = open(filesOf("a", ["b", { nodeCount: 1 }], "c", "d"));
   assertEquals(rowsOf(picker), [
     "> ",
@@ -150,7 +150,7 @@ Deno.test("Picker moves the mark, and the list with it", () => {
   }
 });
 
-Deno.test("Picker gives the marked file on Enter, and none where none matches", () => {
+Deno.test("Picker returns the marked file on Enter, and none if none matches", () => {
   const picker = open(filesOf("a", "b", "c"));
   press(picker, "zz");
   assertEquals(press(picker, "<enter>"), { kind: "open" });

@@ -10,7 +10,7 @@ import { spawnRole } from "../../e2e/_processes.ts";
 
 const HERE = ["--host", "127.0.0.1"];
 
-Deno.test("relay.ts --announce needs the network alone, and says name, id and port of the relay", async () => {
+Deno.test("relay.ts --announce needs only the network, and prints name, id and port of the relay", async () => {
   await using relay = spawnRole("relay.ts", [
     ...[...HERE, "--announce", "--announce-port", "0", "--name", "nas", "0"],
   ]);
@@ -33,7 +33,7 @@ Deno.test("relay.ts --announce needs the network alone, and says name, id and po
   assertEquals(await relay.exitCode, 0);
 });
 
-Deno.test("relay.ts --announce calls the relay after this machine, if Deno permits to ask", async () => {
+Deno.test("relay.ts --announce uses the name of this machine, if Deno permits it", async () => {
   const { stderr, code } = await runRoleHere("relay.ts", [
     ...[...HERE, "--announce", "--announce-port", "0", "0"],
   ], { until: /^relay address/m });
@@ -43,7 +43,7 @@ Deno.test("relay.ts --announce calls the relay after this machine, if Deno permi
   assert(said?.includes(` as ${machine},`), stderr.join("\n"));
 });
 
-Deno.test("A relay that cannot announce itself says so, and serves on", async () => {
+Deno.test("A relay that cannot announce itself reports it, and continues to serve", async () => {
   const taken = createSocket("udp4");
   await new Promise<void>((resolve) =>
     taken.bind({ address: "127.0.0.1", port: 0, exclusive: true }, resolve)

@@ -28,7 +28,7 @@ async function optionsOf(
   return { cluster, notes, concealed };
 }
 
-Deno.test("A relay that is the only instance loads nothing of a cluster", () => {
+Deno.test("A relay without --cluster loads no module of a cluster", () => {
   const loaded = loadedAtStart("lib/cli/roles/run_relay.ts");
   assertEquals(loaded.filter((path) => path.includes("cluster/")), []);
   const ofCluster = ["cluster_member", "holder_replicas", "instance_calls"];
@@ -39,7 +39,7 @@ Deno.test("A relay that is the only instance loads nothing of a cluster", () => 
   assertEquals(withCluster.includes("lib/cluster/redis_store.ts"), true);
 });
 
-Deno.test("--cluster takes the address of Redis, and --advertise-instance where this instance is", async () => {
+Deno.test("--cluster takes the address of Redis, and --advertise-instance that of this instance", async () => {
   const { cluster, notes } = await optionsOf([
     ...["--cluster", "redis://127.0.0.1:6379/0"],
     ...AT,

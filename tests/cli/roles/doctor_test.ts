@@ -38,7 +38,7 @@ const client = (args: string[], permissions: string[]) =>
   runRole("peer_client.ts", args, { permissions });
 const clientHere = (args: string[]) => runRoleHere("peer_client.ts", args);
 
-Deno.test("doctor finds nothing wrong where all is well, for a client and for a node", async () => {
+Deno.test("doctor finds nothing wrong in a healthy setup, for a client and for a node", async () => {
   await using share = await tempShare({ "a": "a" });
   await using folder = await tempShare();
   await using relay = await spawnRelay();
@@ -91,7 +91,7 @@ Deno.test("doctor finds nothing wrong where all is well, for a client and for a 
   await relay.stderr.until(/^node new left: it withdrew/);
 });
 
-Deno.test("doctor names flags that suffice, with which it has nothing to say", async () => {
+Deno.test("doctor names flags that suffice, and does not complain about them", async () => {
   await using folder = await tempShare();
   await using relay = await relayHere();
   const args = [relay.address, "doctor", "-o", folder.path];
@@ -167,7 +167,7 @@ Deno.test("doctor ends with the code of the worst failure, and says what to do",
   }
 });
 
-Deno.test("doctor tells a node what of its own stands in the way", async () => {
+Deno.test("doctor tells a node what is wrong on its own machine", async () => {
   await using share = await tempShare({ "a": "a" });
   await using relay = await relayHere();
   const doctor = ["doctor", "--host", "127.0.0.1"];
@@ -191,7 +191,7 @@ Deno.test("doctor tells a node what of its own stands in the way", async () => {
   assertEquals(rowsOf(state).get("state")![0], "failed");
 });
 
-Deno.test("doctor says that a relay wants a later version", async () => {
+Deno.test("doctor reports that a relay requires a later version", async () => {
   await using relay = await relayHere({ minVersion: "999.0.0" });
   const { code, text } = await clientHere([
     relay.address,

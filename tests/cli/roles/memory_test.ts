@@ -29,27 +29,27 @@ Deno.test("CollectionPlan collects when a large process has grown by 5 %", () =>
   assertEquals(plan.isDue(1_050 * MIB, 0), true);
 });
 
-Deno.test("CollectionPlan uses the least memory so far as its floor", () => {
+Deno.test("CollectionPlan measures growth from the smallest size so far", () => {
   const plan = new CollectionPlan(LIMITS, 70 * MIB);
   assertEquals(plan.isDue(60 * MIB, 0), false);
   assertEquals(plan.isDue(65 * MIB, 0), true);
 });
 
-Deno.test("CollectionPlan rests until collecting took 5 % of the time", () => {
+Deno.test("CollectionPlan pauses until collecting took 5 % of the time", () => {
   const plan = new CollectionPlan(LIMITS, 70 * MIB);
   plan.collected({ ms: 10, bytes: 70 * MIB }, 1_010);
   assertEquals(plan.isDue(90 * MIB, 1_199), false);
   assertEquals(plan.isDue(90 * MIB, 1_200), true);
 });
 
-Deno.test("CollectionPlan does not collect again what could not be given back", () => {
+Deno.test("CollectionPlan does not collect again for memory that could not be freed", () => {
   const plan = new CollectionPlan(LIMITS, 70 * MIB);
   plan.collected({ ms: 10, bytes: 90 * MIB }, 0);
   assertEquals(plan.isDue(90 * MIB, 9_999), false);
   assertEquals(plan.isDue(95 * MIB, 9_999), true);
 });
 
-Deno.test("CollectionPlan collects after 10 s what has left meanwhile", () => {
+Deno.test("CollectionPlan collects after 10 s if peers have left", () => {
   const plan = new CollectionPlan(LIMITS, 70 * MIB);
   plan.collected({ ms: 10, bytes: 90 * MIB }, 0);
   assertEquals(plan.isDue(90 * MIB, LIMITS.collectIdleMs - 1), false);
@@ -72,7 +72,7 @@ Deno.test("A client counts all of V8's heap, and nothing of the memory of its wo
   assertEquals(countedBytes(use, ofClient()), 90 * MIB);
 });
 
-Deno.test("A client collects near the limit that we promise, and when it has grown by 16 MiB, a quarter of the time at most", () => {
+Deno.test("A client collects near the promised limit when it has grown by 16 MiB, in at most a quarter of the time", () => {
   const plan = new CollectionPlan(ofClient(), 160 * MIB);
   assertEquals(plan.isDue(176 * MIB - 1, 0), false);
   assertEquals(plan.isDue(176 * MIB, 0), true);

@@ -34,7 +34,7 @@ async function health(url: string): Promise<[number, unknown]> {
   return [answer.status, await answer.json()];
 }
 
-Deno.test("--metrics tells of a relay and a node with the README's permissions, while a file is sent", async () => {
+Deno.test("--metrics serves the counts of a relay and a node with the README's permissions, while a file is sent", async () => {
   await using share = await tempShare({
     "f": randomBytes(30_000_000, seededRandom(1)),
   });
@@ -94,7 +94,7 @@ Deno.test("--metrics tells of a relay and a node with the README's permissions, 
   }]);
 });
 
-Deno.test("--metrics counts open descriptors where that is allowed", async () => {
+Deno.test("--metrics counts open descriptors if that is allowed", async () => {
   const child = new Deno.Command(Deno.execPath(), {
     args: [
       ...["run", "-A", `${ROOT}relay.ts`, "--host", "127.0.0.1"],
@@ -124,7 +124,7 @@ Deno.test("--metrics counts open descriptors where that is allowed", async () =>
   }
 });
 
-Deno.test("--metrics warns where others can read it, and not on loopback", async () => {
+Deno.test("--metrics warns if others can read it, and not on loopback", async () => {
   for (
     const [host, warns] of [["0.0.0.0", true], ["127.0.0.1", false]] as const
   ) {

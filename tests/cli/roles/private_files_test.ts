@@ -68,7 +68,7 @@ async function homeWithLinks() {
   return folder;
 }
 
-Deno.test("A node that is to keep its state in its share says so, ends with 2 and makes no key", async () => {
+Deno.test("A node refuses to keep its state in its share, ends with 2 and makes no key", async () => {
   await using folder = await tempShare({ "s/a.txt": "a" });
   const share = join(folder.path, "s");
   const { code, stderr } = await runRole("peer_node.ts", [

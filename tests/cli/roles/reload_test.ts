@@ -21,7 +21,7 @@ for (
     ],
   ] as const
 ) {
-  Deno.test(`A reload is told in one line: ${line}`, () => {
+  Deno.test(`A reload is reported in one line: ${line}`, () => {
     assertEquals(formatReload(changes, { files, before: 2 }), line);
   });
 }

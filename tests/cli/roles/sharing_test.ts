@@ -75,7 +75,7 @@ for (
     readonly string[],
   ][]
 ) {
-  Deno.test(`A node with ${what} shares ${shared} of 8 files, and says what it leaves out`, async () => {
+  Deno.test(`A node with ${what} shares ${shared} of 8 files, and reports what it leaves out`, async () => {
     await using folder = await tempShare({
       ...Object.fromEntries(
         Object.entries(FILES).map(([name, text]) => [`s/${name}`, text]),

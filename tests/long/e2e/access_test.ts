@@ -25,7 +25,7 @@ import { assertSaved, MIB, namesIn } from "../../e2e/_transfer.ts";
 
 const FILES = { "a.txt": "abc", "b.txt": "other" };
 
-Deno.test("relay.ts --private shows two tokens once, with --allow-net alone, and they are what it takes", async () => {
+Deno.test("relay.ts --private shows two tokens once, with only --allow-net, and accepts them", async () => {
   await using relay = await spawnRelay(["--private", "0"]);
   const [, node = ""] = await relay.stdout.until(
     /^node token (p2p-node-\w{40})$/,
@@ -57,7 +57,7 @@ Deno.test("relay.ts --private shows two tokens once, with --allow-net alone, and
   assertEquals(all.split(client).length, 2);
 });
 
-Deno.test("relay.ts --private refuses --json where the tokens of a new secret would not be seen", async () => {
+Deno.test("relay.ts --private refuses --json if nobody would see the tokens of a new secret", async () => {
   const { code, text } = await runRoleHere("relay.ts", [
     "--private",
     "--json",
@@ -118,7 +118,7 @@ Deno.test("relay.ts --secret-file shows no tokens; with --show-tokens it prints 
   assertEquals(without.code, 2);
 });
 
-Deno.test("A secret file that others may read, or that may not be read, is refused with what to do", async () => {
+Deno.test("A secret file that others may read, or that may not be read, is refused with a remedy", async () => {
   await using keys = await makeKeys();
   const args = ["--secret-file", keys.secretFile, "0"];
   const denied = await runRole("relay.ts", args);
@@ -348,7 +348,7 @@ Deno.test("A fetch by a link that is interrupted continues, and that is the same
   assertEquals(third.code, 7);
 });
 
-Deno.test("SIGHUP reads the secret again: the old token is out, and a file that is none changes nothing", async () => {
+Deno.test("SIGHUP reads the secret again: the old token is refused, and an invalid file changes nothing", async () => {
   await using keys = await makeKeys();
   await using next = await makeKeys();
   await using relay = await spawnPrivateRelay(keys);

@@ -90,7 +90,7 @@ Deno.test("All three nodes send wrong bytes: exit 6 names them all, and nothing 
   assertEquals(namesIn(folder), [PARTIAL]);
 });
 
-Deno.test("Two contents under one name on three nodes: what most have arrives, the other is mentioned, --sha256 picks either", async () => {
+Deno.test("Two contents under one name on three nodes: the one that most have arrives, the other is reported, --sha256 selects either", async () => {
   const other = randomBytes(CONTENT.length, seededRandom(3));
   await using share = await tempShare({ f: CONTENT });
   await using otherShare = await tempShare({ f: other });

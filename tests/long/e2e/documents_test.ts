@@ -181,7 +181,7 @@ Deno.test("Every command of the documents that is not typed is still there", asy
   }
 });
 
-Deno.test("Every block of the documents with a command says that it is of a shell", async () => {
+Deno.test("Every block of the documents with a command is marked as shell", async () => {
   const other = /^```(?!sh$|console$).*\n((?:(?!```).*\n)*)```$/gm;
   const command =
     /^(?:\$ .*|(?:npx|deno|p2p|sudo|cp|podman|systemctl|curl|apt-get) .*)$/m;

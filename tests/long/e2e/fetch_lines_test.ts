@@ -73,7 +73,7 @@ async function twoFetches(
   return { stdout: node.stdout.all, stderr: node.stderr.all };
 }
 
-Deno.test("In a pipe a node tells one line for each connection, and the summary", async () => {
+Deno.test("In a pipe a node prints one line for each connection, and the summary", async () => {
   const { stderr } = await twoFetches(
     [],
     ({ stderr }) =>
@@ -90,7 +90,7 @@ Deno.test("In a pipe a node tells one line for each connection, and the summary"
   );
 });
 
-Deno.test("In a pipe with --verbose a node tells the lines that a terminal keeps", async () => {
+Deno.test("In a pipe with --verbose a node prints the lines that a terminal keeps", async () => {
   const { stderr } = await twoFetches(
     ["--verbose"],
     ({ stderr }) => stderr.until(/^sent \d+ files to /),
@@ -101,7 +101,7 @@ Deno.test("In a pipe with --verbose a node tells the lines that a terminal keeps
   assertEquals(stderr.some((line) => line.includes("\r")), false);
 });
 
-Deno.test("With --json a node tells the begin and the end of a fetch, and at its own end what it did", async () => {
+Deno.test("With --json a node reports the start and the end of a fetch, and a summary at its own end", async () => {
   const { stdout } = await twoFetches(
     ["--json"],
     ({ stdout }) => stdout.until(/"files_sent"/),

@@ -118,7 +118,7 @@ function documented(script: string, rest: RegExp): string[] {
   return found[1]!.trim().split(" ");
 }
 
-Deno.test("Relay, node and every command that saves nothing use the documented permissions, and ask for no other", async () => {
+Deno.test("Relay, node and every command that saves nothing need only the documented permissions", async () => {
   const ofRelay = documented("relay.ts", /^1700$/);
   const ofNode = documented("peer_node.ts", /files\/one$/);
   const ofClient = documented("peer_client.ts", /^127\.0\.0\.1 1700$/);
@@ -173,7 +173,7 @@ Deno.test("Relay, node and every command that saves nothing use the documented p
   assertEquals(await beyond(relay), []);
 });
 
-Deno.test("What is kept between runs, and what is saved, needs what is documented and no more", async () => {
+Deno.test("Keeping state and saving files needs only the documented permissions", async () => {
   await using folder = await tempShare({ "one/a.txt": "whole\n" });
   const { path } = folder;
   // As the documents have them, with this folder's names.
@@ -222,7 +222,7 @@ Deno.test("What is kept between runs, and what is saved, needs what is documente
   }
 });
 
-Deno.test("The audit tells of a permission that is asked for and denied", async () => {
+Deno.test("The audit reports a permission that is requested and denied", async () => {
   await using other = await spawnAudited([], ["tests/reference.ts"]);
   assertEquals(await other.end(), 1);
   const asked = await other.asked();

@@ -204,7 +204,7 @@ testWith(
   },
 );
 
-Deno.test("The dialogue without a terminal is unchanged to the byte, also for ?, q and no name", async () => {
+Deno.test("The dialogue without a terminal prints the same bytes as before, also for ?, q and no name", async () => {
   await using place = await demo();
   const { relay, alpha, beta } = place;
   const notFound = (name: string) => [

@@ -183,7 +183,7 @@ Deno.test("row 740: a relay that is killed in the middle of an ls costs it nothi
   assertEquals(names, ["f", "g"]);
 });
 
-Deno.test("row 741: an ls goes on without a relay that is frozen, says so, and asks it again when it runs", async () => {
+Deno.test("row 741: an ls continues without a frozen relay, reports it, and asks it again when it runs", async () => {
   await using two = await twoRelays({ f: "x" });
   const [first, second] = two.relays;
   first.signal("SIGSTOP");

@@ -32,7 +32,7 @@ async function inTurns<Item>(
   );
 }
 
-Deno.test("Every remedy that can be followed here helps when it is", async (test) => {
+Deno.test("Every remedy that a test can follow helps", async (test) => {
   await using relay = await startRelay();
   await using _node = await startNode(relay, {
     "-x": "dashed\n",

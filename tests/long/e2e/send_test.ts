@@ -123,7 +123,7 @@ Deno.test("send waits linkRelaysMs for relays that do not answer, and its link n
   assertEquals(await within(sender.exitCode, "the sender"), 0);
 });
 
-Deno.test("link of several relays warns of the one that the link names, and not of one that is away", async () => {
+Deno.test("link with several relays warns of the one that the link names, and not of one that is away", async () => {
   await using source = await tempShare({ "f": "hello\n" });
   await using relay = await relayHere();
   await using _node = await nodeHere(relay, source.path);
@@ -139,7 +139,7 @@ Deno.test("link of several relays warns of the one that the link names, and not 
   );
 });
 
-Deno.test("send of several relays ends if none of them lists the file, and says why", async () => {
+Deno.test("send with several relays ends if none of them lists the file, and reports why", async () => {
   await using source = await tempShare({ "f": "hello\n" });
   const away = await relayHere();
   const also = await relayHere();
@@ -165,7 +165,7 @@ Deno.test("send ends when the file was fetched, although another node shares it 
   assertEquals(await within(sender.exitCode, "the sender"), 0);
 });
 
-Deno.test("The link of a sender that is gone fetches the file from another node", async () => {
+Deno.test("If the sender is gone, its link fetches the file from another node", async () => {
   await using source = await tempShare({ "f": CONTENT });
   await using shared = await tempShare({ "f": CONTENT });
   await using folder = await tempShare();
@@ -231,7 +231,7 @@ Deno.test("send uses a private relay with both tokens, and the other side has no
   assertMatch(without.stderr.join("\n"), /--node-token-file/);
 });
 
-Deno.test("send withdraws at once when it is stopped, and says when nobody fetched in time", async () => {
+Deno.test("send withdraws at once when it is stopped, and reports if nobody fetched in time", async () => {
   await using source = await tempShare({ "f": "f" });
   await using relay = await relayHere();
   await using stopped = spawnSend(source, [relay.address], ["f"]);
@@ -248,7 +248,7 @@ Deno.test("send withdraws at once when it is stopped, and says when nobody fetch
   assertEquals(await within(late.exitCode, "the sender"), 5);
 });
 
-Deno.test("send says what was fetched when it is stopped", async () => {
+Deno.test("send reports what was fetched when it is stopped", async () => {
   await using source = await tempShare({ "f": "f", "g": "g" });
   await using folder = await tempShare();
   await using relay = await relayHere();

@@ -193,7 +193,7 @@ Deno.test("Ctrl-C: exit 130 says how to continue, and the bytes so far are kept;
   await assertSaved(folder, CONTENT);
 });
 
-Deno.test("Two clients on one target: the second says that the first is at it, and does it no harm", async () => {
+Deno.test("Two clients with one target: the second reports that the first is saving it, and does not disturb it", async () => {
   await using share = await tempShare({ f: CONTENT });
   await using folder = await tempShare();
   await using relay = await relayHere();
