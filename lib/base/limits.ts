@@ -68,6 +68,8 @@ const NUMBERS = {
   pieceCount: 65_536,
   /** The largest file: 1 TiB, 65,536 pieces of 16 MiB. */
   fileBytes: 1024 ** 4,
+  /** The last time that a `Date` can express, and, negative, the first. */
+  dateLastMs: 8.64e15,
   /** The earliest time set on a saved file, 1901: ext4 changes earlier ones. */
   fileTimeFirstMs: -(2 ** 31) * 1_000,
   /** The latest, 2223: later times are certainly wrong. */

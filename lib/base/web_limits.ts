@@ -56,6 +56,12 @@ export const WEB_LIMITS = {
   gatewayLinkRejectedCount: 3,
   /** Downloads by links at once: each has its own connection to the relay. */
   gatewayLinkDownloadCount: 16,
+  /** Presses of links' buttons that are remembered: 500 bytes each. */
+  gatewayPressCount: 1_000,
+  /** A press within this after a whole file is the second of a double click. */
+  gatewayPressAgainMs: 2_000,
+  /** A download that broke off may be repeated so long for the same use. */
+  gatewayPressRetryMs: 600_000,
   /** Connections to one node: players pause, and others share the rest. */
   gatewayNodeConnectionCount: 4,
   /** An unused connection to a node is kept for this time. */

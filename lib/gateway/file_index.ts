@@ -66,12 +66,11 @@ export class FileIndex {
       : undefined;
   }
 
-  /** A name under which a node has a content. */
-  nameWith(content: string): string | undefined {
+  /** The names under which a node has a content. */
+  *namesWith(content: string): Generator<string, void> {
     for (const { name, offers } of this) {
-      if (offers.some((offer) => offer.content === content)) return name;
+      if (offers.some((offer) => offer.content === content)) yield name;
     }
-    return undefined;
   }
 
   /** Whether there are files below a folder; its name ends in `/`. */

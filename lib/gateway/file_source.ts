@@ -5,12 +5,13 @@
  * @module
  */
 
-import { Failure } from "../base/errors.ts";
+import { Failure, isBug } from "../base/errors.ts";
 import type { Limits } from "../base/limits.ts";
 import { show } from "../base/text.ts";
 import { answerOf, type ClientEvent } from "../client/events.ts";
 import { Peers } from "../client/peers.ts";
 import type { TransferOptions } from "../client/transfer_options.ts";
+import type { ContentGroup } from "../content/choice.ts";
 import type { Manifest } from "../content/manifest.ts";
 import type { Section } from "../content/section.ts";
 import {
@@ -67,6 +68,8 @@ interface Remembered {
   readonly chosen: Promise<ChosenContent>;
 }
 
+// Names that are tried for a content.
+const MOST_NAMES = 8;
 // Names whose content is remembered.
 const MOST_REMEMBERED = 1_000;
 
@@ -102,12 +105,15 @@ export class FileSource implements AsyncDisposable {
       signal: AbortSignal;
     },
   ): Promise<FoundFile> {
-    const chosen = await this.#chosen(name, { content, signal });
+    return this.#fileOf(name, await this.#chosen(name, { content, signal }));
+  }
+
+  #fileOf(name: string, chosen: ChosenContent): FoundFile {
     const { group } = chosen;
-    const [{ version, sha256 } = { version: "" }] = group.offers;
+    const { content: id, size, modifiedMs, offers } = group;
     return {
-      ...{ name, size: group.size, modifiedMs: group.modifiedMs },
-      ...{ content: group.content, version, sha256 },
+      ...{ name, size, modifiedMs, content: id },
+      ...{ version: versionOf(group), sha256: offers[0]?.sha256 },
       read: (section, options) =>
         this.#read({ name, chosen }, { section, ...options }),
     };
@@ -122,15 +128,29 @@ export class FileSource implements AsyncDisposable {
     content: string,
     { name, signal }: { name: string | undefined; signal: AbortSignal },
   ): Promise<FoundFile> {
-    const snapshot = await this.#options.lists?.latest();
-    const files = snapshot?.files;
+    const { files } = await this.#options.lists?.latest() ?? {};
     const listed = name === undefined ? undefined : files?.find(name);
-    const found = listed?.offers.some((offer) => offer.content === content)
-      ? listed.name
-      : files?.nameWith(content);
-    if (found !== undefined) {
-      return await this.find(found, { content, signal });
+    const names = listed?.offers.some((offer) => offer.content === content)
+      ? [listed.name]
+      : [...files?.namesWith(content).take(MOST_NAMES) ?? []];
+    const [only] = names;
+    if (only !== undefined && names.length === 1) {
+      return await this.find(only, { content, signal });
     }
+    let failure: unknown;
+    for (const other of names) {
+      try {
+        const chosen = await this.#chosen(other, { content, signal });
+        // Some node may list a content that it does not have.
+        await this.#manifest(other, chosen);
+        return this.#fileOf(other, chosen);
+      } catch (error) {
+        if (isBug(error)) throw error;
+        signal.throwIfAborted();
+        failure ??= error;
+      }
+    }
+    if (failure !== undefined) throw failure;
     throw new Failure("not_found", {
       what: "Cannot find file",
       where: show(name ?? content),
@@ -187,7 +207,9 @@ export class FileSource implements AsyncDisposable {
       peers: this.#peers,
       sessions: this.#sessions,
     };
-    const key = chosen.group.content ?? chosen.group.offers[0]!.version;
+    const { content, size } = chosen.group;
+    // What a content id stands for is verified, but not the size beside it.
+    const key = `${content ?? versionOf(chosen.group)} ${size}`;
     const known = this.#manifests.get(key);
     const asking = known ?? manifestOf(name, chosen, { peers, sessions });
     if (known === undefined) {
@@ -248,4 +270,9 @@ export class FileSource implements AsyncDisposable {
     await this.#sessions[Symbol.asyncDispose]();
     await this.#peers[Symbol.asyncDispose]();
   }
+}
+
+/** A version as its node's own: any other node may give the same. */
+function versionOf({ offers: [offer] }: ContentGroup): string {
+  return offer === undefined ? "" : `${offer.node}.${offer.version}`;
 }

@@ -6,6 +6,7 @@
 
 import type { Field, HttpAnswer } from "../http/answer.ts";
 import { typeFields } from "../http/content_types.ts";
+import { httpDate } from "../http/dates.ts";
 import { attachment } from "../http/disposition.ts";
 import { type Extent, extentOf } from "../http/ranges.ts";
 import type { WebRequest } from "../http/web_server.ts";
@@ -16,9 +17,26 @@ import type { Transfers } from "./transfers.ts";
 /** How to serve a file. */
 export interface FileOptions {
   readonly transfers: Transfers;
-  /** Whether its address names this content for ever. */
-  readonly isImmutable: boolean;
+  /** How long, and by whom, the answer may be kept. */
+  readonly keeping: Keeping;
+  /** Called when all bytes of the answer were sent. */
+  readonly whole?: () => void;
 }
+
+/** Who may keep an answer, as `Cache-Control` says it. */
+export const KEEPING = {
+  /** Its address may mean another content later. */
+  asked: "no-cache",
+  /** Its address names this content for ever. */
+  always: "public, max-age=31536000, immutable",
+  /** The same, where a token is needed: no cache may give it to others. */
+  alwaysOwn: "private, max-age=31536000, immutable",
+  /** By nobody. */
+  never: "no-store",
+} as const;
+
+/** A row of {@linkcode KEEPING}. */
+export type Keeping = keyof typeof KEEPING;
 
 /**
  * The answer to a request for a file. Waits for its first bytes.
@@ -28,15 +46,15 @@ export interface FileOptions {
 export async function answerWithFile(
   request: WebRequest,
   file: FoundFile,
-  { transfers, isImmutable }: FileOptions,
+  { transfers, keeping, whole }: FileOptions,
 ): Promise<HttpAnswer> {
   const { size, modifiedMs, content, version } = file;
   const etag = content === undefined ? `W/"${version}"` : `"${content}"`;
   const extent = extentOf(request, size, { etag, modifiedMs });
   const common: Field[] = [
     ["ETag", etag],
-    ["Last-Modified", new Date(modifiedMs).toUTCString()],
-    ["Cache-Control", isImmutable ? IMMUTABLE : "no-cache"],
+    ...writtenOf(file),
+    ["Cache-Control", KEEPING[keeping]],
     ["Accept-Ranges", "bytes"],
     // Also in a browser that does not say which site asks.
     ["Cross-Origin-Resource-Policy", "same-origin"],
@@ -60,7 +78,7 @@ export async function answerWithFile(
   if (request.method === "HEAD") {
     return { status, fields, body: { length, parts: () => [] } };
   }
-  const bytes = bytesOf(file, { section, request, transfers });
+  const bytes = bytesOf(file, { section, request, transfers, whole });
   const parts = await begun(bytes, request.signal);
   return { status, fields, body: { length, parts } };
 }
@@ -93,8 +111,6 @@ async function begun(
   };
 }
 
-const IMMUTABLE = "public, max-age=31536000, immutable";
-
 function partOf(extent: Extent & { kind: "whole" | "part" }, size: number) {
   if (extent.kind === "whole") {
     return { status: 200, section: { start: 0, end: size }, range: [] };
@@ -111,6 +127,11 @@ function dispositionOf({ query }: WebRequest, name: string): Field[] {
   return [["Content-Disposition", attachment(last)]];
 }
 
+function writtenOf({ modifiedMs }: FoundFile): Field[] {
+  const date = httpDate(modifiedMs);
+  return date === undefined ? [] : [["Last-Modified", date]];
+}
+
 function digestOf({ sha256 }: FoundFile): Field[] {
   if (sha256 === undefined) return [];
   const base64 = Uint8Array.fromHex(sha256).toBase64();
@@ -120,10 +141,11 @@ function digestOf({ sha256 }: FoundFile): Field[] {
 /** The bytes of an answer, noted as a transfer. */
 async function* bytesOf(
   file: FoundFile,
-  { section, request, transfers }: {
+  { section, request, transfers, whole }: {
     section: { start: number; end: number };
     request: WebRequest;
     transfers: Transfers;
+    whole: (() => void) | undefined;
   },
 ): AsyncGenerator<Uint8Array> {
   const note = transfers.begin(file, section);
@@ -135,6 +157,7 @@ async function* bytesOf(
       note.sent(bytes.length);
     }
     note.ended("done");
+    whole?.();
   } catch (error) {
     if (!signal.aborted) note.ended("failed", errorText(error));
     throw error;

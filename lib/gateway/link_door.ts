@@ -7,7 +7,6 @@
  */
 
 import { AccessFailure } from "../access/credentials.ts";
-import { toBase64Url } from "../access/keys.ts";
 import type { FurtherRelay } from "../access/further_relay.ts";
 import { type Link, parseLink, relaysOfLink } from "../access/link.ts";
 import { addressGroup, type RelayAddress } from "../base/address.ts";
@@ -20,6 +19,7 @@ import { Peers } from "../client/peers.ts";
 import type { TransferOptions } from "../client/transfer_options.ts";
 import { FileSource, type FoundFile } from "./file_source.ts";
 import type { Hashers } from "./hashers.ts";
+import { type Press, Presses } from "./presses.ts";
 import type { ReaderMemory } from "./reader_memory.ts";
 import { RecentCounts } from "./recent.ts";
 
@@ -39,6 +39,8 @@ export interface LinkDoorOptions {
 export interface Visitor {
   readonly remote: Endpoint;
   readonly signal: AbortSignal;
+  /** What the page that the button is in calls itself, if it says so. */
+  readonly page?: string | undefined;
 }
 
 /** What came of a request with a link. */
@@ -47,15 +49,24 @@ export type LinkVerdict<T> =
   /** Too much at once, or in a minute: an HTTP status, and why. */
   | {
     readonly kind: "refused";
-    readonly status: 429 | 503;
+    readonly status: 409 | 429 | 503;
     readonly why: string;
   };
+
+/** A file by a link. */
+export interface OpenedFile {
+  readonly file: FoundFile;
+  /** Ends the reading: the client left, or pressed again. */
+  readonly signal: AbortSignal;
+  /** Called when all of it was sent: the next press is another use. */
+  delivered(): void;
+}
 
 const TOO_MANY = "too many links from this address: try again in a minute";
 const TOO_MANY_REJECTED = "too many links were rejected: try again in a minute";
 const TOO_MANY_DOWNLOADS = "too many downloads by links: try again later";
 
-const FETCH_BYTES = 16;
+const PRESSED_AGAIN = "the button was pressed again: see the newer download";
 
 /** The relay has rejected too many links: no other is tried. */
 class TooManyRejected extends Error {
@@ -80,12 +91,14 @@ export class LinkDoor implements AsyncDisposable {
   readonly #rejected = new RecentCounts();
   /** Ids of the gateway's relays, by address. */
   readonly #ids = new Map<string, Promise<string>>();
+  readonly #presses: Presses;
   readonly #closings = new Set<() => Promise<void>>();
   /** The last redemption. */
   #redeeming: Promise<void> = Promise.resolve();
 
   constructor(options: LinkDoorOptions) {
     this.#options = options;
+    this.#presses = new Presses(options.limits);
   }
 
   /**
@@ -105,47 +118,59 @@ export class LinkDoor implements AsyncDisposable {
   }
 
   /**
-   * The file of a link, which spends one use. It is given up when the client
-   * leaves.
+   * The file of a link, which spends one use, but not another one for the same
+   * press. It is given up when the client leaves.
    *
    * @throws {Failure} like {@linkcode look}, and like a fetch.
    */
   async open(
     text: string,
-    { remote, signal }: Visitor,
-  ): Promise<LinkVerdict<{ file: FoundFile }>> {
+    { remote, signal, page }: Visitor,
+  ): Promise<LinkVerdict<OpenedFile>> {
     if (!this.#count(remote)) return refused(429, TOO_MANY);
-    const { limits, tell, memory, hashers } = this.#options;
-    if (this.#closings.size >= limits.gatewayLinkDownloadCount) {
+    const link = parseLink(text);
+    signal.throwIfAborted();
+    const press = this.#presses.of(text, page, performance.now());
+    press.end?.();
+    if (this.#closings.size >= this.#options.limits.gatewayLinkDownloadCount) {
       return refused(503, TOO_MANY_DOWNLOADS);
     }
-    const link = parseLink(text);
-    const { stack, close } = this.#untilLeft(signal);
+    const download = this.#begin(press, signal);
     try {
-      const relays = await this.#relaysOf(link);
-      const { name, content } = link;
-      const isPrivate = relays.some(({ pass }) => pass !== undefined);
-      const clientOf = this.#clientsFor(link);
-      const client = clientOf(
-        isPrivate
-          ? await this.#redeemInTurn({ name, relays, clientOf })
-          : relays,
-      );
-      signal.throwIfAborted();
-      const source = stack.use(
-        new FileSource({
-          ...{ client, tell, limits, memory, hashers },
-        }),
-      );
-      const file = await source.find(name, { content, signal });
-      return { kind: "welcome", file };
+      const file = await this.#fileOf(link, press, download);
+      const delivered = () => this.#presses.delivered(press, performance.now());
+      return { kind: "welcome", file, signal: download.over, delivered };
     } catch (error) {
-      await close();
+      const isReplaced = download.over.aborted && !signal.aborted;
+      await download.close();
+      if (isReplaced) return refused(409, PRESSED_AGAIN);
       if (error instanceof TooManyRejected) {
         return refused(429, TOO_MANY_REJECTED);
       }
       throw error;
     }
+  }
+
+  async #fileOf(
+    link: Link,
+    press: Press,
+    { stack, over: signal }: { stack: AsyncDisposableStack; over: AbortSignal },
+  ): Promise<FoundFile> {
+    const { limits, tell, memory, hashers } = this.#options;
+    const relays = await this.#relaysOf(link);
+    const { name, content } = link;
+    const isPrivate = relays.some(({ pass }) => pass !== undefined);
+    const clientOf = this.#clientsFor(link, press);
+    const client = clientOf(
+      isPrivate
+        ? await this.#redeemInTurn({ name, relays, clientOf }, signal)
+        : relays,
+    );
+    signal.throwIfAborted();
+    const source = stack.use(
+      new FileSource({ client, tell, limits, memory, hashers }),
+    );
+    return await source.find(name, { content, signal });
   }
 
   /** Whether an address may ask once more. */
@@ -158,23 +183,37 @@ export class LinkDoor implements AsyncDisposable {
     return true;
   }
 
-  /** What is disposed of when the client leaves. */
-  #untilLeft(signal: AbortSignal) {
+  /** A download: it is over when the client leaves, or presses again. */
+  #begin(press: Press, signal: AbortSignal) {
     const stack = new AsyncDisposableStack();
+    const ending = new AbortController();
     const close = async () => {
+      if (ending.signal.aborted) return;
+      ending.abort(signal.reason);
       signal.removeEventListener("abort", onAbort);
       this.#closings.delete(close);
+      this.#presses.ended(press, performance.now());
       await stack.disposeAsync();
     };
     const onAbort = () => void close();
+    this.#presses.begun(press, onAbort);
     this.#closings.add(close);
     signal.addEventListener("abort", onAbort);
-    return { stack, close };
+    return { stack, close, over: ending.signal };
   }
 
-  /** Spends the use; one after the other, so that none is tried too many. */
-  async #redeemInTurn(redemption: Redemption): Promise<Relays> {
-    const redeemed = this.#redeeming.then(() => this.#redeem(redemption));
+  /**
+   * Spends the use; one after the other, so that none is tried too many. None
+   * is spent for a client that has left meanwhile.
+   */
+  async #redeemInTurn(
+    redemption: Redemption,
+    signal: AbortSignal,
+  ): Promise<Relays> {
+    const redeemed = this.#redeeming.then(() => {
+      signal.throwIfAborted();
+      return this.#redeem(redemption);
+    });
     this.#redeeming = redeemed.then(() => {}, () => {}); // thrown here
     return await redeemed;
   }
@@ -219,11 +258,12 @@ export class LinkDoor implements AsyncDisposable {
   }
 
   /** Makes clients that have the link, and nothing else that would let them in. */
-  #clientsFor(link: Link): (relays: Relays) => TransferOptions {
+  #clientsFor(
+    link: Link,
+    { fetch }: Press,
+  ): (relays: Relays) => TransferOptions {
     const { relays: _, node: _node, ...client } = this.#options.client;
     const { name, content, sender } = link;
-    const bytes = crypto.getRandomValues(new Uint8Array(FETCH_BYTES));
-    const fetch = toBase64Url(bytes);
     return ([{ address: relay, pass }, ...others]) => ({
       ...client,
       ...{ relay, relays: others, content },
@@ -298,6 +338,6 @@ export class LinkDoor implements AsyncDisposable {
   }
 }
 
-function refused(status: 429 | 503, why: string) {
+function refused(status: 409 | 429 | 503, why: string) {
   return { kind: "refused", status, why } as const;
 }

@@ -6,6 +6,7 @@
  * @module
  */
 
+import { toBase64Url } from "../access/keys.ts";
 import { relaysOfLink } from "../access/link.ts";
 import { type HttpAnswer, plainAnswer } from "../http/answer.ts";
 import type { WebRequest } from "../http/web_types.ts";
@@ -39,7 +40,8 @@ export async function answerToLink(
 }
 
 function linkPage(): HttpAnswer {
-  return formAnswer(200, renderPage({ ...EMPTY_PAGE, kind: "link" }));
+  const id = toBase64Url(crypto.getRandomValues(new Uint8Array(16)));
+  return formAnswer(200, renderPage({ ...EMPTY_PAGE, kind: "link", id }));
 }
 
 function notAllowed(methods: string): HttpAnswer {
@@ -77,27 +79,26 @@ async function open(
   const form = new URLSearchParams(new TextDecoder().decode(request.body));
   const text = linkIn(form.get("link") ?? "");
   if (text === "") return plainAnswer(400, "there is no link in the form");
-  const verdict = await links.open(text, request);
+  const { remote, signal } = request;
+  const page = form.get("page") ?? undefined;
+  const verdict = await links.open(text, { remote, signal, page });
   if (verdict.kind === "refused") return refusal(request, verdict);
   // All of it, as an attachment: a use is a whole file.
-  const whole = { ...request, headers: new Map(), query: "download" };
+  const whole = {
+    ...{ ...request, signal: verdict.signal },
+    ...{ headers: new Map(), query: "download" },
+  };
   const answer = await answerWithFile(whole, verdict.file, {
     transfers,
-    isImmutable: false,
+    keeping: "never",
+    whole: verdict.delivered,
   });
-  const fields = (answer.fields ?? [])
-    .filter(([name]) => !ONLY_FOR_GET.has(name));
   return {
     ...answer,
-    fields: [...fields, ["Cache-Control", "no-store"]],
+    fields: answer.fields?.filter(([name]) => name !== "Accept-Ranges") ?? [],
     closes: true, // its connection to the relay ends with it
   };
 }
-
-const ONLY_FOR_GET: ReadonlySet<string> = new Set([
-  "Accept-Ranges",
-  "Cache-Control",
-]);
 
 function refusal(
   request: WebRequest,

@@ -6,6 +6,7 @@
  */
 
 import { type Markup, markup } from "../base/html.ts";
+import { LIMITS } from "../base/limits.ts";
 import { counted } from "../base/text.ts";
 import { formatBytes } from "../base/units.ts";
 import { VERSION } from "../base/version.ts";
@@ -44,7 +45,13 @@ ${brandOf(base)}
 ${iconOf("search")}<label class="unseen" for="q">Search files by name</label>
 <input id="q" name="q" type="search" placeholder="Search all files" autocomplete="off" autocapitalize="off" spellcheck="false"><kbd aria-hidden="true">/</kbd>
 </form>
-<nav class="tabs" aria-label="Views"><a href="#files" aria-current="page">Files</a><a href="#nodes">Nodes</a><a class="scripted" href="#transfers">Transfers<span id="transfer-count" class="badge" hidden></span></a></nav>
+<nav class="tabs" aria-label="Views"><a href="#files" aria-current="page">${
+    tabOf("Files")
+  }</a><a href="#nodes">${
+    tabOf("Nodes")
+  }</a><a class="scripted" href="#transfers">${
+    tabOf("Transfers")
+  }<span id="transfer-count" class="badge" hidden></span></a></nav>
 </header>
 <main>
 <h1 class="unseen">Files of all machines</h1>
@@ -83,8 +90,13 @@ ${tableOf(model)}
 const MARKS =
   markup`<button type="button" class="filter" id="from-node" hidden></button><button type="button" class="filter" id="mark-only" aria-pressed="false" title="files that only one node has" hidden>only</button><button type="button" class="filter" id="mark-differs" aria-pressed="false" title="names under which nodes have different contents" hidden>differs</button>`;
 
+/** A word that takes the room of a bold one. */
+function tabOf(words: string): Markup {
+  return markup`<span class="tab" data-words="${words}">${words}</span>`;
+}
+
 /** The page that opens a link, for a person without a token. */
-function linkOf({ base, error }: PageModel): Markup {
+function linkOf({ base, error, id = "" }: PageModel): Markup {
   return markup`${headOf("A file for you", { base, script: "link.js" })}
 <body>
 ${SYMBOLS}
@@ -93,6 +105,7 @@ ${SYMBOLS}
 ${alertOf(error?.message ?? "", "problem")}
 <p id="status" role="status"></p>
 <form id="open" action="${base}api/link/open" method="post">
+<input type="hidden" name="page" value="${id}">
 <div id="file" hidden><h1 id="file-name"></h1><p id="file-size" class="size"></p></div>
 <div id="paste"><h1>Paste the link</h1><label class="small" for="link">The link that you were given begins with p2p://</label><textarea id="link" name="link" required autocomplete="off" spellcheck="false"></textarea></div>
 <button id="press" class="main">${iconOf("download")}Download</button>
@@ -229,15 +242,20 @@ function rowOf(entry: PageEntry, names: ReadonlyMap<string, string>): Markup {
 `;
   }
   const { nodes, differs } = entry;
-  const time = new Date(modifiedMs).toISOString();
-  const shown = time.slice(0, 16).replace("T", " ");
   const on = nodes.map((id) => names.get(id) ?? id.slice(0, 8)).join(", ");
   return markup`<tr><td><a href="${href}">${name}</a>${
     markOf({ differs, isOnly: nodes.length === 1 && names.size > 1 })
-  }<td title="${counted(size, "byte")}">${
-    formatBytes(size)
-  }<td><time datetime="${time}">${shown}</time><td>${on}
+  }<td title="${counted(size, "byte")}">${formatBytes(size)}<td>${
+    timeOf(modifiedMs)
+  }<td>${on}
 `;
+}
+
+function timeOf(ms: number): Markup {
+  if (!(Math.abs(ms) <= LIMITS.dateLastMs)) return markup`-`;
+  const time = new Date(ms).toISOString();
+  const shown = time.slice(0, -8).replace("T", " ");
+  return markup`<time datetime="${time}">${shown}</time>`;
 }
 
 function markOf(

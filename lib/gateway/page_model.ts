@@ -72,4 +72,6 @@ export interface PageModel {
   /** How old the list is. */
   readonly ageMs: number;
   readonly error?: PageError;
+  /** What the page of a link calls itself: random. */
+  readonly id?: string;
 }

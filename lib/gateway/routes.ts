@@ -146,7 +146,7 @@ async function file(
   }
   const { transfers, source } = gateway;
   const found = await source.find(name, { signal: request.signal });
-  const options = { transfers, isImmutable: false };
+  const options = { transfers, keeping: "asked" } as const;
   return await answerWithFile(request, found, options);
 }
 
@@ -178,11 +178,11 @@ async function content(
   const [id = "", ...rest] = path.split("/");
   if (!isContentId(id)) return plainAnswer(404);
   const name = rest.length === 0 ? undefined : nameIn(rest.join("/"));
-  const { transfers, source } = gateway;
+  const { transfers, source, login } = gateway;
   const { signal } = request;
   const found = await source.findContent(id, { name, signal });
-  const options = { transfers, isImmutable: true };
-  return await answerWithFile(request, found, options);
+  const keeping = login.isOpen ? "always" : "alwaysOwn";
+  return await answerWithFile(request, found, { transfers, keeping });
 }
 
 /**

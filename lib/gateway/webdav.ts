@@ -10,6 +10,7 @@ import { show } from "../base/text.ts";
 import type { Field, HttpAnswer } from "../http/answer.ts";
 import { plainAnswer } from "../http/answer.ts";
 import { typeOf } from "../http/content_types.ts";
+import { httpDate } from "../http/dates.ts";
 import type { WebRequest } from "../http/web_types.ts";
 import { encodeSegment, type FileIndex } from "./file_index.ts";
 import type { Gateway } from "./gateway.ts";
@@ -100,12 +101,14 @@ function responseOf(
   const etag = content === undefined
     ? ""
     : `<D:getetag>"${content}"</D:getetag>`;
+  const date = httpDate(modifiedMs);
+  const written = date === undefined
+    ? ""
+    : `<D:getlastmodified>${date}</D:getlastmodified>`;
   return response(
     path,
     `<D:resourcetype/><D:getcontentlength>${size}</D:getcontentlength>` +
-      `<D:getlastmodified>${new Date(modifiedMs).toUTCString()}` +
-      `</D:getlastmodified>` +
-      `<D:getcontenttype>${typeOf(name)}</D:getcontenttype>${etag}`,
+      `${written}<D:getcontenttype>${typeOf(name)}</D:getcontenttype>${etag}`,
   );
 }
 

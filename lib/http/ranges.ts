@@ -6,6 +6,7 @@
  * @module
  */
 
+import { dateIn } from "./dates.ts";
 import type { RequestHead } from "./request.ts";
 
 /** What identifies the state of a file. */
@@ -119,12 +120,6 @@ function opaque(etag: string): string {
 }
 
 /** The time of an HTTP date. */
-function dateIn(text: string | undefined): number | undefined {
-  if (text === undefined || !/ GMT$/.test(text)) return undefined;
-  const ms = Date.parse(text);
-  return Number.isNaN(ms) ? undefined : ms;
-}
-
 function isLater({ modifiedMs }: Validators, date: number): boolean {
   return seconds(modifiedMs) > seconds(date);
 }

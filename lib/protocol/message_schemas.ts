@@ -14,10 +14,10 @@ import { FINGERPRINT_BYTES } from "../content/fingerprints.ts";
 import { PIECES_FRAME_TYPE } from "./bulk.ts";
 
 const Count = Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER });
-/** Milliseconds since 1970, or before. */
+/** Milliseconds since 1970, or before: any that a `Date` can express. */
 const Time = Type.Integer({
-  minimum: -Number.MAX_SAFE_INTEGER,
-  maximum: Number.MAX_SAFE_INTEGER,
+  minimum: -LIMITS.dateLastMs,
+  maximum: LIMITS.dateLastMs,
 });
 const RequestId = Type.Integer({ minimum: 0, maximum: 0xffff_ffff });
 const Seconds = Type.Integer({ minimum: 1, maximum: 86_400 });

@@ -204,6 +204,19 @@ Deno.test("Gateway with a token gives nothing without it", async () => {
   );
 });
 
+Deno.test("A content of a gateway with a token is kept for ever, but by no cache that others use", async () => {
+  await using gateway = await startGateway(SHARE, { token: TOKEN });
+  const fields = { Authorization: `Basic ${btoa(`me:${TOKEN}`)}` };
+  const file = await gateway.ask("GET /files/a.txt", fields);
+  const id = file.fields.get("etag")!.slice(1, -1);
+  for (const method of ["GET", "HEAD"]) {
+    const content = await gateway.ask(`${method} /content/${id}`, fields);
+    assertEquals(content.status, 200);
+    const policy = content.fields.get("cache-control");
+    assertEquals(policy, "private, max-age=31536000, immutable");
+  }
+});
+
 Deno.test("Gateway accepts its token as Bearer, as password, and by the form", async () => {
   await using gateway = await startGateway(SHARE, { token: TOKEN });
   const basic = btoa(`anybody:${TOKEN}`);

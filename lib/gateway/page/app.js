@@ -7,7 +7,7 @@
 
 import { Activity } from "./activity.js";
 import { addressOf, folderAddress, wantedIn } from "./address.js";
-import { cellsOf } from "./cells.js";
+import { blankRow, fillRow } from "./cells.js";
 import { byId, h, icon } from "./dom.js";
 import { counted, formatAgo, formatBytes, formatCount } from "./formats.js";
 import { termsOf } from "./finder.js";
@@ -61,7 +61,8 @@ const table = h(
 
 const list = new RowList({
   body,
-  cells: (row) => cellsOf(row, { ...wanted, terms: terms() }),
+  blank: blankRow,
+  fill: (element, row) => fillRow(element, row, { ...wanted, terms: terms() }),
   manner: () => JSON.stringify([terms(), wanted.folder, wanted.node]),
   ask: (from, to) => worker.postMessage({ kind: "rows", id: asked, from, to }),
   open: (row, index) => open(row, index),
@@ -134,8 +135,13 @@ function neighbour(index, by) {
   return undefined;
 }
 
+/** The terms of a query, for which every row asks. */
+let termsKnown = { query: "", terms: termsOf("") };
+
 function terms() {
-  return termsOf(wanted.query);
+  const { query } = wanted;
+  if (termsKnown.query !== query) termsKnown = { query, terms: termsOf(query) };
+  return termsKnown.terms;
 }
 
 /** What stands above the list; it is not made again while it stays the same. */

@@ -10,6 +10,7 @@ import {
   formatBytes,
   formatCount,
   formatDate,
+  isoDate,
   kindOf,
 } from "./formats.js";
 import { placesOf } from "./finder.js";
@@ -19,45 +20,67 @@ import { placesOf } from "./finder.js";
  * @typedef {{ terms: readonly string[], folder: string, node: string }} View what was searched, and where
  */
 
-/** Cells of which copies are filled: making each element anew takes longer. */
+/** A row of which copies are filled: making each element anew takes longer. */
 const BLANK = h(
   "div",
-  {},
+  { class: "row", role: "row" },
   h(
     "div",
     { class: "name", role: "cell" },
     icon(""),
     h("span", { class: "words" }, h("a", { tabindex: -1 })),
+    h("span", { class: "mark", hidden: true }),
   ),
   h("div", { class: "size", role: "cell" }),
   h("div", { class: "date", role: "cell" }, h("time")),
   h("div", { class: "on", role: "cell" }),
 );
 
+/** An empty row. */
+export function blankRow() {
+  return /** @type {HTMLElement} */ (BLANK.cloneNode(true));
+}
+
 /**
+ * Fills a row, whatever it showed before: elements that stay cost the browser
+ * less than new ones.
+ * @param {HTMLElement} element
  * @param {Row} row
  * @param {View} view
  */
-export function cellsOf(row, view) {
-  const copy = /** @type {HTMLElement} */ (BLANK.cloneNode(true));
+export function fillRow(element, row, view) {
   const [naming, size, date, on] =
     /** @type {[HTMLElement, HTMLElement, HTMLElement, HTMLElement]} */ ([
-      ...copy.children,
+      ...element.children,
     ]);
   fillName(naming, row, view);
   size.title = `${formatCount(row.size)} bytes`;
-  size.textContent = formatBytes(row.size);
+  setText(size, formatBytes(row.size));
   const time = /** @type {HTMLTimeElement} */ (date.firstElementChild);
-  time.dateTime = new Date(row.modifiedMs).toISOString();
-  time.textContent = formatDate(row.modifiedMs);
-  on.title = row.nodes.join(", ");
-  on.textContent = row.isFolder
-    ? counted(row.files, "file")
-    : row.nodes.length > 2
-    ? `${row.nodes.length} nodes`
-    : row.nodes.join(", ");
-  return [naming, size, date, on];
+  time.dateTime = isoDate(row.modifiedMs);
+  setText(time, formatDate(row.modifiedMs));
+  const names = row.nodes.join(", ");
+  on.title = names;
+  const many = row.nodes.length > 2 ? `${row.nodes.length} nodes` : names;
+  setText(on, row.isFolder ? counted(row.files, "file") : many);
 }
+
+/**
+ * @param {HTMLElement} element
+ * @param {string} text
+ */
+function setText(element, text) {
+  if (element.firstChild === null) element.append(text);
+  else if (element.firstChild.nodeValue !== text) {
+    element.firstChild.nodeValue = text;
+  }
+}
+
+const MARKS = {
+  "": "",
+  only: "only one node has this file",
+  differs: "nodes have different contents under this name",
+};
 
 /**
  * @param {HTMLElement} cell
@@ -65,20 +88,21 @@ export function cellsOf(row, view) {
  * @param {View} view
  */
 function fillName(cell, { name, isFolder, mark }, { terms, folder, node }) {
-  const [symbol, words] = cell.children;
+  const [symbol, words, chip] = cell.children;
   const use = symbol?.firstElementChild;
   use?.setAttribute("href", `#i-${isFolder ? "folder" : kindOf(name)}`);
   words?.setAttribute("title", name);
   const link = /** @type {HTMLAnchorElement} */ (words?.firstElementChild);
   link.href = isFolder ? folderAddress(name, node) : fileUrl(name, ROOT);
-  link.append(
+  link.replaceChildren(
     ...marked(name.slice(terms.length > 0 ? 0 : folder.length), terms),
   );
+  if (!(chip instanceof HTMLElement)) return;
+  chip.hidden = mark === "";
   if (mark === "") return;
-  const title = mark === "only"
-    ? "only one node has this file"
-    : "nodes have different contents under this name";
-  cell.append(h("span", { class: `mark ${mark}`, title }, mark));
+  chip.className = `mark ${mark}`;
+  chip.title = MARKS[mark];
+  setText(chip, mark);
 }
 
 /**

@@ -5,6 +5,7 @@
  * generator that can be left between two of them.
  */
 
+import { Hits } from "./matching.js";
 import { fold, orderKey, sortedOrder } from "./order.js";
 
 /**
@@ -14,10 +15,11 @@ import { fold, orderKey, sortedOrder } from "./order.js";
  * @typedef {"" | "only" | "differs"} Mark
  * @typedef {{ query: string, folder: string, column: Column | "", descending: boolean, mark: Mark, node: string }} Wanted
  * @typedef {{ name: string, isFolder: boolean, size: number, modifiedMs: number, nodes: string[], files: number, mark: Mark }} Row
+ * @typedef {{ files: Uint32Array, folders: Row[], bytes: number, marks: { only: number, differs: number } }} Found
  * @typedef {{ count: number, files: number, folders: number, bytes: number, marks: { only: number, differs: number }, on: string, rows: (from: number, to: number) => Row[] }} View
  */
 
-/** Bits of a file's flags. */
+/** Bits of a file's flags; `matching.js` counts them. */
 export const FLAGS = { only: 1, differs: 2 };
 
 /** Names that are looked at between two pauses: a few milliseconds of work. */
@@ -68,15 +70,11 @@ const NO_FILE = ["", 0, 0, [], 0];
 
 /** The files of all nodes, in the order of their names. */
 export class Finder {
-  /** @type {ListedFile[]} */
-  #files = [];
-  /** @type {string[]} */
-  #folded = [];
-  /** Where the last part of each name begins. */
-  #lastParts = new Uint32Array();
-  #sizes = new Float64Array();
-  /** Flags of each file. */
-  #marks = new Uint8Array();
+  /** @type {import("./matching.js").Columns} */
+  #columns = {
+    ...{ files: [], folded: [], lastParts: new Uint32Array() },
+    ...{ sizes: new Float64Array(), marks: new Uint8Array() },
+  };
   /** @type {readonly { id: string, name: string }[]} */
   #nodes = [];
   /** Flags that say something: with one node, all files are only there. */
@@ -84,13 +82,19 @@ export class Finder {
   /**
    * What the last search found, in the order of names, and for which terms: a
    * longer query finds no other files.
-   * @type {{ terms: readonly string[], folder: string, node: string, files: readonly number[] } | undefined}
+   * @type {{ terms: readonly string[], folder: string, node: string, files: Uint32Array } | undefined}
    */
   #found;
+  /**
+   * Where each file stands by a column, and which stands where, once somebody
+   * has asked for that order.
+   * @type {Map<string, { places: Uint32Array, files: Uint32Array }>}
+   */
+  #orders = new Map();
 
   /** Number of files. */
   get count() {
-    return this.#files.length;
+    return this.#columns.files.length;
   }
 
   /**
@@ -132,9 +136,8 @@ export class Finder {
     this.#nodes = nodes;
     this.#flags = flags;
     this.#found = undefined;
-    this.#files = ordered;
-    this.#folded = folded;
-    [this.#sizes, this.#marks, this.#lastParts] = [sizes, marks, lastParts];
+    this.#orders.clear();
+    this.#columns = { files: ordered, folded, lastParts, sizes, marks };
   }
 
   /**
@@ -143,21 +146,16 @@ export class Finder {
    * @returns {Generator<void, View>}
    */
   *view(wanted) {
-    const { query, column, descending, mark, node } = wanted;
+    const { query, mark, node } = wanted;
     const terms = termsOf(query);
     const at = this.#nodes.findIndex(({ id }) => id === node);
-    const isOn = node === ""
-      ? () => true
-      : /** @param {number} file */ (file) =>
-        this.#files[file]?.[3].includes(at) ?? false;
+    const on = node === "" ? undefined : at;
     const found = terms.length > 0 || mark !== ""
-      ? yield* this.#matches(terms, wanted, isOn)
-      : yield* this.#children(wanted, isOn);
-    const { files, folders, marks } = found;
-    const ordered = this.#ordered(files, { column, descending });
-    const groups = orderFolders(folders, { column, descending });
-    const bytes = groups.reduce((sum, group) => sum + group.size, 0) +
-      files.reduce((sum, file) => sum + (this.#sizes[file] ?? 0), 0);
+      ? yield* this.#matches(terms, wanted, on)
+      : yield* this.#children(wanted, on);
+    const { files, folders, marks, bytes } = found;
+    const ordered = yield* this.#ordered(files, wanted);
+    const groups = orderFolders(folders, wanted);
     const count = groups.length + ordered.length;
     return {
       count,
@@ -182,34 +180,23 @@ export class Finder {
    * Files below a folder that contain all terms and have a mark, best first.
    * @param {readonly string[]} terms
    * @param {Wanted} wanted
-   * @param {(file: number) => boolean} isOn whether the wanted node has a file
+   * @param {number | undefined} on the node that has them
+   * @returns {Generator<void, Found>}
    */
-  *#matches(terms, { folder, mark, node }, isOn) {
-    /** @type {number[][]} */
-    const ranks = [[], [], [], []];
-    const marks = { only: 0, differs: 0 };
+  *#matches(terms, { folder, mark, node }, on) {
     const flag = mark === "" ? 0 : FLAGS[mark];
     const among = this.#foundBefore(terms, { folder, node });
-    /** @type {number[]} */
-    const all = [];
-    const count = among?.length ?? this.#files.length;
-    for (let at = 0; at < count; at++) {
-      if (at % SLICE === SLICE - 1) yield;
-      const index = among?.[at] ?? at;
-      const folded = this.#folded[index] ?? "";
-      if (!hasAll(folded, terms) || !isOn(index)) continue;
-      if (folder !== "" && !this.#files[index]?.[0].startsWith(folder)) {
-        continue;
-      }
-      all.push(index);
-      const flags = this.#marks[index] ?? 0;
-      if (flags !== 0) countMarks(marks, flags);
-      if (mark !== "" && !(flags & flag)) continue;
-      const rank = rankOf(folded, terms[0] ?? "", this.#lastParts[index] ?? 0);
-      ranks[rank]?.push(index);
+    const count = among?.length ?? this.count;
+    const hits = new Hits(count);
+    const question = { terms, folder, node: on, flag };
+    for (let from = 0; from < count; from += SLICE) {
+      if (from > 0) yield;
+      const to = Math.min(count, from + SLICE);
+      hits.take(this.#columns, question, { among, from, to });
     }
-    this.#found = { terms, folder, node, files: all };
-    return { files: ranks.flat(), folders: [], marks };
+    this.#found = { terms, folder, node, files: hits.all };
+    const { bytes, marks } = hits;
+    return { files: hits.bestFirst(), folders: [], bytes, marks };
   }
 
   /**
@@ -229,9 +216,11 @@ export class Finder {
   /**
    * Files and folders that lie in a folder.
    * @param {Pick<Wanted, "folder">} wanted
-   * @param {(file: number) => boolean} isOn whether the wanted node has a file
+   * @param {number | undefined} on the node that has them
+   * @returns {Generator<void, Found>}
    */
-  *#children({ folder }, isOn) {
+  *#children({ folder }, on) {
+    const { files: all, marks: flags } = this.#columns;
     /** @type {number[]} */
     const files = [];
     /** @type {Map<string, Row>} */
@@ -239,14 +228,15 @@ export class Finder {
     /** @type {Row | undefined} */
     let last;
     const marks = { only: 0, differs: 0 };
-    for (let index = 0; index < this.#files.length; index++) {
+    let bytes = 0;
+    for (let index = 0; index < all.length; index++) {
       if (index % SLICE === SLICE - 1) yield;
-      const file = this.#files[index];
+      const file = all[index];
       if (file === undefined || !file[0].startsWith(folder)) continue;
-      if (!isOn(index)) continue;
-      const [name, size, modifiedMs] = file;
-      const flags = this.#marks[index] ?? 0;
-      if (flags !== 0) countMarks(marks, flags);
+      const [name, size, modifiedMs, nodes] = file;
+      if (on !== undefined && !nodes.includes(on)) continue;
+      bytes += size;
+      countMarks(marks, flags[index] ?? 0);
       if (last !== undefined && name.startsWith(last.name)) {
         addTo(last, size, modifiedMs);
         continue;
@@ -268,34 +258,49 @@ export class Finder {
         folders.set(path, last);
       }
     }
-    return { files, folders: [...folders.values()], marks };
+    return {
+      ...{ bytes, marks, folders: [...folders.values()] },
+      files: Uint32Array.from(files),
+    };
   }
 
   /**
-   * @param {number[]} files
+   * @param {Uint32Array} files
    * @param {Pick<Wanted, "column" | "descending">} order
+   * @returns {Generator<void, Uint32Array>}
    */
-  #ordered(files, { column, descending }) {
+  *#ordered(files, { column, descending }) {
     if (column === "") return files;
     if (column === "name") {
-      const byName = files.toSorted((a, b) => a - b);
+      const byName = files.toSorted();
       return descending ? byName.reverse() : byName;
     }
-    const keys = new Map(files.map((file) => [file, this.#key(file, column)]));
-    const sign = descending ? -1 : 1;
-    return files.toSorted((a, b) =>
-      sign * ((keys.get(a) ?? 0) - (keys.get(b) ?? 0)) || a - b
-    );
+    const order = yield* this.#orderBy(column, descending);
+    const places = files.map((file) => order.places[file] ?? 0).sort();
+    return places.map((place) => order.files[place] ?? 0);
   }
 
   /**
-   * @param {number} index
+   * The order of all files by a column, those that are equal by name.
    * @param {"size" | "date" | "nodes"} column
+   * @param {boolean} descending
    */
-  #key(index, column) {
-    const [, size, modifiedMs, nodes] = this.#files[index] ?? NO_FILE;
-    if (column === "size") return size;
-    return column === "date" ? modifiedMs : nodes.length;
+  *#orderBy(column, descending) {
+    const { files: all } = this.#columns;
+    const known = this.#orders.get(`${column} ${descending}`);
+    if (known !== undefined) return known;
+    const sign = descending ? -1 : 1;
+    const keys = all.map((file) => sign * keyOf(file, column));
+    const files = yield* sortedOrder(keys, LOAD_SLICE);
+    const places = new Uint32Array(files.length);
+    files.forEach((file, place) => {
+      places[file] = place;
+    });
+    // A new list may have come between two slices.
+    if (this.#columns.files === all) {
+      this.#orders.set(`${column} ${descending}`, { places, files });
+    }
+    return { places, files };
   }
 
   /**
@@ -303,7 +308,7 @@ export class Finder {
    * @returns {Row}
    */
   #rowOf(index) {
-    const [name, size, modifiedMs, nodes, flags] = this.#files[index] ??
+    const [name, size, modifiedMs, nodes, flags] = this.#columns.files[index] ??
       NO_FILE;
     return {
       ...{ name, isFolder: false, size, modifiedMs, files: 1 },
@@ -330,36 +335,12 @@ function addTo(folder, size, modifiedMs) {
 }
 
 /**
- * Whether a name has all terms.
- * @param {string} folded
- * @param {readonly string[]} terms
+ * @param {ListedFile} file
+ * @param {"size" | "date" | "nodes"} column
  */
-function hasAll(folded, terms) {
-  for (const term of terms) if (!folded.includes(term)) return false;
-  return true;
-}
-
-/**
- * Where the first term stands, best first: at the start of the last part, at
- * the start of a word in it, anywhere in it, elsewhere.
- * @param {string} folded
- * @param {string} term
- * @param {number} last where the last part begins
- */
-function rankOf(folded, term, last) {
-  const at = folded.indexOf(term, last);
-  if (at < 0) return 3;
-  if (at === last) return 0;
-  return isWordUnit(folded.charCodeAt(at - 1)) ? 2 : 1;
-}
-
-/**
- * Letters and digits of folded text; all outside of ASCII counts as letters.
- * @param {number} unit
- */
-function isWordUnit(unit) {
-  return unit >= 0x80 || (unit >= 0x30 && unit <= 0x39) ||
-    (unit >= 0x61 && unit <= 0x7a);
+function keyOf([, size, modifiedMs, nodes], column) {
+  if (column === "size") return size;
+  return column === "date" ? modifiedMs : nodes.length;
 }
 
 /**

@@ -37,11 +37,21 @@ export function counted(count, noun) {
 }
 
 /**
+ * A time for programs; empty if no date can express it.
+ * @param {number} ms
+ */
+export function isoDate(ms) {
+  const date = new Date(ms);
+  return Number.isNaN(date.getTime()) ? "" : date.toISOString();
+}
+
+/**
  * Day and minute, here.
  * @param {number} ms
  */
 export function formatDate(ms) {
   const date = new Date(ms);
+  if (isoDate(ms) === "") return "-";
   /** @param {number} value */
   const two = (value) => String(value).padStart(2, "0");
   return `${date.getFullYear()}-${two(date.getMonth() + 1)}-${

@@ -13,6 +13,9 @@ const field = /** @type {HTMLTextAreaElement} */ (byId("link"));
 const form = /** @type {HTMLFormElement} */ (byId("open"));
 const button = /** @type {HTMLButtonElement} */ (byId("press"));
 
+// A second press within this belongs to the first, as of a double click.
+const DOUBLE_MS = 1_000;
+
 /** The link in the address, and the size that its sender put behind it. */
 function linkInAddress() {
   const [, text = "", size] = /^#(.*?)(?:(?:,|%2C)size(?:=|%3D)(\d+))?$/is.exec(
@@ -68,7 +71,13 @@ async function look() {
   byId("status").textContent = "";
 }
 
-form.addEventListener("submit", () => {
+let pressedAt = -Infinity;
+
+form.addEventListener("submit", (event) => {
+  const { timeStamp } = event;
+  const isSecond = timeStamp - pressedAt < DOUBLE_MS;
+  pressedAt = timeStamp;
+  if (isSecond) return event.preventDefault();
   byId("status").textContent =
     "The download begins. If it stops, its progress and reason are in your browser's downloads.";
 });

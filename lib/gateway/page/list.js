@@ -5,14 +5,13 @@
  * can be reached with Tab, the others from there with the arrow keys.
  */
 
-import { h } from "./dom.js";
-
 /** @typedef {import("./finder.js").Row} Row */
 
 /**
  * @typedef {object} ListParts
  * @property {HTMLElement} body the element that holds the rows
- * @property {(row: Row) => HTMLElement[]} cells
+ * @property {() => HTMLElement} blank makes an empty row
+ * @property {(element: HTMLElement, row: Row) => void} fill shows a row in it
  * @property {() => string} manner how rows are shown now, in words
  * @property {(from: number, to: number) => void} ask called for rows that are not there yet
  * @property {(row: Row, index: number) => void} open called when a row is chosen
@@ -21,6 +20,8 @@ import { h } from "./dom.js";
 
 /** Rows beyond the edges of the window that are made all the same. */
 const SPARE = 12;
+/** They are made so long after those in sight: somebody may type on. */
+const SPARE_MS = 150;
 /** Rows that are asked for at once. */
 const BLOCK = 100;
 
@@ -32,16 +33,24 @@ export class RowList {
   /** @type {Map<number, HTMLElement>} */
   #shown = new Map();
   /**
-   * What each element shows. One that shows it already is kept: somebody may be
-   * pressing a button of the mouse on it.
+   * What each element shows; it is not filled with the same again.
    * @type {WeakMap<HTMLElement, string>}
    */
   #contents = new WeakMap();
+  /** Whether a button of the mouse, or a finger, is down on a row. */
+  #isPressed = false;
+  /**
+   * A view that came meanwhile: the list stands still under a press.
+   * @type {(() => void) | undefined}
+   */
+  #next;
   #asked = new Set();
   #count = 0;
   #current = 0;
   #height = 44;
   #isDue = false;
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  #spareTimer;
 
   /** @param {ListParts} parts */
   constructor(parts) {
@@ -50,6 +59,12 @@ export class RowList {
     addEventListener("resize", () => this.#redraw());
     const { body } = parts;
     body.addEventListener("keydown", (event) => this.#onKey(event));
+    body.addEventListener("pointerdown", ({ button }) => {
+      this.#isPressed = button === 0;
+    });
+    for (const over of ["pointerup", "pointercancel"]) {
+      addEventListener(over, () => setTimeout(() => this.#release()));
+    }
     body.addEventListener("click", (event) => this.#onClick(event));
     body.addEventListener("focusin", ({ target }) => {
       const index = indexOf(target);
@@ -68,11 +83,22 @@ export class RowList {
    * @param {Row[]} first
    */
   show(count, first) {
+    if (this.#isPressed) {
+      this.#next = () => this.show(count, first);
+      return;
+    }
     this.#count = count;
     this.#rows = new Map(first.map((row, index) => [index, row]));
     this.#asked.clear();
     this.#setCurrent(Math.min(this.#current, Math.max(0, count - 1)));
     this.#redraw();
+  }
+
+  /** What was pressed has been opened by now. */
+  #release() {
+    const next = this.#next;
+    [this.#isPressed, this.#next] = [false, undefined];
+    next?.();
   }
 
   /** Begins at the top again. */
@@ -142,11 +168,13 @@ export class RowList {
     this.#height = parseFloat(style.getPropertyValue("--row")) || 44;
     const focused = indexOf(document.activeElement);
     const above = this.#above(); // before anything changes, which costs more
-    this.#takeAway();
+    for (const index of this.#shown.keys()) {
+      if (index >= this.#count) this.#takeAway(index);
+    }
     this.#parts.body.style.height = `${this.#count * this.#height}px`;
     this.#draw({ above, spare: 0 });
-    // In the frame after the one that shows these.
-    requestAnimationFrame(() => setTimeout(() => this.#draw()));
+    clearTimeout(this.#spareTimer);
+    this.#spareTimer = setTimeout(() => this.#draw(), SPARE_MS);
     if (focused !== undefined && this.#count > 0) {
       this.#linkAt(Math.min(focused, this.#count - 1))?.focus({
         preventScroll: true,
@@ -154,28 +182,10 @@ export class RowList {
     }
   }
 
-  /** Takes the elements away that show something else than their row now. */
-  #takeAway() {
-    for (const [index, element] of this.#shown) {
-      const row = this.#rows.get(index);
-      const top = this.#topOf(index);
-      if (
-        row !== undefined && element.style.top === top &&
-        this.#contents.get(element) === this.#contentOf(row)
-      ) continue;
-      element.remove();
-      this.#shown.delete(index);
-    }
-  }
-
-  /** @param {Row} row */
-  #contentOf(row) {
-    return this.#parts.manner() + JSON.stringify(row);
-  }
-
   /** @param {number} index */
-  #topOf(index) {
-    return `${index * this.#height}px`;
+  #takeAway(index) {
+    this.#shown.get(index)?.remove();
+    this.#shown.delete(index);
   }
 
   #drawSoon() {
@@ -195,17 +205,17 @@ export class RowList {
       const isKept = index === this.#current && element.contains(
         document.activeElement,
       );
-      if ((index < from || index >= to) && !isKept) {
-        element.remove();
-        this.#shown.delete(index);
-      }
+      if ((index < from || index >= to) && !isKept) this.#takeAway(index);
+      else this.#fill(element, index);
     }
     /** @type {HTMLElement[]} */
     const made = [];
     for (let index = from; index < to; index++) {
-      const row = this.#rows.get(index);
-      if (row === undefined || this.#shown.has(index)) continue;
-      const element = this.#make(row, index);
+      if (!this.#rows.has(index) || this.#shown.has(index)) continue;
+      const element = this.#parts.blank();
+      element.setAttribute("aria-rowindex", String(index + 2));
+      element.dataset["index"] = String(index);
+      this.#fill(element, index);
       this.#shown.set(index, element);
       made.push(element);
     }
@@ -232,21 +242,21 @@ export class RowList {
   }
 
   /**
-   * @param {Row} row
+   * Shows a row in an element, where it does not show it already.
+   * @param {HTMLElement} element
    * @param {number} index
    */
-  #make(row, index) {
-    const element = h(
-      "div",
-      { class: "row", role: "row", "aria-rowindex": index + 2 },
-      ...this.#parts.cells(row),
-    );
-    this.#contents.set(element, this.#contentOf(row));
-    element.dataset["index"] = String(index);
-    element.style.top = this.#topOf(index);
+  #fill(element, index) {
+    const top = `${index * this.#height}px`;
+    if (element.style.top !== top) element.style.top = top;
+    const row = this.#rows.get(index);
+    if (row === undefined) return;
+    const content = this.#parts.manner() + JSON.stringify(row);
+    if (this.#contents.get(element) === content) return;
+    this.#contents.set(element, content);
+    this.#parts.fill(element, row);
     const link = element.querySelector("a");
     if (link !== null) link.tabIndex = index === this.#current ? 0 : -1;
-    return element;
   }
 
   /**

@@ -53,7 +53,7 @@ function isDigit(unit) {
 /**
  * Where each key stands in order, equal ones as they come. Yields after every
  * `slice` keys: sorts so many at once, and then merges what is sorted.
- * @param {readonly string[]} keys
+ * @param {readonly (string | number)[]} keys
  * @param {number} slice
  * @returns {Generator<void, Uint32Array>}
  */

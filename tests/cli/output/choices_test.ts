@@ -1,4 +1,5 @@
 import { assertEquals } from "@std/assert";
+import { LIMITS } from "../../../lib/base/limits.ts";
 import { groupOffers, type Offer } from "../../../lib/content/choice.ts";
 import { contentsInWords } from "../../../lib/cli/output/choices.ts";
 
@@ -39,13 +40,13 @@ Deno.test("contentsInWords gives options to paste if no content is chosen", () =
   const offers = [
     offer("a", { content: X, sha256: HASH, modifiedMs: 1_600_000_000_000 }),
     offer("b", { content: Y, size: 9 }),
-    offer("c", { size: 8, modifiedMs: Number.MAX_SAFE_INTEGER }),
+    offer("c", { size: 8, modifiedMs: LIMITS.dateLastMs }),
   ];
   const [intro, ...rows] = told("my file's.txt", offers, false);
   assertEquals(/^my file's.txt has 3 contents, and none /.test(intro!), true);
   const name = "'my file'\\''s.txt'";
   assertEquals(rows, [
-    `  ${name} --node cccccccccccccccc  8 bytes, written at an impossible date, ` +
+    `  ${name} --node cccccccccccccccc  8 bytes, written +275760-09-13T00:00Z, ` +
     "on node c",
     `  ${name} --sha256 ${HASH}  11 bytes, written 2020-09-13T12:26Z, on node a`,
     `  ${name} --node bbbbbbbbbbbbbbbb  9 bytes, written 1970-01-01T00:00Z, ` +
