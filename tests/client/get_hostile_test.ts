@@ -2,6 +2,7 @@
  * Fetching files to the disk from nodes that lie, or whose files change.
  */
 
+import { LIMITS } from "../../lib/base/limits.ts";
 import { assertEquals } from "@std/assert";
 import { join } from "@std/path";
 import type { Channel } from "../../lib/protocol/channel.ts";
@@ -236,13 +237,13 @@ Deno.test("getFiles never uses a hostile name, size or time of a listing on the 
   const listed = (name: string, size = 4): ListedFile => ({
     name,
     size,
-    modifiedMs: 2 ** 52,
+    modifiedMs: LIMITS.dateLastMs,
     version: VERSION,
   });
   const files = [
     ...HOSTILE.map((name) => listed(name)),
     listed("too-large", 2 ** 40 + 1),
-    { ...good.listed, modifiedMs: Number.MAX_SAFE_INTEGER },
+    { ...good.listed, modifiedMs: LIMITS.dateLastMs },
   ];
   await using node = await evil(relay, { "good": good.bytes }, {
     browse: (channel, { request }) =>

@@ -11,6 +11,7 @@ import {
   type MessageOf,
   type SignedRecord,
 } from "../../lib/protocol/messages.ts";
+import { LIMITS } from "../../lib/base/limits.ts";
 import { anyText } from "./_runs.ts";
 
 /** Every kind of message. */
@@ -53,7 +54,11 @@ const count = fc.oneof(
   fc.maxSafeNat(),
   fc.constantFrom(0, 2 ** 32, Number.MAX_SAFE_INTEGER),
 );
-const wholeNumber = fc.oneof(fc.integer(), fc.maxSafeInteger());
+const time = fc.oneof(
+  fc.integer(),
+  fc.maxSafeInteger().map((ms) => ms % (LIMITS.dateLastMs + 1)),
+  fc.constantFrom(LIMITS.dateLastMs, -LIMITS.dateLastMs),
+);
 const request = fc.oneof(fc.nat(), fc.constantFrom(0, 0xffff_ffff));
 const seconds = fc.integer({ min: 1, max: 86_400 });
 const index = fc.integer({ min: 0, max: 65_535 });
@@ -88,7 +93,7 @@ const listedFile = fc.record(
   {
     name,
     size: count,
-    modifiedMs: wholeNumber,
+    modifiedMs: time,
     version,
     content: digest,
   },
@@ -244,7 +249,7 @@ const BODY: { readonly [Kind in MessageKind]: fc.Arbitrary<Body<Kind>> } = {
     {
       request,
       size: count,
-      modifiedMs: wholeNumber,
+      modifiedMs: time,
       version,
       content: digest,
       sha256: digest,
