@@ -277,7 +277,7 @@ export class RelayDialer {
       onEvent({ event: "relay_changed", relay, id, previousId });
     } else if (this.relay.id === undefined && acquaintance === undefined) {
       onEvent({ event: "relay_unverified", relay, id });
-    } else if (acquaintance === "unknown") {
+    } else if (this.relay.id === undefined && acquaintance === "unknown") {
       onEvent({
         event: "relay_remembered",
         relay,

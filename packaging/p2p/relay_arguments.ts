@@ -95,7 +95,7 @@ function knownRelaysFor(
   const path = knownRelaysPath(places.config);
   return {
     options: ["--known-relays", path],
-    paths: [toRead(path), ...knownNodesPaths(path).map(toKeep)],
+    paths: [path, ...knownNodesPaths(path)].map(toKeep),
   };
 }
 

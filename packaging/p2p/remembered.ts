@@ -27,10 +27,7 @@ export function rememberedPath(folder: string): string {
   return join(folder, "relay.json");
 }
 
-/**
- * The file for `--known-relays`. It never exists, because remembered relays have
- * their ids, but the nodes that they list are kept beside it.
- */
+/** The file for `--known-relays`, beside which nodes are kept. */
 export function knownRelaysPath(folder: string): string {
   return join(folder, "known-relays");
 }
@@ -117,9 +114,8 @@ export function writeRemembered(
  * @returns whether any relay was remembered.
  */
 export function forget(folder: string): boolean {
-  for (const path of knownNodesPaths(knownRelaysPath(folder))) {
-    removeIfThere(path);
-  }
+  const known = knownRelaysPath(folder);
+  for (const path of [known, ...knownNodesPaths(known)]) removeIfThere(path);
   return removeIfThere(rememberedPath(folder));
 }
 

@@ -170,8 +170,10 @@ function needsOfUse(typed: OwnTyped): Needs {
   const env = ["HOME", "XDG_CONFIG_HOME"];
   const isAlone = words.length === 0;
   if (line.isOn("forget")) {
-    const nodes = knownNodesPaths(knownRelaysPath(config));
-    const paths = isAlone ? [rememberedPath(config), ...nodes] : [config];
+    const known = knownRelaysPath(config);
+    const paths = isAlone
+      ? [rememberedPath(config), known, ...knownNodesPaths(known)]
+      : [config];
     return {
       net: false,
       paths: paths.map((path) => ({ path, use: "keep" })),

@@ -261,9 +261,9 @@ const ROWS: readonly (readonly [string, readonly string[], string])[] = [
     [
       ...["read", "write"].map((name) =>
         `--allow-${name}=` + [
-          ...["relay.json", "known-relays.nodes", "known-relays.nodes.new"]
-            .map((file) => `${CONFIG}/${file}`),
-        ]
+          ...["relay.json", "known-relays", "known-relays.nodes"],
+          "known-relays.nodes.new",
+        ].map((file) => `${CONFIG}/${file}`)
       ),
       CONFIG_ENV,
     ],
@@ -352,7 +352,7 @@ const ROWS: readonly (readonly [string, readonly string[], string])[] = [
 ];
 
 const KNOWN = `${CONFIG}/known-relays`;
-const NODES = `${KNOWN}.nodes,${KNOWN}.nodes.new`;
+const KEPT_FILES = `${KNOWN},${KNOWN}.nodes,${KNOWN}.nodes.new`;
 
 /** Flags that also permit to keep the nodes of the remembered relays. */
 function keepingNodes(flags: readonly string[]): string[] {
@@ -363,7 +363,7 @@ function keepingNodes(flags: readonly string[]): string[] {
   };
   const [net, ...others] = flags;
   return [
-    ...[net!, with_("read", `${KNOWN},${NODES}`), with_("write", NODES)],
+    ...[net!, with_("read", KEPT_FILES), with_("write", KEPT_FILES)],
     ...others.filter((flag) => !/^--allow-(read|write)=/.test(flag)),
   ];
 }

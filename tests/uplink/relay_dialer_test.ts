@@ -155,6 +155,19 @@ Deno.test("RelayDialer remembers a relay in the file of known relays, and refuse
   assertEquals(knownRelays.compare(at, first.id), { kind: "same" });
 });
 
+Deno.test("RelayDialer remembers a relay whose address has its id, and says nothing of that: it is verified", async () => {
+  await using folder = await tempShare();
+  const path = join(folder.path, "relays");
+  await using relay = await startRelay({ identity: first });
+  const at = { ...relay.server.address, id: first.id };
+  const events: RelayLinkEvent[] = [];
+  const knownRelays = await KnownRelays.load(path);
+  await meet(dialerTo(at, { knownRelays, events }));
+  assertEquals(events, []);
+  const again = await KnownRelays.load(path);
+  assertEquals(again.compare(at, first.id), { kind: "same" });
+});
+
 Deno.test("RelayDialer at a bare address accepts another relay, and reports it", async () => {
   const before = await startRelay({ identity: first });
   const at = before.server.address;

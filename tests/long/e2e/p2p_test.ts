@@ -85,7 +85,8 @@ Deno.test("The output of p2p --show runs when it is pasted, with blanks and quot
     "it's, new.txt",
   ]);
   assertEquals(shown.code, 0);
-  assert(!shown.text.includes("--allow-read=/"), shown.text);
+  // What is typed stays as it is, behind the nodes that are kept.
+  assertMatch(shown.text, /known-relays\.nodes\.new,\.'/);
   const { code } = await new Deno.Command("sh", {
     args: ["-c", shown.text],
     cwd: home.home,
@@ -93,6 +94,23 @@ Deno.test("The output of p2p --show runs when it is pasted, with blanks and quot
   assertEquals(code, 0);
   const saved = join(home.home, "it's, new.txt");
   assertEquals(await Deno.readTextFile(saved), "whole\n");
+});
+
+Deno.test("p2p finds files while no remembered relay answers, says nothing of a relay that it knows, and forgets its nodes with it", async () => {
+  await using home = await p2pHome();
+  await using share = await tempShare({ "a.txt": "whole\n" });
+  const relay = await relayHere();
+  await using _node = await nodeHere(relay, share.path);
+  await run(home, ["use", relay.address]);
+  const listed = await run(home, ["ls"]);
+  assertEquals([listed.code, listed.stderr], [0, "1 file, 6 bytes"]);
+  await relay[Symbol.asyncDispose]();
+  const got = await run(home, ["cat", "a.txt"]);
+  assertEquals([got.code, got.text], [0, "whole"], got.stderr);
+  assertMatch(got.stderr, /^relay away: dialling the 1 node known/m);
+  await run(home, ["use", "--forget"]);
+  const kept = join(home.home, ".config", "relay-p2p");
+  assertEquals(await Array.fromAsync(Deno.readDir(kept)), []);
 });
 
 Deno.test("row 872: with two relays at home, as docs/OPERATIONS.md has them, either may stop", async () => {
