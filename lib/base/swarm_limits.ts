@@ -43,8 +43,13 @@ export const SWARM_LIMITS = {
    * cannot be dialled.
    */
   swarmOfferCount: 8,
-  /** Of these, clients at one address. */
-  swarmOffersPerAddressCount: 4,
+  /**
+   * One that has given nothing for so long may be replaced by another: a piece of
+   * 1 MiB over a line of 1 Mbit/s takes 8 s.
+   */
+  swarmOfferIdleMs: 10_000,
+  /** Address groups that wait for that; more must be lucky. */
+  swarmOfferWaitingCount: 64,
   /**
    * A client that the relay cannot dial offers pieces to others of its own
    * address once none of them has dialled it for so long: they ask the relay for

@@ -33,8 +33,13 @@ export interface HolderSearchOptions {
     signal: AbortSignal,
   ) => Promise<NodeSession>;
   readonly onSource: (found: HolderSource) => void;
-  /** Hears of each holder that there is a link to, again and again. */
-  readonly onLinked: (holder: ListedHolder) => void;
+  /**
+   * Hears again and again of holders that may be offered pieces: those that
+   * there is a link to, and once all is here, those that the relay names.
+   */
+  readonly onMet: (holder: ListedHolder) => void;
+  /** Whether this client gives to those alone that it offers pieces. */
+  readonly mustOffer: () => boolean;
   /** Returns a number from 0 to below 1. */
   readonly random: () => number;
 }
@@ -46,6 +51,9 @@ export class HolderSearch {
   /** Holders that lied, or gave nothing of what they promised. */
   readonly #useless = new Set<string>();
   readonly #linked = new Map<string, ListedHolder>();
+  #isComplete = false;
+  /** Ends the pause before the next question. */
+  #hurry = new AbortController();
 
   constructor(options: HolderSearchOptions) {
     const { id, limits: numbers, random } = options;
@@ -53,9 +61,12 @@ export class HolderSearch {
     this.#links = new SwarmLinks({ id, numbers, random });
   }
 
-  /** All of the content is here: nobody is dialled any more. */
+  /** All of the content is here: nobody is dialled for it any more. */
   completed(): void {
+    if (this.#isComplete) return;
+    this.#isComplete = true;
     this.#links.completed();
+    this.#hurry.abort();
   }
 
   /** Whether there is a link to a holder. */
@@ -63,28 +74,43 @@ export class HolderSearch {
     return this.#linked.has(id);
   }
 
-  /** Searches until `signal` is aborted. */
+  /**
+   * Searches until `signal` is aborted. A client that has all of the content
+   * searches only if it must offer what it has.
+   */
   async run(signal: AbortSignal): Promise<void> {
-    const { ask, limits, onSource, onLinked } = this.#options;
+    const { limits, mustOffer } = this.#options;
     const startedAt = performance.now();
     while (!signal.aborted) {
       try {
-        const holders = await ask(signal);
-        const byId = new Map(holders.map((holder) => [holder.id, holder]));
-        this.#links.learned(
-          [...byId.keys()].filter((id) => !this.#useless.has(id)),
-        );
-        for (const id of this.#links.toDial(performance.now())) {
-          const holder = byId.get(id)!;
-          onSource({ holder, source: this.#sourceOf(holder) });
-        }
-        for (const holder of this.#linked.values()) onLinked(holder);
+        if (!this.#isComplete || mustOffer()) await this.#look(signal);
         const pauseMs = askAgainMs(performance.now() - startedAt, limits);
-        await delay(pauseMs, { signal });
+        await this.#pause(pauseMs, signal);
       } catch (error) {
         if (!signal.aborted) throw error;
       }
     }
+  }
+
+  async #look(signal: AbortSignal): Promise<void> {
+    const { ask, onSource, onMet } = this.#options;
+    const holders = await ask(signal);
+    const byId = new Map(holders.map((holder) => [holder.id, holder]));
+    for (const id of this.#useless) byId.delete(id);
+    this.#links.learned(byId.keys());
+    for (const id of this.#links.toDial(performance.now())) {
+      const holder = byId.get(id)!;
+      onSource({ holder, source: this.#sourceOf(holder) });
+    }
+    const met = this.#isComplete ? byId : this.#linked;
+    for (const holder of met.values()) onMet(holder);
+  }
+
+  async #pause(ms: number, signal: AbortSignal): Promise<void> {
+    const hurry = this.#hurry.signal;
+    await delay(ms, { signal: AbortSignal.any([signal, hurry]) })
+      .catch(() => {});
+    if (hurry.aborted) this.#hurry = new AbortController();
   }
 
   #sourceOf(holder: ListedHolder): DownloadSource {
@@ -97,6 +123,7 @@ export class HolderSearch {
         try {
           const session = await this.#options.dial(holder, signal);
           this.#linked.set(holder.id, holder);
+          this.#options.onMet(holder);
           return session;
         } catch (error) {
           signal.throwIfAborted();

@@ -45,6 +45,11 @@ export class HolderLeases implements AsyncDisposable {
     for (const lease of this.#leases) lease.release(content);
   }
 
+  /** Whether any relay could not dial this client. */
+  get isUnreached(): boolean {
+    return this.#leases.some((lease) => lease.isUnreached);
+  }
+
   /** Whether the relay that lists a holder could not dial this client. */
   isUnreachedAt({ relay }: Pick<ListedHolder, "relay">): boolean {
     return this.#leases.some((lease) =>

@@ -10,6 +10,7 @@
  */
 
 import type { Limits } from "../base/limits.ts";
+import { Rests } from "./rests.ts";
 
 /** The numbers that links keep to. */
 export type LinkNumbers = Pick<
@@ -45,12 +46,15 @@ export class SwarmLinks {
   /** How many to dial, as often as it has named some. */
   #dialCount = 0;
   /** Holders that are not dialled again before a time. */
-  readonly #rests = new Map<string, { until: number; ms: number }>();
+  readonly #rests: Rests;
   #isComplete = false;
 
   /** No links, and no holders known. */
   constructor(options: SwarmLinksOptions) {
+    const { swarmFirstRetryMs: firstMs, swarmRetryMs: mostMs } =
+      options.numbers;
     this.#options = options;
+    this.#rests = new Rests({ firstMs, mostMs });
   }
 
   /** Notes the holders that the relay named, in place of those before. */
@@ -85,14 +89,8 @@ export class SwarmLinks {
    * relay had not named before. Fewer clients know them.
    */
   #candidates(now: number): string[] {
-    const known = new Set(this.#known);
-    for (const [id, { until }] of this.#rests) {
-      // One that is still listed has failed before, if it fails again.
-      if (until <= now && !known.has(id)) this.#rests.delete(id);
-    }
-    const rests = (id: string) => (this.#rests.get(id)?.until ?? now) > now;
     const ids = this.#known.filter((id) =>
-      !this.#dialled.has(id) && !rests(id)
+      !this.#dialled.has(id) && !this.#rests.has(id, now)
     );
     for (let at = ids.length - 1; at > 0; at--) {
       const other = Math.floor(this.#options.random() * (at + 1));
@@ -105,16 +103,10 @@ export class SwarmLinks {
     return [...fresh, ...others];
   }
 
-  /**
-   * A dial failed, or a link ended: the holder rests for a while, and each time
-   * for longer. At first not for long: a machine that begins is busy.
-   */
+  /** A dial failed, or a link ended: the holder rests for a while. */
   closed(id: string, now: number): void {
     this.#dialled.delete(id);
-    const { swarmFirstRetryMs, swarmRetryMs } = this.#options.numbers;
-    const before = this.#rests.get(id)?.ms ?? swarmFirstRetryMs / 2;
-    const ms = Math.min(swarmRetryMs, 2 * before);
-    this.#rests.set(id, { until: now + ms, ms });
+    this.#rests.begin(id, now);
   }
 }
 

@@ -139,7 +139,7 @@ export class SwarmMember implements AsyncDisposable {
   }
 
   /**
-   * Gives a content from now on, and offers its other holders to `onSource`,
+   * Gives a content from now on, and passes its other holders to `onSource`
    * until all of it is saved.
    */
   join(
@@ -158,7 +158,8 @@ export class SwarmMember implements AsyncDisposable {
     });
     const search = new HolderSearch({
       ...{ content, id, limits, dial, onSource, random },
-      onLinked: (holder) => offers.linked(holder),
+      onMet: (holder) => offers.met(holder),
+      mustOffer: () => this.#leases.isUnreached,
       ask: this.#leases.asker(content),
     });
     const isLinked = (other: string) => search.isLinked(other);
@@ -167,7 +168,6 @@ export class SwarmMember implements AsyncDisposable {
       if (!holding.isComplete) return;
       search.completed();
       taken.completed();
-      over.abort(new Error("all pieces are here"));
     };
     this.#taken.set(content, taken);
     this.#holder.add(holding);

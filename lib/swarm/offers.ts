@@ -1,7 +1,7 @@
 /**
- * Offers the pieces that a client has of one content to holders that it has
- * dialled, over a second connection to each, on which these ask and it answers. A
- * client that cannot be dialled gives by that alone.
+ * Offers the pieces that a client has of one content to other holders, over a
+ * connection of its own to each, on which these ask and it answers. A client that
+ * cannot be dialled gives by that alone.
  *
  * @module
  */
@@ -11,13 +11,17 @@ import type { Limits } from "../base/limits.ts";
 import type { Channel } from "../protocol/channel.ts";
 import type { NodeSession } from "../transfer/session.ts";
 import type { ListedHolder } from "../uplink/listed_holders.ts";
+import { Rests } from "./rests.ts";
 
 /** Options of {@linkcode Offers}. */
 export interface OffersOptions {
   readonly content: string;
   /** This client's id as a holder. */
   readonly id: string;
-  readonly limits: Pick<Limits, "swarmDialCount" | "swarmRetryMs">;
+  readonly limits: Pick<
+    Limits,
+    "swarmDialCount" | "swarmFirstRetryMs" | "swarmRetryMs"
+  >;
   /** Whether a holder cannot dial this client, as far as is known. */
   readonly isNeeded: (holder: ListedHolder) => boolean;
   /** Opens another session with a holder. */
@@ -35,28 +39,24 @@ export class Offers implements AsyncDisposable {
   readonly #stop = new AbortController();
   readonly #open = new Map<string, Promise<void>>();
   /** Holders that are not offered anything again before a time. */
-  readonly #rests = new Map<string, number>();
+  readonly #rests: Rests;
 
   constructor(options: OffersOptions) {
+    const { swarmFirstRetryMs: firstMs, swarmRetryMs: mostMs } = options.limits;
     this.#options = options;
+    this.#rests = new Rests({ firstMs, mostMs });
   }
 
-  /** There is a link to a holder; may be told as often as one likes. */
-  linked(holder: ListedHolder): void {
-    const { isNeeded, limits: { swarmDialCount, swarmRetryMs } } =
-      this.#options;
+  /** A holder can be offered pieces; may be told as often as one likes. */
+  met(holder: ListedHolder): void {
+    const { isNeeded, limits: { swarmDialCount } } = this.#options;
     const { id } = holder;
-    const now = performance.now();
-    for (const [other, until] of this.#rests) {
-      if (until <= now) this.#rests.delete(other);
-    }
     const isFull = this.#open.size >= swarmDialCount;
-    const isOver = this.#stop.signal.aborted;
-    if (isOver || isFull || this.#open.has(id) || this.#rests.has(id)) return;
-    if (!isNeeded(holder)) return;
+    if (this.#stop.signal.aborted || isFull || this.#open.has(id)) return;
+    if (this.#rests.has(id, performance.now()) || !isNeeded(holder)) return;
     const offering = this.#offer(holder).finally(() => {
       this.#open.delete(id);
-      this.#rests.set(id, performance.now() + swarmRetryMs);
+      this.#rests.begin(id, performance.now());
     });
     this.#open.set(id, offering);
     offering.catch(() => {}); // a bug; disposing throws it
@@ -67,7 +67,7 @@ export class Offers implements AsyncDisposable {
     const { signal } = this.#stop;
     try {
       await using session = await dial(holder, signal);
-      using _end = onAbort(signal, () => session.abort(signal.reason));
+      session.endOn(signal);
       const outcome = await session.offer(content, id);
       if (!("kind" in outcome)) await give(outcome);
     } catch (error) {
@@ -80,13 +80,4 @@ export class Offers implements AsyncDisposable {
     this.#stop.abort(new Error("the content is given no longer"));
     await Promise.all(this.#open.values());
   }
-}
-
-/** Calls `end` when a signal is aborted, until disposed of. */
-function onAbort(signal: AbortSignal, end: () => void): Disposable {
-  signal.addEventListener("abort", end);
-  if (signal.aborted) end();
-  return {
-    [Symbol.dispose]: () => signal.removeEventListener("abort", end),
-  };
 }

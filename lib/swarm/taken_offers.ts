@@ -2,6 +2,9 @@
  * The offers that a client takes: other clients, which it cannot dial, have
  * dialled it, and give it pieces of one content over that connection.
  *
+ * There are few places. Nobody proves who makes an offer, so places are shared
+ * out by address group: see {@linkcode TakenOffers.take}.
+ *
  * @module
  */
 
@@ -19,28 +22,49 @@ export interface TakenOffersOptions {
   readonly limits: Pick<
     Limits,
     | "swarmOfferCount"
-    | "swarmOffersPerAddressCount"
+    | "swarmOfferIdleMs"
+    | "swarmOfferWaitingCount"
     | "swarmRetryMs"
     | "pieceStallMs"
   >;
   /** Whether there is a link to a holder that was dialled. */
   readonly isLinked: (id: string) => boolean;
   readonly onSource: (found: HolderSource) => void;
+  /** The monotonic clock, in milliseconds. */
+  readonly now?: () => number;
+}
+
+/** An offer that is taken. */
+interface Place {
+  readonly id: string;
+  /** The address group that it is counted in. */
+  readonly group: string;
+  /** Whether any piece of it was right. */
+  hasGiven: boolean;
+  /** When it last gave a piece; at first when it was taken. */
+  activeAt: number;
+  /** Aborted when another takes the place. */
+  readonly end: AbortController;
 }
 
 /** The offers of one content. Disposing ends them. */
 export class TakenOffers implements Disposable {
   readonly #options: TakenOffersOptions;
-  /** Offers that are taken, and the group that each is counted in. */
-  readonly #taken = new Map<Offer, string>();
-  readonly #sessions = new Set<NodeSession>();
+  readonly #places = new Set<Place>();
   /** Groups of which no offer is taken before a time. */
   readonly #rests = new Map<string, number>();
+  /**
+   * When groups last asked that wait until one that gives nothing makes room; the
+   * first of them is first. Who asks more often gets nothing for that.
+   */
+  readonly #waiting = new Map<string, number>();
+  readonly #now: () => number;
   #isOver = false;
   #count = 0;
 
   constructor(options: TakenOffersOptions) {
     this.#options = options;
+    this.#now = options.now ?? (() => performance.now());
   }
 
   /** All of the content is here: no offer is taken any more. */
@@ -48,59 +72,139 @@ export class TakenOffers implements Disposable {
     this.#isOver = true;
   }
 
-  /** Takes an offer, if there is room. Nobody proves the id of an offer. */
+  /**
+   * Takes an offer, if there is a place for it. Where all places are taken, it
+   * replaces one of a group that has more places than its own, or one that has
+   * given nothing for `swarmOfferIdleMs`: first those that never gave anything.
+   */
   take(offer: Offer, source: string): TakenOffer | undefined {
     const { limits, isLinked } = this.#options;
-    const group = isShared(source) ? offer.id : source;
-    const now = performance.now();
-    for (const [other, until] of this.#rests) {
-      if (until <= now) this.#rests.delete(other);
-    }
-    const beside = [...this.#taken.values()].filter((one) => one === group);
-    const isTwice = isLinked(offer.id) ||
-      this.#taken.keys().some(({ id }) => id === offer.id);
-    const isFull = this.#taken.size >= limits.swarmOfferCount ||
-      beside.length >= limits.swarmOffersPerAddressCount;
-    if (this.#isOver || isTwice || isFull || this.#rests.has(group)) {
+    const { id } = offer;
+    const group = isShared(source) ? id : source;
+    const now = this.#now();
+    this.#forget(now);
+    if (this.#isOver || isLinked(id) || this.#rests.has(group)) {
       return undefined;
     }
-    this.#taken.set(offer, group);
+    // The same id in another group may be of somebody who only claims it.
+    const twin = this.#places.values()
+      .find((one) => one.id === id && one.group === group);
+    if (twin !== undefined) {
+      if (!this.#isIdle(twin, now)) return undefined;
+      this.#end(twin);
+    } else if (this.#places.size >= limits.swarmOfferCount) {
+      const replaced = this.#replaceable(group, now);
+      if (replaced === undefined) return undefined;
+      this.#end(replaced);
+    }
+    this.#waiting.delete(group);
+    const end = new AbortController();
+    const place = { id, group, hasGiven: false, activeAt: now, end };
+    this.#places.add(place);
     return {
-      receive: (channel) => this.#receive(offer, channel),
-      [Symbol.dispose]: () => this.#taken.delete(offer),
+      receive: (channel) => this.#receive(place, channel),
+      [Symbol.dispose]: () => this.#places.delete(place),
     };
   }
 
-  async #receive(offer: Offer, channel: Channel): Promise<void> {
-    const { content, limits, onSource } = this.#options;
-    const { pieceStallMs, swarmRetryMs } = limits;
-    channel.swapRoles({ acceptsData: true, idleMs: pieceStallMs });
-    const { session } = await NodeSession.open(channel, {
-      ...{ id: offer.id, path: "direct" },
-    });
-    await using _session = session;
-    if (this.#isOver) return;
-    this.#sessions.add(session);
-    const ended = new Promise<{ mayReturn: boolean }>((resolve) => {
+  #forget(now: number): void {
+    for (const [group, until] of this.#rests) {
+      if (until <= now) this.#rests.delete(group);
+    }
+    // One that still wants a place has asked again by then.
+    const lostMs = 2 * this.#options.limits.swarmRetryMs;
+    for (const [group, askedAt] of this.#waiting) {
+      if (now - askedAt >= lostMs) this.#waiting.delete(group);
+    }
+  }
+
+  #isIdle({ activeAt }: Place, now: number): boolean {
+    return now - activeAt >= this.#options.limits.swarmOfferIdleMs;
+  }
+
+  #end(place: Place): void {
+    this.#places.delete(place);
+    place.end.abort(new Error("another offer has taken its place"));
+  }
+
+  /** The place that one of a group may have, if there is one. */
+  #replaceable(group: string, now: number): Place | undefined {
+    const sizes = new Map<string, number>();
+    for (const { group } of this.#places) {
+      sizes.set(group, (sizes.get(group) ?? 0) + 1);
+    }
+    const sizeOf = ({ group }: Place) => sizes.get(group)!;
+    const own = sizes.get(group) ?? 0;
+    const order = (one: Place, other: Place) =>
+      Number(one.hasGiven) - Number(other.hasGiven) ||
+      sizeOf(other) - sizeOf(one) || one.activeAt - other.activeAt;
+    const places = [...this.#places].sort(order);
+    const larger = places.find((place) => sizeOf(place) > own + 1);
+    if (larger !== undefined) return larger;
+    const idle = places.filter((place) =>
+      (sizeOf(place) > own || place.group === group) &&
+      this.#isIdle(place, now)
+    );
+    return this.#ahead(group, now) < idle.length ? idle[0] : undefined;
+  }
+
+  /** Groups that have waited for longer than this one, which waits as well. */
+  #ahead(group: string, now: number): number {
+    const { swarmOfferWaitingCount } = this.#options.limits;
+    if (
+      this.#waiting.has(group) || this.#waiting.size < swarmOfferWaitingCount
+    ) this.#waiting.set(group, now);
+    const at = [...this.#waiting.keys()].indexOf(group);
+    return at < 0 ? this.#waiting.size : at;
+  }
+
+  async #receive(place: Place, channel: Channel): Promise<void> {
+    const { limits: { pieceStallMs, swarmRetryMs } } = this.#options;
+    const { id, group, end: { signal } } = place;
+    using _until = channel.endOn(signal);
+    try {
+      channel.swapRoles({ acceptsData: true, idleMs: pieceStallMs });
+      const { session } = await NodeSession.open(channel, {
+        ...{ id, path: "direct" },
+      });
+      await using _session = session;
+      if (this.#isOver) return;
+      session.endOn(signal);
+      const { mayReturn } = await this.#useAsSource(place, channel, session);
+      if (mayReturn || signal.aborted) return;
+      this.#rests.set(group, this.#now() + swarmRetryMs);
+    } catch (error) {
+      if (!signal.aborted) throw error;
+    }
+  }
+
+  /** Has pieces asked for, until that is of no use. */
+  #useAsSource(
+    place: Place,
+    { conn: { remote } }: Channel,
+    session: NodeSession,
+  ): Promise<{ mayReturn: boolean }> {
+    const { content, onSource } = this.#options;
+    return new Promise((resolve) =>
       onSource({
-        holder: { id: offer.id, addresses: [channel.conn.remote] },
+        holder: { id: place.id, addresses: [remote] },
         source: {
           id: `offer ${++this.#count} ${content}`,
           ...{ isHolder: true, content, session },
           open: () => Promise.reject(new SourceExhausted("it has left")),
+          arrived: () => {
+            place.hasGiven = true;
+            place.activeAt = this.#now();
+          },
           ended: resolve,
         },
-      });
-    });
-    const { mayReturn } = await ended;
-    this.#sessions.delete(session);
-    if (mayReturn) return;
-    this.#rests.set(this.#taken.get(offer)!, performance.now() + swarmRetryMs);
+      })
+    );
   }
 
   [Symbol.dispose](): void {
     this.#isOver = true;
     const left = new Error("the content is received no longer");
-    for (const session of this.#sessions) session.abort(left);
+    for (const { end } of this.#places) end.abort(left);
   }
 }

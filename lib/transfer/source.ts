@@ -33,6 +33,8 @@ export interface DownloadSource {
     session: NodeSession,
     signal: AbortSignal,
   ): Promise<NodeSession>;
+  /** Pieces have come from it that are right, and were missing. */
+  arrived?(): void;
   /**
    * A holder takes part no more, and may be added again; `mayReturn` says whether
    * that is of use.
@@ -126,6 +128,7 @@ export class Source {
   /** Whole pieces have come, and are right. */
   arrived(bytes: number): void {
     this.#arrivedBytes += bytes;
+    if (bytes > 0) this.given.arrived?.();
   }
 
   /** Whether to try it again after it is out: what it promised, it gave. */

@@ -2,7 +2,7 @@
  * A swarm, simulated: the real plan and the real policy of links and readers in
  * fake time, with a seed and clients whose lines are simulated.
  *
- *     deno task simulate:swarm [CLIENTS] [--only WORD]
+ *     deno task simulate:swarm [CLIENTS] [--only WORDS]
  *
  * 50 clients by default; 10,000 take minutes of one core for each scenario. A copy is the time
  * that the seed's line needs for the file once: 8.4 s.
@@ -61,7 +61,7 @@ function main(args: string[]): number {
   );
   say("| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |");
   for (const [name, scenario] of Object.entries(SCENARIOS)) {
-    if (!name.includes(String(only))) continue;
+    if (!name.startsWith(String(only))) continue;
     const outcome = simulate({
       clientCount,
       stepMs: clientCount > 1_000 ? 20 : 10,

@@ -28,7 +28,7 @@ export interface MemberOptions {
   readonly host?: string;
   readonly limits?: Partial<Limits>;
   /** Holders that it cannot dial. */
-  readonly hidden?: ReadonlySet<string>;
+  readonly hidden?: Pick<ReadonlySet<string>, "has">;
 }
 
 /** A client that has some pieces, and receives the others. */
@@ -82,18 +82,20 @@ export async function startClient(
   }
   const from = new Map<string, number>();
   const failed: string[] = [];
-  const sourced = Promise.withResolvers<void>();
+  const finished = Promise.withResolvers<void>();
+  const stop = new AbortController();
+  stack.defer(() => stop.abort(new Error("the test has ended")));
   const offered = Promise.withResolvers<void>();
   const download = new Download({
     limits,
     hasher: new PlainHasher(),
     connections: 1,
     lowestBytesPerSecond: 1,
-    signal: new AbortController().signal,
+    signal: stop.signal,
     onBytes: ({ source, bytes }) =>
       from.set(source, (from.get(source) ?? 0) + bytes),
     onSaved: (task) => content.saved(task),
-    onFinished: () => {},
+    onFinished: () => finished.resolve(),
     onFailed: (_, failure) => failed.push(failure),
     onTrouble: () => {},
   });
@@ -110,11 +112,9 @@ export async function startClient(
   });
   const held = { name: "big.iso", manifest, descriptor, have };
   const content = stack.use(
-    member.join(held, ({ holder, source }) => {
+    member.join(held, ({ source }) => {
       download.addSource(source);
       if (source.session !== undefined) offered.resolve();
-      const canBeDialled = hidden?.has(holder.id) !== true;
-      if (canBeDialled || source.session !== undefined) sourced.resolve();
     }),
   );
   return {
@@ -125,13 +125,12 @@ export async function startClient(
     failed,
     /** Resolves when another client has offered it pieces. */
     offered: offered.promise,
-    /** Receives all of it; no source is given up before the first is there. */
+    /** Receives all of it; sources may come and go until then. */
     receive: async () => {
       const end = download.run();
-      // Sources follow; only that no more files do is certain.
-      await within(sourced.promise, "a source");
+      await within(Promise.race([finished.promise, end]), "the file");
       download.close();
-      await within(end, "the file");
+      await within(end, "the end");
       assertEquals(failed, []);
       const saved = await Deno.readFile(path);
       assert(saved.every((byte, at) => byte === bytes[at]), "the right bytes");
