@@ -20,6 +20,7 @@
  * @module
  */
 
+import { joinBytes } from "../base/bytes.ts";
 import { decodeBase32, encodeBase32 } from "@std/encoding/base32";
 import { parseRelayAddress, type RelayAddress } from "../base/address.ts";
 import { formatEndpoint } from "../base/conn.ts";
@@ -69,29 +70,29 @@ export function encodePayload(payload: Payload): Uint8Array<ArrayBuffer> {
     const whole = pass === undefined
       ? encodeBare(content)
       : fromBase64Url(pass)!;
-    return joined(whole, from);
+    return joinBytes([whole, from]);
   }
   const flags = (pass === undefined ? 0 : HAS_PASS) |
     (from.length === 0 ? 0 : HAS_SENDER);
-  return joined(
+  return joinBytes([
     [SEVERAL, flags],
     Uint8Array.fromHex(content),
     termsOf(pass),
     from,
     ...others.map(encodeRelay),
-  );
+  ]);
 }
 
 function encodeRelay({ address, pass }: LinkRelay): Uint8Array {
   const { id, port } = address;
   const host = new TextEncoder().encode(address.host);
-  return joined(
+  return joinBytes([
     [pass === undefined ? 0 : HAS_PASS, port >> 8, port & 0xff],
     decodeBase32(id.toUpperCase() + ID_PADDING),
     termsOf(pass),
     [host.length],
     host,
-  );
+  ]);
 }
 
 function termsOf(pass: string | undefined): Uint8Array {
@@ -160,7 +161,7 @@ function passIn(
   if (reader.isShort) return {};
   const head = encodeBare(content);
   head[1] = HAS_PASS;
-  return { pass: toBase64Url(joined(head, terms)) };
+  return { pass: toBase64Url(joinBytes([head, terms])) };
 }
 
 function senderIn(bytes: Uint8Array): { sender?: string } {
@@ -197,16 +198,4 @@ class Reader {
     this.#bytes = this.#bytes.subarray(count);
     return taken;
   }
-}
-
-function joined(...parts: ArrayLike<number>[]): Uint8Array<ArrayBuffer> {
-  const bytes = new Uint8Array(
-    parts.reduce((sum, { length }) => sum + length, 0),
-  );
-  let at = 0;
-  for (const part of parts) {
-    bytes.set(part, at);
-    at += part.length;
-  }
-  return bytes;
 }

@@ -5,6 +5,8 @@
  * @module
  */
 
+import { joinBytes } from "../base/bytes.ts";
+
 const DAY_MS = 24 * 60 * 60 * 1000;
 const BACK_DATED_DAYS = 1; // for peers whose clock is behind
 const LIFE_DAYS = 20 * 365.25;
@@ -114,14 +116,7 @@ function der(tag: number, ...parts: Uint8Array[]): Uint8Array<ArrayBuffer> {
   const length = parts.reduce((sum, part) => sum + part.length, 0);
   const long = length < 0x100 ? [0x81, length] : [0x82, length >> 8, length];
   const head = [tag, ...length < 0x80 ? [length] : long];
-  const bytes = new Uint8Array(head.length + length);
-  bytes.set(head);
-  let at = head.length;
-  for (const part of parts) {
-    bytes.set(part, at);
-    at += part.length;
-  }
-  return bytes;
+  return joinBytes([head, ...parts]);
 }
 
 function sequence(...parts: Uint8Array[]): Uint8Array<ArrayBuffer> {

@@ -6,6 +6,7 @@
  * @module
  */
 
+import { joinBytes } from "../base/bytes.ts";
 import type { Conn } from "../base/conn.ts";
 import type { Limits } from "../base/limits.ts";
 import type { ConnDeadlines } from "./deadline.ts";
@@ -128,14 +129,5 @@ interface QueuedFrames {
 
 /** Joins the parts. A single part is not copied. */
 function joined(parts: readonly Uint8Array[]): Uint8Array {
-  if (parts.length === 1) return parts[0]!;
-  const whole = new Uint8Array(
-    parts.reduce((sum, part) => sum + part.length, 0),
-  );
-  let offset = 0;
-  for (const part of parts) {
-    whole.set(part, offset);
-    offset += part.length;
-  }
-  return whole;
+  return parts.length === 1 ? parts[0]! : joinBytes(parts);
 }

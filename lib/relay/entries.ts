@@ -5,8 +5,12 @@
  * @module
  */
 
+import { withoutMapping } from "../base/address.ts";
+import type { Endpoint } from "../base/conn.ts";
+import type { Limits } from "../base/limits.ts";
 import type { Identity } from "../identity/identity.ts";
-import type { SignedRecord } from "../protocol/messages.ts";
+import { refusal } from "../protocol/hello.ts";
+import type { MessageOf, SignedRecord } from "../protocol/messages.ts";
 import { Packing } from "./packing.ts";
 import {
   type OpenedRecord,
@@ -33,6 +37,41 @@ export interface Sighting {
   readonly signed: SignedRecord;
   /** Indexes of its addresses whose host is the one that it came from. */
   readonly observed: readonly number[];
+}
+
+/** A record to list, and the host that its peer comes from. */
+export interface Seen {
+  readonly signed: SignedRecord;
+  readonly addresses: readonly Endpoint[];
+  readonly observedHost: string;
+}
+
+/** Packs a record for its listing, or refuses it. */
+export function packSeen(
+  { signed, addresses, observedHost }: Seen,
+  { entries, limits }: {
+    entries: Entries;
+    limits: Pick<Limits, "unobservedAddressCount" | "listedEntryBytes">;
+  },
+): { entry: string; listedBytes: number } | MessageOf<"refused"> {
+  const observed = [...addresses.keys()].filter((index) =>
+    withoutMapping(addresses[index]!.host) === observedHost
+  );
+  const most = limits.unobservedAddressCount;
+  if (addresses.length - observed.length > most) {
+    return refusal(
+      "bad_address",
+      `addresses: over ${most} at other hosts than the peer comes from`,
+    );
+  }
+  const packed = entries.pack({ signed, observed });
+  return packed.listedBytes > limits.listedEntryBytes
+    ? refusal(
+      "bad_record",
+      `record: must list in ${limits.listedEntryBytes} bytes, ` +
+        `found ${packed.listedBytes}`,
+    )
+    : packed;
 }
 
 /** Packs the entries of one relay. */

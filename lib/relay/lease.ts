@@ -23,21 +23,7 @@ export interface Registration {
 }
 
 /** A node's listing until `expiresAt`. */
-export interface Lease {
-  /** Id of the node. */
-  readonly id: string;
-  /** The process that holds the lease. */
-  readonly instance: string;
-  /** The newest sequence number seen. */
-  readonly sequence: number;
-  /** The node's part of a listing, as the caller packed it. */
-  readonly entry: string;
-  /** Bytes of the entry on a page. */
-  readonly listedBytes: number;
-  /** The host that the node was last seen to come from. */
-  readonly observedHost: string;
-  /** The address group of that host. */
-  readonly source: string;
+export interface Lease extends Registration {
   /** When the node last registered or renewed, on the caller's clock. */
   readonly renewedAt: number;
   /** End of the lease, in milliseconds on the caller's monotonic clock. */

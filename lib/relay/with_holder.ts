@@ -20,10 +20,10 @@ import {
   NODES_OVERHEAD_BYTES,
 } from "../protocol/messages.ts";
 import {
-  type OpenedRecord,
   openRegistration,
   readRegistration,
 } from "../protocol/signed_record.ts";
+import { packSeen } from "./entries.ts";
 import type { RelayContext } from "./context.ts";
 import type { Holder, HolderRefusal } from "./holders.ts";
 
@@ -88,7 +88,9 @@ export class HolderTalk implements Disposable {
     if (purpose !== "hold") {
       return refusal("bad_record", "purpose: not that of the message");
     }
-    const packed = this.#packed(signed, read.registration);
+    const { addresses } = read.registration;
+    const observedHost = this.#observedHost;
+    const packed = packSeen({ signed, addresses, observedHost }, relay);
     if ("code" in packed) return packed;
     const group = this.#group;
     // Behind a proxy on this machine all peers have the same address.
@@ -115,28 +117,6 @@ export class HolderTalk implements Disposable {
     this.#check(outcome);
     const { leaseSeconds, renewSeconds } = relay.limits;
     return { kind: "entered", leaseSeconds, renewSeconds };
-  }
-
-  /** The client as it would be listed, by the rules for nodes. */
-  #packed(
-    signed: MessageOf<"enter">,
-    { addresses }: OpenedRecord,
-  ): { entry: string; listedBytes: number } | MessageOf<"refused"> {
-    const { entries, limits } = this.#options.relay;
-    const observed = [...addresses.keys()].filter((index) =>
-      withoutMapping(addresses[index]!.host) === this.#observedHost
-    );
-    const most = limits.unobservedAddressCount;
-    if (addresses.length - observed.length > most) {
-      return refusal(
-        "bad_address",
-        `addresses: over ${most} at other hosts than the client comes from`,
-      );
-    }
-    const packed = entries.pack({ signed, observed });
-    return packed.listedBytes > limits.listedEntryBytes
-      ? refusal("bad_record", `record: over ${limits.listedEntryBytes} bytes`)
-      : packed;
   }
 
   #hold({ contents }: MessageOf<"hold">): MessageOf<"held" | "refused"> {

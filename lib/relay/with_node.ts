@@ -10,7 +10,7 @@ import { addressGroup, withoutMapping } from "../base/address.ts";
 import { isShared } from "../guard/admission.ts";
 import { andThen } from "../base/waiting.ts";
 import type { Answer, Channel } from "../protocol/channel.ts";
-import { type Endpoint, formatEndpoint } from "../base/conn.ts";
+import { formatEndpoint } from "../base/conn.ts";
 import { ProtocolError } from "../base/errors.ts";
 import type { Admittance } from "../access/gate.ts";
 import { refusal } from "../protocol/hello.ts";
@@ -26,6 +26,7 @@ import {
   openRegistration,
   readRegistration,
 } from "../protocol/signed_record.ts";
+import { packSeen } from "./entries.ts";
 import type { Lease, LeaseTerms } from "./lease.ts";
 import { fingerprintsIn } from "./indexed_nodes.ts";
 import { lookUp } from "./index_lookup.ts";
@@ -163,7 +164,10 @@ class NodeTalk implements Disposable {
     const { registry, tell } = this.#relay;
     const { id, instance, sequence, name, addresses } = registration;
     const observedHost = this.#observedHost;
-    const listing = this.#listingOf({ signed, addresses, observedHost });
+    if (addresses.length === 0) {
+      return refusal("bad_address", "addresses: there is none");
+    }
+    const listing = packSeen({ signed, addresses, observedHost }, this.#relay);
     if ("code" in listing) return listing;
     const group = addressGroup(observedHost);
     // Behind a proxy on this machine all peers have the same address.
@@ -301,38 +305,6 @@ class NodeTalk implements Disposable {
     if (2_000 * renewSeconds > limits.idleMs) return {};
     this.#stay ??= stays.take(group);
     return this.#stay === undefined ? {} : { stay: true };
-  }
-
-  /** The node as it would be listed, or why it cannot be. */
-  #listingOf(
-    { signed, addresses, observedHost }: {
-      signed: MessageOf<"register">;
-      addresses: readonly Endpoint[];
-      observedHost: string;
-    },
-  ): { entry: string; listedBytes: number } | MessageOf<"refused"> {
-    const { entries, limits } = this.#relay;
-    if (addresses.length === 0) {
-      return refusal("bad_address", "addresses: there is none");
-    }
-    const observed = [...addresses.keys()].filter((index) =>
-      withoutMapping(addresses[index]!.host) === observedHost
-    );
-    const most = limits.unobservedAddressCount;
-    if (addresses.length - observed.length > most) {
-      return refusal(
-        "bad_address",
-        `addresses: over ${most} at other hosts than the node comes from`,
-      );
-    }
-    const packed = entries.pack({ signed, observed });
-    return packed.listedBytes > limits.listedEntryBytes
-      ? refusal(
-        "bad_record",
-        `record: must list in ${limits.listedEntryBytes} bytes, ` +
-          `found ${packed.listedBytes}`,
-      )
-      : packed;
   }
 
   async #withdraw(

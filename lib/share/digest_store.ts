@@ -7,6 +7,7 @@
  * @module
  */
 
+import { joinBytes } from "../base/bytes.ts";
 import { crc32 } from "node:zlib";
 import { join } from "@std/path/join";
 import { DigestIndex } from "./digest_index.ts";
@@ -285,14 +286,7 @@ async function openIfThere(path: string): Promise<Deno.FsFile | null> {
 }
 
 function writeAll(file: Deno.FsFile, parts: readonly Uint8Array[]): void {
-  const bytes = new Uint8Array(
-    parts.reduce((sum, { length }) => sum + length, 0),
-  );
-  let end = 0;
-  for (const part of parts) {
-    bytes.set(part, end);
-    end += part.length;
-  }
+  const bytes = joinBytes(parts);
   for (let written = 0; written < bytes.length;) {
     written += file.writeSync(bytes.subarray(written));
   }

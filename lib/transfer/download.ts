@@ -298,9 +298,10 @@ export class Download {
 
   /** What a connection is to ask for next. */
   #next(
-    { id, source }: Connection,
+    connection: Connection,
     { mayTakeOver, conn, onBytes }: NextOptions,
   ): Request | undefined {
+    const { id, source } = connection;
     const task = this.#plan.take(id, performance.now(), mayTakeOver);
     if (task === undefined) return undefined;
     const file = this.#files.get(task.file)!;
@@ -309,11 +310,7 @@ export class Download {
       conn,
       rate: this.#options.rate,
       signal: this.#stop.signal,
-      onBytes: (count) => {
-        source.received(count);
-        onBytes(count);
-        this.#plan.noteBytes(id, count, performance.now());
-      },
+      onBytes: this.#counting(connection, onBytes),
     });
     const of = file.given.sources.get(source.given.id) ?? "";
     const bytes = file.bytesOf(task);
@@ -322,21 +319,26 @@ export class Download {
     return { task, of, bytes, receiver, isSmall };
   }
 
+  /** Counts received bytes for a connection, its source and the plan. */
+  #counting({ id, source }: Connection, onBytes: (count: number) => void) {
+    return (count: number) => {
+      source.received(count);
+      onBytes(count);
+      this.#plan.noteBytes(id, count, performance.now());
+    };
+  }
+
   /** Takes the files of one request. */
   #receiveMany(
-    { id, source }: Connection,
+    connection: Connection,
     requests: readonly Request[],
     onBytes: (count: number) => void,
   ): BatchReceiver {
     return new BatchReceiver(requests, {
-      slabs: this.#slabs.of(source.given.id),
+      slabs: this.#slabs.of(connection.source.given.id),
       rate: this.#options.rate,
       signal: this.#stop.signal,
-      onBytes: (count) => {
-        source.received(count);
-        onBytes(count);
-        this.#plan.noteBytes(id, count, performance.now());
-      },
+      onBytes: this.#counting(connection, onBytes),
     });
   }
 

@@ -123,7 +123,7 @@ Deno.test("A relay marks the addresses at which it saw the node, and takes few o
   const many = await register(relay, alice, { addresses: ELSEWHERE });
   assertEquals(
     many?.kind === "refused" && `${many.code}: ${many.text}`,
-    "bad_address: addresses: over 2 at other hosts than the node comes from",
+    "bad_address: addresses: over 2 at other hosts than the peer comes from",
   );
   const mixed = [first, ...seen.slice(0, 2), second, ...seen.slice(2)];
   await register(relay, alice, { addresses: mixed });

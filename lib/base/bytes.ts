@@ -1,0 +1,20 @@
+/**
+ * Joins bytes.
+ *
+ * @module
+ */
+
+/** All parts in one new buffer. */
+export function joinBytes(
+  parts: readonly ArrayLike<number>[],
+): Uint8Array<ArrayBuffer> {
+  const bytes = new Uint8Array(
+    parts.reduce((sum, { length }) => sum + length, 0),
+  );
+  let at = 0;
+  for (const part of parts) {
+    bytes.set(part, at);
+    at += part.length;
+  }
+  return bytes;
+}
