@@ -36,6 +36,8 @@ const MANIFEST_BYTES = LIMITS.pieceCount * HASH_BYTES;
 export class DigestFolder implements DigestStore, Disposable {
   readonly #folder: string;
   #lines = new DigestIndex();
+  /** The line that is being read: a buffer for each would be garbage. */
+  readonly #line = new Uint8Array(LINE_BYTES);
   /** Open for reading single lines. */
   #file: Deno.FsFile | null = null;
   /** Digests that are not written yet. */
@@ -150,7 +152,7 @@ export class DigestFolder implements DigestStore, Disposable {
     this.#attempt(() => {
       this.#file ??= Deno.openSync(this.#indexPath);
       this.#file.seekSync(offset, Deno.SeekMode.Start);
-      const bytes = new Uint8Array(LINE_BYTES);
+      const bytes = this.#line;
       const count = this.#file.readSync(bytes) ?? 0;
       const end = bytes.subarray(0, count).indexOf(NEWLINE);
       parsed = parseLine(bytes.subarray(0, end < 0 ? count : end));

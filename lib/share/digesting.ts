@@ -4,7 +4,7 @@
  * @module
  */
 
-import { createSha256, HASH_BYTES } from "../base/hash.ts";
+import { createSha256, type Hash, HASH_BYTES } from "../base/hash.ts";
 import { Manifest, pieceBytesOf, pieceCountOf } from "../content/manifest.ts";
 import type { FileDigest } from "./file_table.ts";
 import type { ShareFile } from "./shared_file.ts";
@@ -20,24 +20,21 @@ export class FileHash {
   readonly #size: number;
   readonly #pieceBytes: number;
   readonly #hashes: Uint8Array<ArrayBuffer>;
-  readonly #whole = createSha256();
-  #piece = createSha256();
+  /** Of a file with several pieces; the hash of the only piece is that of the file. */
+  readonly #whole: Hash | undefined;
+  #piece: Hash | undefined;
   #position = 0;
 
   constructor(size: number) {
     this.#size = size;
     this.#pieceBytes = pieceBytesOf(size);
     this.#hashes = new Uint8Array(pieceCountOf(size) * HASH_BYTES);
+    if (size === 0 || size > this.#pieceBytes) this.#whole = createSha256();
   }
 
   /** Bytes hashed so far. */
   get position(): number {
     return this.#position;
-  }
-
-  /** Whether the file has several pieces. */
-  get #isCut(): boolean {
-    return this.#size > this.#pieceBytes;
   }
 
   /** How many bytes {@linkcode update} takes at most: no more than a piece. */
@@ -47,14 +44,16 @@ export class FileHash {
 
   /** Hashes the next bytes, which do not go beyond their piece. */
   update(bytes: Uint8Array): void {
+    // A hash that is never asked for waits for the garbage collector.
+    this.#piece ??= createSha256();
     this.#piece.update(bytes);
-    if (this.#isCut) this.#whole.update(bytes);
+    this.#whole?.update(bytes);
     this.#position += bytes.length;
     const isPieceEnd = this.#position % this.#pieceBytes === 0;
     if (!isPieceEnd && this.#position < this.#size) return;
     const index = Math.ceil(this.#position / this.#pieceBytes) - 1;
     this.#hashes.set(this.#piece.digest(), index * HASH_BYTES);
-    this.#piece = createSha256();
+    this.#piece = undefined;
   }
 
   /** The result, once all bytes have come. */
@@ -62,10 +61,7 @@ export class FileHash {
     const manifest = new Manifest(this.#size, this.#hashes);
     return {
       content: manifest.contentId,
-      // The hash of the only piece is that of the file.
-      sha256: this.#isCut || this.#size === 0
-        ? this.#whole.digest("hex")
-        : manifest.hashOf(0),
+      sha256: this.#whole?.digest("hex") ?? manifest.hashOf(0),
       manifest,
     };
   }
