@@ -105,7 +105,7 @@ export function eventsText(): string {
     return [
       `### ${name}`,
       "",
-      `${says[0]!.toUpperCase()}${says.slice(1)}. Told by: ${
+      `${says[0]!.toUpperCase()}${says.slice(1)}. Reported by: ${
         roles.join(", ")
       }.`,
       ...table,

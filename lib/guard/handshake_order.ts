@@ -72,9 +72,8 @@ export class HandshakeOrder {
   }
 
   /**
-   * How much there is against a group of which so many handshakes are pending.
-   * Nothing, and less than that, if it said hello before and is at its usual
-   * two.
+   * The unfinished handshakes of a group, including pending ones. Zero or less
+   * if it said hello before and has at most its usual two pending.
    */
   blame(group: string, pendingCount: number, now: number): number {
     const isKnown = this.#groups.get(group)?.isKnown ?? false;

@@ -58,10 +58,10 @@ export interface RelayContext {
   /** Gets refusals. */
   readonly incidents: Incidents;
   /**
-   * Granted requests by kind: `registration`, `lookup`, and of the latter
-   * `index_some` (answered from the index) and `index_all` (too many nodes); of
-   * swarms `holding` and `holders`. Also `index_wrong`: nodes that clients say
-   * the index named in vain.
+   * Granted requests by kind: `registration` and `lookup`. Look-ups also count
+   * as `index_some` (answered from the index) or `index_all` (too many nodes).
+   * Swarms count as `holding` and `holders`. `index_wrong` counts nodes that
+   * the index named in vain, as clients report.
    */
   readonly requests: Counts;
   /** Reports of dead nodes, by outcome. */
@@ -73,8 +73,8 @@ export interface RelayContext {
   /** Checks nodes that clients report as dead. */
   readonly dialBacks: DialBacks;
   /**
-   * Checks nodes that want to know. Apart from `dialBacks`, so that neither
-   * delays the other.
+   * Checks nodes that ask whether others can dial them. Separate from
+   * `dialBacks`, so that neither delays the other.
    */
   readonly reachChecks: DialBacks;
   /** Checks holders, apart from nodes for the same reason. */

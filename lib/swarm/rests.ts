@@ -1,32 +1,33 @@
 /**
- * Others that are left alone for a while, and each time for longer. At first
- * not for long: a machine that begins is busy. Pure: time is an argument.
+ * Peers that are not asked for a while, each time for longer. The first pause
+ * is short, because a machine that has just started is busy. Pure: time is an
+ * argument.
  *
  * @module
  */
 
-/** The shortest and the longest rest, in milliseconds. */
+/** The shortest and the longest pause, in milliseconds. */
 export interface RestNumbers {
   readonly firstMs: number;
   readonly mostMs: number;
 }
 
-/** Who rests, by id. */
+/** The peers that pause, by id. */
 export class Rests {
   readonly #numbers: RestNumbers;
   readonly #rests = new Map<string, { until: number; ms: number }>();
 
-  /** Nobody rests. */
+  /** Starts without any. */
   constructor(numbers: RestNumbers) {
     this.#numbers = numbers;
   }
 
-  /** Whether one rests at `now`. */
+  /** Whether a peer still pauses at `now`. */
   has(id: string, now: number): boolean {
     return (this.#rests.get(id)?.until ?? now) > now;
   }
 
-  /** Begins a rest: twice as long as the one before, if that was of late. */
+  /** Starts a pause: twice as long as the last one, if that was recent. */
   begin(id: string, now: number): void {
     const { firstMs, mostMs } = this.#numbers;
     for (const [other, { until }] of this.#rests) {

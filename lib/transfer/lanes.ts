@@ -9,12 +9,12 @@ import type { FileIdentity, Hashed, Hasher, LaneFile } from "./hashing.ts";
 import type { LaneDial, LaneHasher } from "./lane.ts";
 import type { LaneConn } from "./lane_conn.ts";
 
-/** Lanes. Disposing ends them; what waits rejects. */
+/** Several lanes. Disposing ends them; waiting calls reject. */
 export class Lanes implements Hasher {
   readonly #lanes: readonly [LaneHasher, ...LaneHasher[]];
   #dialCount = 0;
 
-  /** Takes the lanes over. */
+  /** Takes ownership of the lanes. */
   constructor(lanes: readonly [LaneHasher, ...LaneHasher[]]) {
     this.#lanes = lanes;
   }
@@ -28,7 +28,7 @@ export class Lanes implements Hasher {
     return this.#lanes[0].hash(bytes, partBytes);
   }
 
-  /** A conn that the next lane in turn owns, and dials now. */
+  /** Lets the next lane dial, and returns its conn. */
   dial(where: LaneDial): LaneConn {
     return this.#lanes[this.#dialCount++ % this.count]!.dial(where);
   }

@@ -28,9 +28,9 @@ export type ClientCommand =
   | "completions";
 
 /**
- * What a program does with a path: it reads it; keeps things in it, or in the
- * file itself; writes it as a new file; or saves files in it, if it is a folder,
- * or else at it.
+ * What a program does with a path. `read`: reads it. `keep`: keeps data there
+ * between runs. `write`: makes a new file. `save`: saves files in that
+ * folder, or one at that path.
  */
 export type PathUse = "read" | "keep" | "write" | "save";
 
