@@ -108,6 +108,10 @@ export const UNTRIED: Readonly<
     "the files are saved, but a power failure may lose them": NO_ADVICE,
   },
   "lib/share/digest_store.ts": { grantRemedy: ELSEWHERE },
+  "lib/doctor/families.ts": {
+    "open its port for ${other}, or remove that address from its name":
+      "takes a name with addresses of both families",
+  },
   "lib/doctor/machine.ts": {
     "let the user that runs the node read them": "takes another user",
     "free some space, or save elsewhere": OF_MACHINES,
