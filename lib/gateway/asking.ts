@@ -6,7 +6,7 @@
  */
 
 import type { ContentGroup, Offer } from "../content/choice.ts";
-import { isBug } from "../base/errors.ts";
+import { Failure, isBug } from "../base/errors.ts";
 import { within } from "../base/waiting.ts";
 import type { Manifest } from "../content/manifest.ts";
 import { offerOf } from "../client/ask_node.ts";
@@ -175,5 +175,9 @@ export function undelivered(
 ): TriedFailure {
   const nodes = holders.map(({ node }) => node);
   const found = new Set(nodes.map(({ id }) => id));
-  return new TriedFailure(exhausted(name, answers, found), { answers, nodes });
+  const told = exhausted(name, answers, found);
+  const failure = told.kind === "undelivered"
+    ? new Failure(told.kind, { ...told.parts, remedy: "try again later" })
+    : told; // nothing is run again here
+  return new TriedFailure(failure, { answers, nodes });
 }

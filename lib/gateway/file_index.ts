@@ -18,6 +18,8 @@ export interface Snapshot {
   readonly greeting: string;
   /** Whether all nodes listed all of their files. */
   readonly complete: boolean;
+  /** Why no newer one could be made, if that was tried. */
+  readonly problem?: string;
   /** When it was made, on the monotonic clock. */
   readonly at: number;
 }

@@ -72,12 +72,13 @@ export function filesAsJson(
   { headers }: Pick<RequestHead, "headers">,
   snapshot: Snapshot,
 ): HttpAnswer {
-  const { files, nodes, complete, at } = snapshot;
+  const { files, nodes, complete, at, problem } = snapshot;
   const indexes = new Map(nodes.map(({ id }, index) => [id, index]));
   const head = {
     v: 1,
     complete,
     ageMs: Math.round(performance.now() - at),
+    ...problem === undefined ? {} : { problem },
     nodes: nodes.map(({ id, name }) => ({ id, name })),
   };
   const rows = function* () {

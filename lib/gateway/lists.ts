@@ -13,6 +13,7 @@ import type { ClientEvent } from "../client/events.ts";
 import { FileListings } from "../client/listing.ts";
 import type { ListedNode } from "../client/nodes.ts";
 import { type ClientOptions, Peers } from "../client/peers.ts";
+import { errorText } from "./failures.ts";
 import { FileIndex, type Snapshot } from "./file_index.ts";
 import type { PageNode } from "./page_model.ts";
 
@@ -49,7 +50,7 @@ export class Lists {
     const { freshMs, patienceMs } = this.#options;
     const old = this.#snapshot;
     if (old !== undefined && performance.now() - old.at < freshMs) return old;
-    const asking = this.#asking ??= this.#ask().finally(() =>
+    const asking = this.#asking ??= this.#askNoting().finally(() =>
       this.#asking = undefined
     );
     if (old === undefined) return await asking;
@@ -61,6 +62,20 @@ export class Lists {
   /** Waits until nothing is asked for. */
   async settled(): Promise<void> {
     await this.#asking?.catch(() => {});
+  }
+
+  /** Asks; a failure is told with the old list, which is given meanwhile. */
+  async #askNoting(): Promise<Snapshot> {
+    try {
+      return await this.#ask();
+    } catch (error) {
+      const old = this.#snapshot;
+      const problem = errorText(error);
+      if (old !== undefined && old.problem !== problem) {
+        this.#snapshot = { ...old, problem };
+      }
+      throw error;
+    }
   }
 
   async #ask(): Promise<Snapshot> {

@@ -33,7 +33,7 @@ export function renderPage(model: PageModel): string {
 }
 
 function filesOf(model: PageModel): Markup {
-  const { base, folder, nodes, error } = model;
+  const { base, folder, nodes, error, problem } = model;
   const title = folder === "" ? "All files" : folder;
   return markup`${headOf(title, { base, script: "app.js" })}
 <body>
@@ -62,7 +62,7 @@ ${iconOf("search")}<label class="unseen" for="q">Search files by name</label>
     summaryOf(model)
   }</span><span id="age"></span>${MARKS}</div>
 </div>
-${alertOf(error?.message ?? "", "problem")}
+${alertOf(error?.message ?? problem ?? "", "problem")}
 ${tableOf(model)}
 <p id="none" class="none" hidden>${
     iconOf("search")

@@ -69,6 +69,8 @@ export interface PageModel {
   readonly greeting: string;
   /** Whether all nodes listed all of their files. */
   readonly complete: boolean;
+  /** Why the list is not newer. */
+  readonly problem?: string | undefined;
   /** How old the list is. */
   readonly ageMs: number;
   readonly error?: PageError;

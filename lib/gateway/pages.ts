@@ -54,8 +54,9 @@ function baseOf({ path }: WebRequest): string {
 }
 
 function about(snapshot: Snapshot) {
-  const { nodes, greeting, complete, at } = snapshot;
-  return { nodes, greeting, complete, ageMs: performance.now() - at };
+  const { nodes, greeting, complete, at, problem } = snapshot;
+  const ageMs = performance.now() - at;
+  return { nodes, greeting, complete, problem, ageMs };
 }
 
 /**

@@ -195,6 +195,30 @@ Deno.test("Gateway gives an old list if no new one comes in gatewayListPatienceM
   await lists.settled();
 });
 
+Deno.test("Gateway says beside an old list why there is no newer one, and no longer when there is", async () => {
+  const relay = await startRelay();
+  const { port } = relay.server.address;
+  await using _node = await startNode(relay, { "a.txt": "a" });
+  await using gateway = await serveGateway({
+    relay: { ...relay.server.address, id: relay.identity.id },
+    listen: { host: "127.0.0.1", port: 0 },
+    limits: { gatewayListFreshMs: 0, gatewayListPatienceMs: 60_000 },
+  });
+  using client = await WebClient.to(gateway.address);
+  const list = async () =>
+    JSON.parse((await client.ask("GET /api/files")).text);
+  assertEquals((await list()).problem, undefined);
+  await relay[Symbol.asyncDispose]();
+  const { files, problem } = await list();
+  assertEquals(files.length, 1);
+  assertMatch(problem, /^Cannot /);
+  const page = await client.ask("GET /");
+  assertMatch(page.text, /role="alert">Cannot /);
+  assertMatch(page.text, /a\.txt<\/a>/);
+  await using _again = await startRelay({ identity: relay.identity, port });
+  assertEquals((await list()).problem, undefined);
+});
+
 Deno.test("Transfers keeps gatewayEndedTransferCount that have ended", () => {
   const transfers = new Transfers(2);
   const file = { name: "f", size: 10 };

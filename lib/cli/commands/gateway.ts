@@ -19,6 +19,7 @@ import type { CommandLine } from "../options/command_line.ts";
 import { readBounded } from "../options/text_file.ts";
 import { badValue, given } from "../options/values.ts";
 import type { Terminal } from "../output/terminal.ts";
+import { collectInTime, ofGateway } from "../roles/memory.ts";
 import {
   listening,
   type RoleContext,
@@ -53,6 +54,7 @@ export async function runGateway(
     }
   };
   using _survive = surviveRejections(terminal);
+  using _collect = collectInTime(ofGateway());
   await using gateway = await listening(
     options.listen,
     serveGateway({ ...options, onEvent }),

@@ -191,6 +191,17 @@ export function ofClient(
 }
 
 /**
+ * The limits for a gateway. Connections of browsers that were closed leave tens
+ * of MiB outside of the heap until V8 collects; below the client's limit that is
+ * left alone, because the buffers of readers come and go.
+ */
+export function ofGateway(
+  limits: Limits = LIMITS,
+): Limits & CollectionLimits {
+  return { ...limits, collectFromBytes: limits.collectClientFromBytes };
+}
+
+/**
  * The `gc` function of V8. Only a context made after the flag was set has it.
  */
 function collectorAtOnce(): Collect | undefined {

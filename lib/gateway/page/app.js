@@ -237,6 +237,8 @@ function drawTold(list) {
   problem.hidden = list.problem === "";
   problem.textContent = list.problem === ""
     ? ""
+    : list.ageMs > 0
+    ? `Listed ${formatAgo(list.ageMs)}, and not since: ${list.problem}`
     : `Cannot list files: ${list.problem}`;
   byId("age").textContent = list.problem === ""
     ? `listed ${formatAgo(list.ageMs)}`

@@ -10,7 +10,7 @@ import { fold, orderKey, sortedOrder } from "./order.js";
 
 /**
  * @typedef {[name: string, size: number, modifiedMs: number, nodes: number[], flags: number]} ListedFile
- * @typedef {{ complete: boolean, nodes: { id: string, name: string }[], files: ListedFile[] }} FileList
+ * @typedef {{ complete: boolean, problem?: string, nodes: { id: string, name: string }[], files: ListedFile[] }} FileList
  * @typedef {"name" | "size" | "date" | "nodes"} Column
  * @typedef {"" | "only" | "differs"} Mark
  * @typedef {{ query: string, folder: string, column: Column | "", descending: boolean, mark: Mark, node: string }} Wanted

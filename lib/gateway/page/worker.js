@@ -50,6 +50,8 @@ let isRefreshing = false;
 /** The list as it came, without its age. */
 let listed = "";
 let complete = true;
+/** Why the list is not newer. */
+let stale = "";
 let nodes = 0;
 /** @type {ReturnType<typeof setTimeout> | undefined} */
 let timer;
@@ -109,6 +111,7 @@ async function load(text) {
   await finish(finder.load(list));
   turns++; // a view of the list before is worth nothing now
   [complete, nodes] = [list.complete, list.nodes.length];
+  stale = list.problem ?? "";
 }
 
 async function refresh() {
@@ -129,7 +132,7 @@ async function refresh() {
     isLoaded = true;
     tell({
       ...{ kind: "list", complete, ageMs: Number(ageMs) },
-      ...{ files: finder.count, nodes, problem: "" },
+      ...{ files: finder.count, nodes, problem: stale },
     });
     if (isNew) {
       await show();

@@ -4,6 +4,7 @@ import {
   CollectionPlan,
   countedBytes,
   ofClient,
+  ofGateway,
 } from "../../../lib/cli/roles/memory.ts";
 import { LIMITS } from "../../../lib/base/limits.ts";
 import { within } from "../../_event_log.ts";
@@ -83,6 +84,19 @@ Deno.test("A client collects near the promised limit when it has grown by 16 MiB
   const rss = LIMITS.collectClientFromBytes;
   assertEquals(small.isDue(60 * MIB, 0, rss - 1), false, "far from the limit");
   assertEquals(small.isDue(60 * MIB, 0, rss), true, "near the limit");
+});
+
+Deno.test("A gateway collects near the promised limit when it has grown by 4 MiB outside of V8's heap", () => {
+  const rss = LIMITS.collectClientFromBytes;
+  const limits = ofGateway();
+  const bytes = (all: number) =>
+    countedBytes({ rss: all, heapTotal: 20 * MIB }, limits);
+  const plan = new CollectionPlan(limits, bytes(64 * MIB));
+  assertEquals(plan.isDue(bytes(rss - 1), 0, rss - 1), false, "far from it");
+  assertEquals(plan.isDue(bytes(rss), 0, rss), true, "near it");
+  plan.collected({ ms: 1, bytes: bytes(rss) }, 1);
+  assertEquals(plan.isDue(bytes(rss + 3 * MIB), 100, rss), false);
+  assertEquals(plan.isDue(bytes(rss + 8 * MIB), 100, rss), true);
 });
 
 for (const collectsAtOnce of [false, true]) {
