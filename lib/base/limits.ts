@@ -347,16 +347,17 @@ const NUMBERS = {
   twinAnswerMs: 5_000,
   /**
    * How long the store may take to answer. No request waits for it; after this
-   * time it counts as away.
+   * time it counts as away, and everything is written and read again. Half a
+   * second is too short: on a busy machine that happened again and again.
    */
-  clusterCommandMs: 500,
+  clusterCommandMs: 2_000,
   /** How long connecting to the store may take, with its greeting. */
   clusterConnectMs: 2_000,
   /**
    * The longest pause between two attempts to reach the store: after its return
    * it is used again soon.
    */
-  clusterRetryMs: 2_000,
+  clusterRetryMs: 1_000,
   /** Pause between two attempts to write to a store that refuses writes. */
   clusterWriteRetryMs: 2_000,
   /** How long one read of the stream waits. */
