@@ -17,6 +17,11 @@ export interface Endpoint {
 /** How a client reaches a node: directly, or through the relay. */
 export type Path = "direct" | "tunnel";
 
+/** Is told that something can be read. */
+export interface Sleeper {
+  wake(): void;
+}
+
 /** A duplex stream of bytes to one peer. Disposing closes it. */
 export interface Conn extends Disposable {
   /** The peer's end. */
@@ -44,6 +49,13 @@ export interface Conn extends Disposable {
    * for other reasons.
    */
   progress?(): number;
+  /** Ends a waiting read with 0 bytes. With {@linkcode sleep}. */
+  interrupt?(): void;
+  /**
+   * Calls `sleeper` once, when a read would not wait, for conns of which thousands
+   * are idle. Nothing may read meanwhile.
+   */
+  sleep?(sleeper: Sleeper): void;
   /** Frees the conn at once; pending reads and writes reject. Idempotent. */
   close(): void;
 }

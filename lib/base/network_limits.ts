@@ -43,9 +43,9 @@ export const NETWORK_LIMITS = {
   /** Handshakes under way in the whole process. */
   handshakeCount: 256,
   /**
-   * Handshakes under way for one address: most of an office that begins at
-   * once. An attacker at four addresses can take all of them, but then loses
-   * them to addresses with fewer failures.
+   * Handshakes under way for one address: most of an office that begins at once.
+   * An attacker at four addresses can take all of them, and then gives way to
+   * everybody who has held places for less time.
    */
   handshakesPerAddressCount: 64,
   /** Bytes from a peer before our answer: a whole TLS record. */
@@ -60,6 +60,16 @@ export const NETWORK_LIMITS = {
    * some unfinished begin one in this time together: 10 % of a core.
    */
   handshakePauseMs: 10,
+  /**
+   * How long a new address keeps its place among the handshakes when all are
+   * taken: eight round trips around the world.
+   */
+  handshakeGraceMs: 2_500,
+  /**
+   * When the time that handshakes held places counts half. Attackers at as many
+   * addresses as are remembered then hold all places for 4 minutes at most.
+   */
+  placeHalfLifeMs: 60_000,
   /** Addresses whose handshakes are remembered: 100 bytes each. */
   handshakeGroupCount: 4_096,
   /** When a failed handshake counts half: a flood goes on, others do not. */
@@ -95,6 +105,11 @@ export const NETWORK_LIMITS = {
   badHandshakeTurnCount: 4,
   /** A control connection without a frame for this time is closed. */
   idleMs: 90_000,
+  /**
+   * After this time without a frame, a relay frees what it keeps for a connection
+   * beside its socket: longer than the pauses of a client that is at work.
+   */
+  parkMs: 1_000,
   /** The same if the peer accepts no byte, because it does not read. */
   controlWriteStallMs: 10_000,
   /** The same for a connection that carries file bytes. */

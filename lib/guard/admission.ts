@@ -7,6 +7,7 @@
  */
 
 import type { Limits } from "../base/limits.ts";
+import { PlaceUse } from "./place_use.ts";
 
 /** Why a connection was closed at accept. */
 export type AdmissionRefusal =
@@ -18,7 +19,7 @@ export type AdmissionRefusal =
 /** One open connection in the counts. */
 export interface Slot {
   /** The peer has said hello: its handshake is no longer pending. */
-  settle(): void;
+  settle(now: number): void;
   /**
    * Counts the connection of a swarm's holder apart from those of its address,
    * and gives its turn to connect back, as far as there is room for holders.
@@ -29,7 +30,7 @@ export interface Slot {
   /** Its bytes were no handshake: that costs its address more turns. */
   spoil(now: number): void;
   /** The connection is gone. */
-  leave(): void;
+  leave(now: number): void;
 }
 
 /** The decision about a connection at accept. */
@@ -49,6 +50,9 @@ export type AdmissionLimits =
     | "connectionCount"
     | "handshakeCount"
     | "handshakesPerAddressCount"
+    | "handshakeGraceMs"
+    | "placeHalfLifeMs"
+    | "handshakeGroupCount"
     | "connectRatePerSecond"
     | "connectBurstCount"
     | "badHandshakeTurnCount"
@@ -59,21 +63,11 @@ export type AdmissionLimits =
     readonly connectionsPerAddressCount: number;
   };
 
-/**
- * How much there is against a group of addresses of which so many handshakes are
- * pending; zero or less for one in good standing.
- */
-export type Blame = (
-  source: string,
-  pendingCount: number,
-  now: number,
-) => number;
-
 interface AddressGroup {
   readonly source: string;
   connections: number;
   /** Connections without a hello so far, oldest first. */
-  readonly pending: Set<Slot>;
+  readonly pending: Set<Place>;
   readonly bucket: TokenBucket;
   /** Connections of holders, which are not among the others. */
   apart: number;
@@ -105,8 +99,17 @@ export function isShared(source: string): boolean {
 
 const PURGE_EVERY = 1024;
 
-/** So many times as much is against a group that gives way to another. */
-const MUCH_MORE = 2;
+/** What an admission counts. */
+interface Books {
+  readonly limits: AdmissionLimits;
+  readonly use: PlaceUse;
+  /**
+   * Groups with pending handshakes; at most as many as there may be handshakes.
+   */
+  readonly pending: Set<AddressGroup>;
+  connections: number;
+  handshakes: number;
+}
 
 /**
  * Counts connections by source, the address group that the caller chose. The
@@ -115,35 +118,42 @@ const MUCH_MORE = 2;
  *
  * When a source has as many pending handshakes as it may have, its oldest one
  * gives way. Silent connections therefore lock out nobody at the same address.
+ *
+ * When all places for handshakes are taken, one rule says which one gives way.
+ * Against a source counts one for each of its pending handshakes, and one for
+ * each `handshakeGraceMs` that its handshakes have held places lately. The oldest
+ * handshake of the source with most against it gives way, if that is more than
+ * one above the newcomer's. Half of the places are for sources that said hello
+ * before, and half for others: the rule applies within each half, and a half lends
+ * what it does not need. Therefore
+ *
+ * - a new source keeps its place for `handshakeGraceMs`;
+ * - it is refused only while each place of its half is held by a source that has
+ *   used at most one `handshakeGraceMs` lately. Attackers at K sources can hold
+ *   128 places for K / 128 times that long, some K / 50 s.
  */
 export class Admission {
-  readonly #limits: AdmissionLimits;
-  readonly #blame: Blame;
+  readonly #books: Books;
   readonly #sources = new Map<string, AddressGroup>();
-  /**
-   * Groups with pending handshakes; at most as many as there may be handshakes.
-   */
-  readonly #pending = new Set<AddressGroup>();
-  #connections = 0;
-  #handshakes = 0;
   #untilPurge = PURGE_EVERY;
 
-  /** Without `blame` only the handshakes that are pending count. */
-  constructor(
-    limits: AdmissionLimits,
-    blame: Blame = (_source, pendingCount) => pendingCount,
-  ) {
-    this.#limits = limits;
-    this.#blame = blame;
+  constructor(limits: AdmissionLimits) {
+    this.#books = {
+      limits,
+      use: new PlaceUse(limits),
+      pending: new Set(),
+      connections: 0,
+      handshakes: 0,
+    };
   }
 
   get connectionCount(): number {
-    return this.#connections;
+    return this.#books.connections;
   }
 
   /** Connections without a hello so far. */
   get handshakeCount(): number {
-    return this.#handshakes;
+    return this.#books.handshakes;
   }
 
   get sourceCount(): number {
@@ -153,127 +163,174 @@ export class Admission {
   /** Admits one more connection of `source`, or says why not. */
   admit(source: string, now: number): AdmissionOutcome {
     this.#purge(now);
-    const entry = this.#sources.get(source) ?? {
+    const { limits } = this.#books;
+    const group = this.#sources.get(source) ?? {
       source,
       connections: 0,
       pending: new Set(),
       bucket: new TokenBucket(
-        this.#limits.connectRatePerSecond,
-        this.#limits.connectBurstCount,
+        limits.connectRatePerSecond,
+        limits.connectBurstCount,
         now,
       ),
       apart: 0,
       apartBucket: new TokenBucket(
-        this.#limits.connectRatePerSecond,
-        this.#limits.holdersPerAddressCount,
+        limits.connectRatePerSecond,
+        limits.holdersPerAddressCount,
         now,
       ),
     };
-    this.#sources.set(source, entry);
-    const reason = this.#refusal(entry, now);
+    this.#sources.set(source, group);
+    const reason = this.#refusal(group, now);
     if (reason !== undefined) return { kind: "refused", reason };
-    const loser = this.#loserTo(entry, now);
+    const loser = this.#loserTo(group, now);
     if (loser === "none") {
       return { kind: "refused", reason: "too_many_handshakes" };
     }
     const [evicted] = loser?.pending ?? [];
-    evicted?.leave();
-    this.#connections++;
-    this.#handshakes++;
-    entry.connections++;
-    const slot = this.#slotFor(entry);
-    entry.pending.add(slot);
-    this.#pending.add(entry);
+    evicted?.leave(now);
+    const slot = new Place(this.#books, group, now);
     return { kind: "admitted", slot, ...(evicted ? { evicted } : {}) };
   }
 
-  #refusal(entry: AddressGroup, now: number): AdmissionRefusal | undefined {
-    const limits = this.#limits;
-    const shared = isShared(entry.source);
-    if (!shared && !entry.bucket.take(now)) return "connecting_too_fast";
-    if (this.#connections >= limits.connectionCount) {
-      return "too_many_connections";
-    }
-    if (!shared && entry.connections >= limits.connectionsPerAddressCount) {
+  #refusal(group: AddressGroup, now: number): AdmissionRefusal | undefined {
+    const { limits, connections } = this.#books;
+    const shared = isShared(group.source);
+    if (!shared && !group.bucket.take(now)) return "connecting_too_fast";
+    if (connections >= limits.connectionCount) return "too_many_connections";
+    if (!shared && group.connections >= limits.connectionsPerAddressCount) {
       return "too_many_connections_for_address";
     }
     return undefined;
   }
 
   /**
-   * The group whose oldest handshake gives way to a new one of a group;
-   * `undefined` if a place is free. It is the group itself where that has as
-   * many as it may have. Where all are taken, it is the group with the most
-   * against it, if that is more than twice as much as against the new one; a
-   * group in good standing never gives way. Otherwise `none`: an eviction costs
-   * three times as much as a refusal, and attackers would evict one another.
+   * The group whose oldest handshake gives way to a new one of `group`;
+   * `undefined` if a place is free.
    */
   #loserTo(
-    entry: AddressGroup,
+    group: AddressGroup,
     now: number,
   ): AddressGroup | "none" | undefined {
-    if (this.#mustEvict(entry)) return entry;
-    if (this.#handshakes < this.#limits.handshakeCount) return undefined;
-    const blameOf = ({ source, pending }: AddressGroup) =>
-      this.#blame(source, pending.size, now);
-    let loser: AddressGroup | "none" = "none";
-    let most = Math.max(0, MUCH_MORE * blameOf(entry));
-    for (const other of this.#pending) {
-      const blame = blameOf(other);
-      if (blame > most) [loser, most] = [other, blame];
+    if (this.#mustEvict(group)) return group;
+    const { limits, handshakes, pending, use } = this.#books;
+    if (handshakes < limits.handshakeCount) return undefined;
+    const isKnown = use.isKnown(group.source);
+    const ownHalf: AddressGroup[] = [];
+    const otherHalf: AddressGroup[] = [];
+    let ownCount = 0;
+    for (const each of pending) {
+      const isOwn = use.isKnown(each.source) === isKnown;
+      (isOwn ? ownHalf : otherHalf).push(each);
+      if (isOwn) ownCount += each.pending.size;
     }
-    return loser;
+    return ownCount < Math.floor(limits.handshakeCount / 2)
+      ? this.#worst(otherHalf, -Infinity, now)
+      : this.#worst(ownHalf, this.#against(group, now) + 2, now); // its new one
+  }
+
+  /** The group with most against it, if that is more than `least`. */
+  #worst(
+    groups: readonly AddressGroup[],
+    least: number,
+    now: number,
+  ): AddressGroup | "none" {
+    let worst: AddressGroup | "none" = "none";
+    let most = least;
+    for (const group of groups) {
+      const against = this.#against(group, now);
+      if (against > most) [worst, most] = [group, against];
+    }
+    return worst;
+  }
+
+  #against({ source, pending }: AddressGroup, now: number): number {
+    const { limits, use } = this.#books;
+    let sum = use.units(source, now);
+    for (const { since } of pending) {
+      sum += 1 + (now - since) / limits.handshakeGraceMs;
+    }
+    return sum;
   }
 
   #mustEvict({ source, pending }: AddressGroup): boolean {
-    const { handshakeCount, handshakesPerAddressCount } = this.#limits;
+    const { handshakeCount, handshakesPerAddressCount } = this.#books.limits;
     const most = isShared(source)
       ? Math.ceil(handshakeCount / 2)
       : handshakesPerAddressCount;
     return pending.size >= most;
   }
 
-  #slotFor(entry: AddressGroup): Slot {
-    let hasLeft = false;
-    let isApart = false;
-    const settle = () => {
-      if (!entry.pending.delete(slot)) return;
-      this.#handshakes--;
-      if (entry.pending.size === 0) this.#pending.delete(entry);
-    };
-    const leave = () => {
-      if (hasLeft) return;
-      settle();
-      hasLeft = true;
-      this.#connections--;
-      if (isApart) entry.apart--;
-      else entry.connections--;
-    };
-    const setApart = (now: number) => {
-      const most = this.#limits.holdersPerAddressCount;
-      const isFull = !isShared(entry.source) && entry.apart >= most;
-      if (isApart || hasLeft || isFull) return isApart;
-      isApart = true;
-      entry.connections--;
-      entry.apart++;
-      if (entry.apartBucket.take(now)) entry.bucket.giveBack();
-      return true;
-    };
-    const spoil = (now: number) =>
-      entry.bucket.spend(this.#limits.badHandshakeTurnCount, now);
-    const slot = { settle, setApart, spoil, leave };
-    return slot;
-  }
-
   /** Now and then forgets the groups that would start afresh anyway. */
   #purge(now: number): void {
     if (--this.#untilPurge > 0) return;
     this.#untilPurge = PURGE_EVERY;
-    for (const [source, entry] of this.#sources) {
-      const isOpen = entry.connections > 0 || entry.apart > 0;
-      const isFresh = entry.bucket.isFull(now) && entry.apartBucket.isFull(now);
+    for (const [source, group] of this.#sources) {
+      const isOpen = group.connections > 0 || group.apart > 0;
+      const isFresh = group.bucket.isFull(now) && group.apartBucket.isFull(now);
       if (!isOpen && isFresh) this.#sources.delete(source);
     }
+  }
+}
+
+/** A counted connection, and its place among the handshakes. */
+class Place implements Slot {
+  readonly #books: Books;
+  readonly #group: AddressGroup;
+  /** When it was admitted. */
+  readonly since: number;
+  #hasLeft = false;
+  #isApart = false;
+
+  constructor(books: Books, group: AddressGroup, now: number) {
+    this.#books = books;
+    this.#group = group;
+    this.since = now;
+    books.connections++;
+    books.handshakes++;
+    group.connections++;
+    group.pending.add(this);
+    books.pending.add(group);
+  }
+
+  settle(now: number): void {
+    if (this.#giveUp(now)) this.#books.use.greeted(this.#group.source);
+  }
+
+  setApart(now: number): boolean {
+    const group = this.#group;
+    const most = this.#books.limits.holdersPerAddressCount;
+    const isFull = !isShared(group.source) && group.apart >= most;
+    if (this.#isApart || this.#hasLeft || isFull) return this.#isApart;
+    this.#isApart = true;
+    group.connections--;
+    group.apart++;
+    if (group.apartBucket.take(now)) group.bucket.giveBack();
+    return true;
+  }
+
+  spoil(now: number): void {
+    const { badHandshakeTurnCount } = this.#books.limits;
+    this.#group.bucket.spend(badHandshakeTurnCount, now);
+  }
+
+  leave(now: number): void {
+    if (this.#hasLeft) return;
+    this.#giveUp(now);
+    this.#hasLeft = true;
+    this.#books.connections--;
+    if (this.#isApart) this.#group.apart--;
+    else this.#group.connections--;
+  }
+
+  /** Gives up its place among the handshakes, and tells whether it had one. */
+  #giveUp(now: number): boolean {
+    const { pending, source } = this.#group;
+    if (!pending.delete(this)) return false;
+    this.#books.handshakes--;
+    this.#books.use.held(source, now - this.since, now);
+    if (pending.size === 0) this.#books.pending.delete(this.#group);
+    return true;
   }
 }
 

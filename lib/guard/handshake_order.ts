@@ -19,8 +19,6 @@ export type HandshakeLimits = Pick<
 interface Conduct {
   /** Handshakes that led to no hello; old ones count less. */
   unfinished: number;
-  /** Whether a peer of it has said hello. */
-  isKnown: boolean;
   /** The time at which `unfinished` was right. */
   at: number;
   /** Counts the handshakes of all groups. */
@@ -50,11 +48,10 @@ export class HandshakeOrder {
   /** Notes that a handshake of `group` begins. */
   begun(group: string, now: number): void {
     const unfinished = this.#unfinishedOf(group, now) + 1;
-    const isKnown = this.#groups.get(group)?.isKnown ?? false;
     this.#groups.delete(group);
     this.#makeRoom();
     const turn = ++this.#turn;
-    this.#groups.set(group, { unfinished, isKnown, at: now, turn });
+    this.#groups.set(group, { unfinished, at: now, turn });
   }
 
   /**
@@ -67,18 +64,7 @@ export class HandshakeOrder {
     if (conduct === undefined) return; // forgotten meanwhile
     const unfinished = this.#unfinishedOf(group, now) - HELLO_WORTH;
     conduct.unfinished = Math.max(0, unfinished);
-    conduct.isKnown = true;
     conduct.at = now;
-  }
-
-  /**
-   * The unfinished handshakes of a group, including pending ones. Zero or less
-   * if it said hello before and has at most its usual two pending.
-   */
-  blame(group: string, pendingCount: number, now: number): number {
-    const isKnown = this.#groups.get(group)?.isKnown ?? false;
-    const blame = Math.max(pendingCount, this.#unfinishedOf(group, now));
-    return isKnown ? blame - HELLO_WORTH : blame;
   }
 
   /** Whether `group` left more handshakes unfinished than a newcomer would. */

@@ -90,38 +90,24 @@ function loserAmong(
   const idle = all.filter((one) =>
     one.phase === "waiting" || hasStalled(one, webStalledMs)
   );
-  return firstOf(ofLargestGroups(idle)) ??
-    firstOf(crowdAgainst(group, all)) ??
-    firstOf(
-      all.filter((one) =>
-        addressGroup(one.host) === group && hasStalled(one, webOwnStalledMs)
-      ),
-    );
+  const own = all.filter((one) => addressGroup(one.host) === group);
+  return firstOf(ofLargestGroups(idle, 0)) ??
+    firstOf(ofLargestGroups(all, own.length + 1)) ??
+    firstOf(own.filter((one) => hasStalled(one, webOwnStalledMs)));
 }
 
-/** The connections of the addresses that have most of them. */
+/**
+ * The connections of the address groups that have most of them, if that is more
+ * than `least`.
+ */
 function ofLargestGroups(
   connections: readonly WebConnection[],
+  least: number,
 ): readonly WebConnection[] {
   const groups = Map.groupBy(connections, (one) => addressGroup(one.host));
-  const most = Math.max(...groups.values().map((each) => each.length));
-  return connections.filter((one) =>
-    groups.get(addressGroup(one.host))!.length === most
-  );
-}
-
-/** The connections of the address with most, where it has two more. */
-function crowdAgainst(
-  group: string,
-  connections: Iterable<WebConnection>,
-): readonly WebConnection[] {
-  const groups = Map.groupBy(connections, (one) => addressGroup(one.host));
-  const own = groups.get(group)?.length ?? 0;
-  let crowd: readonly WebConnection[] = [];
-  for (const each of groups.values()) {
-    if (each.length > crowd.length) crowd = each;
-  }
-  return crowd.length > own + 1 ? crowd : [];
+  const most = Math.max(0, ...groups.values().map((each) => each.length));
+  if (most <= least) return [];
+  return [...groups.values()].filter((each) => each.length === most).flat();
 }
 
 function firstOf(

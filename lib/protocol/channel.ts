@@ -7,11 +7,10 @@
  * @module
  */
 
-import { type Conn, formatEndpoint } from "../base/conn.ts";
+import { type Conn, formatEndpoint, type Sleeper } from "../base/conn.ts";
 import { ProtocolError, type ProtocolErrorCode } from "../base/errors.ts";
-import { type FrameHeader, FrameReader } from "./frame.ts";
-import { FrameSender } from "./frame_sender.ts";
-import type { Limits } from "../base/limits.ts";
+import { type ChannelOptions, ChannelParts } from "./channel_parts.ts";
+import type { FrameHeader, FrameReader } from "./frame.ts";
 import { DATA_FRAME_TYPE, type DataFrame, REQUEST_BYTES } from "./bulk.ts";
 import {
   decodeMessage,
@@ -20,34 +19,9 @@ import {
   type MessageKind,
   type MessageOf,
 } from "./messages.ts";
-import { TokenBucket } from "../guard/admission.ts";
-import {
-  ConnDeadlines,
-  type Deadlines,
-  type ProgressWatch,
-} from "./deadline.ts";
+import { ConnDeadlines, type Passing, type ProgressWatch } from "./deadline.ts";
 
-/** Options of {@linkcode Channel}. */
-export interface ChannelOptions {
-  /** The numbers that bound the peer. */
-  readonly limits: Limits;
-  /** Whether the peer may send file bytes. */
-  readonly acceptsData?: boolean;
-  /**
-   * A peer for which no write completes within this time is a slow consumer.
-   */
-  readonly writeStallMs: number;
-  /**
-   * A peer is idle after this time without a new frame or a byte of file data.
-   */
-  readonly idleMs: number;
-  /** Whether the control rate of the limits applies to the peer's messages. */
-  readonly limitsRate?: boolean;
-  /** Size of the read-ahead buffer; small where many channels are idle. */
-  readonly readAheadBytes?: number;
-  /** Deadlines shared by many idle channels. */
-  readonly deadlines?: Deadlines;
-}
+export type { ChannelOptions };
 
 /**
  * The frame that answers a message; `undefined` for none, `null` to end the
@@ -56,53 +30,41 @@ export interface ChannelOptions {
 export type Answer = Uint8Array | undefined | null;
 
 /** A conversation with one peer, in messages. */
-export class Channel implements AsyncDisposable {
+export class Channel implements AsyncDisposable, Sleeper, Passing {
   readonly conn: Conn;
   #options: ChannelOptions;
-  readonly #frames: FrameReader;
   readonly #watch: ConnDeadlines;
-  #progress: ProgressWatch;
-  readonly #rate: TokenBucket | null;
-  /** Messages of the peer that are not counted against its rate. */
+  #madeParts: ChannelParts | null = null;
+  /** Messages of the peer that do not count against its rate. */
   #offered = 0;
   #unknownFrames = 0;
   #phase: "hello" | "open" = "hello";
-  readonly #sender: FrameSender;
-  /** Answers that wait, to be sent together with others. */
-  readonly #answers: Uint8Array[] = [];
-  #answerBytes = 0;
+  #sleeper: Sleeper | null = null;
+  #sleep: Disposable | null = null;
 
   /** Takes ownership of `conn`. */
   constructor(conn: Conn, options: ChannelOptions) {
     this.conn = conn;
     this.#options = options;
-    const { limits } = options;
     this.#watch = new ConnDeadlines(conn, options.deadlines);
-    this.#progress = this.#watchProgress();
-    this.#sender = new FrameSender(conn, {
-      limits,
-      watch: this.#watch,
-      stallMs: options.writeStallMs,
-      slow: (what) => this.#error("slow_consumer", what),
-    });
-    this.#frames = new FrameReader(conn, {
-      limitFor: (type) => this.#limitFor(type),
-      now: () => performance.now(),
-      ...(options.readAheadBytes === undefined
-        ? {}
-        : { bufferBytes: options.readAheadBytes }),
-    });
-    this.#rate = options.limitsRate
-      ? new TokenBucket(
-        limits.controlRatePerSecond,
-        limits.controlBurstCount,
-        performance.now(),
-      )
-      : null;
   }
 
-  #watchProgress(): ProgressWatch {
-    return this.#watch.watchProgress({
+  /** What is needed while the peer speaks. */
+  get #parts(): ChannelParts {
+    return this.#madeParts ??= new ChannelParts(this.conn, {
+      options: this.#options,
+      watch: this.#watch,
+      limitFor: (type) => this.#limitFor(type),
+      slow: (what) => this.#error("slow_consumer", what),
+    });
+  }
+
+  get #frames(): FrameReader {
+    return this.#parts.frames;
+  }
+
+  get #progress(): ProgressWatch {
+    return this.#parts.progress ??= this.#watch.watchProgress({
       done: () => this.conn.progress?.() ?? this.#frames.readBytes,
       ms: this.#options.idleMs,
       reason: () => this.#idleError(),
@@ -125,7 +87,7 @@ export class Channel implements AsyncDisposable {
     options: Required<Pick<ChannelOptions, "acceptsData" | "idleMs">>,
   ): void {
     this.#options = { ...this.#options, ...options };
-    this.#progress = this.#watchProgress();
+    this.#parts.progress = null;
     this.#phase = "hello";
   }
 
@@ -146,9 +108,9 @@ export class Channel implements AsyncDisposable {
 
   /** Queues encoded frames. */
   sendFrames(...frames: Uint8Array[]): Promise<void> {
-    const held = this.#answers.splice(0);
-    this.#answerBytes = 0;
-    return this.#sender.send(held.length === 0 ? frames : [...held, ...frames]);
+    const { sender, answers } = this.#parts;
+    const held = answers.splice(0);
+    return sender.send(held.length === 0 ? frames : [...held, ...frames]);
   }
 
   /**
@@ -156,7 +118,7 @@ export class Channel implements AsyncDisposable {
    * caller may use the buffer again.
    */
   sendBulk(frames: Uint8Array): Promise<void> {
-    return this.#sender.sendBulk(frames);
+    return this.#parts.sender.sendBulk(frames);
   }
 
   /** Whether the whole next message has been read already. */
@@ -172,13 +134,27 @@ export class Channel implements AsyncDisposable {
    *
    * @throws {ProtocolError} if the peer breaks a rule, or is idle.
    */
-  async receive<Kind extends MessageKind>(
+  receive<Kind extends MessageKind>(
     allowed: readonly Kind[],
     sendHeld?: () => Promise<void>,
   ): Promise<MessageOf<Kind> | null> {
+    const { idleMs: ms } = this.#options;
+    return this.#receive(allowed, { ms, sendHeld }) as Promise<
+      MessageOf<Kind> | null
+    >;
+  }
+
+  /** The same; `undefined` if nothing has come for `ms`, where that is shorter. */
+  async #receive<Kind extends MessageKind>(
+    allowed: readonly Kind[],
+    { ms, sendHeld }: {
+      readonly ms: number;
+      readonly sendHeld?: (() => Promise<void>) | undefined;
+    },
+  ): Promise<MessageOf<Kind> | null | undefined> {
     for (;;) {
-      const header = this.#frames.nextAhead() ?? await this.#header();
-      if (header === null) return null;
+      const header = this.#frames.nextAhead() ?? await this.#header(ms);
+      if (header === null || header === undefined) return header;
       const message = await this.#message(header, allowed);
       if (message !== undefined) return message;
       await this.#sendHeld();
@@ -191,38 +167,43 @@ export class Channel implements AsyncDisposable {
    * the same order. Answers to messages that arrived together are sent
    * together. A slow answer does not delay those before it.
    *
+   * @returns whether it has ended. Otherwise nothing has come for a while: wait
+   * with {@linkcode sleep}, and then call this again.
    * @throws {ProtocolError} if the peer breaks a rule, or is idle.
    */
   async answerAll<Kind extends MessageKind>(
     allowed: readonly Kind[],
     answer: (message: MessageOf<Kind>) => Answer | Promise<Answer>,
-  ): Promise<void> {
+  ): Promise<boolean> {
+    const { idleMs, parkMs = idleMs } = this.#options;
+    const ms = this.conn.sleep === undefined
+      ? idleMs
+      : Math.min(parkMs, idleMs);
     for (;;) {
-      const message = await this.receive(allowed);
-      if (message === null) return;
+      const message = await this.#receive(allowed, { ms });
+      if (message === undefined) return false;
+      if (message === null) return true;
       const answered = answer(message);
       const frame = answered instanceof Promise
         ? await this.#sendingHeld(answered)
         : answered;
-      if (frame === null) return await this.#sendHeld();
-      if (frame !== undefined) {
-        this.#answers.push(frame);
-        this.#answerBytes += frame.length;
+      if (frame === null) {
+        await this.#sendHeld();
+        return true;
       }
-      const isHeld = this.hasWholeFrame && this.#answerBytes < HELD_BYTES &&
-        this.#answers.length < HELD_COUNT;
-      if (!isHeld) await this.#sendHeld();
+      if (frame !== undefined) this.#parts.answers.push(frame);
+      if (!this.#parts.mayHold) await this.#sendHeld();
     }
   }
 
   /** Sends the answers that were held, if there are any. */
   async #sendHeld(): Promise<void> {
-    if (this.#answers.length > 0) await this.sendFrames();
+    if (this.#parts.answers.length > 0) await this.sendFrames();
   }
 
   /** Waits for an answer, and sends the held ones in the meantime. */
   async #sendingHeld(answered: Promise<Answer>): Promise<Answer> {
-    if (this.#answers.length === 0) return await answered;
+    if (this.#parts.answers.length === 0) return await answered;
     const [answer] = await Promise.all([answered, this.sendFrames()]);
     return answer;
   }
@@ -235,8 +216,9 @@ export class Channel implements AsyncDisposable {
     allowed: readonly Kind[],
   ): Promise<MessageOf<Kind> | DataFrame | null> {
     for (;;) {
-      const header = this.#frames.nextAhead() ?? await this.#header();
-      if (header === null) return null;
+      const header = this.#frames.nextAhead() ??
+        await this.#header(this.#options.idleMs);
+      if (header === null || header === undefined) return null;
       if (header.type === DATA_FRAME_TYPE) return await this.#dataFrame(header);
       const message = await this.#message(header, allowed);
       if (message !== undefined) return message;
@@ -244,17 +226,29 @@ export class Channel implements AsyncDisposable {
   }
 
   /**
-   * Thousands of idle peers wait here, so this is the only async function in
-   * which they do.
+   * Waits for the next header; `undefined` if there is none after `ms`, where
+   * that is less than the time after which the peer is idle. It is the only async
+   * function in which peers wait.
    */
-  async #header(): Promise<FrameHeader | null> {
-    using _idle = this.conn.progress === undefined
-      ? this.#watch.expect(this.#options.idleMs, () => this.#idleError())
-      : this.#progress.begin();
+  async #header(ms: number): Promise<FrameHeader | null | undefined> {
+    let isLate = false;
+    using _idle = this.conn.progress !== undefined
+      ? this.#progress.begin()
+      : ms === this.#options.idleMs
+      ? this.#watch.tell(ms, this)
+      : this.#watch.tell(ms, {
+        pass: () => {
+          isLate = true;
+          this.conn.interrupt!();
+        },
+      });
     try {
       while (await this.#frames.more()) {
         const header = this.#frames.nextAhead();
         if (header !== undefined) return header;
+        if (!isLate) continue;
+        if (this.#frames.isBetween) return undefined;
+        return await this.#header(this.#options.idleMs);
       }
       return null;
     } catch (error) {
@@ -263,8 +257,34 @@ export class Channel implements AsyncDisposable {
   }
 
   /**
-   * The message that follows `header`; `undefined` if it is skipped. Without a
-   * promise if it has been read ahead.
+   * Calls `sleeper` when the peer has sent something, has left, or has been idle
+   * for too long. Until then almost nothing is kept.
+   */
+  sleep(sleeper: Sleeper): void {
+    const { idleMs, parkMs = 0 } = this.#options;
+    if (this.#madeParts?.isSpare(performance.now())) this.#madeParts = null;
+    this.#sleeper = sleeper;
+    this.#sleep = this.#watch.tell(idleMs - parkMs, this);
+    this.conn.sleep!(this);
+  }
+
+  /** The conn wakes it. */
+  wake(): void {
+    const sleeper = this.#sleeper;
+    this.#sleep?.[Symbol.dispose]();
+    this.#sleep = null;
+    this.#sleeper = null;
+    sleeper?.wake();
+  }
+
+  /** The peer has been idle for too long. */
+  pass(): void {
+    this.abort(this.#idleError());
+  }
+
+  /**
+   * The message behind `header`; `undefined` if it is skipped. Without a promise
+   * where it has been read ahead.
    */
   #message<Kind extends MessageKind>(
     header: FrameHeader,
@@ -292,7 +312,7 @@ export class Channel implements AsyncDisposable {
 
   #admit({ type }: FrameHeader): void {
     if (this.#offered > 0) this.#offered--;
-    else if (this.#rate?.take(performance.now()) === false) {
+    else if (this.#parts.rate?.take(performance.now()) === false) {
       throw this.#error("rate_limited", "sends messages too fast");
     }
     if (type === DATA_FRAME_TYPE) {
@@ -389,7 +409,7 @@ export class Channel implements AsyncDisposable {
    */
   async close(): Promise<void> {
     try {
-      await this.#sender.ended();
+      await this.#madeParts?.sender.ended();
       using _stall = this.#watch.expect(
         this.#options.writeStallMs,
         () => this.#error("slow_consumer", "does not read"),
@@ -417,8 +437,3 @@ export class Channel implements AsyncDisposable {
     );
   }
 }
-
-// Answers are held to leave together up to about this size.
-const HELD_BYTES = 32 * 1024;
-// And at most this many, so that the queue has room for them.
-const HELD_COUNT = 32;

@@ -11,21 +11,21 @@ import type { Conn } from "../base/conn.ts";
 // some.
 const QUIET_PARTS = 4;
 
+/** Is told that a deadline has passed before its step was done. */
+export interface Passing {
+  pass(): void;
+}
+
 /** A deadline for one step. Disposing says that the step is done. */
 class Deadline implements Disposable {
   readonly #queue: DeadlineQueue;
-  readonly #pass: () => void;
+  readonly of: Passing;
   readonly dueAt: number;
 
-  constructor(queue: DeadlineQueue, dueAt: number, pass: () => void) {
+  constructor(queue: DeadlineQueue, dueAt: number, of: Passing) {
     this.#queue = queue;
     this.dueAt = dueAt;
-    this.#pass = pass;
-  }
-
-  /** The deadline has passed before the step was done. */
-  pass(): void {
-    this.#pass();
+    this.of = of;
   }
 
   [Symbol.dispose](): void {
@@ -55,9 +55,9 @@ class DeadlineQueue {
     this.#stopIdle();
   }
 
-  add(pass: () => void): Deadline {
+  add(passing: Passing): Deadline {
     const dueAt = performance.now() + this.#ms;
-    const deadline = new Deadline(this, dueAt, pass);
+    const deadline = new Deadline(this, dueAt, passing);
     this.#waiting.add(deadline);
     this.#timer ??= setTimeout(() => this.#passDue(), this.#ms);
     return deadline;
@@ -88,7 +88,7 @@ class DeadlineQueue {
       due.push(deadline);
     }
     for (const deadline of due) {
-      if (this.#waiting.delete(deadline)) deadline.pass();
+      if (this.#waiting.delete(deadline)) deadline.of.pass();
     }
   }
 }
@@ -100,12 +100,17 @@ export class Deadlines {
 
   /** Calls `pass` after `ms`. Disposing cancels the call. */
   set(ms: number, pass: () => void): Disposable {
+    return this.tell(ms, { pass });
+  }
+
+  /** Tells `passing` after `ms`. Disposing cancels that. */
+  tell(ms: number, passing: Passing): Disposable {
     let queue = this.#queues.get(ms);
     if (queue === undefined) {
       queue = new DeadlineQueue(ms, this.#isHeld);
       this.#queues.set(ms, queue);
     }
-    return queue.add(pass);
+    return queue.add(passing);
   }
 
   /**
@@ -209,6 +214,11 @@ export class ConnDeadlines {
   constructor(conn: Conn, deadlines = new Deadlines()) {
     this.#conn = conn;
     this.#deadlines = deadlines;
+  }
+
+  /** Tells `passing` after `ms`. Disposing cancels that. */
+  tell(ms: number, passing: Passing): Disposable {
+    return this.#deadlines.tell(ms, passing);
   }
 
   /** Ends the conn after `ms`. Disposing cancels this. */

@@ -100,6 +100,11 @@ export class FrameReader {
     return this.#bodyLeft;
   }
 
+  /** Whether it is between two frames, with nothing read ahead. */
+  get isBetween(): boolean {
+    return this.#bodyLeft === 0 && this.#start === this.#end;
+  }
+
   /** Whether the next frame has been read ahead, header and body. */
   get hasWholeFrame(): boolean {
     const ahead = this.#end - this.#start;

@@ -64,6 +64,11 @@ export class FrameSender {
     await this.#writing;
   }
 
+  /** Whether nothing is being written, and nothing is queued. */
+  get isIdle(): boolean {
+    return this.#writing === null;
+  }
+
   /** Waits until nothing is being written, and nothing is queued. */
   async ended(): Promise<void> {
     while (this.#writing !== null) await this.#writing;

@@ -88,29 +88,46 @@ export interface ReceptionOptions {
 /**
  * Says hello as the end that was dialled, then runs `talk`. A peer that breaks
  * the protocol gets the code, if it still reads, and is counted.
+ *
+ * @returns what `talk` does; `undefined` if the peer left or broke the protocol.
  */
-export async function receivePeer(
+export function receivePeer<Result>(
   channel: Channel,
   options: ReceptionOptions,
-  talk: (hello: Hello) => Promise<void>,
-): Promise<void> {
-  try {
+  talk: (hello: Hello) => Promise<Result>,
+): Promise<Result | undefined> {
+  return tellFaults(channel, options.incidents, async () => {
     await channel.send(hello(options.introduction));
     const theirs = await channel.receive(["hello"]);
-    if (theirs === null) return;
+    if (theirs === null) return undefined;
     requireVersion(theirs);
     options.settle();
     channel.openUp();
-    await talk(theirs);
+    return await talk(theirs);
+  });
+}
+
+/**
+ * Waits for `work` with a peer. One that breaks the protocol gets the code, if it
+ * still reads, and is counted.
+ */
+export async function tellFaults<Result>(
+  channel: Channel,
+  incidents: Incidents,
+  work: () => Promise<Result>,
+): Promise<Result | undefined> {
+  try {
+    return await work();
   } catch (error) {
     if (!(error instanceof ProtocolError)) throw error;
-    options.incidents.refused(error.code, channel.conn.remote);
+    incidents.refused(error.code, channel.conn.remote);
     await channel.send(refusal(error.code, error.message)).catch((failure) => {
       // The peer may be gone or not reading. The connection ends either way.
       if (!isDisconnect(failure) && !(failure instanceof ProtocolError)) {
         throw failure;
       }
     });
+    return undefined;
   }
 }
 

@@ -13,7 +13,8 @@ import {
   formatRelayAddress,
   isUnspecified,
 } from "../base/address.ts";
-import { Channel } from "../protocol/channel.ts";
+import { Channel, type ChannelOptions } from "../protocol/channel.ts";
+import { Conversation } from "../protocol/conversation.ts";
 import { Deadlines } from "../protocol/deadline.ts";
 import type { Endpoint } from "../base/conn.ts";
 import { Counts, HANDSHAKE_SECONDS, Histogram } from "../guard/counts.ts";
@@ -41,10 +42,16 @@ import { Stays } from "./stays.ts";
 import { type RelayContext, tellLeft } from "./context.ts";
 import { type TunnelEvent, Tunnels } from "./tunnels.ts";
 import { AddressTurns } from "./address_turns.ts";
-import { talkWithClient } from "./with_client.ts";
+import { channelOptions } from "./channel_options.ts";
+import { ClientTalk } from "./with_client.ts";
 import { talkWithInstance } from "./with_instance.ts";
-import { talkWithNode } from "./with_node.ts";
-import { type Accepted, listen, type Listener } from "../transport/listen.ts";
+import { NodeTalk } from "./with_node.ts";
+import {
+  type Accepted,
+  type Idle,
+  listen,
+  type Listener,
+} from "../transport/listen.ts";
 
 export type { RelayEvent, RelayOptions, RelayServer };
 
@@ -105,6 +112,7 @@ class Relay implements RelayServer {
   readonly #stop = new AbortController();
   /** Shared by all channels: a timer for each would take 0.5 KiB. */
   readonly #deadlines = new Deadlines();
+  readonly #channelOptions: ChannelOptions;
   /** A timer for each write would take longer than the write. */
   readonly #heldTimers = this.#deadlines.hold();
   readonly #startedAt = performance.now();
@@ -125,6 +133,7 @@ class Relay implements RelayServer {
     this.#identity = identity;
     this.#state = this.#newState(entries);
     const { limits, incidents } = this.#state;
+    this.#channelOptions = channelOptions(limits, this.#deadlines);
     const { secrets } = options;
     const uses = new Uses(limits, (use) => this.#state.cluster?.used(use));
     this.#uses = secrets && uses;
@@ -376,21 +385,12 @@ class Relay implements RelayServer {
   }
 
   /** Talks to one peer, from hello to its end. */
-  async #talk(accepted: Accepted): Promise<void> {
-    if (accepted.isJoin) return await this.#join(accepted);
+  async #talk(accepted: Accepted): Promise<Idle | undefined> {
+    if (accepted.isJoin) return void await this.#join(accepted);
     const { conn, settle, countApart } = accepted;
     const relay = this.#state;
-    const { limits, incidents } = relay;
-    await using channel = new Channel(conn, {
-      limits,
-      writeStallMs: limits.controlWriteStallMs,
-      idleMs: limits.idleMs,
-      limitsRate: true,
-      // Idle connections are many. V8 stores an array this small in place,
-      // which saves 1 to 2 KiB each.
-      readAheadBytes: 64,
-      deadlines: this.#deadlines,
-    });
+    const { incidents } = relay;
+    const channel = new Channel(conn, this.#channelOptions);
     const nonce = crypto.getRandomValues(new Uint8Array(NONCE_BYTES))
       .toBase64();
     const { greeting = DEFAULT_GREETING, motd, minVersion } = this.#options;
@@ -409,22 +409,31 @@ class Relay implements RelayServer {
       observed: conn.remote.host,
     };
     const reception = { introduction, settle, incidents };
-    await receivePeer(channel, reception, async ({ role }) => {
-      if (role === "instance" && relay.cluster !== null) {
-        return await talkWithInstance(channel, { nonce, relay });
-      }
-      if (role !== "node" && role !== "client") {
-        throw new ProtocolError("wrong_service", "role must be node or client");
-      }
-      const admittance = await this.#admit(channel, { role, nonce });
-      if (admittance === null) return;
-      if (role === "node") {
-        await talkWithNode(channel, { nonce, relay, admittance });
-      } else {
-        const talk = { relay, admittance, nonce, countApart };
-        await talkWithClient(channel, talk);
-      }
-    });
+    let talk: ClientTalk | NodeTalk | undefined;
+    try {
+      talk = await receivePeer(channel, reception, async ({ role }) => {
+        if (role === "instance" && relay.cluster !== null) {
+          await talkWithInstance(channel, { nonce, relay });
+          return;
+        }
+        if (role !== "node" && role !== "client") {
+          throw new ProtocolError(
+            "wrong_service",
+            "role must be node or client",
+          );
+        }
+        const admittance = await this.#admit(channel, { role, nonce });
+        if (admittance === null) return;
+        const options = { relay, admittance, nonce, countApart };
+        return role === "node"
+          ? new NodeTalk(channel, options)
+          : new ClientTalk(channel, options);
+      });
+    } finally {
+      if (talk === undefined) await channel.close();
+    }
+    return talk &&
+      await new Conversation(channel, { talk, incidents }).goOn();
   }
 
   /** Admits a peer; `null` if it was refused. */

@@ -8,6 +8,7 @@
 import { withoutMapping } from "../base/address.ts";
 import { andThen } from "../base/waiting.ts";
 import type { Answer, Channel } from "../protocol/channel.ts";
+import type { Talk } from "../protocol/conversation.ts";
 import type { Admittance } from "../access/gate.ts";
 import { refusal } from "../protocol/hello.ts";
 import {
@@ -24,31 +25,37 @@ import { type RelayContext, tellLeft } from "./context.ts";
 import { Question, questionIn } from "./question.ts";
 import { HolderTalk, type HolderTalkOptions } from "./with_holder.ts";
 
-/** Talks with the client on `channel` until it ends. */
-export async function talkWithClient(
-  channel: Channel,
-  options: HolderTalkOptions,
-): Promise<void> {
-  using client = new ClientTalk(channel, options);
-  await channel.answerAll(
-    DIRECTION.clientToRelay,
-    (message) => client.answer(message),
-  );
-}
-
-class ClientTalk implements Disposable {
+/** What the relay answers to one client. */
+export class ClientTalk implements Talk<ClientToRelay["kind"]> {
   readonly #channel: Channel;
-  readonly #relay: RelayContext;
-  readonly #admittance: Admittance;
-  readonly #question: Question;
-  readonly #holder: HolderTalk;
+  readonly #options: HolderTalkOptions;
+  // Most clients are silent, or ask one of these only.
+  #madeQuestion: Question | null = null;
+  #madeHolder: HolderTalk | null = null;
 
   constructor(channel: Channel, options: HolderTalkOptions) {
     this.#channel = channel;
-    this.#relay = options.relay;
-    this.#admittance = options.admittance;
-    this.#question = new Question(options.relay);
-    this.#holder = new HolderTalk(channel, options);
+    this.#options = options;
+  }
+
+  get allowed(): readonly ClientToRelay["kind"][] {
+    return DIRECTION.clientToRelay;
+  }
+
+  get #relay(): RelayContext {
+    return this.#options.relay;
+  }
+
+  get #admittance(): Admittance {
+    return this.#options.admittance;
+  }
+
+  get #question(): Question {
+    return this.#madeQuestion ??= new Question(this.#relay);
+  }
+
+  get #holder(): HolderTalk {
+    return this.#madeHolder ??= new HolderTalk(this.#channel, this.#options);
   }
 
   /** Answers a message when it is the client's turn. */
@@ -88,7 +95,7 @@ class ClientTalk implements Disposable {
     if (message.cursor === undefined) this.#relay.requests.add("lookup");
     return andThen(this.#page(message), ({ frame, hasMore }) => {
       if (hasMore) this.#channel.offer();
-      else this.#question.end();
+      else this.#madeQuestion = null;
       return frame;
     });
   }
@@ -158,7 +165,7 @@ class ClientTalk implements Disposable {
   }
 
   [Symbol.dispose](): void {
-    this.#holder[Symbol.dispose]();
+    this.#madeHolder?.[Symbol.dispose]();
   }
 }
 

@@ -10,6 +10,7 @@ import { addressGroup, withoutMapping } from "../base/address.ts";
 import { isShared } from "../guard/admission.ts";
 import { andThen } from "../base/waiting.ts";
 import type { Answer, Channel } from "../protocol/channel.ts";
+import type { Talk } from "../protocol/conversation.ts";
 import { formatEndpoint } from "../base/conn.ts";
 import { ProtocolError } from "../base/errors.ts";
 import type { Admittance } from "../access/gate.ts";
@@ -34,22 +35,15 @@ import type { DialBackOutcome } from "./dial_backs.ts";
 import type { Renewable } from "./renewal_tokens.ts";
 import { type RelayContext, tellLeft } from "./context.ts";
 
-/** Talks with the node on `channel` until it ends. */
-export async function talkWithNode(
-  channel: Channel,
-  options: NodeTalkOptions,
-): Promise<void> {
-  using node = new NodeTalk(channel, options);
-  await node.run();
-}
-
-interface NodeTalkOptions {
+/** Options of {@linkcode NodeTalk}. */
+export interface NodeTalkOptions {
   readonly nonce: string;
   readonly relay: RelayContext;
   readonly admittance: Admittance;
 }
 
-class NodeTalk implements Disposable {
+/** What the relay answers to one node. */
+export class NodeTalk implements Talk<NodeToRelay["kind"]> {
   readonly #channel: Channel;
   readonly #nonce: string;
   readonly #relay: RelayContext;
@@ -73,16 +67,12 @@ class NodeTalk implements Disposable {
     this.#relay = relay;
   }
 
-  /** Talks with the node until it ends. */
-  run(): Promise<void> {
-    return this.#channel.answerAll(
-      DIRECTION.nodeToRelay,
-      (message) => this.#answer(message),
-    );
+  get allowed(): readonly NodeToRelay["kind"][] {
+    return DIRECTION.nodeToRelay;
   }
 
   /** Answers a message when it is the node's turn. */
-  #answer(message: NodeToRelay): Answer | Promise<Answer> {
+  answer(message: NodeToRelay): Answer | Promise<Answer> {
     const channel = this.#channel;
     const holds = this.#admittance.holds(channel);
     if (holds !== true) return holds.then(() => null);

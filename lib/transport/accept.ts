@@ -11,22 +11,15 @@ import { createSecureContext } from "node:tls";
 import { delay } from "@std/async/delay";
 import { withoutMapping } from "../base/address.ts";
 import type { Conn, Endpoint } from "../base/conn.ts";
-import {
-  describeCause,
-  ProtocolError,
-  systemErrorCode,
-} from "../base/errors.ts";
-import { LIMITS } from "../base/limits.ts";
+import { describeCause, systemErrorCode } from "../base/errors.ts";
 import type { Identity } from "../identity/identity.ts";
-import { JOIN_TYPE } from "../protocol/messages.ts";
 import { DenoConn, endpointOf } from "./deno_conn.ts";
 import { BACKLOG, Census, rouse, shortage } from "./descriptors.ts";
-import { beginningOf } from "./client_hello.ts";
 import { ALPN_PROTOCOL } from "./dial.ts";
 import { requireNet } from "../base/permission.ts";
+import { FirstBytes, left } from "./first_bytes.ts";
 import {
   type Ends,
-  foreign,
   handshake,
   secureContextOf,
   type TlsService,
@@ -245,14 +238,24 @@ class RawTls implements RawConnection {
   }
 
   async open(turn?: () => Promise<void>): Promise<OpenedConnection> {
-    if (await beginning(this.#socket, this.#terms) === "join") {
+    if (await this.#begin(turn) === "join") {
       const conn = new StreamConn(this.#socket, this.#ends);
       return { conn, isJoin: true };
     }
-    if (turn !== undefined) await quietly(this.#socket, turn());
+    // TLS over a destroyed socket would wait for ever.
     if (this.#socket.destroyed) throw left();
     const conn = await handshake(this.#socket, this.#terms, this.#ends);
     return { conn, isJoin: false };
+  }
+
+  /** Finds out what it begins with, and waits for the turn of a handshake. */
+  async #begin(turn?: () => Promise<void>): Promise<"client hello" | "join"> {
+    using first = new FirstBytes(this.#socket, this.#terms);
+    const kind = await first.kind();
+    if (kind === "client hello" && turn !== undefined) {
+      await first.during(turn());
+    }
+    return kind;
   }
 
   destroy(): void {
@@ -317,113 +320,6 @@ function addressOf(server: Server): Endpoint {
     throw new TypeError("Cannot listen: the socket has no TCP address");
   }
   return { host: address.address, port: address.port };
-}
-
-/**
- * Waits for the first bytes, without consuming them: a whole client hello, or
- * the first byte of a join, which no TLS record begins with. Polls for the rest
- * of a client hello after pauses, each twice as long: an attacker that sends a
- * few bytes at a time causes 12 polls in 10 s, and no work of a TLS engine.
- *
- * @throws {Deno.errors.ConnectionReset} if the connection ends before.
- * @throws {ProtocolError} for any other bytes.
- */
-async function beginning(
-  socket: Socket,
-  { acceptsJoins, alpn }: Terms,
-): Promise<"client hello" | "join"> {
-  let pauseMs: number = LIMITS.clientHelloPauseMs;
-  for (;;) {
-    const bytes = await firstBytes(socket);
-    if (acceptsJoins && bytes[0] === JOIN_TYPE) return "join";
-    const kind = beginningOf(bytes);
-    if (kind === "client hello") return kind;
-    if (kind === "other") throw foreign(alpn);
-    refuseExcess(socket);
-    await pause(socket, pauseMs);
-    pauseMs *= 2;
-    if (socket.readableLength === bytes.length) await grown(socket);
-  }
-}
-
-/** Waits for bytes, and leaves them in the socket. */
-async function firstBytes(socket: Socket): Promise<Uint8Array> {
-  if (socket.readableLength === 0) await grown(socket);
-  // TLS over a destroyed socket would wait for ever. Without a length, `read`
-  // may return only the first part.
-  const bytes = socket.destroyed
-    ? null
-    : socket.read(socket.readableLength) as Uint8Array | null;
-  if (bytes === null) throw left();
-  socket.unshift(bytes);
-  return bytes;
-}
-
-/** Waits for `ms`, or until the connection has ended. */
-async function pause(socket: Socket, ms: number): Promise<void> {
-  const { promise, resolve } = Promise.withResolvers<void>();
-  const timer = setTimeout(resolve, ms);
-  socket.on("close", resolve);
-  if (socket.destroyed) resolve();
-  await promise;
-  clearTimeout(timer);
-  socket.off("close", resolve);
-}
-
-/** Waits until there are more bytes, or the connection has ended. */
-async function grown(socket: Socket): Promise<void> {
-  const length = socket.readableLength;
-  const { promise, resolve } = Promise.withResolvers<void>();
-  const check = () => {
-    if (socket.readableLength > length) resolve();
-    else socket.read(0); // or the next bytes cause no event
-  };
-  const events = ["end", "error", "close"];
-  for (const event of events) socket.on(event, resolve);
-  socket.on("readable", check);
-  if (socket.destroyed) resolve();
-  else check();
-  await promise;
-  for (const event of events) socket.off(event, resolve);
-  socket.off("readable", check);
-}
-
-/**
- * Waits for `turn`. Until then an honest peer sends its client hello and nothing
- * more.
- *
- * @throws {ProtocolError} when the peer sends more.
- */
-async function quietly(socket: Socket, turn: Promise<void>): Promise<void> {
-  const { promise: excess, reject } = Promise.withResolvers<never>();
-  const check = () => {
-    try {
-      refuseExcess(socket);
-      socket.read(0); // or the next bytes cause no event
-    } catch (error) {
-      reject(error);
-    }
-  };
-  socket.on("readable", check);
-  check();
-  try {
-    await Promise.race([turn, excess]);
-  } finally {
-    socket.off("readable", check);
-  }
-}
-
-/** @throws {ProtocolError} if more than a client hello has come. */
-function refuseExcess({ readableLength }: Socket): void {
-  if (readableLength <= LIMITS.clientHelloBytes) return;
-  throw new ProtocolError(
-    "wrong_service",
-    "Cannot accept TLS: the peer sent more than a client hello",
-  );
-}
-
-function left(): Error {
-  return new Deno.errors.ConnectionReset("the peer left");
 }
 
 function ignore(): void {}

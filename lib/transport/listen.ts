@@ -8,7 +8,7 @@
 import { addressGroup } from "../base/address.ts";
 import { Admission, type Slot } from "../guard/admission.ts";
 import { HandshakeOrder } from "../guard/handshake_order.ts";
-import type { Conn, Endpoint } from "../base/conn.ts";
+import type { Conn, Endpoint, Sleeper } from "../base/conn.ts";
 import { ProtocolError } from "../base/errors.ts";
 import type { Histogram } from "../guard/counts.ts";
 import type { Identity } from "../identity/identity.ts";
@@ -42,6 +42,14 @@ export interface Accepted {
   countApart(): boolean;
 }
 
+/** A conversation whose peer is silent. */
+export interface Idle {
+  /** Wakes `sleeper` when there is something to go on with, or the end. */
+  sleep(sleeper: Sleeper): void;
+  /** Goes on until the end, or until the peer is silent again. */
+  goOn(): Promise<Idle | undefined>;
+}
+
 /** Options of {@linkcode listen}. */
 export interface ListenOptions {
   /**
@@ -57,8 +65,11 @@ export interface ListenOptions {
   readonly connectionsPerAddressCount: number;
   /** Whether tunnel ends may connect in the clear to a TLS port. */
   readonly acceptsJoins?: boolean;
-  /** Talks to one peer. If it throws, only this connection ends. */
-  readonly handle: (accepted: Accepted) => Promise<void>;
+  /**
+   * Talks to one peer, until the end or until it is silent. If it throws, only
+   * this connection ends.
+   */
+  readonly handle: (accepted: Accepted) => Promise<Idle | void>;
   /** Gets connections that ended early, and handlers that threw. */
   readonly incidents: Incidents;
   /** Measures the time from accept to hello, in seconds. */
@@ -121,23 +132,24 @@ export async function listen(options: ListenOptions): Promise<Listener> {
   };
 }
 
-/** The open connections of a listener. */
+/** The open connections of a listener, and what they have in common. */
 class AcceptedConnections {
-  readonly #options: ListenOptions;
-  readonly #turns: HandshakeTurns;
+  readonly options: ListenOptions;
+  readonly turns: HandshakeTurns;
   readonly #open = new Map<Slot, AcceptedConnection>();
   readonly admission: Admission;
   #isClosing = false;
+  readonly #empty = Promise.withResolvers<void>();
 
   constructor(options: ListenOptions) {
-    this.#options = options;
+    this.options = options;
     const { limits, connectionsPerAddressCount } = options;
-    const order = new HandshakeOrder(limits);
-    this.admission = new Admission(
-      { ...limits, connectionsPerAddressCount },
-      order.blame.bind(order),
+    this.admission = new Admission({ ...limits, connectionsPerAddressCount });
+    this.turns = new HandshakeTurns(
+      new HandshakeOrder(limits),
+      limits,
+      () => performance.now(),
     );
-    this.#turns = new HandshakeTurns(order, limits, () => performance.now());
   }
 
   /** Admits or refuses a connection before it has a socket. */
@@ -146,7 +158,7 @@ class AcceptedConnections {
       ? CLOSING
       : this.admission.admit(source, performance.now());
     if (outcome.kind === "refused") {
-      this.#options.incidents.refused(outcome.reason, { host, port: 0 });
+      this.options.incidents.refused(outcome.reason, { host, port: 0 });
       return undefined;
     }
     const { slot, evicted } = outcome;
@@ -154,12 +166,9 @@ class AcceptedConnections {
       this.#open.get(evicted)?.end("handshake_evicted");
     }
     return (raw) => {
-      const connection = new AcceptedConnection(
-        { raw, source, slot, turns: this.#turns },
-        this.#options,
-      );
+      const connection = new AcceptedConnection({ raw, source, slot }, this);
       this.#open.set(slot, connection);
-      void connection.done.then(() => this.#open.delete(slot));
+      connection.start();
     };
   }
 
@@ -171,45 +180,61 @@ class AcceptedConnections {
     return welcome !== undefined;
   }
 
+  /** Forgets a connection that has ended. */
+  ended(slot: Slot): void {
+    this.#open.delete(slot);
+    if (this.#isClosing && this.#open.size === 0) this.#empty.resolve();
+  }
+
   /** Refuses further connections, ends the open ones, and waits for them. */
   async close(): Promise<void> {
     this.#isClosing = true;
-    const open = [...this.#open.values()];
-    for (const connection of open) connection.end();
-    await Promise.all(open.map(({ done }) => done));
-    this.#turns[Symbol.dispose]();
+    for (const connection of this.#open.values()) connection.end();
+    if (this.#open.size > 0) await this.#empty.promise;
+    this.turns[Symbol.dispose]();
   }
 }
 
 const CLOSING = { kind: "refused", reason: "closing" } as const;
 
-/** One admitted connection: handshake, then the handler. */
-class AcceptedConnection {
+/**
+ * One admitted connection: handshake, then the handler. While its peer is silent
+ * nothing waits for it: the conn wakes it.
+ */
+class AcceptedConnection implements Sleeper {
   readonly #raw: RawConnection;
   readonly #source: string;
   readonly #slot: Slot;
-  readonly #turns: HandshakeTurns;
+  readonly #all: AcceptedConnections;
   #waiting: WaitingHandshake | undefined;
-  readonly #options: ListenOptions;
   #phase: "handshake" | "hello" | "settled" | "ended" = "handshake";
-  /** Resolves at the end of the connection; never rejects. */
-  readonly done: Promise<void>;
+  #conn: Conn | undefined;
+  #idle: Idle | undefined;
 
   constructor(
-    { raw, source, slot, turns }: {
+    { raw, source, slot }: {
       raw: RawConnection;
       source: string;
       slot: Slot;
-      turns: HandshakeTurns;
     },
-    options: ListenOptions,
+    all: AcceptedConnections,
   ) {
     this.#raw = raw;
     this.#source = source;
     this.#slot = slot;
-    this.#turns = turns;
-    this.#options = options;
-    this.done = this.#run();
+    this.#all = all;
+  }
+
+  /** Runs until its end. */
+  start(): void {
+    void this.#run(() => this.#begin());
+  }
+
+  /** Something has come of a silent peer. */
+  wake(): void {
+    const idle = this.#idle!;
+    this.#idle = undefined;
+    void this.#run(() => idle.goOn());
   }
 
   /**
@@ -220,7 +245,7 @@ class AcceptedConnection {
     if (this.#phase === "ended") return;
     this.#phase = "ended";
     if (reason !== undefined) {
-      this.#options.incidents.refused(reason, this.#raw.remote);
+      this.#all.options.incidents.refused(reason, this.#raw.remote);
     }
     this.#raw.destroy();
     this.#waiting?.[Symbol.dispose]();
@@ -228,52 +253,69 @@ class AcceptedConnection {
 
   /** Waits until its handshake may begin. */
   async #turn(): Promise<void> {
-    this.#waiting = this.#turns.wait(this.#source);
+    this.#waiting = this.#all.turns.wait(this.#source);
     await this.#waiting.turn;
     this.#waiting = undefined; // it may idle for hours after this
   }
 
-  async #run(): Promise<void> {
+  /** Runs a part of it, and ends it unless it is silent then. Never rejects. */
+  async #run(part: () => Promise<Idle | void>): Promise<void> {
+    try {
+      this.#idle = await part() ?? undefined;
+    } catch (error) {
+      this.#tellFailure(error);
+    }
+    if (this.#idle !== undefined) return this.#idle.sleep(this);
+    this.#waiting?.[Symbol.dispose]();
+    this.#conn?.close();
+    this.#raw.destroy();
+    this.#slot.leave(performance.now());
+    this.#all.ended(this.#slot);
+  }
+
+  /** The handshake, and the beginning of the conversation. */
+  async #begin(): Promise<Idle | void> {
+    const { options, turns } = this.#all;
     const acceptedAt = performance.now();
     // One absolute deadline from accept to hello; trickling bytes do not extend
     // it.
     const deadline = setTimeout(
       () => this.end(this.#phase === "hello" ? "no_hello" : "bad_handshake"),
-      this.#options.limits.handshakeMs,
+      options.limits.handshakeMs,
     );
     const settle = () => {
       if (this.#phase !== "hello") return;
       this.#phase = "settled";
       clearTimeout(deadline);
-      const seconds = (performance.now() - acceptedAt) / 1000;
-      this.#options.handshakes?.observe(seconds);
-      this.#slot.settle();
-      this.#turns.finished(this.#source);
+      const now = performance.now();
+      options.handshakes?.observe((now - acceptedAt) / 1000);
+      this.#slot.settle(now);
+      turns.finished(this.#source);
     };
     try {
       const { conn, isJoin } = await this.#raw.open(() => this.#turn());
-      using _conn = conn;
+      this.#conn = conn;
       if (this.#phase !== "handshake") return;
       this.#phase = "hello";
       const source = this.#source;
-      const countApart = () => this.#slot.setApart(performance.now());
-      await this.#options.handle({ conn, source, isJoin, settle, countApart });
-    } catch (error) {
-      this.#tellFailure(error);
+      const countApart = apart(this.#slot);
+      return await options.handle({ conn, source, isJoin, settle, countApart });
     } finally {
       clearTimeout(deadline);
-      this.#waiting?.[Symbol.dispose]();
-      this.#raw.destroy();
-      this.#slot.leave();
     }
   }
 
   #tellFailure(error: unknown): void {
-    const { incidents } = this.#options;
+    const { incidents } = this.#all.options;
     if (this.#phase === "ended") return;
     if (this.#phase === "handshake" && error instanceof ProtocolError) {
       this.#slot.spoil(performance.now());
       incidents.refused("bad_handshake", this.#raw.remote);
     } else incidents.failed(error, this.#raw.remote);
   }
+}
+
+/** Apart from all else, for what it refers to stays as long as the connection. */
+function apart(slot: Slot): () => boolean {
+  return () => slot.setApart(performance.now());
 }

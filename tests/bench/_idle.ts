@@ -3,9 +3,11 @@
  * alone. Both take the same connections from the same client, in turn.
  */
 
+import { delay } from "@std/async/delay";
 import { TextLineStream } from "@std/streams";
 import { eachOf } from "../_each_of.ts";
 import type { Conn } from "../../lib/base/conn.ts";
+import { LIMITS } from "../../lib/base/limits.ts";
 import { encodeMessage } from "../../lib/protocol/messages.ts";
 import { dialFrom, hostOf, PEERS_PER_HOST } from "./_big_relay.ts";
 import { verdict } from "./_figures.ts";
@@ -15,6 +17,8 @@ import { say } from "./_report.ts";
 const MOST_RATIO = 1.15;
 const WARM_UP_COUNT = 1_000;
 const AT_ONCE = 20;
+// By then the relay takes all of them for idle.
+const SILENCE_MS = 2 * LIMITS.parkMs;
 
 /** Opens idle connections at both; resolves to whether the target is met. */
 export async function benchIdle(count: number): Promise<boolean> {
@@ -45,6 +49,7 @@ async function bytesEach(kind: string, count: number): Promise<number> {
   const at = { host: "127.0.0.1", port: await number() };
   const stdin = server.stdin.getWriter();
   const resident = async () => {
+    await delay(SILENCE_MS);
     await stdin.write(new TextEncoder().encode("\n"));
     return await number();
   };

@@ -6,8 +6,8 @@ import {
   TokenBucket,
   tunnelSource,
 } from "../../lib/guard/admission.ts";
-import { HandshakeOrder } from "../../lib/guard/handshake_order.ts";
 import { LIMITS } from "../../lib/base/limits.ts";
+import { PlaceUse } from "../../lib/guard/place_use.ts";
 
 const limits = {
   ...LIMITS,
@@ -29,7 +29,7 @@ function admit(
     else {
       slots.push(outcome.slot);
       if (outcome.evicted !== undefined) evicted.push(outcome.evicted);
-      if (settle) outcome.slot.settle();
+      if (settle) outcome.slot.settle(now);
     }
   }
   return { slots, evicted, refused };
@@ -66,7 +66,7 @@ Deno.test("Admission takes badHandshakeTurnCount more turns of an address for ea
       const outcome = admission.admit("192.0.2.7", now);
       if (outcome.kind === "refused") return count;
       outcome.slot.spoil(now);
-      outcome.slot.leave();
+      outcome.slot.leave(now);
     }
   };
   const each = 1 + badHandshakeTurnCount;
@@ -96,7 +96,7 @@ Deno.test("Admission limits the connections of one address", () => {
     kind: "refused",
     reason: "too_many_connections_for_address",
   });
-  slots[0]?.leave();
+  slots[0]?.leave(60_000);
   assertEquals(admission.admit("192.0.2.7", 61_000).kind, "admitted");
 });
 
@@ -140,7 +140,7 @@ Deno.test("Admission limits the connections of all addresses together", () => {
   });
   assertEquals(slots.length, 3);
   assertEquals(refused, ["too_many_connections", "too_many_connections"]);
-  for (const slot of slots) slot.leave();
+  for (const slot of slots) slot.leave(0);
   assertEquals(admission.connectionCount, 0);
 });
 
@@ -197,11 +197,11 @@ Deno.test("Admission counts an evicted slot once", () => {
     settle: false,
   });
   for (const slot of evicted) {
-    slot.settle();
-    slot.leave();
+    slot.settle(0);
+    slot.leave(0);
   }
   assertEquals(admission.handshakeCount, limits.handshakesPerAddressCount);
-  for (const slot of slots) slot.leave();
+  for (const slot of slots) slot.leave(0);
   assertEquals(admission.connectionCount, 0);
   assertEquals(admission.handshakeCount, 0);
 });
@@ -226,11 +226,11 @@ Deno.test("Admission counts a slot once, however often it is settled or left", (
     settle: false,
   });
   for (const slot of slots) {
-    slot.settle();
-    slot.settle();
-    slot.leave();
-    slot.leave();
-    slot.settle();
+    slot.settle(0);
+    slot.settle(0);
+    slot.leave(0);
+    slot.leave(0);
+    slot.settle(0);
   }
   assertEquals(admission.connectionCount, 0);
   assertEquals(admission.handshakeCount, 0);
@@ -243,7 +243,7 @@ Deno.test("Admission counts clients in tunnels apart from those who come directl
   // A relay may say of anybody that they come from there.
   for (let n = 0; n < most; n++) {
     const outcome = admission.admit(tunnelSource(victim), 0);
-    if (outcome.kind === "admitted") outcome.slot.settle();
+    if (outcome.kind === "admitted") outcome.slot.settle(0);
   }
   assertEquals(
     admission.admit(tunnelSource(victim), 0),
@@ -261,7 +261,7 @@ Deno.test("Admission forgets addresses that have left", () => {
   const admission = new Admission(limits);
   for (let n = 0; n < 10_000; n++) {
     const outcome = admission.admit(`10.0.${n >> 8}.${n & 255}`, n * 100);
-    if (outcome.kind === "admitted") outcome.slot.leave();
+    if (outcome.kind === "admitted") outcome.slot.leave(n * 100);
   }
   assertEquals(admission.sourceCount < 2_000, true);
 });
@@ -275,70 +275,98 @@ Deno.test("TokenBucket never holds more than its burst", () => {
   assertEquals(take(1_000_000), 3);
 });
 
-/** Admission that knows how the handshakes of each group ended. */
-function withOrder(handshakeCount: number) {
-  const order = new HandshakeOrder(limits);
-  const admission = new Admission(
-    { ...limits, handshakeCount },
-    (...asked) => order.blame(...asked),
-  );
-  /** Admits one whose TLS handshake begins at once. */
-  const begin = (source: string, now: number) => {
-    const outcome = admission.admit(source, now);
-    if (outcome.kind === "admitted") order.begun(source, now);
-    return outcome;
-  };
-  const sayHello = (source: string, now: number) => {
-    const outcome = begin(source, now);
-    if (outcome.kind === "admitted") outcome.slot.leave();
-    order.finished(source, now);
-  };
-  return { admission, begin, sayHello };
+/** Admits one connection of `source`, and tells whether it was. */
+function enter(admission: Admission, source: string, now: number): boolean {
+  return admission.admit(source, now).kind === "admitted";
 }
 
-/** The slot of an outcome that must be one. */
-function slotOf(outcome: ReturnType<Admission["admit"]>): Slot {
-  if (outcome.kind === "refused") throw new Error(outcome.reason);
-  return outcome.slot;
+/** Says hello from `source`, so that it is known. */
+function sayHello(admission: Admission, source: string, now: number): void {
+  const { slots: [slot] } = admit(admission, source, {
+    count: 1,
+    now,
+    settle: true,
+  });
+  slot!.leave(now);
 }
+
+const GRACE_MS = LIMITS.handshakeGraceMs;
 
 Deno.test("Admission lets a known peer finish its handshake, even if many others come", () => {
-  const { begin, sayHello } = withOrder(4);
-  for (const source of ["192.0.2.1", "192.0.2.2"]) sayHello(source, 0);
-  const known = [begin("192.0.2.1", 0), begin("192.0.2.2", 0)].map(slotOf);
-  const strangers = [begin("198.51.100.1", 0), begin("198.51.100.2", 0)]
-    .map(slotOf);
-  const evicted = [];
+  const admission = new Admission({ ...limits, handshakeCount: 4 });
+  const known = ["192.0.2.1", "192.0.2.2"];
+  for (const source of known) sayHello(admission, source, 0);
+  const slots = known.map((source) => {
+    const outcome = admission.admit(source, 0);
+    return outcome.kind === "admitted" ? outcome.slot : undefined;
+  });
+  const evicted = new Set<Slot>();
   for (let n = 0; n < 200; n++) {
-    const outcome = begin(`203.0.113.${n}`, 0);
-    assertEquals(outcome.kind, "admitted");
-    if (outcome.kind === "admitted") evicted.push(outcome.evicted);
+    const outcome = admission.admit(`203.0.113.${n}`, n * GRACE_MS / 4);
+    if (outcome.kind === "admitted" && outcome.evicted) {
+      evicted.add(outcome.evicted);
+    }
   }
-  assertEquals(evicted.slice(0, 2), strangers, "oldest first");
-  assertEquals(evicted.filter((slot) => known.includes(slot!)), []);
+  assertEquals(evicted.size > 30, true, `${evicted.size}`);
+  assertEquals(slots.filter((slot) => evicted.has(slot!)), []);
 });
 
-Deno.test("Admission refuses a stranger when only known peers have handshakes, and none gives way to another known one", () => {
-  const { begin, sayHello } = withOrder(2);
-  for (let n = 1; n <= 3; n++) sayHello(`192.0.2.${n}`, 0);
-  begin("192.0.2.1", 0);
-  begin("192.0.2.2", 0);
-  for (const source of ["198.51.100.1", "192.0.2.3"]) {
-    assertEquals(begin(source, 0), {
-      kind: "refused",
-      reason: "too_many_handshakes",
-    });
-  }
+Deno.test("Admission gives a new address the half that known ones had borrowed, and a known one the other half", () => {
+  const admission = new Admission({ ...limits, handshakeCount: 4 });
+  for (let n = 0; n < 6; n++) sayHello(admission, `192.0.2.${n}`, 0);
+  for (let n = 0; n < 4; n++) enter(admission, `192.0.2.${n}`, 0);
+  assertEquals(enter(admission, "192.0.2.4", 0), false);
+  assertEquals(enter(admission, "198.51.100.1", 0), true);
+  assertEquals(enter(admission, "198.51.100.2", 0), true);
+  assertEquals(enter(admission, "198.51.100.3", 0), false);
+  assertEquals(enter(admission, "192.0.2.5", 0), false);
+  assertEquals(admission.handshakeCount, 4);
 });
 
-Deno.test("Admission evicts a known peer that now leaves its handshakes unfinished", () => {
-  const { begin, sayHello } = withOrder(2);
-  sayHello("192.0.2.1", 0);
-  for (let n = 0; n < 5; n++) slotOf(begin("192.0.2.1", 0)).leave();
-  const turncoat = slotOf(begin("192.0.2.1", 0));
-  slotOf(begin("198.51.100.1", 0));
-  const outcome = begin("198.51.100.2", 0);
-  assertEquals(outcome.kind === "admitted" && outcome.evicted, turncoat);
+Deno.test("Admission keeps a new address for handshakeGraceMs, and then has the oldest give way", () => {
+  const admission = new Admission({ ...limits, handshakeCount: 2 });
+  const [first] = admit(admission, "192.0.2.1", {
+    count: 1,
+    now: 0,
+    settle: false,
+  }).slots;
+  enter(admission, "192.0.2.2", 1);
+  assertEquals(enter(admission, "192.0.2.3", GRACE_MS), false);
+  const outcome = admission.admit("192.0.2.3", GRACE_MS + 1);
+  assertEquals(outcome.kind === "admitted" && outcome.evicted, first);
+});
+
+Deno.test("Admission lets a newcomer in whose own earlier handshake failed, while as many silent addresses as there are places hold them", () => {
+  const admission = new Admission(limits);
+  const [failed] = admit(admission, "192.0.2.7", {
+    count: 1,
+    now: 0,
+    settle: false,
+  }).slots;
+  failed!.leave(100);
+  for (let n = 0; n < limits.handshakeCount; n++) {
+    assertEquals(enter(admission, `10.0.1.${n}`, 100), true);
+  }
+  assertEquals(enter(admission, "192.0.2.7", 200), false);
+  assertEquals(enter(admission, "192.0.2.7", 200 + GRACE_MS), true);
+});
+
+Deno.test("PlaceUse halves what was used in placeHalfLifeMs, and remembers handshakeGroupCount addresses", () => {
+  const use = new PlaceUse(LIMITS);
+  use.held("first", GRACE_MS / 2, 0);
+  use.held("first", 100 * GRACE_MS, 0); // counts as one
+  assertEquals(use.units("first", 0), 1.5);
+  assertEquals(use.units("first", LIMITS.placeHalfLifeMs), 0.75);
+  use.greeted("first");
+  for (let n = 0; n < LIMITS.handshakeGroupCount; n++) {
+    assertEquals(use.isKnown("first"), true);
+    use.held(`${n}`, 1, 0);
+    if (n > 0) use.greeted(`${n}`);
+  }
+  assertEquals(use.groupCount, LIMITS.handshakeGroupCount);
+  assertEquals(use.units("first", 0), 0);
+  use.greeted("one more");
+  assertEquals(use.isKnown("first"), false);
 });
 
 Deno.test("Admission counts holders apart: they take neither connections nor turns of others at their address, up to their own limits", () => {
@@ -366,7 +394,7 @@ Deno.test("Admission counts holders apart: they take neither connections nor tur
   assertEquals(admission.connectionCount, 60 + limits.connectBurstCount);
 
   // Their own turns come back at the same rate, and not with each connection.
-  for (const { slot } of holders) slot.leave();
+  for (const { slot } of holders) slot.leave(0);
   assertEquals(holders[0]?.slot.setApart(0), true, "that it was");
   const again = admit(admission, "192.0.2.7", {
     count: 100,

@@ -292,6 +292,42 @@ Deno.test("A TLS handshake that waits for the rest of a client hello ends with i
   }
 });
 
+for (const how of ["ends", "is reset"] as const) {
+  Deno.test(`A TLS handshake whose peer ${how} while it waits for its turn is over at once`, async () => {
+    const letIn = Promise.withResolvers<RawConnection>();
+    const acceptor = await acceptTls(identity, {
+      at: { host: "127.0.0.1", port: 0 },
+      acceptPauseMs: 50,
+      acceptCheckMs: 2_000,
+      onStall: (why) => letIn.reject(new Error(why)),
+      admit: () => letIn.resolve,
+    });
+    const { host, port } = acceptor.address;
+    const socket = connect({ host, port });
+    try {
+      const raw = await within(letIn.promise, "the connection");
+      socket.write(HELLO);
+      const asked = Promise.withResolvers<void>();
+      const opening = assertRejects(
+        () =>
+          raw.open(() => {
+            asked.resolve();
+            return new Promise(() => {}); // it never comes
+          }),
+        Deno.errors.ConnectionReset,
+      );
+      await within(asked.promise, "asking for a turn");
+      if (how === "ends") socket.end();
+      else socket.resetAndDestroy();
+      await within(opening, "the end");
+      raw.destroy();
+    } finally {
+      socket.destroy();
+      acceptor.stop();
+    }
+  });
+}
+
 Deno.test("A TLS handshake does not begin if its peer is gone by its turn", async () => {
   const letIn = Promise.withResolvers<RawConnection>();
   const acceptor = await acceptTls(identity, {

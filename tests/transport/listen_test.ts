@@ -17,10 +17,12 @@ import {
   type Listener,
 } from "../../lib/transport/listen.ts";
 import type { RawConnection } from "../../lib/transport/accept.ts";
+import { clientHello } from "../_client_hello.ts";
 import { EventLog, within } from "../_event_log.ts";
 import { memoryPair } from "../_memory_conn.ts";
 
 const identity = await createIdentity();
+const HELLO = await clientHello();
 
 interface TestServer extends AsyncDisposable {
   readonly listener: Listener;
@@ -191,14 +193,61 @@ for (const how of ["ends", "is reset"] as const) {
   });
 }
 
+for (
+  const [what, parts] of [
+    ["before a byte", []],
+    ["in its client hello", [HELLO.subarray(0, 20)]],
+    [
+      "among crumbs",
+      Array.from(HELLO.subarray(0, 40), (byte) => Uint8Array.of(byte)),
+    ],
+  ] as const
+) {
+  for (const how of ["ends", "is reset"] as const) {
+    Deno.test(`A listener frees the place of a peer that ${how} ${what}, and waits for no deadline`, async () => {
+      await using server = await serveBoth({ handshakeMs: 600_000 });
+      const { listener } = server;
+      using socket = await connectFrom("127.0.0.1", listener.address);
+      await until(() => listener.handshakeCount === 1);
+      for (const part of parts) {
+        await new Promise<void>((resolve) =>
+          socket.write(part, () => resolve())
+        );
+      }
+      if (how === "ends") socket.end();
+      else socket.resetAndDestroy();
+      await untilEmpty(server);
+      assertEquals(listener.handshakeCount, 0);
+    });
+  }
+}
+
+Deno.test("A listener takes a join that ends with its first bytes, and loses none of them", async () => {
+  await using server = await serveBoth();
+  const { address } = server.listener;
+  const { hostname, port } = { hostname: address.host, port: address.port };
+  for (let n = 0; n < 20; n++) {
+    const tcp = await Deno.connect({ hostname, port });
+    const written = tcp.write(JOIN);
+    const ended = tcp.closeWrite();
+    await Promise.all([written, ended]);
+    using join = new DenoConn(tcp);
+    assertEquals(await readExactly(join, 1), Uint8Array.of(1));
+    assertEquals(await readExactly(join, JOIN.length), JOIN);
+    await untilEnd(join);
+  }
+});
+
 /** Until all connections have been let go of. */
 async function untilEmpty({ listener }: TestServer): Promise<void> {
-  const empty = (async () => {
-    while (listener.connectionCount > 0) {
-      await new Promise((resolve) => setTimeout(resolve, 1));
-    }
+  await until(() => listener.connectionCount === 0);
+}
+
+async function until(isSo: () => boolean): Promise<void> {
+  const waiting = (async () => {
+    while (!isSo()) await new Promise((resolve) => setTimeout(resolve, 1));
   })();
-  await within(empty, "letting go");
+  await within(waiting, "what was waited for");
 }
 
 Deno.test("A listener with joins beside TLS closes at once, even with silent peers", async () => {
@@ -341,6 +390,50 @@ Deno.test("A listener first begins handshakes of addresses that said hello befor
   assertEquals(new Set(others.slice(0, 64)).size, 64);
   assertEquals(others.length, 128);
 });
+
+/** A connection of `source` that says nothing until it is ended. */
+function silentFrom(source: string): RawConnection {
+  const ended = Promise.withResolvers<never>();
+  return {
+    remote: { host: "192.0.2.1", port: 1 },
+    source,
+    open: () => ended.promise,
+    destroy: () => ended.reject(new Deno.errors.ConnectionReset("ended")),
+  };
+}
+
+for (
+  const [who, addressCount, each] of [
+    ["128 addresses that said hello before", 128, 2],
+    ["256 addresses", 256, 1],
+  ] as const
+) {
+  Deno.test(`A listener lets a newcomer in whose first handshake failed, while silent connections of ${who} hold all places`, async () => {
+    await using server = await serve({
+      identity,
+      handle: greetBack,
+      limits: { handshakeMs: 600_000, handshakeGraceMs: 20 },
+    });
+    const { listener } = server;
+    const visit = async (source: string) => {
+      const [near, far] = memoryPair();
+      using conn = near;
+      const raw = waitingFor(source, { begun: [], conn: far });
+      await until(() => listener.take(raw));
+      await writeAll(conn, Uint8Array.of(7));
+      assertEquals(await readExactly(conn, 1), Uint8Array.of(7));
+    };
+    listener.take(waitingFor("newcomer", { begun: [] }));
+    await untilEmpty(server);
+    const groups = Array.from({ length: addressCount }, (_, n) => `peer ${n}`);
+    if (each > 1) { for (const group of groups) await visit(group); }
+    for (const group of groups) {
+      for (let n = 0; n < each; n++) listener.take(silentFrom(group));
+    }
+    await until(() => listener.handshakeCount === LIMITS.handshakeCount);
+    await visit("newcomer");
+  });
+}
 
 Deno.test("A listener that closes ends handshakes that wait for their turn", async () => {
   const server = await serve({ identity, handle: greetBack });

@@ -1,0 +1,78 @@
+/**
+ * Remembers how long the handshakes of each address group have held places
+ * lately, and which groups said hello. Pure: time is an argument, in
+ * milliseconds on any monotonic clock.
+ *
+ * @module
+ */
+
+import type { Limits } from "../base/limits.ts";
+
+/** The numbers that bound what is remembered. */
+export type PlaceLimits = Pick<
+  Limits,
+  "handshakeGraceMs" | "placeHalfLifeMs" | "handshakeGroupCount"
+>;
+
+interface Use {
+  /** In units of `handshakeGraceMs`; old ones count less. */
+  units: number;
+  /** The time at which `units` was right. */
+  at: number;
+}
+
+/** The record of all address groups. */
+export class PlaceUse {
+  readonly #limits: PlaceLimits;
+  /** The group that gave up a place last is at the end. */
+  readonly #uses = new Map<string, Use>();
+  /** Groups of which a peer has said hello; the last one is at the end. */
+  readonly #known = new Set<string>();
+
+  constructor(limits: PlaceLimits) {
+    this.#limits = limits;
+  }
+
+  /** Address groups whose use is remembered. */
+  get groupCount(): number {
+    return this.#uses.size;
+  }
+
+  /** How much `group` has used, in units of `handshakeGraceMs`. */
+  units(group: string, now: number): number {
+    const use = this.#uses.get(group);
+    if (use === undefined) return 0;
+    return use.units * 0.5 ** ((now - use.at) / this.#limits.placeHalfLifeMs);
+  }
+
+  /**
+   * Notes that a handshake of `group` held a place for `ms`, whichever way it
+   * ended. More than `handshakeGraceMs` count as that: nobody needed the place.
+   */
+  held(group: string, ms: number, now: number): void {
+    const more = Math.min(1, ms / this.#limits.handshakeGraceMs);
+    const units = this.units(group, now) + more;
+    this.#uses.delete(group);
+    this.#uses.set(group, { units, at: now });
+    this.#limit(this.#uses);
+  }
+
+  /** Notes that a peer of `group` said hello. */
+  greeted(group: string): void {
+    this.#known.delete(group);
+    this.#known.add(group);
+    this.#limit(this.#known);
+  }
+
+  /** Whether a peer of `group` has said hello. */
+  isKnown(group: string): boolean {
+    return this.#known.has(group);
+  }
+
+  /** Forgets the group that was noted longest ago. */
+  #limit(groups: Map<string, unknown> | Set<string>): void {
+    if (groups.size <= this.#limits.handshakeGroupCount) return;
+    const [oldest] = groups.keys();
+    groups.delete(oldest!);
+  }
+}

@@ -1,0 +1,144 @@
+/**
+ * Takes the first bytes of a connection until it is known what they begin, and
+ * until a TLS engine may start for them. Notices meanwhile when the peer leaves.
+ *
+ * @module
+ */
+
+import type { Socket } from "node:net";
+import { joinBytes } from "../base/bytes.ts";
+import { ProtocolError } from "../base/errors.ts";
+import { LIMITS } from "../base/limits.ts";
+import { JOIN_TYPE } from "../protocol/messages.ts";
+import { beginningOf } from "./client_hello.ts";
+import { foreign } from "./server_handshake.ts";
+
+/** What may come. */
+export interface FirstBytesOptions {
+  /** Whether a join in the clear may come in place of TLS. */
+  readonly acceptsJoins: boolean;
+  /** The name of the protocol over TLS, for errors. */
+  readonly alpn: string;
+}
+
+const ENDS = ["end", "error", "close"];
+
+/**
+ * The first bytes of `socket`. They are taken out of it, because a socket tells
+ * about its end only when it is empty; disposing puts them back.
+ */
+export class FirstBytes implements Disposable {
+  readonly #socket: Socket;
+  readonly #options: FirstBytesOptions;
+  readonly #broken = Promise.withResolvers<never>();
+  #parts: Uint8Array[] = [];
+  #length = 0;
+  #onMore = ignore;
+
+  constructor(socket: Socket, options: FirstBytesOptions) {
+    this.#socket = socket;
+    this.#options = options;
+    this.#broken.promise.catch(ignore); // it may break while nobody waits
+    for (const event of ENDS) socket.on(event, this.#end);
+    socket.on("readable", this.#take);
+    if (socket.destroyed) this.#end();
+    else this.#take();
+  }
+
+  /**
+   * Waits until it is known what the bytes begin: a whole client hello, or the
+   * first byte of a join, which no TLS record begins with. The rest of a client
+   * hello is looked for after pauses, each twice as long: an attacker that sends
+   * crumbs causes 12 looks in 10 s, and no work of a TLS engine.
+   *
+   * @throws {Deno.errors.ConnectionReset} if the peer leaves before.
+   * @throws {ProtocolError} if they are neither.
+   */
+  async kind(): Promise<"client hello" | "join"> {
+    let pauseMs: number = LIMITS.clientHelloPauseMs;
+    for (let seen = 0;; pauseMs *= 2) {
+      if (this.#length === seen) await this.#more();
+      if (this.#isJoin()) return "join";
+      const bytes = joinBytes(this.#parts);
+      this.#parts = [bytes];
+      seen = bytes.length;
+      const kind = beginningOf(bytes);
+      if (kind === "client hello") return kind;
+      if (kind === "other") throw foreign(this.#options.alpn);
+      await this.#pause(pauseMs);
+    }
+  }
+
+  /**
+   * Waits for `turn`. Until then an honest peer sends its client hello and
+   * nothing more.
+   *
+   * @throws {Deno.errors.ConnectionReset} if the peer leaves.
+   * @throws {ProtocolError} if it sends more.
+   */
+  async during(turn: Promise<void>): Promise<void> {
+    await Promise.race([turn, this.#broken.promise]);
+  }
+
+  readonly #take = (): void => {
+    const socket = this.#socket;
+    const { readableLength } = socket;
+    // Without a length, `read` may give the first part alone.
+    const bytes = readableLength === 0
+      ? null
+      : socket.read(readableLength) as Uint8Array | null;
+    if (bytes !== null) {
+      this.#parts.push(bytes);
+      this.#length += bytes.length;
+      this.#onMore();
+    }
+    // Its end comes after it, and is for whoever takes it over.
+    if (this.#isJoin()) return;
+    if (this.#length > LIMITS.clientHelloBytes) this.#broken.reject(excess());
+    else socket.read(0); // or neither more bytes nor the end cause an event
+  };
+
+  readonly #end = (): void => this.#broken.reject(left());
+
+  #isJoin(): boolean {
+    return this.#options.acceptsJoins && this.#parts[0]?.[0] === JOIN_TYPE;
+  }
+
+  async #more(): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#onMore = resolve;
+    await this.during(promise);
+  }
+
+  async #pause(ms: number): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const timer = setTimeout(resolve, ms);
+    try {
+      await this.during(promise);
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  [Symbol.dispose](): void {
+    const socket = this.#socket;
+    for (const event of ENDS) socket.off(event, this.#end);
+    socket.off("readable", this.#take);
+    const isOver = socket.destroyed || socket.readableEnded;
+    if (this.#length > 0 && !isOver) socket.unshift(joinBytes(this.#parts));
+  }
+}
+
+/** The error about a peer that left during its handshake. */
+export function left(): Error {
+  return new Deno.errors.ConnectionReset("the peer left");
+}
+
+function excess(): ProtocolError {
+  return new ProtocolError(
+    "wrong_service",
+    "Cannot accept TLS: the peer sent more than a client hello",
+  );
+}
+
+function ignore(): void {}
