@@ -191,14 +191,19 @@ export function ofClient(
 }
 
 /**
- * The limits for a gateway. Connections of browsers that were closed leave tens
- * of MiB outside of the heap until V8 collects; below the client's limit that is
- * left alone, because the buffers of readers come and go.
+ * The limits for a gateway. Closed connections of browsers leave tens of MiB in
+ * and outside of the heap until V8 collects all of it; in slices V8 gives
+ * nothing of that back. Its heap is small, so that a whole collection stops it
+ * for tens of milliseconds.
  */
 export function ofGateway(
   limits: Limits = LIMITS,
 ): Limits & CollectionLimits {
-  return { ...limits, collectFromBytes: limits.collectClientFromBytes };
+  return {
+    ...ofClient(limits),
+    collectBusyPercent: limits.collectBusyPercent,
+    collectRestPercent: 100,
+  };
 }
 
 /**
