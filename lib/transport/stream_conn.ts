@@ -9,10 +9,7 @@
 import type { Socket } from "node:net";
 import type { Conn, Endpoint, Sleeper } from "../base/conn.ts";
 
-/**
- * A socket that holds its conn. By a name and not by a symbol: with one more of
- * those V8 keeps all of its properties in a table, which takes 450 bytes.
- */
+/** A socket that holds its conn. */
 type OwnedSocket = Socket & { ownerConn: StreamConn };
 
 /** What a socket has read. */
