@@ -17,7 +17,10 @@ export const SWARM_LIMITS = {
   swarmQuickMs: 100,
   /** A source that takes longer for a piece gets one at a time again. */
   swarmSlowMs: 2_000,
-  /** Pieces in one request to a complete holder; others are asked for one. */
+  /**
+   * Pieces in one request to a complete holder; others are asked for one. Also
+   * the most pieces of one turn: a longer request has several.
+   */
   swarmRunPieceCount: 4,
   /** When so few pieces are left, a second source is asked for each. */
   swarmEndPieceCount: 4,
@@ -84,6 +87,11 @@ export const SWARM_LIMITS = {
    * cannot get elsewhere.
    */
   swarmPassCount: 7,
+  /**
+   * Address groups that a sender remembers as slow while they ask for nothing: a
+   * record takes some 200 bytes.
+   */
+  swarmLateGroupCount: 1_024,
   /** Requests of one reader that wait: as many as its window allows. */
   swarmReaderQueueCount: 16,
   /** Smaller files are fetched before a client has met another. */

@@ -75,7 +75,7 @@ export class ClientService implements Disposable {
   readonly #reads: ClientReads;
   readonly #work: ClientWork;
   readonly #source: string;
-  /** Takes turns with others where files are hashed. */
+  /** What it takes turns with others as. */
   readonly #asker: unknown;
   /** The last file that the client was told of by its name. */
   #found: ShareFile | undefined;
@@ -112,7 +112,7 @@ export class ClientService implements Disposable {
     });
     const work = this.#work;
     this.#news = new HeldNews(channel, this.#outbox, { work });
-    this.#turns = new ClientTurns(service);
+    this.#turns = new ClientTurns(service, this.#asker);
     this.#files = new GrantedFiles(service, undefined);
   }
 
@@ -357,12 +357,24 @@ export class ClientService implements Disposable {
     if (held?.pieces.hasAll({ first, count }) === false) {
       return await this.#refuse("gone", request);
     }
-    using turn = await this.#readTurn(file, { request, first, count });
-    const refused = await this.#reads.send(file, { request, first, count });
-    if (refused !== undefined) return await this.#refuse(refused, request);
-    // The turn is for the line, and not for a place in our buffers.
-    if (turn === undefined) return;
-    await this.#outbox.flush();
+    for (let sent = 0; sent < count;) {
+      const left = { first: first + sent, count: count - sent };
+      const run = this.#turns.next(file.version, left);
+      const refused = await this.#sendRun(file, { request, ...run });
+      if (refused) return await this.#refuse(refused, request);
+      sent += run.count;
+    }
+  }
+
+  /** Sends pieces in one turn, if they need one. */
+  async #sendRun(
+    file: ShareFile,
+    run: PieceRun & { readonly request: number },
+  ): Promise<ReadRefusal | void> {
+    using turn = await this.#readTurn(file, run);
+    const refused = await this.#reads.send(file, run);
+    if (turn === undefined || refused !== undefined) return refused;
+    await this.#outbox.flush(); // it is for the line, not for our buffers
     turn.sent();
   }
 
@@ -375,7 +387,7 @@ export class ClientService implements Disposable {
     const bytes = run.count * pieceBytesOf(size);
     return await this.#whileWorking(
       request,
-      () => this.#turns.take(version, { ...run, bytes }),
+      (signal) => this.#turns.take(version, { ...run, bytes }, signal),
     );
   }
 

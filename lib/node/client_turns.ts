@@ -13,7 +13,10 @@ import type { ReadTurn, ReadTurns } from "./served.ts";
 
 /** What the clients of a service have turns by. */
 export interface TurnService {
-  readonly limits: Pick<Limits, "requestedFileCount" | "swarmReaderCount">;
+  readonly limits: Pick<
+    Limits,
+    "requestedFileCount" | "swarmReaderCount" | "swarmRunPieceCount"
+  >;
   /** Limits all sending of the service; can change. */
   rate: RateLimit | undefined;
   /**
@@ -28,11 +31,14 @@ export interface TurnService {
 /** The turns of one client. */
 export class ClientTurns implements Disposable {
   readonly #service: TurnService;
+  /** What its turns are counted under: the group of its address. */
+  readonly #group: unknown;
   /** Versions of the files that it fetches together with others. */
   readonly #joined = new Map<string, Disposable>();
 
-  constructor(service: TurnService) {
+  constructor(service: TurnService, group?: unknown) {
     this.#service = service;
+    this.#group = group;
   }
 
   /** Notes that it fetches a file together with others, of the last few. */
@@ -56,17 +62,32 @@ export class ClientTurns implements Disposable {
     return this.#joined.has(file) && readTurns.isNeededFor(file);
   }
 
-  /** Resolves when it is the turn of pieces that need one. */
+  /** The pieces of a request that are sent next, in one turn where it needs one. */
+  next(file: string, { first, count }: PieceRun): PieceRun {
+    const { swarmRunPieceCount } = this.#service.limits;
+    const most = this.isNeededFor(file) ? swarmRunPieceCount : count;
+    return { first, count: Math.min(count, most) };
+  }
+
+  /**
+   * Resolves when it is the turn of pieces that need one. Rejects if the signal
+   * is aborted before.
+   */
   async take(
     file: string,
     run: PieceRun & { readonly bytes: number },
+    signal?: AbortSignal,
   ): Promise<ReadTurn | undefined> {
     const { readTurns, rate, limits } = this.#service;
     // As long as our rate needs for the pieces of all that have a turn.
     const ownMs = rate === undefined
       ? 0
       : 1_000 * limits.swarmReaderCount * run.bytes / rate.bytesPerSecond;
-    return await readTurns?.take(file, run, ownMs);
+    return await readTurns?.take(file, run, {
+      group: this.#group,
+      ownMs,
+      ...(signal === undefined ? {} : { signal }),
+    });
   }
 
   [Symbol.dispose](): void {

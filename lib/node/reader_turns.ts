@@ -1,7 +1,7 @@
 /**
  * Gives the clients that fetch a content together their turns, as
- * {@linkcode Readers} says. A client that takes long for what it asked for keeps
- * its turn, but no longer keeps others from theirs.
+ * {@linkcode Readers} says. A client that takes long for what it asked for still
+ * gets it, but no longer keeps others from their turns.
  *
  * @module
  */
@@ -9,7 +9,7 @@
 import type { Limits } from "../base/limits.ts";
 import type { PieceRun } from "../content/piece_set.ts";
 import { type ReaderNumbers, Readers } from "./readers.ts";
-import type { ReadTurn, ReadTurns } from "./served.ts";
+import type { ReadTurn, ReadTurns, TakeTurnOptions } from "./served.ts";
 
 /** The numbers that {@linkcode ReaderTurns} keep to. */
 export type ReaderTurnNumbers = ReaderNumbers & Pick<Limits, "swarmSlowMs">;
@@ -74,34 +74,49 @@ export class ReaderTurns implements ReadTurns, Disposable {
     return new Set([...this.#files.keys(), ...this.#joined.keys()]).size;
   }
 
-  async take(file: string, run: PieceRun, ownMs = 0): Promise<ReadTurn> {
+  async take(
+    file: string,
+    run: PieceRun,
+    { group, ownMs = 0, signal }: TakeTurnOptions = {},
+  ): Promise<ReadTurn> {
     // A client has one request at a time, so each request is its own reader.
     const reader = `${this.#count++}`;
     const readers = this.#files.get(file) ?? new Readers(this.#limits);
     this.#files.set(file, readers);
-    const { promise, resolve } = Promise.withResolvers<void>();
-    if (this.#isEnded) resolve();
-    this.#waiting.add(resolve);
-    readers.ask(reader, { ...run, begin: resolve });
-    serveNext(readers);
-    await promise;
-    this.#waiting.delete(resolve);
-    const release = (isSent: boolean) => {
-      if (isSent) readers.sent(reader);
-      else readers.left(reader);
+    const end = (how: "sent" | "left" | "late") => {
+      readers[how](reader);
       serveNext(readers);
       const isCurrent = this.#files.get(file) === readers;
       if (readers.isIdle && isCurrent) this.#files.delete(file);
     };
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    if (this.#isEnded) resolve();
+    this.#waiting.add(resolve);
+    const leave = () => reject(signal?.reason);
+    signal?.addEventListener("abort", leave, { once: true });
+    readers.ask(reader, { ...run, begin: resolve }, group);
+    serveNext(readers);
+    try {
+      await promise;
+    } catch (error) {
+      end("left");
+      throw error;
+    } finally {
+      signal?.removeEventListener("abort", leave);
+      this.#waiting.delete(resolve);
+    }
     const slowMs = this.#limits.swarmSlowMs + ownMs;
-    const timer = setTimeout(() => release(true), slowMs);
-    const end = (isSent: boolean) => {
+    const timer = setTimeout(() => end("late"), slowMs);
+    let isOver = false;
+    const endOnce = (how: "sent" | "left") => {
+      if (isOver) return;
+      isOver = true;
       clearTimeout(timer);
-      release(isSent);
+      end(how);
     };
     return {
-      sent: () => end(true),
-      [Symbol.dispose]: () => end(false), // changes nothing where it was sent
+      sent: () => endOnce("sent"),
+      [Symbol.dispose]: () => endOnce("left"),
     };
   }
 

@@ -3,6 +3,11 @@
  * reader after the other, a few readers at a time, and first the pieces that
  * were not sent yet while somebody waited. Pure.
  *
+ * Turns are shared by address group: while others wait, a group has one turn at a
+ * time, and none waits longer than two turns of each other group. Groups that
+ * take too long for what they asked for have places of their own, so that they
+ * keep no quick reader waiting.
+ *
  * A few quick streams finish pieces that readers can pass on; many slow ones
  * finish none for long. Readers that ask for the same piece at the same time can
  * give it to each other: one of them gets it at once, and the others after the
@@ -17,7 +22,10 @@ import type { PieceRun } from "../content/piece_set.ts";
 /** The numbers that {@linkcode Readers} keep to. */
 export type ReaderNumbers = Pick<
   Limits,
-  "swarmReaderCount" | "swarmReaderQueueCount" | "swarmPassCount"
+  | "swarmReaderCount"
+  | "swarmReaderQueueCount"
+  | "swarmPassCount"
+  | "swarmLateGroupCount"
 >;
 
 /** A request to serve now. */
@@ -26,15 +34,45 @@ export interface ReaderTurn<Request> {
   readonly request: Request;
 }
 
+/** The readers of one address group. */
+interface Group<Request> {
+  readonly key: unknown;
+  /** The requests of each reader that has some; the next reader is first. */
+  readonly waiting: Map<string, Request[]>;
+  /** Places that its readers have. */
+  servedCount: number;
+  /** Its readers that still take what they asked for, and have no place now. */
+  lateCount: number;
+  /** Whether the last of its turns that had an end took too long. */
+  wasLate: boolean;
+  /** The turns that all had before it began to wait. */
+  since: number;
+}
+
+/** What a reader is being sent. */
+interface Served<Request> {
+  readonly request: Request;
+  readonly group: Group<Request>;
+  isLate: boolean;
+}
+
+/** A reader that may have a turn. */
+interface Candidate<Request> {
+  readonly reader: string;
+  readonly group: Group<Request>;
+}
+
 /** What the readers of one content have asked for. */
 export class Readers<Request extends PieceRun> {
   readonly #numbers: ReaderNumbers;
-  /** The requests of each reader that has some; the next reader is first. */
-  readonly #waiting = new Map<string, Request[]>();
+  /** By what they are counted under; the one that waits longest is first. */
+  readonly #groups = new Map<unknown, Group<Request>>();
   /** Readers that something is being sent to, and what it is. */
-  readonly #served = new Map<string, Request>();
+  readonly #served = new Map<string, Served<Request>>();
   /** How often pieces were sent, with those on their way. */
   readonly #sent = new Map<number, number>();
+  /** Turns that were given so far. */
+  #turnCount = 0;
   /** Pieces sent again since the one that waits longest had a turn. */
   #passedCount = 0;
 
@@ -43,23 +81,41 @@ export class Readers<Request extends PieceRun> {
     this.#numbers = numbers;
   }
 
-  /** Readers that something is being sent to. */
+  /** Readers that have a place: something is being sent to them in time. */
   get servedCount(): number {
-    return this.#served.size;
+    return placesOf(this.#groups.values());
+  }
+
+  /** Groups that something is kept of. */
+  get groupCount(): number {
+    return this.#groups.size;
   }
 
   /** Whether nobody waits or is being sent something. */
   get isIdle(): boolean {
-    return this.#waiting.size + this.#served.size === 0;
+    if (this.#served.size > 0) return false;
+    return this.#groups.values().every(({ waiting }) => waiting.size === 0);
   }
 
-  /** Notes a request; `false` if this reader has too many waiting. */
-  ask(reader: string, request: Request): boolean {
-    const requests = this.#waiting.get(reader) ?? [];
+  /**
+   * Notes a request of a reader in an address group; by default it is a group of
+   * its own. `false` if this reader has too many waiting.
+   */
+  ask(reader: string, request: Request, key: unknown = reader): boolean {
+    const group = this.#groups.get(key) ?? newGroup<Request>(key);
+    const requests = group.waiting.get(reader) ?? [];
     if (requests.length >= this.#numbers.swarmReaderQueueCount) return false;
+    if (group.waiting.size === 0) this.#toEnd(group);
     requests.push(request);
-    this.#waiting.set(reader, requests);
+    group.waiting.set(reader, requests);
     return true;
+  }
+
+  /** A group begins to wait, after all others. */
+  #toEnd(group: Group<Request>): void {
+    group.since = this.#turnCount;
+    this.#groups.delete(group.key);
+    this.#groups.set(group.key, group);
   }
 
   /**
@@ -67,16 +123,61 @@ export class Readers<Request extends PieceRun> {
    * are served. The caller says {@linkcode Readers.sent} when it is through.
    */
   next(): ReaderTurn<Request> | undefined {
-    if (this.#served.size >= this.#numbers.swarmReaderCount) return undefined;
-    const reader = this.#first();
-    if (reader === undefined) return undefined;
-    const requests = this.#waiting.get(reader)!;
+    const found = this.#first(false) ?? this.#first(true);
+    if (found === undefined) return undefined;
+    const { reader, group } = found;
+    const requests = group.waiting.get(reader)!;
     const request = requests.shift()!;
-    this.#waiting.delete(reader);
-    if (requests.length > 0) this.#waiting.set(reader, requests); // the last
-    this.#served.set(reader, request);
+    group.waiting.delete(reader);
+    if (requests.length > 0) group.waiting.set(reader, requests); // the last
+    group.servedCount++;
+    this.#turnCount++;
+    this.#toEnd(group);
+    this.#served.set(reader, { request, group, isLate: false });
     this.#count(request, 1);
     return { reader, request };
+  }
+
+  /** The next of the quick or of the slow groups. */
+  #first(isSlow: boolean): Candidate<Request> | undefined {
+    const groups = this.#groupsWithRoom(isSlow);
+    const [oldest] = groups;
+    if (oldest === undefined) return undefined;
+    const mostPassed = Math.max(
+      this.#numbers.swarmPassCount,
+      2 * groups.length,
+    );
+    const isOverdue = this.#turnCount - oldest.since > mostPassed;
+    const candidates = (isOverdue ? [oldest] : groups)
+      .flatMap((group) => this.#freeReaders(group));
+    return isOverdue ? candidates[0] : this.#preferred(candidates);
+  }
+
+  /**
+   * Of the quick or of the slow groups, those that may have a turn now. A group
+   * with several turns counts once against groups that have none.
+   */
+  #groupsWithRoom(isSlow: boolean): Group<Request>[] {
+    const { swarmReaderCount } = this.#numbers;
+    const groups = [...this.#groups.values()]
+      .filter((group) => isLate(group) === isSlow);
+    const asking = groups.filter((group) => this.#isAsking(group));
+    const unserved = asking.filter(({ servedCount }) => servedCount === 0);
+    if (unserved.length === 0) {
+      return placesOf(groups) < swarmReaderCount ? asking : [];
+    }
+    const served = groups.filter(({ servedCount }) => servedCount > 0);
+    return served.length < swarmReaderCount ? unserved : [];
+  }
+
+  #isAsking({ waiting }: Group<Request>): boolean {
+    return waiting.keys().some((reader) => !this.#served.has(reader));
+  }
+
+  #freeReaders(group: Group<Request>): Candidate<Request>[] {
+    return [...group.waiting.keys()]
+      .filter((reader) => !this.#served.has(reader))
+      .map((reader) => ({ reader, group }));
   }
 
   /**
@@ -86,20 +187,20 @@ export class Readers<Request extends PieceRun> {
    * best what it cannot get elsewhere. Now and then it is the one that has
    * waited longest.
    */
-  #first(): string | undefined {
-    let partlyNew: string | undefined;
+  #preferred(
+    candidates: readonly Candidate<Request>[],
+  ): Candidate<Request> | undefined {
+    let partlyNew: Candidate<Request> | undefined;
     let least = 1;
-    let oldest: string | undefined;
-    let newest: string | undefined;
-    for (const [reader, [request]] of this.#waiting) {
-      if (this.#served.has(reader)) continue;
+    for (const candidate of candidates) {
+      const [request] = candidate.group.waiting.get(candidate.reader)!;
       const part = this.#sentPart(request!);
-      if (part === 0) return reader;
-      if (part < least) partlyNew = reader;
+      if (part === 0) return candidate;
+      if (part < least) partlyNew = candidate;
       least = Math.min(part, least);
-      oldest ??= reader;
-      newest = reader;
     }
+    const oldest = candidates.at(0);
+    const newest = candidates.at(-1);
     if (partlyNew !== undefined || newest === oldest) {
       return partlyNew ?? newest;
     }
@@ -123,23 +224,80 @@ export class Readers<Request extends PieceRun> {
     }
   }
 
+  /**
+   * What a reader was served takes too long: it keeps its group no place any
+   * more, and the group is served apart until it takes something in time.
+   */
+  late(reader: string): void {
+    const served = this.#served.get(reader);
+    if (served === undefined || served.isLate) return;
+    served.isLate = true;
+    const { group } = served;
+    group.servedCount--;
+    group.lateCount++;
+    group.wasLate = true;
+  }
+
   /** What a reader was served has been sent. */
   sent(reader: string): void {
+    const served = this.#served.get(reader);
+    if (served === undefined) return;
+    if (!served.isLate) served.group.wasLate = false;
+    this.#end(reader, served);
+  }
+
+  /** Forgets a reader; what was on its way to it has not been sent. */
+  left(reader: string): void {
+    const served = this.#served.get(reader);
+    for (const group of this.#groups.values()) {
+      if (group.waiting.delete(reader)) this.#forgetIdle(group);
+    }
+    if (served === undefined) return this.#rest();
+    this.#count(served.request, -1);
+    this.#end(reader, served);
+  }
+
+  #end(reader: string, { group, isLate }: Served<Request>): void {
     this.#served.delete(reader);
+    if (isLate) group.lateCount--;
+    else group.servedCount--;
+    this.#forgetIdle(group);
     this.#rest();
+  }
+
+  /** Forgets a group that wants nothing; a slow one only if there are many. */
+  #forgetIdle(group: Group<Request>): void {
+    if (!isIdle(group)) return;
+    if (!group.wasLate) this.#groups.delete(group.key);
+    if (this.#groups.size <= this.#numbers.swarmLateGroupCount) return;
+    const oldest = this.#groups.values().find(isIdle);
+    if (oldest !== undefined) this.#groups.delete(oldest.key);
   }
 
   /** If no reader waits, no piece has priority: the counts start again. */
   #rest(): void {
     if (this.isIdle) this.#sent.clear();
   }
+}
 
-  /** Forgets a reader; what was on its way to it has not been sent. */
-  left(reader: string): void {
-    this.#waiting.delete(reader);
-    const request = this.#served.get(reader);
-    if (request !== undefined) this.#count(request, -1);
-    this.#served.delete(reader);
-    this.#rest();
-  }
+function newGroup<Request>(key: unknown): Group<Request> {
+  return {
+    ...{ key, waiting: new Map(), since: 0 },
+    ...{ servedCount: 0, lateCount: 0, wasLate: false },
+  };
+}
+
+/** Whether the readers of a group take too long. */
+function isLate({ lateCount, wasLate }: Group<unknown>): boolean {
+  return lateCount > 0 || wasLate;
+}
+
+function isIdle(group: Group<unknown>): boolean {
+  return group.waiting.size + group.servedCount + group.lateCount === 0;
+}
+
+function placesOf(groups: Iterable<Group<unknown>>): number {
+  let count = 0;
+  for (const { servedCount } of groups) count += servedCount;
+  return count;
 }

@@ -88,10 +88,23 @@ export interface ReadTurns {
   isNeededFor(file: string): boolean;
   /**
    * Resolves when it is the turn of a request for pieces of that file version.
-   * A client is slow only if it takes `ownMs` longer, the time that a rate
-   * limit takes.
+   * Rejects with the reason of the signal if that is aborted before.
    */
-  take(file: string, run: PieceRun, ownMs?: number): Promise<ReadTurn>;
+  take(
+    file: string,
+    run: PieceRun,
+    options?: TakeTurnOptions,
+  ): Promise<ReadTurn>;
+}
+
+/** Who waits for a turn, and how long it may take. */
+export interface TakeTurnOptions {
+  /** What its turns are counted under; by default, each request is apart. */
+  readonly group?: unknown;
+  /** How much longer than others it may take: the time of a rate limit. */
+  readonly ownMs?: number;
+  /** Ends the wait, because the client has left. */
+  readonly signal?: AbortSignal;
 }
 
 /** A turn; it ends when disposed of. */

@@ -8,7 +8,7 @@ import { RateLimit } from "../../lib/base/rate.ts";
 import type { PieceRun } from "../../lib/content/piece_set.ts";
 import { ClientTurns } from "../../lib/node/client_turns.ts";
 import { ReaderTurns } from "../../lib/node/reader_turns.ts";
-import type { ReadTurns } from "../../lib/node/served.ts";
+import type { ReadTurns, TakeTurnOptions } from "../../lib/node/served.ts";
 import { Channel } from "../../lib/protocol/channel.ts";
 import { DIRECTION } from "../../lib/protocol/messages.ts";
 import { type OneService, serviceOf, TIMING } from "../_client_service.ts";
@@ -90,19 +90,21 @@ class Client {
 function watched(stack: AsyncDisposableStack, askedCount: number) {
   const turns = stack.use(new ReaderTurns(LIMITS));
   const order: number[] = [];
+  const runs: (TakeTurnOptions & { readonly run: PieceRun })[] = [];
   const allAsked = Promise.withResolvers<void>();
   let count = 0;
   const readTurns: ReadTurns = {
     join: (file) => turns.join(file),
     isNeededFor: (file) => turns.isNeededFor(file),
-    take: async (file, run) => {
+    take: async (file, run, options) => {
+      runs.push({ run, ...options });
       if (++count === askedCount) allAsked.resolve();
-      const turn = await turns.take(file, run);
+      const turn = await turns.take(file, run, options);
       order.push(run.first);
       return turn;
     },
   };
-  return { turns, readTurns, order, allAsked: allAsked.promise };
+  return { turns, readTurns, order, runs, allAsked: allAsked.promise };
 }
 
 /** A node with one file, and its content id. */
@@ -221,6 +223,22 @@ Deno.test("A node gives turns only if more than swarmReaderCount of its clients 
   await clients[0]!.ask(of, piece(2, 3));
   assertEquals(await clients[0]!.read(3), 3 * PIECE);
   assertEquals(order, [2]);
+});
+
+Deno.test("A node serves a request for a whole file in turns of swarmRunPieceCount pieces, counted for the client's address", async () => {
+  await using stack = new AsyncDisposableStack();
+  const { readTurns, runs } = watched(stack, 1);
+  const { of, serve } = await nodeWith(stack, readTurns);
+  const clients = Array.from({ length: swarmReaderCount + 1 }, serve);
+  for (const client of clients) await client.join(of);
+  await clients[0]!.ask(of, piece(0, PIECE_COUNT));
+  assertEquals(await clients[0]!.read(PIECE_COUNT), PIECE_COUNT * PIECE);
+  const { swarmRunPieceCount } = LIMITS;
+  assertEquals(runs.map(({ run }) => run.first), [0, 4, 8]);
+  const most = Math.max(...runs.map(({ run }) => run.count));
+  assertEquals(most, swarmRunPieceCount);
+  assertEquals(new Set(runs.map(({ group }) => group)).size, 1);
+  assert(runs[0]!.group !== undefined);
 });
 
 Deno.test("ClientTurns keeps to the last requestedFileCount files that a client joined for, until it leaves", () => {
