@@ -153,3 +153,8 @@ export class CallDeadline implements Disposable {
     this.#outer?.removeEventListener("abort", this.#onOuterAbort);
   }
 }
+
+/** Lets everything that waits go on first. */
+export function othersTurn(): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, 0));
+}

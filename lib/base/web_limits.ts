@@ -39,6 +39,17 @@ export const WEB_LIMITS = {
   gatewayListFreshMs: 5_000,
   /** An old list is good enough if no new one has come by then. */
   gatewayListPatienceMs: 2_000,
+  /**
+   * The client of a list reads nothing for this time: shorter than for films,
+   * because a list is read by programs, which do not pause.
+   */
+  gatewayListStallMs: 10_000,
+  /**
+   * A list that is being read keeps its snapshot, of which there are two at
+   * most. A third one is not made before the second is this old, so that a
+   * reader over a slow line has time to finish.
+   */
+  gatewayListKeptMs: 20_000,
   /** Transfers that have ended and are still shown. */
   gatewayEndedTransferCount: 50,
   /** Entries on one page of a folder: below 300 kB, where names are not long. */

@@ -117,6 +117,25 @@ export class FileIndex {
     };
   }
 
+  /** All entries of a folder in the order of names, each made when it is read. */
+  *entriesIn(folder: string): Generator<PageEntry, void> {
+    const [first, end] = this.#below(folder);
+    for (let at = first; at < end;) {
+      const place = this.#places[at]!;
+      const rest = this.#files.nameAt(place).slice(folder.length);
+      const slash = rest.indexOf("/");
+      if (slash < 0) {
+        yield this.#entryAt(place, folder);
+        at++;
+        continue;
+      }
+      const name = rest.slice(0, slash);
+      const [, after] = this.#below(`${folder}${name}/`);
+      yield folderEntry(name, after - at);
+      at = after;
+    }
+  }
+
   #entryAt(place: number, folder: string): PageEntry {
     const { name: whole, size, modifiedMs, nodes, differs } = this.#files
       .briefAt(place);

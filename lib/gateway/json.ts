@@ -6,18 +6,15 @@
 
 import { createSha256 } from "../base/hash.ts";
 import { escapeJson } from "../base/text.ts";
-import type { BodyStream, Field, HttpAnswer } from "../http/answer.ts";
+import type { Field, HttpAnswer } from "../http/answer.ts";
 import { isListed } from "../http/ranges.ts";
 import type { RequestHead } from "../http/request.ts";
 import type { Snapshot } from "./file_index.ts";
+import { inParts, type SnapshotToSend } from "./list_readers.ts";
 import type { Transfers } from "./transfers.ts";
 
 /** Flags of a file: only one node has it, nodes have different contents. */
 const FILE_FLAG = { only: 1, differs: 2 } as const;
-
-const encoder = new TextEncoder();
-// Parts of this many characters are written at once.
-const PART_LENGTH = 64 * 1024;
 
 function fieldsOf(type: string): Field[] {
   return [
@@ -34,44 +31,33 @@ export function jsonAnswer(value: unknown): HttpAnswer {
   return { status: 200, fields: fieldsOf("application/json"), body };
 }
 
-/** Texts, sent in large parts. */
-function inParts(texts: () => Iterable<string>): BodyStream {
-  return {
-    *parts() {
-      let part = "";
-      for (const text of texts()) {
-        part += text;
-        if (part.length < PART_LENGTH) continue;
-        yield encoder.encode(part);
-        part = "";
-      }
-      yield encoder.encode(part);
-    },
-  };
-}
-
 /** Entity tags of lists, which take a moment for many files. */
-const TAGS = new WeakMap<Snapshot, string>();
+const TAGS = new WeakMap<Snapshot, Promise<string>>();
 
 /** The entity tag of a list: two lists with the same files and nodes have one. */
-function tagOf(snapshot: Snapshot, rows: () => Iterable<string>): string {
-  const known = TAGS.get(snapshot);
-  if (known !== undefined) return known;
+function tagOf(
+  snapshot: Snapshot,
+  rows: () => Iterable<string>,
+): Promise<string> {
+  const known = TAGS.get(snapshot) ?? hashed(rows());
+  TAGS.set(snapshot, known);
+  return known;
+}
+
+async function hashed(rows: Iterable<string>): Promise<string> {
   const hash = createSha256();
-  for (const row of rows()) hash.update(encoder.encode(row));
-  const tag = `W/"${hash.digest("hex").slice(0, 32)}"`;
-  TAGS.set(snapshot, tag);
-  return tag;
+  for await (const part of inParts(rows)) hash.update(part);
+  return `W/"${hash.digest("hex").slice(0, 32)}"`;
 }
 
 /**
  * `/api/files`: a row for each file, in the order of names. Not again for a
  * client that has the same list.
  */
-export function filesAsJson(
+export async function filesAsJson(
   { headers }: Pick<RequestHead, "headers">,
-  snapshot: Snapshot,
-): HttpAnswer {
+  { snapshot, readers }: SnapshotToSend,
+): Promise<HttpAnswer> {
   const { files, nodes, complete, at, problem } = snapshot;
   const indexes = new Map(nodes.map(({ id }, index) => [id, index]));
   const head = {
@@ -92,7 +78,7 @@ export function filesAsJson(
       comma = ",\n";
     }
   };
-  const etag = tagOf(snapshot, function* () {
+  const etag = await tagOf(snapshot, function* () {
     yield JSON.stringify({ ...head, ageMs: 0 });
     yield* rows();
   });
@@ -106,15 +92,17 @@ export function filesAsJson(
     yield* rows();
     yield "\n]}\n";
   };
-  return { status: 200, fields, body: inParts(texts) };
+  return { status: 200, fields, body: readers.bodyOf(snapshot, texts) };
 }
 
 /** `/?json`: a line for each file, as `ls` prints them. */
-export function listAsEvents({ files }: Snapshot): HttpAnswer {
+export function listAsEvents(
+  { snapshot, readers }: SnapshotToSend,
+): HttpAnswer {
   const texts = function* () {
     let count = 0;
     let bytes = 0;
-    for (const { offers, ...file } of files) {
+    for (const { offers, ...file } of snapshot.files) {
       count++;
       bytes += file.size;
       const nodes = offers.map(({ node }) => node);
@@ -127,16 +115,18 @@ export function listAsEvents({ files }: Snapshot): HttpAnswer {
     }
   };
   const fields = fieldsOf("application/x-ndjson");
-  return { status: 200, fields, body: inParts(texts) };
+  return { status: 200, fields, body: readers.bodyOf(snapshot, texts) };
 }
 
 /** `/?simple`: the names of all files, a line each. */
-export function listAsNames({ files }: Snapshot): HttpAnswer {
+export function listAsNames(
+  { snapshot, readers }: SnapshotToSend,
+): HttpAnswer {
   const texts = function* () {
-    for (const { name } of files.briefs()) yield `${name}\n`;
+    for (const { name } of snapshot.files.briefs()) yield `${name}\n`;
   };
   const fields = fieldsOf("text/plain; charset=utf-8");
-  return { status: 200, fields, body: inParts(texts) };
+  return { status: 200, fields, body: readers.bodyOf(snapshot, texts) };
 }
 
 /** `/api/nodes`. */

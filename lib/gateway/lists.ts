@@ -5,6 +5,7 @@
  * @module
  */
 
+import type { Limits } from "../base/limits.ts";
 import { within } from "../base/waiting.ts";
 import { isHidden } from "../content/glob.ts";
 import { browseAll } from "../client/browsing.ts";
@@ -15,6 +16,7 @@ import type { ListedNode } from "../client/nodes.ts";
 import { type ClientOptions, Peers } from "../client/peers.ts";
 import { errorText } from "./failures.ts";
 import { FileIndex, type Snapshot } from "./file_index.ts";
+import { ListReaders, type SnapshotToSend } from "./list_readers.ts";
 import type { PageNode } from "./page_model.ts";
 
 /** Options of {@linkcode Lists}. */
@@ -22,15 +24,21 @@ export interface ListsOptions {
   readonly client: ClientOptions;
   /** Called for every event. */
   readonly tell: (event: ClientEvent) => void;
-  /** A list is asked for again when it is so old. */
-  readonly freshMs: number;
-  /** How long a request waits for a new list if there is an old one. */
-  readonly patienceMs: number;
+  /** The limits of lists. */
+  readonly limits: Pick<
+    Limits,
+    | "gatewayListFreshMs"
+    | "gatewayListPatienceMs"
+    | "gatewayListStallMs"
+    | "gatewayListKeptMs"
+  >;
 }
 
 /** The list, as new as is needed. */
 export class Lists {
   readonly #options: ListsOptions;
+  /** The lists that are being read. */
+  readonly readers: ListReaders;
   #snapshot: Snapshot | undefined;
   #asking: Promise<Snapshot> | undefined;
   /** When each node last answered, by its id. */
@@ -38,6 +46,7 @@ export class Lists {
 
   constructor(options: ListsOptions) {
     this.#options = options;
+    this.readers = new ListReaders(options.limits);
   }
 
   /**
@@ -47,16 +56,31 @@ export class Lists {
    * asked.
    */
   async latest(): Promise<Snapshot> {
-    const { freshMs, patienceMs } = this.#options;
+    const { limits } = this.#options;
     const old = this.#snapshot;
-    if (old !== undefined && performance.now() - old.at < freshMs) return old;
+    if (old !== undefined && performance.now() - old.at < this.#keptMs(old)) {
+      return old;
+    }
     const asking = this.#asking ??= this.#askNoting().finally(() =>
       this.#asking = undefined
     );
     if (old === undefined) return await asking;
     const settled = asking.then(() => {}, () => {});
-    await within(settled, patienceMs);
+    await within(settled, limits.gatewayListPatienceMs);
     return this.#snapshot ?? old;
+  }
+
+  /** The list, to be sent in parts. */
+  async toSend(): Promise<SnapshotToSend> {
+    return { snapshot: await this.latest(), readers: this.readers };
+  }
+
+  /** How old a snapshot may become: older if one before it is still read. */
+  #keptMs(snapshot: Snapshot): number {
+    const { gatewayListFreshMs, gatewayListKeptMs } = this.#options.limits;
+    return this.readers.hasOthers(snapshot)
+      ? Math.max(gatewayListFreshMs, gatewayListKeptMs)
+      : gatewayListFreshMs;
   }
 
   /** Waits until nothing is asked for. */
@@ -80,6 +104,8 @@ export class Lists {
 
   async #ask(): Promise<Snapshot> {
     const { client, tell } = this.#options;
+    // With the one that is made now, there are two again.
+    if (this.#snapshot !== undefined) this.readers.endOthers(this.#snapshot);
     const troubles = new Map<string, string>();
     let greeting = "";
     const onEvent = (event: ClientEvent) => {

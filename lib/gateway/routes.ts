@@ -87,7 +87,7 @@ async function routed(
   const { path } = request;
   if (path === "/") return await root(request, gateway);
   if (path === "/api/files") {
-    return filesAsJson(request, await gateway.lists.latest());
+    return await filesAsJson(request, await gateway.lists.toSend());
   }
   if (path === "/api/nodes") return nodesAsJson(await gateway.lists.latest());
   if (path === "/api/qr") return await qrAsJson(request.query);
@@ -108,8 +108,8 @@ async function root(
   gateway: Gateway,
 ): Promise<HttpAnswer> {
   const query = new URLSearchParams(request.query);
-  if (query.has("json")) return listAsEvents(await gateway.lists.latest());
-  if (query.has("simple")) return listAsNames(await gateway.lists.latest());
+  if (query.has("json")) return listAsEvents(await gateway.lists.toSend());
+  if (query.has("simple")) return listAsNames(await gateway.lists.toSend());
   return await folderPage("", request, gateway);
 }
 

@@ -85,12 +85,7 @@ export async function serveGateway(
   checkOrigins(origins);
   if (tls !== undefined) checkCertificate(tls);
   const limits = limitsWith(options.limits);
-  const lists = new Lists({
-    client,
-    tell: onEvent,
-    freshMs: limits.gatewayListFreshMs,
-    patienceMs: limits.gatewayListPatienceMs,
-  });
+  const lists = new Lists({ client, tell: onEvent, limits });
   const hashers = new Hashers();
   const memory = new ReaderMemory(limits);
   const reading = { client, tell: onEvent, limits, memory, hashers };

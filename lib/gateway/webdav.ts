@@ -14,6 +14,7 @@ import { httpDate } from "../http/dates.ts";
 import type { WebRequest } from "../http/web_types.ts";
 import { encodeSegment, type FileIndex } from "./file_index.ts";
 import type { Gateway } from "./gateway.ts";
+import type { SnapshotToSend } from "./list_readers.ts";
 
 /** What WebDAV may be asked for here. */
 const DAV_FIELDS: readonly Field[] = [
@@ -46,11 +47,12 @@ export async function propfind(
   if (depth !== "0" && depth !== "1") {
     return plainAnswer(403, "ask for one folder at a time: Depth: 0 or 1");
   }
-  const { files } = await gateway.lists.latest();
+  const toSend = await gateway.lists.toSend();
+  const { files } = toSend.snapshot;
   const bare = name.replace(/\/$/, "");
   const file = name === bare ? files.find(name) : undefined;
   if (file !== undefined) {
-    return multistatus([responseOf(pathOf(bare), file)]);
+    return multistatus(() => [responseOf(pathOf(bare), file)], toSend);
   }
   const folder = bare === "" ? "" : `${bare}/`;
   if (folder !== "" && !files.hasFolder(folder)) {
@@ -60,7 +62,7 @@ export async function propfind(
       why: "no active node has a file or folder of that name",
     });
   }
-  return multistatus(responsesIn(folder, files, depth));
+  return multistatus(() => responsesIn(folder, files, depth), toSend);
 }
 
 function* responsesIn(
@@ -70,7 +72,7 @@ function* responsesIn(
 ): Generator<string> {
   yield folderResponse(pathOf(folder));
   if (depth === "0") return;
-  for (const entry of files.folder(folder).entries) {
+  for (const entry of files.entriesIn(folder)) {
     const path = pathOf(folder) + encodeSegment(entry.name);
     if (entry.isFolder) yield folderResponse(`${path}/`);
     else {
@@ -120,20 +122,15 @@ function response(path: string, properties: string): string {
     "</D:propstat></D:response>\n";
 }
 
-const encoder = new TextEncoder();
-const PART_LENGTH = 64 * 1024;
-
-function multistatus(responses: Iterable<string>): HttpAnswer {
-  const parts = function* () {
-    let part = '<?xml version="1.0" encoding="utf-8"?>\n' +
+function multistatus(
+  responses: () => Iterable<string>,
+  { snapshot, readers }: SnapshotToSend,
+): HttpAnswer {
+  const texts = function* () {
+    yield '<?xml version="1.0" encoding="utf-8"?>\n' +
       '<D:multistatus xmlns:D="DAV:">\n';
-    for (const response of responses) {
-      part += response;
-      if (part.length < PART_LENGTH) continue;
-      yield encoder.encode(part);
-      part = "";
-    }
-    yield encoder.encode(`${part}</D:multistatus>\n`);
+    yield* responses();
+    yield "</D:multistatus>\n";
   };
   return {
     status: 207,
@@ -142,6 +139,6 @@ function multistatus(responses: Iterable<string>): HttpAnswer {
       ["X-Content-Type-Options", "nosniff"],
       ...DAV_FIELDS,
     ],
-    body: { parts },
+    body: readers.bodyOf(snapshot, texts),
   };
 }

@@ -16,6 +16,12 @@ export interface BodyStream {
    * early when the client leaves.
    */
   parts(): AsyncIterable<Uint8Array> | Iterable<Uint8Array>;
+  /** A client that takes nothing for this time is left; as others by default. */
+  readonly stallMs?: number;
+  /** Ends the connection, before the body is whole. */
+  readonly signal?: AbortSignal;
+  /** Called when the body is no longer needed, also if no part was. */
+  close?(): void;
 }
 
 /** An answer. */

@@ -47,6 +47,8 @@ export class WebConnection {
   readonly #gone = new AbortController();
   readonly #ended = Promise.withResolvers<void>();
   #timer: ReturnType<typeof setTimeout> | undefined;
+  /** How long the client may take nothing of the current answer. */
+  #stallMs: number;
   /** What it does: waits for a request, makes an answer, or writes one. */
   phase: "waiting" | "answering" | "writing" = "waiting";
   /** Since when, on the monotonic clock. */
@@ -57,6 +59,7 @@ export class WebConnection {
   constructor(raw: RawConnection, options: WebOptions) {
     this.#raw = raw;
     this.#options = options;
+    this.#stallMs = options.limits.webStallMs;
     const served = this.#serve();
     this.done = Promise.race([served, this.#ended.promise]).finally(() => {
       clearTimeout(this.#timer);
@@ -139,7 +142,7 @@ export class WebConnection {
       remote: this.#raw.remote,
       signal: this.#gone.signal,
     });
-    return await this.#send(conn, head, answer);
+    return await this.#sendAll(conn, head, answer);
   }
 
   async #answerTo(request: WebRequest): Promise<HttpAnswer> {
@@ -183,6 +186,30 @@ export class WebConnection {
     return stays;
   }
 
+  /** Sends an answer, and gives up its body in any case. */
+  async #sendAll(
+    conn: Conn,
+    head: Pick<RequestHead, "method" | "isOld" | "headers">,
+    answer: HttpAnswer,
+  ): Promise<boolean> {
+    const { body = "" } = answer;
+    if (typeof body === "string" || body instanceof Uint8Array) {
+      return await this.#send(conn, head, answer);
+    }
+    const { stallMs = this.#options.limits.webStallMs, signal } = body;
+    const onAbort = () => this.end();
+    signal?.addEventListener("abort", onAbort);
+    this.#stallMs = stallMs;
+    try {
+      if (signal?.aborted) throw new Ended("the body was given up");
+      return await this.#send(conn, head, answer);
+    } finally {
+      this.#stallMs = this.#options.limits.webStallMs;
+      signal?.removeEventListener("abort", onAbort);
+      body.close?.();
+    }
+  }
+
   /**
    * Sends a body as it is made. One that is not whole ends the connection: the
    * client has the length, and knows that bytes are missing.
@@ -212,7 +239,7 @@ export class WebConnection {
   /** Writes, and ends the connection when nothing is taken for too long. */
   async #write(conn: Conn, bytes: Uint8Array): Promise<void> {
     for (let at = 0; at < bytes.length;) {
-      this.#enter("writing", this.#options.limits.webStallMs);
+      this.#enter("writing", this.#stallMs);
       at += await conn.write(at === 0 ? bytes : bytes.subarray(at));
     }
     this.#enter("answering");

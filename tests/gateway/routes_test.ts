@@ -3,6 +3,7 @@
  */
 
 import { assertEquals, assertMatch } from "@std/assert";
+import { LIMITS } from "../../lib/base/limits.ts";
 import { Transfers } from "../../lib/gateway/transfers.ts";
 import { Lists } from "../../lib/gateway/lists.ts";
 import type { ClientOptions } from "../../lib/client/peers.ts";
@@ -184,8 +185,12 @@ Deno.test("Gateway gives an old list if no new one comes in gatewayListPatienceM
     relay: relay.server.address,
     signal: stop.signal,
   };
-  const options = { client, tell: () => {}, freshMs: 0, patienceMs: 1 };
-  const lists = new Lists(options);
+  const limits = {
+    ...LIMITS,
+    gatewayListFreshMs: 0,
+    gatewayListPatienceMs: 1,
+  };
+  const lists = new Lists({ client, tell: () => {}, limits });
   const first = await lists.latest();
   assertEquals(first.files.count, 1);
   const { port } = silent.addr as Deno.NetAddr;

@@ -7,7 +7,7 @@ import { once } from "node:events";
 import { connect } from "node:net";
 import { assertEquals } from "@std/assert";
 import { LIMITS, type Limits } from "../../lib/base/limits.ts";
-import type { HttpAnswer } from "../../lib/http/answer.ts";
+import type { BodyStream, HttpAnswer } from "../../lib/http/answer.ts";
 import {
   serveWeb,
   type WebRequest,
@@ -302,4 +302,66 @@ Deno.test("Web tells the handler that its client has left", async () => {
   signal.addEventListener("abort", () => gone.resolve());
   client[Symbol.dispose]();
   await within(gone.promise, "the abort");
+});
+
+/** A body whose second part never comes. */
+function halfBody(more: Partial<BodyStream>): BodyStream {
+  return {
+    async *parts() {
+      yield new TextEncoder().encode("half");
+      await new Promise(() => {});
+    },
+    ...more,
+  };
+}
+
+Deno.test("Web ends a connection whose body is given up, and the client sees that it is not whole", async () => {
+  const ending = new AbortController();
+  const body = halfBody({ signal: ending.signal });
+  await using server = await serve({
+    handle: () => Promise.resolve({ status: 200, body }),
+  });
+  using client = await WebClient.to(server.address);
+  await client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+  const seen = new Uint8Array(4096);
+  let text = "";
+  while (!text.endsWith("half\r\n")) {
+    const count = await client.conn.read(seen);
+    text += new TextDecoder().decode(seen.subarray(0, count!));
+  }
+  ending.abort(new Error("enough"));
+  assertEquals(await client.rest(), ""); // no last chunk
+});
+
+Deno.test("Web ends a connection whose client reads nothing for the time that a list allows, gatewayListStallMs", async () => {
+  const closed = Promise.withResolvers<void>();
+  await using server = await serve({
+    handle: () =>
+      Promise.resolve({
+        status: 200,
+        body: {
+          *parts() {
+            for (;;) yield ENOUGH;
+          },
+          stallMs: 1,
+          close: closed.resolve,
+        },
+      }),
+  });
+  using client = await WebClient.to(server.address);
+  await client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+  await within(closed.promise, "the end of the body");
+});
+
+Deno.test("Web gives up a body of which no part is wanted", async () => {
+  let closes = 0;
+  const body = halfBody({ close: () => closes++ });
+  await using server = await serve({
+    handle: () => Promise.resolve({ status: 200, body }),
+  });
+  using client = await WebClient.to(server.address);
+  assertEquals((await client.ask("HEAD /")).status, 200);
+  await client.send("HEAD / HTTP/1.1\r\nHost: a\r\n\r\n");
+  await client.answer({ isHead: true });
+  assertEquals(closes >= 1, true);
 });

@@ -1,0 +1,168 @@
+/**
+ * Lists of many names: how far they are made for readers that read slowly or
+ * not at all, and which snapshots they keep.
+ */
+
+import { assert, assertEquals } from "@std/assert";
+import { LIMITS } from "../../lib/base/limits.ts";
+import type { FileListings } from "../../lib/client/listing.ts";
+import { FileIndex, type Snapshot } from "../../lib/gateway/file_index.ts";
+import type { Gateway } from "../../lib/gateway/gateway.ts";
+import { ListReaders } from "../../lib/gateway/list_readers.ts";
+import { Lists } from "../../lib/gateway/lists.ts";
+import { Login } from "../../lib/gateway/login.ts";
+import { answerTo } from "../../lib/gateway/routes.ts";
+import { Transfers } from "../../lib/gateway/transfers.ts";
+import type { BodyStream } from "../../lib/http/answer.ts";
+import type { WebRequest } from "../../lib/http/web_server.ts";
+import { startNode, startRelay } from "../_network.ts";
+
+const COUNT = 100_000;
+
+/** A gateway with COUNT files in one folder, and how many rows were made. */
+function flat() {
+  const made = { rows: 0 };
+  const nameAt = (place: number) => `flat/${String(place).padStart(6, "0")}`;
+  const briefAt = (place: number) => {
+    made.rows++;
+    const [size, modifiedMs] = [place, 1_700_000_000_000];
+    return {
+      ...{ name: nameAt(place), size, modifiedMs },
+      ...{ nodes: ["n"], differs: false, nodeCount: 1 },
+      offers: [{ node: "n" }],
+    };
+  };
+  const files = new FileIndex({
+    places: () => Array.from({ length: COUNT }, (_, place) => place),
+    nameAt,
+    briefAt,
+    at: briefAt,
+  } as unknown as FileListings);
+  const snapshot: Snapshot = {
+    ...{ files, nodes: [], listed: new Map(), greeting: "" },
+    ...{ complete: true, at: performance.now() },
+  };
+  const readers = new ListReaders(LIMITS);
+  const gateway = {
+    lists: {
+      latest: () => Promise.resolve(snapshot),
+      toSend: () => Promise.resolve({ snapshot, readers }),
+    },
+    transfers: new Transfers(1),
+    login: new Login({ token: undefined, isSecure: false, failureCount: 5 }),
+    ...{ names: [], origins: [], pageEntryCount: LIMITS.gatewayPageEntryCount },
+  } as unknown as Gateway;
+  return { gateway, made, readers };
+}
+
+function requestFor(line: string): WebRequest {
+  const [method = "", target = ""] = line.split(" ");
+  const [path = "", query = ""] = target.split("?");
+  return {
+    ...{ method, path, query, isOld: false, body: new Uint8Array() },
+    headers: new Map([["host", "127.0.0.1"], ["depth", "1"]]),
+    remote: { host: "127.0.0.1", port: 1 },
+    signal: new AbortController().signal,
+  } as WebRequest;
+}
+
+for (
+  const line of [
+    "PROPFIND /dav/flat/",
+    "GET /?json",
+    "GET /?simple",
+    "GET /api/files",
+    "GET /files/flat/",
+  ]
+) {
+  Deno.test(`${line} of 100,000 names is made no further than its readers take it`, async () => {
+    const { gateway, made } = flat();
+    const request = requestFor(line);
+    if (line === "GET /api/files") {
+      await answerTo(request, gateway); // makes its tag, once for a list
+      made.rows = 0;
+    }
+    let held = 0;
+    const taken: unknown[] = [];
+    const readers = 24;
+    for (let n = 0; n < readers; n++) {
+      const { status, body = "" } = await answerTo(request, gateway);
+      assert(status === 200 || status === 207);
+      if (typeof body === "string" || body instanceof Uint8Array) {
+        held += body.length;
+        continue;
+      }
+      const parts = (body.parts() as AsyncIterable<Uint8Array>)
+        [Symbol.asyncIterator]();
+      const { value } = await parts.next();
+      held += value.length;
+      taken.push(parts);
+    }
+    assert(made.rows <= readers * 2_000, `${made.rows} rows`);
+    assert(held <= readers * 320_000, `${held} bytes`);
+  });
+}
+
+for (const line of ["PROPFIND /dav/flat/", "GET /?json", "GET /api/files"]) {
+  Deno.test(`${line} of 100,000 names gives others a turn after each part, and is whole`, async () => {
+    const { gateway, made, readers } = flat();
+    let turns = 0;
+    let most = 0;
+    let before = 0;
+    const timer = setInterval(() => {
+      turns++;
+      most = Math.max(most, made.rows - before);
+      before = made.rows;
+    }, 0);
+    let last: Uint8Array | undefined;
+    try {
+      const { body } = await answerTo(requestFor(line), gateway);
+      const stream = body as BodyStream;
+      for await (const part of stream.parts()) last = part.slice();
+      stream.close?.();
+    } finally {
+      clearInterval(timer);
+    }
+    assert(turns > 0);
+    assert(most < COUNT / 4, `${most} rows without a turn`);
+    const end = new TextDecoder().decode(last);
+    assert(/<\/D:multistatus>\n$|files_listed.*\n$|\n\]\}\n$/.test(end), end);
+    assertEquals(readers.snapshotCount, 0);
+  });
+}
+
+Deno.test("Lists keeps two snapshots in memory, and ends the readers of older ones", async () => {
+  await using relay = await startRelay();
+  await using _node = await startNode(relay, { "1": "" });
+  const lists = new Lists({
+    client: { relay: relay.server.address },
+    tell: () => {},
+    limits: { ...LIMITS, gatewayListFreshMs: 0, gatewayListKeptMs: 0 },
+  });
+  const bodies: BodyStream[] = [];
+  for (let n = 0; n < 4; n++) {
+    const { snapshot, readers } = await lists.toSend();
+    bodies.push(readers.bodyOf(snapshot, () => []));
+    assert(readers.snapshotCount <= 2);
+  }
+  const ended = bodies.map(({ signal }) => signal!.aborted);
+  assertEquals(ended, [true, true, false, false]);
+  for (const body of bodies) body.close!();
+  assertEquals(lists.readers.snapshotCount, 0);
+});
+
+Deno.test("Lists leaves a reader of the snapshot before gatewayListKeptMs, and makes no third one meanwhile", async () => {
+  await using relay = await startRelay();
+  await using _node = await startNode(relay, { "1": "" });
+  const lists = new Lists({
+    client: { relay: relay.server.address },
+    tell: () => {},
+    limits: { ...LIMITS, gatewayListFreshMs: 0, gatewayListKeptMs: 600_000 },
+  });
+  const first = lists.readers.bodyOf(await lists.latest(), () => []);
+  const second = await lists.latest();
+  assertEquals(await lists.latest(), second);
+  assertEquals(first.signal!.aborted, false);
+  first.close!();
+  assert(await lists.latest() !== second);
+});
