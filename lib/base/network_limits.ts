@@ -344,14 +344,25 @@ export const NETWORK_LIMITS = {
   // tunnels
   /** A tunnel ends unless both sides join within this time. */
   tunnelJoinMs: 30_000,
+  /**
+   * If there are too many tunnels, those that are not joined by then, or in which
+   * no byte moved for so long, give way: a client joins within a second, or after
+   * two lost packets.
+   */
+  tunnelSpareMs: 5_000,
   /** A tunnel ends after this time without a byte in either direction. */
   tunnelIdleMs: 60_000,
   /** Tunnels in the whole relay, including half-open ones. */
   tunnelCount: 1_000,
-  /** Tunnels to one node: three addresses together cannot use them all up. */
+  /** Tunnels to one node: fewer addresses together cannot use them all up. */
   tunnelsPerNodeCount: 64,
   /** Tunnels for the clients at one address: twice {@linkcode askingCount}. */
   tunnelsPerAddressCount: 16,
+  /**
+   * Keys of ended tunnels that a node may still show: 20 addresses must ask as
+   * fast as they can to make a relay forget one within a second.
+   */
+  tunnelLateKeyCount: 4_096,
   /** Tunnel connections of one address: an office full of nodes. */
   tunnelConnectionsPerAddressCount: 512,
   /** Bytes that a tunnel buffers in each direction. */

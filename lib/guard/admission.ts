@@ -27,6 +27,8 @@ export interface Slot {
    * @returns whether there was.
    */
   setApart(now: number): boolean;
+  /** It was bound to connect: gives its turn back to its address. */
+  giveTurnBack(): void;
   /** Its bytes were no handshake: that costs its address more turns. */
   spoil(now: number): void;
   /** The connection is gone. */
@@ -307,6 +309,10 @@ class Place implements Slot {
     group.apart++;
     if (group.apartBucket.take(now)) group.bucket.giveBack();
     return true;
+  }
+
+  giveTurnBack(): void {
+    this.#group.bucket.giveBack();
   }
 
   spoil(now: number): void {

@@ -1,7 +1,7 @@
 /**
  * The rendezvous of a relay: pairs the two sides of each tunnel by one-time
- * keys, and limits the number of tunnels. Pure: time and keys are arguments,
- * there are no timers and no sockets.
+ * keys, and limits the number of tunnels. If there are too many, one of them may
+ * give way. Pure: time and keys are arguments, there are no timers and no sockets.
  *
  * ```
  * open → waiting ──join──→ half ──join──→ joined → ended
@@ -12,6 +12,7 @@
  */
 
 import type { Limits } from "../base/limits.ts";
+import { givesWay, type TunnelPlace } from "./giving_way.ts";
 
 /** How a tunnel ended; the same word in event, metric and test. */
 export type TunnelEnding =
@@ -30,16 +31,15 @@ export type TunnelEnding =
 export type TunnelSide = "client" | "node";
 
 /** A tunnel, from the request to its end. */
-export interface Tunnel {
+export interface Tunnel extends TunnelPlace {
   /** Id of the node it leads to. */
   readonly node: string;
-  /** The group of the client's address. */
+  /** The group of the client's address; empty if it is not counted. */
   readonly source: string;
   /** The one-time key of each side. */
   readonly keys: Readonly<Record<TunnelSide, string>>;
   /** When it ends unless both sides have joined. */
   readonly joinBefore: number;
-  readonly phase: "waiting" | "half" | "joined" | "ended";
 }
 
 /** Why a tunnel was not opened. */
@@ -48,9 +48,21 @@ export type OpenRefusal =
   | "too_many_tunnels_for_node"
   | "too_many_tunnels_for_address";
 
+/** A tunnel that gave way to another. */
+export interface EvictedTunnel {
+  readonly tunnel: Tunnel;
+  /** The limit that was reached. */
+  readonly reason: OpenRefusal;
+}
+
 /** The outcome of a request for a tunnel. */
 export type TunnelOpening =
-  | { readonly kind: "opened"; readonly tunnel: Tunnel }
+  | {
+    readonly kind: "opened";
+    readonly tunnel: Tunnel;
+    /** Tunnels that gave way, and have ended: the caller closes them. */
+    readonly evicted: readonly EvictedTunnel[];
+  }
   | { readonly kind: "refused"; readonly reason: OpenRefusal };
 
 /** The outcome of showing a key. */
@@ -77,6 +89,8 @@ export type RendezvousLimits = Pick<
   | "tunnelCount"
   | "tunnelsPerNodeCount"
   | "tunnelsPerAddressCount"
+  | "tunnelSpareMs"
+  | "tunnelLateKeyCount"
 >;
 
 /** A request for a tunnel. */
@@ -85,12 +99,21 @@ export interface TunnelRequest {
   readonly node: string;
   /** The group of the client's address; with `undefined` it is not counted. */
   readonly source: string | undefined;
+  /** Tells clients of an address that is not counted apart. */
+  readonly client: string;
   /** Fresh keys that nobody can guess. */
   readonly keys: Readonly<Record<TunnelSide, string>>;
 }
 
 interface MutableTunnel extends Tunnel {
   phase: Tunnel["phase"];
+  activeAt: number;
+}
+
+/** A limit that is reached, and the tunnels that it applies to. */
+interface FullScope {
+  readonly reason: OpenRefusal;
+  has(tunnel: Tunnel): boolean;
 }
 
 /** The tunnels of one relay. */
@@ -103,9 +126,11 @@ export class Rendezvous {
   >();
   /** In order of opening, which is also the order of `joinBefore`. */
   readonly #unjoined = new Set<MutableTunnel>();
+  readonly #all = new Set<MutableTunnel>();
   readonly #perNode = new Map<string, number>();
   readonly #perSource = new Map<string, number>();
-  #count = 0;
+  /** Keys of nodes that came to nothing before they were shown. */
+  readonly #late = new Set<string>();
 
   constructor(limits: RendezvousLimits) {
     this.#limits = limits;
@@ -113,33 +138,65 @@ export class Rendezvous {
 
   /** Tunnels that have not ended. */
   get count(): number {
-    return this.#count;
+    return this.#all.size;
   }
 
-  /** Opens a tunnel, which then waits for both sides. */
+  /**
+   * Opens a tunnel, which then waits for both sides. At each limit, another one
+   * must give way: see {@linkcode givesWay}.
+   */
   open(request: TunnelRequest, now: number): TunnelOpening {
-    const { node, keys, source = "" } = request;
-    const limits = this.#limits;
-    const reason = this.#count >= limits.tunnelCount
-      ? "too_many_tunnels"
-      : countOf(this.#perNode, node) >= limits.tunnelsPerNodeCount
-      ? "too_many_tunnels_for_node"
-      : countOf(this.#perSource, source) >= limits.tunnelsPerAddressCount
-      ? "too_many_tunnels_for_address"
-      : undefined;
-    if (reason !== undefined) return { kind: "refused", reason };
+    const { node, keys, source = "", client } = request;
+    const group = source === "" ? client : source;
+    const { tunnelSpareMs, tunnelJoinMs } = this.#limits;
+    const newcomer = { group, idleSince: now - tunnelSpareMs };
+    const evicted: (EvictedTunnel & { readonly tunnel: MutableTunnel })[] = [];
+    for (const scope of this.#fullScopes({ node, source })) {
+      if (evicted.some(({ tunnel }) => scope.has(tunnel))) continue;
+      const { reason } = scope;
+      const places = [...this.#all].filter(scope.has);
+      const tunnel = givesWay(places, newcomer);
+      if (tunnel === undefined) return { kind: "refused", reason };
+      evicted.push({ tunnel, reason });
+    }
+    for (const { tunnel } of evicted) this.end(tunnel);
     const tunnel: MutableTunnel = {
-      node,
-      source,
-      keys,
-      joinBefore: now + limits.tunnelJoinMs,
+      ...{ node, source, group, keys },
+      joinBefore: now + tunnelJoinMs,
       phase: "waiting",
+      activeAt: now,
     };
     this.#waiting.set(keys.client, { tunnel, side: "client" });
     this.#waiting.set(keys.node, { tunnel, side: "node" });
     this.#unjoined.add(tunnel);
-    this.#add(tunnel, 1);
-    return { kind: "opened", tunnel };
+    this.#all.add(tunnel);
+    change(this.#perNode, node, 1);
+    if (source !== "") change(this.#perSource, source, 1);
+    return { kind: "opened", tunnel, evicted };
+  }
+
+  /** The limits that are reached, that with the fewest tunnels first. */
+  #fullScopes(
+    { node, source }: Pick<Tunnel, "node" | "source">,
+  ): FullScope[] {
+    const limits = this.#limits;
+    const scopes: FullScope[] = [];
+    if (countOf(this.#perSource, source) >= limits.tunnelsPerAddressCount) {
+      scopes.push({
+        reason: "too_many_tunnels_for_address",
+        has: (tunnel) => tunnel.source === source,
+      });
+    }
+    if (countOf(this.#perNode, node) >= limits.tunnelsPerNodeCount) {
+      scopes.push({
+        reason: "too_many_tunnels_for_node",
+        has: (tunnel) => tunnel.node === node,
+      });
+    }
+    if (this.#all.size >= limits.tunnelCount) {
+      scopes.push({ reason: "too_many_tunnels", has: () => true });
+    }
+    return scopes;
   }
 
   /** Joins the side that shows `key`. Each key works once. */
@@ -155,6 +212,7 @@ export class Rendezvous {
       return { kind: "waits", tunnel, side };
     }
     tunnel.phase = "joined";
+    tunnel.activeAt = now;
     this.#unjoined.delete(tunnel);
     return { kind: "joined", tunnel, side };
   }
@@ -164,14 +222,37 @@ export class Rendezvous {
     return this.#waiting.get(key)?.tunnel;
   }
 
+  /** Notes that a byte has moved through a tunnel. */
+  moved(tunnel: Tunnel, now: number): void {
+    (tunnel as MutableTunnel).activeAt = now;
+  }
+
+  /**
+   * Whether a node got this key for a tunnel that ended before it showed the key.
+   * Answers `true` once: the node could not know.
+   */
+  wasEarlier(key: string): boolean {
+    return this.#late.delete(key);
+  }
+
   /** Removes a tunnel: nobody can join it, and it no longer counts. */
   end(tunnel: Tunnel): void {
     if (tunnel.phase === "ended") return;
+    const { node, source, keys } = tunnel;
     (tunnel as MutableTunnel).phase = "ended";
-    this.#waiting.delete(tunnel.keys.client);
-    this.#waiting.delete(tunnel.keys.node);
+    this.#waiting.delete(keys.client);
+    if (this.#waiting.delete(keys.node)) this.#keepLate(keys.node);
     this.#unjoined.delete(tunnel);
-    this.#add(tunnel, -1);
+    this.#all.delete(tunnel);
+    change(this.#perNode, node, -1);
+    if (source !== "") change(this.#perSource, source, -1);
+  }
+
+  #keepLate(key: string): void {
+    this.#late.add(key);
+    if (this.#late.size <= this.#limits.tunnelLateKeyCount) return;
+    const [oldest] = this.#late;
+    this.#late.delete(oldest!);
   }
 
   /** Ends, and returns, the tunnels that a side did not join in time. */
@@ -183,12 +264,6 @@ export class Rendezvous {
       this.end(tunnel);
     }
     return late;
-  }
-
-  #add({ node, source }: Tunnel, count: 1 | -1): void {
-    this.#count += count;
-    change(this.#perNode, node, count);
-    if (source !== "") change(this.#perSource, source, count);
   }
 }
 

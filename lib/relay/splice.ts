@@ -16,6 +16,8 @@ export interface SpliceOptions {
   readonly bufferBytes: number;
   /** Ends the splice after this time without a byte in either direction. */
   readonly idleMs: number;
+  /** Called when bytes have moved. */
+  readonly onMoved?: () => void;
   /** Ends the splice. */
   readonly signal?: AbortSignal;
 }
@@ -49,12 +51,13 @@ export async function splice(
   options: SpliceOptions,
 ): Promise<SpliceOutcome> {
   const mostBytes = options.bufferBytes;
+  const { onMoved = () => {} } = options;
   const there: Flow = new Flow([a, b], {
-    mostBytes,
+    ...{ mostBytes, onMoved },
     isDeaf: () => back.hasEnded,
   });
   const back: Flow = new Flow([b, a], {
-    mostBytes,
+    ...{ mostBytes, onMoved },
     isDeaf: () => there.hasEnded,
   });
   let how: SpliceOutcome["how"] = "completed";
@@ -92,6 +95,7 @@ class Flow {
   readonly #to: Conn;
   readonly #mostBytes: number;
   readonly #isDeaf: () => boolean;
+  readonly #onMoved: () => void;
   /** Bytes passed on so far. */
   movedBytes = 0;
   /** Whether `from` has ended its stream. */
@@ -100,12 +104,17 @@ class Flow {
   /** `isDeaf` tells whether `to` has ended, and may be gone. */
   constructor(
     [from, to]: [Conn, Conn],
-    { mostBytes, isDeaf }: { mostBytes: number; isDeaf: () => boolean },
+    { mostBytes, isDeaf, onMoved }: {
+      mostBytes: number;
+      isDeaf: () => boolean;
+      onMoved: () => void;
+    },
   ) {
     this.#from = from;
     this.#to = to;
     this.#mostBytes = mostBytes;
     this.#isDeaf = isDeaf;
+    this.#onMoved = onMoved;
   }
 
   async run(): Promise<void> {
@@ -120,6 +129,7 @@ class Flow {
         throw error;
       }
       this.movedBytes += count;
+      this.#onMoved();
       // A read that fills the buffer means that more bytes wait.
       if (count === buffer.length && count < this.#mostBytes) {
         buffer = new Uint8Array(Math.min(4 * count, this.#mostBytes));

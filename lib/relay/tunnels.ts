@@ -77,6 +77,8 @@ export class Tunnels {
   readonly #declined = new Set<Tunnel>();
   /** Joined tunnels, and refusals being sent. */
   readonly #running = new Set<Promise<void>>();
+  /** Aborted to end a joined tunnel. */
+  readonly #ends = new Map<Tunnel, AbortController>();
   readonly #stop = new AbortController();
   #isClosing = false;
   #changes = 0;
@@ -150,11 +152,15 @@ export class Tunnels {
     const outcome = this.#rendezvous.open({
       node,
       source: isShared(source) ? undefined : source,
+      client: `${from.host} ${from.port}`,
       keys,
     }, performance.now());
     if (outcome.kind === "refused") {
       this.#options.incidents.refused(outcome.reason, from);
       return refusal(outcome.reason, OPEN_REFUSAL_TEXT[outcome.reason]);
+    }
+    for (const { tunnel, reason } of outcome.evicted) {
+      this.#evict(tunnel, reason);
     }
     channel.send({ kind: "invite", key: keys.node, from: source })
       .catch((error) => {
@@ -182,7 +188,7 @@ export class Tunnels {
   }
 
   /** Serves one end of a tunnel, from its key to the end of the tunnel. */
-  async join({ conn, settle }: Accepted): Promise<void> {
+  async join({ conn, settle, giveTurnBack }: Accepted): Promise<void> {
     const { limits, incidents } = this.#options;
     const frame = await readFrame(conn, limits.frameBeforeHelloBytes);
     if (frame === null) return;
@@ -191,6 +197,12 @@ export class Tunnels {
       throw new ProtocolError("wrong_phase", "Cannot join: wanted a key");
     }
     const outcome = this.#rendezvous.join(message.key, performance.now());
+    const { key } = message;
+    const isNodes = outcome.kind === "refused"
+      ? this.#rendezvous.wasEarlier(key)
+      : outcome.side === "node";
+    // A node must come when it is invited, however often strangers ask for it.
+    if (isNodes) giveTurnBack();
     if (outcome.kind === "refused") {
       const reason = await this.#passOn(message, { conn, settle });
       if (reason === undefined) return;
@@ -262,6 +274,8 @@ export class Tunnels {
   ): Promise<void> {
     const { limits } = this.#options;
     const joined = encodeMessage({ kind: "joined" });
+    const end = new AbortController();
+    this.#ends.set(tunnel, end);
     try {
       await Promise.all([writeAll(client, joined), writeAll(node, joined)]);
     } catch {
@@ -272,12 +286,20 @@ export class Tunnels {
     const outcome = await splice(client, node, {
       bufferBytes: limits.tunnelBufferBytes,
       idleMs: limits.tunnelIdleMs,
-      signal: this.#stop.signal,
+      onMoved: () => this.#rendezvous.moved(tunnel, performance.now()),
+      signal: end.signal,
     });
     this.#settle(tunnel, outcome.how, undefined, {
       toNodeBytes: outcome.aToB,
       toClientBytes: outcome.bToA,
     });
+  }
+
+  /** Ends a tunnel that gave way. */
+  #evict(tunnel: Tunnel, reason: string): void {
+    const end = this.#ends.get(tunnel);
+    if (end === undefined) this.#settle(tunnel, "failed", reason);
+    else end.abort();
   }
 
   /** Ends a tunnel before both sides have joined. */
@@ -297,6 +319,7 @@ export class Tunnels {
     this.#waiting.get(tunnel)?.giveUp(code);
     this.#waiting.delete(tunnel);
     this.#declined.delete(tunnel);
+    this.#ends.delete(tunnel);
     const { node: id, source: from } = tunnel;
     this.#tell({ event: "tunnel_ended", how, id, from, ...bytes });
   }
@@ -318,13 +341,18 @@ export class Tunnels {
     }
     if (this.#running.size > 0) {
       const timer = setTimeout(
-        () => this.#stop.abort(),
+        () => this.#abort(),
         this.#options.limits.tunnelDrainMs,
       );
       await Promise.all(this.#running);
       clearTimeout(timer);
     }
+    this.#abort();
+  }
+
+  #abort(): void {
     this.#stop.abort();
+    for (const end of this.#ends.values()) end.abort();
   }
 
   #tell(event: TunnelEvent): void {

@@ -40,6 +40,8 @@ export interface Accepted {
    * @returns whether there was room.
    */
   countApart(): boolean;
+  /** Gives its turn to connect back to its address. */
+  giveTurnBack(): void;
 }
 
 /** A conversation whose peer is silent. */
@@ -298,8 +300,10 @@ class AcceptedConnection implements Sleeper {
       if (this.#phase !== "handshake") return;
       this.#phase = "hello";
       const source = this.#source;
-      const countApart = apart(this.#slot);
-      return await options.handle({ conn, source, isJoin, settle, countApart });
+      return await options.handle({
+        ...{ conn, source, isJoin, settle },
+        ...accountOf(this.#slot),
+      });
     } finally {
       clearTimeout(deadline);
     }
@@ -316,6 +320,11 @@ class AcceptedConnection implements Sleeper {
 }
 
 /** Apart from all else, for what it refers to stays as long as the connection. */
-function apart(slot: Slot): () => boolean {
-  return () => slot.setApart(performance.now());
+function accountOf(
+  slot: Slot,
+): Pick<Accepted, "countApart" | "giveTurnBack"> {
+  return {
+    countApart: () => slot.setApart(performance.now()),
+    giveTurnBack: () => slot.giveTurnBack(),
+  };
 }

@@ -4,7 +4,7 @@
  * the same.
  */
 
-import { assertEquals } from "@std/assert";
+import { assert, assertEquals } from "@std/assert";
 import fc from "fast-check";
 import { LIMITS } from "../../lib/base/limits.ts";
 import {
@@ -20,6 +20,7 @@ interface Row {
   readonly source: string | undefined;
   readonly keys: Readonly<Record<TunnelSide, string>>;
   readonly joinBefore: number;
+  activeAt: number;
   readonly came: Set<TunnelSide>;
   hasEnded: boolean;
   /** What the rendezvous calls it. */
@@ -41,23 +42,65 @@ class List {
     return this.rows.filter(({ hasEnded }) => !hasEnded);
   }
 
-  refusal(node: string, source: string | undefined): string | undefined {
+  /** The rows that give way to a new one, or why it is refused. */
+  outcome(node: string, source: string | undefined): Row[] | string {
     const { open, limits } = this;
-    if (open.length >= limits.tunnelCount) return "too_many_tunnels";
-    const toNode = open.filter((row) => row.node === node);
-    if (toNode.length >= limits.tunnelsPerNodeCount) {
-      return "too_many_tunnels_for_node";
+    const scopes = [
+      {
+        rows: source === undefined
+          ? []
+          : open.filter((row) => row.source === source),
+        most: limits.tunnelsPerAddressCount,
+        reason: "too_many_tunnels_for_address",
+      },
+      {
+        rows: open.filter((row) => row.node === node),
+        most: limits.tunnelsPerNodeCount,
+        reason: "too_many_tunnels_for_node",
+      },
+      { rows: open, most: limits.tunnelCount, reason: "too_many_tunnels" },
+    ];
+    const gone: Row[] = [];
+    for (const { rows, most, reason } of scopes) {
+      const isFull = rows.length >= most;
+      if (!isFull || rows.some((row) => gone.includes(row))) continue;
+      const row = this.#loser(rows, groupOf(source));
+      if (row === undefined) return reason;
+      gone.push(row);
     }
-    const from = open.filter((row) => row.source === source);
-    return source !== undefined && from.length >= limits.tunnelsPerAddressCount
-      ? "too_many_tunnels_for_address"
-      : undefined;
+    return gone;
+  }
+
+  #loser(rows: readonly Row[], group: string): Row | undefined {
+    const sizeOf = (of: string) =>
+      rows.filter(({ source }) => groupOf(source) === of).length;
+    const most = Math.max(...rows.map(({ source }) => sizeOf(groupOf(source))));
+    const isFair = most >= sizeOf(group) + 2;
+    let loser: Row | undefined;
+    for (const row of rows) {
+      const of = groupOf(row.source);
+      const isIdle = this.now - row.activeAt >= this.limits.tunnelSpareMs;
+      const mayGo = isFair
+        ? sizeOf(of) === most
+        : isIdle && (of === group || sizeOf(of) > sizeOf(group));
+      if (!mayGo) continue;
+      const [joined, other] = [row, loser].map((one) => one?.came.size === 2);
+      const isBetter = loser === undefined ||
+        (joined === other ? row.activeAt < loser.activeAt : !joined);
+      if (isBetter) loser = row;
+    }
+    return loser;
   }
 
   phaseOf({ hasEnded, came }: Row): Tunnel["phase"] {
     if (hasEnded) return "ended";
     return (["waiting", "half", "joined"] as const)[came.size]!;
   }
+}
+
+/** What counts a tunnel; all that are not counted are one client's here. */
+function groupOf(source: string | undefined): string {
+  return source ?? "shared";
 }
 
 abstract class Step<Options> implements fc.Command<List, Rendezvous> {
@@ -96,15 +139,22 @@ class Open extends Step<{ node: string; source: string | undefined }> {
     const { node, source } = this.options;
     const name = list.rows.length;
     const keys = { client: `${name} client`, node: `${name} node` };
-    const reason = list.refusal(node, source);
-    const outcome = rendezvous.open({ node, source, keys }, list.now);
-    if (outcome.kind === "refused") return assertEquals(outcome.reason, reason);
-    assertEquals(reason, undefined);
+    const expected = list.outcome(node, source);
+    const request = { node, source, client: groupOf(source), keys };
+    const outcome = rendezvous.open(request, list.now);
+    if (outcome.kind === "refused") {
+      return assertEquals(outcome.reason, expected);
+    }
+    assert(typeof expected !== "string", `wanted ${expected}`);
+    const evicted = outcome.evicted.map(({ tunnel }) => tunnel);
+    assertEquals(evicted, expected.map(({ tunnel }) => tunnel));
+    for (const row of expected) row.hasEnded = true;
     list.rows.push({
       node,
       source,
       keys,
       joinBefore: list.now + list.limits.tunnelJoinMs,
+      activeAt: list.now,
       came: new Set(),
       hasEnded: false,
       tunnel: outcome.tunnel,
@@ -124,6 +174,7 @@ class Join extends Step<{ at: number; side: TunnelSide }> {
       return assertEquals(outcome, { kind: "refused", reason: "unknown_key" });
     }
     row.came.add(side);
+    if (row.came.size === 2) row.activeAt = list.now;
     const kind = row.came.size === 2 ? "joined" : "waits";
     assertEquals(outcome, { kind, tunnel: row.tunnel, side });
   }
@@ -135,6 +186,15 @@ class End extends Step<{ at: number }> {
     if (row === undefined) return;
     row.hasEnded = true;
     rendezvous.end(row.tunnel);
+  }
+}
+
+class Move extends Step<{ at: number }> {
+  happen(list: List, rendezvous: Rendezvous): void {
+    const row = list.rows.at(-this.options.at);
+    if (row === undefined || row.hasEnded || row.came.size < 2) return;
+    row.activeAt = list.now;
+    rendezvous.moved(row.tunnel, list.now);
   }
 }
 
@@ -167,7 +227,8 @@ const STEPS = [
   fc.record({ at, side: fc.constantFrom("client", "node") })
     .map((options) => new Join(options as Join["options"])),
   fc.record({ at }).map((options) => new End(options)),
-  fc.record({ ms: fc.constantFrom(0, 1, 9_999, 10_000, 30_000) })
+  fc.record({ at }).map((options) => new Move(options)),
+  fc.record({ ms: fc.constantFrom(0, 1, 4_999, 9_999, 10_000, 30_000) })
     .map((options) => new Wait(options)),
   fc.constant(new Expire(null)),
 ];

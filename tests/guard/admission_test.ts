@@ -419,3 +419,19 @@ Deno.test("Admission counts holders apart: they take neither connections nor tur
     [],
   );
 });
+
+Deno.test("Admission gives an address the turn back that a connection of it gives back", () => {
+  const admission = new Admission(limits);
+  for (let n = 0; n < 2 * limits.connectBurstCount; n++) {
+    const { slots, refused } = admit(admission, "192.0.2.7", {
+      count: 1,
+      now: 0,
+      settle: true,
+    });
+    assertEquals(refused, []);
+    for (const slot of slots) {
+      slot.giveTurnBack();
+      slot.leave(0);
+    }
+  }
+});

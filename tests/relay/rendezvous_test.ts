@@ -25,7 +25,7 @@ function ask(
     source?: string | undefined;
   } = {},
 ): TunnelOpening {
-  return rendezvous.open({ node, source, keys: keysOf(name) }, NOW);
+  return rendezvous.open({ node, source, client: "", keys: keysOf(name) }, NOW);
 }
 
 /** A tunnel called `name`, which must be opened. */
@@ -142,7 +142,7 @@ Deno.test("Rendezvous opens 16 tunnels for one address, and any number where man
   });
   open(rendezvous, "of another", { node: "other", source: "another" });
   for (let n = 0; n < 20; n++) {
-    const shared = { node: `shared ${n}`, keys: keysOf(`shared ${n}`) };
+    const shared = { node: "shared", client: "", keys: keysOf(`shared ${n}`) };
     const outcome = rendezvous.open({ ...shared, source: undefined }, NOW);
     assertEquals(outcome.kind, "opened");
   }
