@@ -6,6 +6,7 @@
  */
 
 import { createHmac } from "node:crypto";
+import { hmacSha256 } from "../base/hash.ts";
 
 /** What a fingerprint stands for. */
 export type FingerprintKind = "name" | "base" | "folder" | "content";
@@ -21,8 +22,8 @@ export function fingerprintOf(
   kind: FingerprintKind,
   text: string,
 ): number {
-  return createHmac("sha256", key).update(`${CONTEXT}${kind}\n${text}`)
-    .digest().readUIntBE(0, FINGERPRINT_BYTES);
+  return hmacSha256(key, `${CONTEXT}${kind}\n${text}`)
+    .readUIntBE(0, FINGERPRINT_BYTES);
 }
 
 const KEY_CONTEXT = "relay-p2p index key 1\n";
