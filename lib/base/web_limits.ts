@@ -61,10 +61,15 @@ export const WEB_LIMITS = {
    */
   gatewayLinkCount: 60,
   /**
-   * Links that a private relay has rejected in a minute. It rejects all of an
-   * address after five, and the gateway's own token with them.
+   * Links of one address that a private relay has rejected in a minute: a wrong
+   * one, and the same once more.
    */
-  gatewayLinkRejectedCount: 3,
+  gatewayLinkRejectedCount: 2,
+  /**
+   * The same of all addresses. The relay rejects all of an address after five,
+   * and the gateway's own token with them.
+   */
+  gatewayAllLinksRejectedCount: 4,
   /** Downloads by links at once: each has its own connection to the relay. */
   gatewayLinkDownloadCount: 16,
   /** Presses of links' buttons that are remembered: 500 bytes each. */

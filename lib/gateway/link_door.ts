@@ -19,6 +19,11 @@ import { Peers } from "../client/peers.ts";
 import type { TransferOptions } from "../client/transfer_options.ts";
 import { FileSource, type FoundFile } from "./file_source.ts";
 import type { Hashers } from "./hashers.ts";
+import {
+  type Attempt,
+  LinkRejections,
+  TooManyRejected,
+} from "./link_rejections.ts";
 import { type Press, Presses } from "./presses.ts";
 import type { ReaderMemory } from "./reader_memory.ts";
 import { RecentCounts } from "./recent.ts";
@@ -68,16 +73,13 @@ const TOO_MANY_DOWNLOADS = "too many downloads by links: try again later";
 
 const PRESSED_AGAIN = "the button was pressed again: see the newer download";
 
-/** The relay has rejected too many links: no other is tried. */
-class TooManyRejected extends Error {
-  override readonly name = "TooManyRejected";
-}
-
 /** Relays of a link, with their passes. */
 type Relays = readonly [FurtherRelay, ...FurtherRelay[]];
 
 /** A use to be spent. */
 interface Redemption {
+  /** Who asks with which link. */
+  readonly attempt: Attempt;
   /** Name of the file. */
   readonly name: string;
   readonly relays: Relays;
@@ -88,7 +90,7 @@ interface Redemption {
 export class LinkDoor implements AsyncDisposable {
   readonly #options: LinkDoorOptions;
   readonly #counts = new RecentCounts();
-  readonly #rejected = new RecentCounts();
+  readonly #rejections: LinkRejections;
   /** Ids of the gateway's relays, by address. */
   readonly #ids = new Map<string, Promise<string>>();
   readonly #presses: Presses;
@@ -99,6 +101,17 @@ export class LinkDoor implements AsyncDisposable {
   constructor(options: LinkDoorOptions) {
     this.#options = options;
     this.#presses = new Presses(options.limits);
+    this.#rejections = new LinkRejections(options.limits);
+  }
+
+  /**
+   * Whether the gateway lists nothing that others could not: it has no token of
+   * any relay. What a link lacks says nothing about its relay.
+   */
+  get listsForAll(): boolean {
+    const { access, relays = [] } = this.#options.client;
+    return access?.token === undefined &&
+      relays.every(({ token }) => token === undefined);
   }
 
   /**
@@ -137,7 +150,8 @@ export class LinkDoor implements AsyncDisposable {
     }
     const download = this.#begin(press, signal);
     try {
-      const file = await this.#fileOf(link, press, download);
+      const attempt = { text, source: addressGroup(remote.host) };
+      const file = await this.#fileOf(link, { press, attempt, ...download });
       const delivered = () => this.#presses.delivered(press, performance.now());
       return { kind: "welcome", file, signal: download.over, delivered };
     } catch (error) {
@@ -153,8 +167,12 @@ export class LinkDoor implements AsyncDisposable {
 
   async #fileOf(
     link: Link,
-    press: Press,
-    { stack, over: signal }: { stack: AsyncDisposableStack; over: AbortSignal },
+    { press, attempt, stack, over: signal }: {
+      press: Press;
+      attempt: Attempt;
+      stack: AsyncDisposableStack;
+      over: AbortSignal;
+    },
   ): Promise<FoundFile> {
     const { limits, tell, memory, hashers } = this.#options;
     const relays = await this.#relaysOf(link);
@@ -163,7 +181,7 @@ export class LinkDoor implements AsyncDisposable {
     const clientOf = this.#clientsFor(link, press);
     const client = clientOf(
       isPrivate
-        ? await this.#redeemInTurn({ name, relays, clientOf }, signal)
+        ? await this.#redeemInTurn({ attempt, name, relays, clientOf }, signal)
         : relays,
     );
     signal.throwIfAborted();
@@ -224,17 +242,17 @@ export class LinkDoor implements AsyncDisposable {
    *
    * @returns the relays, without those that reject the link.
    */
-  async #redeem({ name, relays, clientOf }: Redemption): Promise<Relays> {
-    const { limits, tell } = this.#options;
-    const now = performance.now();
-    const count = this.#rejected.countOf("", now);
-    if (count >= limits.gatewayLinkRejectedCount) throw new TooManyRejected();
+  async #redeem(
+    { attempt, name, relays, clientOf }: Redemption,
+  ): Promise<Relays> {
+    const { tell } = this.#options;
+    this.#rejections.check(attempt, performance.now());
     const client = clientOf(relays);
     const refusing = new Set<string>();
     const note = (error: unknown) => {
       if (!(error instanceof AccessFailure)) return false;
       if (error.code !== "unauthorized") return true;
-      this.#rejected.note("", performance.now());
+      this.#rejections.note(attempt, performance.now());
       return true;
     };
     await using peers = new Peers(client, (event) => {
@@ -251,6 +269,7 @@ export class LinkDoor implements AsyncDisposable {
       note(error);
       throw error;
     }
+    if (refusing.size === 0) this.#rejections.accepted(attempt);
     const [first, ...others] = relays.filter(({ address }) =>
       !refusing.has(formatEndpoint(address))
     );

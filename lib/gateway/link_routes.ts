@@ -7,7 +7,6 @@
  */
 
 import { toBase64Url } from "../access/keys.ts";
-import { relaysOfLink } from "../access/link.ts";
 import { type HttpAnswer, plainAnswer } from "../http/answer.ts";
 import type { WebRequest } from "../http/web_types.ts";
 import { answerWithFile } from "./files.ts";
@@ -50,7 +49,7 @@ function notAllowed(methods: string): HttpAnswer {
 
 /**
  * Name and size. The size is in the gateway's list, of which strangers learn
- * nothing for a link that no relay has checked.
+ * nothing unless they could list the same themselves: anyone can write a link.
  */
 async function look(
   request: WebRequest,
@@ -61,9 +60,7 @@ async function look(
   const verdict = await links.look(text, request);
   if (verdict.kind === "refused") return refusal(request, verdict);
   const { name, content } = verdict.link;
-  const isOpen = relaysOfLink(verdict.link)
-    .every(({ pass }) => pass === undefined);
-  const mayList = isOpen || login.proofOf(request) === "right";
+  const mayList = links.listsForAll || login.proofOf(request) === "right";
   if (!mayList) return jsonAnswer({ name });
   const { files } = await lists.latest();
   const size = files.find(name)?.offers

@@ -13,7 +13,7 @@ import { type GatewayOptions, serveGateway } from "../../lib/gateway/server.ts";
 import { randomBytes, seededRandom } from "../_random.ts";
 import { IDENTITIES, startNode, startRelay } from "../_network.ts";
 import { freePort } from "../cluster/_redis_server.ts";
-import { WebClient } from "../http/_web_client.ts";
+import { statusFrom, WebClient } from "../http/_web_client.ts";
 
 const SECRET = new Uint8Array(32).fill(7);
 const CLIENT = { token: tokenOf(SECRET, "client") };
@@ -317,7 +317,58 @@ Deno.test("A forged link reveals nothing about files, opens nothing, and is trie
   assertEquals(blocked.status, 429);
   assertEquals(blocked.fields.get("retry-after"), "60");
   // The relay rejects an address after more, and the gateway with it.
-  assert(LIMITS.gatewayLinkRejectedCount < LIMITS.proofFailureCount);
+  assert(LIMITS.gatewayAllLinksRejectedCount < LIMITS.proofFailureCount);
+});
+
+Deno.test("A link that a stranger wrote without a pass reveals nothing about files of a private relay, and opens nothing", async () => {
+  const token = "of-one-word-without-blanks";
+  await using one = await start({ token });
+  const link = await one.link("trip/grün.bin");
+  const { pass: _, ...others } = parseLink(link);
+  const written = formatLink(others);
+  for (let n = 0; n < LIMITS.proofFailureCount + 2; n++) {
+    const { text } = await one.look(written);
+    assertEquals(JSON.parse(text), { name: "trip/grün.bin" });
+    const { status } = await one.open(written);
+    assert(status >= 400, `${status}`);
+  }
+  const own = await one.look(written, { Authorization: `Bearer ${token}` });
+  assertEquals(JSON.parse(own.text).size, BYTES.length);
+  assertEquals((await one.open(link)).status, 200);
+});
+
+Deno.test("Forged links of some addresses close no door for others below gatewayAllLinksRejectedCount, and a link that was accepted is always tried", async () => {
+  await using one = await start({ token: TOKEN });
+  const [link, other, late] = [
+    await one.link("x.html", 9),
+    await one.link("x.html"),
+    await one.link("x.html"),
+  ];
+  const openFrom = (host: string, text: string) => {
+    const body = `${new URLSearchParams({ link: text })}`;
+    const lines = [
+      "POST /api/link/open HTTP/1.1",
+      "Host: localhost",
+      `Content-Length: ${body.length}`,
+      "Connection: close",
+      "",
+      body,
+    ];
+    return statusFrom(host, one.gateway.address, lines.join("\r\n"));
+  };
+  assertEquals((await one.open(link)).status, 200);
+  const statuses: number[] = [];
+  for (let n = 0; n < 3; n++) {
+    statuses.push(await openFrom("127.0.0.2", forged(link, n)));
+  }
+  assertEquals(statuses, [403, 403, 429]);
+  assertEquals((await one.open(other)).status, 200);
+  for (let n = 0; n < 2; n++) {
+    const status = await openFrom("127.0.0.3", forged(link, n));
+    assertEquals(status, 403);
+  }
+  assertEquals((await one.open(late)).status, 429);
+  assertEquals((await one.open(link)).status, 200);
 });
 
 Deno.test("Links of one address are limited to gatewayLinkCount a minute, looks and downloads together", async () => {

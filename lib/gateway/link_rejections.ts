@@ -1,0 +1,83 @@
+/**
+ * Counts links that relays rejected. A relay that has rejected some rejects all
+ * of the gateway, with its token, so no more are tried than that. Each address
+ * group has its own count first: one stranger does not use up the tries of all.
+ * Pure: time is an argument.
+ *
+ * @module
+ */
+
+import { createSha256 } from "../base/hash.ts";
+import type { Limits } from "../base/limits.ts";
+import { RecentCounts } from "./recent.ts";
+
+/** Too many links were rejected: no other is tried for a while. */
+export class TooManyRejected extends Error {
+  override readonly name = "TooManyRejected";
+}
+
+/** Who asks with which link. */
+export interface Attempt {
+  /** The link as text. */
+  readonly text: string;
+  /** The group of the address that asks. */
+  readonly source: string;
+}
+
+/** The limits of rejected links. */
+export type RejectionLimits = Pick<
+  Limits,
+  "gatewayLinkRejectedCount" | "gatewayAllLinksRejectedCount"
+>;
+
+const ALL = "";
+// Accepted links that are remembered: 100 bytes each.
+const MOST_ACCEPTED = 1_000;
+
+/** What relays rejected in the last minute, and what they accepted. */
+export class LinkRejections {
+  readonly #limits: RejectionLimits;
+  readonly #counts = new RecentCounts();
+  /** Hashes of links. */
+  readonly #accepted = new Set<string>();
+
+  constructor(limits: RejectionLimits) {
+    this.#limits = limits;
+  }
+
+  /**
+   * Whether a link may be tried. One that was accepted before always may.
+   *
+   * @throws {TooManyRejected} if not.
+   */
+  check({ text, source }: Attempt, now: number): void {
+    if (this.#accepted.has(hashOf(text))) return;
+    const { gatewayLinkRejectedCount, gatewayAllLinksRejectedCount } =
+      this.#limits;
+    const own = this.#counts.countOf(source, now);
+    const all = this.#counts.countOf(ALL, now);
+    if (
+      own >= gatewayLinkRejectedCount || all >= gatewayAllLinksRejectedCount
+    ) {
+      throw new TooManyRejected();
+    }
+  }
+
+  /** A relay rejected it. */
+  note({ text, source }: Attempt, now: number): void {
+    this.#accepted.delete(hashOf(text));
+    this.#counts.note(source, now);
+    this.#counts.note(ALL, now);
+  }
+
+  /** All of its relays accepted it. */
+  accepted({ text }: Attempt): void {
+    this.#accepted.add(hashOf(text));
+    const [oldest] = this.#accepted;
+    if (this.#accepted.size > MOST_ACCEPTED) this.#accepted.delete(oldest!);
+  }
+}
+
+function hashOf(text: string): string {
+  return createSha256().update(new TextEncoder().encode(text)).digest("hex");
+}
