@@ -48,25 +48,41 @@ export interface DialBackTarget {
   readonly peer: DialOptions["peer"];
 }
 
-/** The dial-backs of one relay. */
+/** A dial in flight. */
+interface Dialling {
+  /** The group of the dialled address. */
+  readonly group: string;
+  /** Aborted when another takes its place. */
+  readonly end: AbortController;
+}
+
+/**
+ * The dial-backs of one relay. Against an address counts each dial to it that is
+ * in flight, and each of its ports that failed lately. If too many are in flight,
+ * one to the address with most against it gives way, if that is more than one
+ * above the newcomer's. Attackers at K addresses therefore keep a relay from
+ * dialling an address at which nothing failed for K / 16 times the time of a dial.
+ */
 export class DialBacks {
   readonly #options: DialBacksOptions;
   /** When each id was last dialled by IPv4 or IPv6, oldest first. */
   readonly #dialledAt = new Map<string, number>();
-  #running = 0;
-  /** Dials in flight, by the group of the dialled address. */
-  readonly #perSource = new Map<string, number>();
+  /** Dials in flight, oldest first. */
+  readonly #running = new Set<Dialling>();
   readonly #failures: FailedPorts;
 
   constructor(options: DialBacksOptions) {
     this.#options = options;
     this.#failures = new FailedPorts(options.limits);
+    options.signal.addEventListener("abort", () => {
+      for (const { end } of this.#running) end.abort();
+    });
   }
 
   /**
    * Whether a node at `host` may be dialled now: not too soon after the last
    * time, and not while too many dials are in flight, in all or to that
-   * address.
+   * address. One of them may give way.
    */
   may({ id, host }: { id: string; host: string }, now: number): boolean {
     const { limits } = this.#options;
@@ -75,10 +91,33 @@ export class DialBacks {
       this.#dialledAt.delete(dialled);
     }
     const source = addressGroup(host);
-    const beside = isShared(source) ? 0 : this.#perSource.get(source) ?? 0;
     return !this.#dialledAt.has(wayTo(id, host)) &&
-      this.#running < limits.dialBackCount &&
-      beside < limits.dialBacksPerAddressCount;
+      (isShared(source) ||
+        this.#countOf(source) < limits.dialBacksPerAddressCount) &&
+      (!this.#isFull || this.#loserTo(source, now) !== undefined);
+  }
+
+  get #isFull(): boolean {
+    return this.#running.size >= this.#options.limits.dialBackCount;
+  }
+
+  /** The dial that gives way to one to `group`; `undefined` if there is none. */
+  #loserTo(group: string, now: number): Dialling | undefined {
+    const against = (of: string) =>
+      this.#countOf(of) + this.#failures.count(of, now);
+    let loser: Dialling | undefined;
+    let most = against(group) + 1;
+    for (const dialling of this.#running) {
+      const its = against(dialling.group);
+      if (its > most) [loser, most] = [dialling, its];
+    }
+    return loser;
+  }
+
+  /** Dials to a group that are in flight. */
+  #countOf(group: string): number {
+    return this.#running.values().filter((one) => one.group === group)
+      .reduce((count) => count + 1, 0);
   }
 
   /** Dials a node; `unchecked` if it may not be dialled now. */
@@ -86,31 +125,38 @@ export class DialBacks {
     { id, endpoint, peer }: DialBackTarget,
     now: number,
   ): Promise<DialBackOutcome> {
-    const { signal } = this.#options;
+    if (this.#options.signal.aborted) return "unchecked";
     if (!this.may({ id, host: endpoint.host }, now)) return "unchecked";
     this.#dialledAt.set(wayTo(id, endpoint.host), now);
     const source = addressGroup(endpoint.host);
     if (!this.#failures.mayDial(source, endpoint.port, now)) return "unchecked";
-    this.#count(source, 1);
+    const dialling = this.#begin(source, now);
+    const { signal } = dialling.end;
     try {
-      if (await this.#isThere(endpoint, peer)) return "alive";
+      if (await this.#isThere(endpoint, { peer, signal })) {
+        return "alive";
+      }
     } catch (error) {
       const ours = signal.aborted ||
         isShortage(error) ||
         error instanceof Deno.errors.NotCapable;
       if (ours) return "unchecked";
     } finally {
-      this.#count(source, -1);
+      this.#running.delete(dialling);
     }
     this.#failures.add(source, endpoint.port, now);
     return "gone";
   }
 
-  #count(source: string, change: number): void {
-    this.#running += change;
-    const count = (this.#perSource.get(source) ?? 0) + change;
-    if (count === 0) this.#perSource.delete(source);
-    else this.#perSource.set(source, count);
+  #begin(group: string, now: number): Dialling {
+    const loser = this.#isFull ? this.#loserTo(group, now) : undefined;
+    if (loser !== undefined) {
+      this.#running.delete(loser);
+      loser.end.abort();
+    }
+    const dialling = { group, end: new AbortController() };
+    this.#running.add(dialling);
+    return dialling;
   }
 
   /**
@@ -119,9 +165,9 @@ export class DialBacks {
    */
   async #isThere(
     endpoint: Endpoint,
-    peer: DialBackTarget["peer"],
+    { peer, signal }: Pick<DialBackTarget, "peer"> & { signal: AbortSignal },
   ): Promise<boolean> {
-    const timing = this.#options;
+    const timing = { timeoutMs: this.#options.timeoutMs, signal };
     if (peer === null) {
       using _conn = await dial(endpoint, { peer, ...timing });
       return true;
@@ -164,6 +210,16 @@ class FailedPorts {
     return failedAt === undefined
       ? ports.size < dialBackFailureCount
       : now - failedAt >= dialBackPauseMs;
+  }
+
+  /** The ports of a group that failed lately. */
+  count(group: string, now: number): number {
+    const { dialBackFailureMs } = this.#limits;
+    let count = 0;
+    for (const at of this.#groups.get(group)?.values() ?? []) {
+      if (now - at < dialBackFailureMs) count++;
+    }
+    return count;
   }
 
   add(group: string, port: number, now: number): void {

@@ -195,3 +195,63 @@ Deno.test("DialBacks reports nothing about a node when the relay is closing", as
   conn.close();
   silent.close();
 });
+
+/** Ports of `hosts` at which nobody answers, for as many dials as wanted. */
+function silentAt(hosts: readonly string[]) {
+  const listeners = hosts.map((hostname) => Deno.listen({ hostname, port: 0 }));
+  return {
+    at: (n: number) => ({ host: hosts[n]!, port: listeners[n]!.addr.port }),
+    [Symbol.dispose]: () => listeners.forEach((each) => each.close()),
+  };
+}
+
+Deno.test(
+  "row 1047: eight addresses with silent ports, each dialled twice, keep no other from being dialled",
+  onLinux,
+  async () => {
+    const hosts = Array.from({ length: 8 }, (_, n) => `127.0.0.${n + 2}`);
+    using silent = silentAt(hosts);
+    const listener = await serve(alice);
+    const leaving = new AbortController();
+    const checks = dialBacks({}, leaving.signal);
+    const held = hosts.flatMap((_, n) =>
+      ["a", "b"].map((id) =>
+        checks.check(
+          { id: `${id}${n}`, endpoint: silent.at(n), peer: alice },
+          0,
+        )
+      )
+    );
+    const { address: endpoint } = listener;
+    const honest = checks.check({ id: "honest", endpoint, peer: alice }, 0);
+    assertEquals(await within(honest, "the check"), "alive");
+    assertEquals(await within(held[0]!, "its end"), "unchecked");
+    leaving.abort();
+    await Promise.all(held);
+    await listener.close();
+  },
+);
+
+Deno.test(
+  "row 1047: a dial to an address at which one failed in the last minute gives way, and one to a new address stays",
+  onLinux,
+  async () => {
+    const hosts = ["127.0.0.2", "127.0.0.3", "127.0.0.4", "127.0.0.5"];
+    using silent = silentAt(hosts);
+    const leaving = new AbortController();
+    const checks = dialBacks({ dialBackCount: 2 }, leaving.signal);
+    const check = (id: string, endpoint: Endpoint, now: number) =>
+      checks.check({ id, endpoint, peer: alice }, now);
+    const closed = { host: hosts[0]!, port: 1 };
+    assertEquals(await check("closed", closed, 0), "gone");
+    const failed = check("a", silent.at(0), 10_000);
+    const second = check("b", silent.at(1), 10_000);
+    const third = check("c", silent.at(2), 10_000);
+    assertEquals(await within(failed, "its end"), "unchecked");
+    // Nothing is against one of the two more than would be against another.
+    assertEquals(await check("d", silent.at(3), 10_000), "unchecked");
+    assertEquals(await check("e", silent.at(0), 10_000), "unchecked");
+    leaving.abort();
+    await Promise.all([second, third]);
+  },
+);
