@@ -33,11 +33,21 @@ export class RateLimit {
 
   /** Reserves `bytes`; returns the milliseconds to wait before sending them. */
   reserve(bytes: number, now: number): number {
+    const from = this.#from(now);
+    this.#freeAt = from + bytes / this.bytesPerSecond * 1000;
+    return Math.max(0, from - now);
+  }
+
+  /** The milliseconds that a user who reserves now has to wait. */
+  dueIn(now: number): number {
+    return Math.max(0, this.#from(now) - now);
+  }
+
+  #from(now: number): number {
     const earliest = now - (this.#hasWaited ? CATCH_UP_MS : BURST_MS);
     const from = Math.max(this.#freeAt, earliest);
     this.#hasWaited ||= from > now;
-    this.#freeAt = from + bytes / this.bytesPerSecond * 1000;
-    return Math.max(0, from - now);
+    return from;
   }
 
   /**

@@ -9,7 +9,7 @@
 import { closeSync } from "node:fs";
 import { delay } from "@std/async/delay";
 import { describeCause, isBug } from "../base/errors.ts";
-import { RateLimit } from "../base/rate.ts";
+import { SharedRate } from "../base/shared_rate.ts";
 import type { PieceRun } from "../content/piece_set.ts";
 import type { SwarmContent, SwarmMember } from "../swarm/member.ts";
 import { type Job, sizeOf } from "./jobs.ts";
@@ -112,7 +112,7 @@ export class Swarming implements AsyncDisposable {
         isPrivate: isPrivate(),
         rate: limitUpload === undefined
           ? undefined
-          : new RateLimit(limitUpload),
+          : new SharedRate(limitUpload),
         dial: async (holder, signal) =>
           (await this.#peers.open(holder, { signal })).session,
         onEvent: (event) => {

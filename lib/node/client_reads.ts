@@ -7,7 +7,7 @@
 
 import { isShortage } from "../base/errors.ts";
 import type { Limits } from "../base/limits.ts";
-import type { RateLimit } from "../base/rate.ts";
+import type { SharedRate } from "../base/shared_rate.ts";
 import { whenRoom } from "../base/shortage.ts";
 import { pieceBytesOf, pieceCountOf } from "../content/manifest.ts";
 import {
@@ -42,7 +42,7 @@ export interface Served {
 export interface ReadService extends Shared {
   readonly limits: Limits;
   /** Limits all sending of the node; can change. */
-  rate: RateLimit | undefined;
+  rate: SharedRate | undefined;
   /** Bytes of files sent so far, to all clients. */
   sentBytes: number;
 }
@@ -50,6 +50,8 @@ export interface ReadService extends Shared {
 /** Options of {@linkcode ClientReads}. */
 export interface ClientReadsOptions {
   readonly service: ReadService;
+  /** What its part of a limited rate is counted under. */
+  readonly group: unknown;
   /** Notes what the client fetches; disposed of with these reads. */
   readonly visit: FetchVisit;
   /** Hears of pieces that were sent. */
@@ -73,7 +75,7 @@ export class ClientReads implements Disposable {
   constructor(
     outbox: Outbox,
     work: ClientWork,
-    { service, visit, onSent }: ClientReadsOptions,
+    { service, group, visit, onSent }: ClientReadsOptions,
   ) {
     this.#visit = visit;
     this.#service = service;
@@ -83,6 +85,7 @@ export class ClientReads implements Disposable {
     this.#sender = new PieceSender(outbox, {
       limits: service.limits,
       rate: () => service.rate,
+      group,
       onSent: (bytes) => this.#count(bytes),
       onHashed: (bytes) => this.#chargeHashing(bytes),
     });

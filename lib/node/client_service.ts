@@ -107,6 +107,7 @@ export class ClientService implements Disposable {
     const { onSent } = service;
     this.#reads = new ClientReads(this.#outbox, this.#work, {
       service,
+      group: this.#asker,
       visit: service.fetches.enter(to),
       onSent: (pieces) => onSent?.({ to, ...pieces }),
     });

@@ -7,7 +7,7 @@
  */
 
 import type { Limits } from "../base/limits.ts";
-import type { RateLimit } from "../base/rate.ts";
+import type { SharedRate } from "../base/shared_rate.ts";
 import type { PieceRun } from "../content/piece_set.ts";
 import type { ReadTurn, ReadTurns } from "./served.ts";
 
@@ -18,7 +18,7 @@ export interface TurnService {
     "requestedFileCount" | "swarmReaderCount" | "swarmRunPieceCount"
   >;
   /** Limits all sending of the service; can change. */
-  rate: RateLimit | undefined;
+  rate: SharedRate | undefined;
   /**
    * The order of clients that fetch a content together; by default there is
    * none.

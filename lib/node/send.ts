@@ -5,13 +5,13 @@
  * @module
  */
 
-import { delay } from "@std/async/delay";
 import { isBug } from "../base/errors.ts";
 import { createSha256, HASH_BYTES, sha256 } from "../base/hash.ts";
 import type { Limits } from "../base/limits.ts";
 import { pieceBytesOf } from "../content/manifest.ts";
 import type { Outbox } from "./outbox.ts";
-import type { RateLimit } from "../base/rate.ts";
+import type { RateUser } from "../base/rate_shares.ts";
+import type { SharedRate } from "../base/shared_rate.ts";
 import type { OpenedFile } from "../share/opened_file.ts";
 
 /** How sending ended. */
@@ -35,7 +35,9 @@ export interface SendOptions {
 export interface PieceSenderOptions {
   readonly limits: Limits;
   /** What limits the rate of all sending of the node now. */
-  readonly rate: () => RateLimit | undefined;
+  readonly rate: () => SharedRate | undefined;
+  /** What its part of the rate is counted under: the client's address group. */
+  readonly group?: unknown;
   /** Called with the number of file bytes put into the outbox. */
   readonly onSent: (bytes: number) => void;
   /** Called with the number of bytes hashed, where hashes were not known. */
@@ -46,6 +48,7 @@ export interface PieceSenderOptions {
 export class PieceSender {
   readonly #outbox: Outbox;
   readonly #options: PieceSenderOptions;
+  readonly #user: RateUser;
   /**
    * Bytes of the next run. Runs double from one piece, so that a connection
    * that breaks loses at most as much as it brought.
@@ -56,6 +59,8 @@ export class PieceSender {
   constructor(outbox: Outbox, options: PieceSenderOptions) {
     this.#outbox = outbox;
     this.#options = options;
+    const { group = this } = options;
+    this.#user = { group, connection: this };
   }
 
   /**
@@ -101,15 +106,18 @@ export class PieceSender {
     const hashing = known === undefined || isReadBack
       ? new PieceHashing(count, pieceBytes, end - position)
       : undefined;
+    let reserved = 0;
     while (position < end) {
       const rate = this.#options.rate();
-      const step = rate === undefined ? limits.frameDataBytes : rate.stepBytes;
-      // A rate counts all that is reserved, so no more than can be appended.
+      // A rate counts all that is reserved, so no more than will be sent.
+      if (rate !== undefined && reserved === 0) {
+        reserved = Math.min(end - position, rate.stepBytes);
+        await this.#pace(rate, reserved);
+      }
       const most = Math.min(
-        ...[end - position, step, limits.frameDataBytes],
-        this.#outbox.mostBytes,
+        ...[end - position, limits.frameDataBytes],
+        rate === undefined ? Infinity : reserved,
       );
-      if (rate !== undefined) await this.#pace(rate, most);
       let isReadable = true;
       const length = await this.#outbox.data(request, most, async (target) => {
         try {
@@ -126,6 +134,7 @@ export class PieceSender {
       if (length === 0) return isReadable ? "changed" : "unreadable";
       onSent(length);
       position += length;
+      reserved = Math.max(0, reserved - length);
     }
     if (!opened.isUnchanged()) return "changed";
     const hashes = known ?? hashing!.hashes;
@@ -141,19 +150,22 @@ export class PieceSender {
     { request, known }: Pick<SendOptions, "request" | "known">,
   ): Promise<void> {
     const { onSent, onHashed } = this.#options;
+    let reserved = 0;
     for (let sent = 0; sent < bytes.length;) {
       const rate = this.#options.rate();
-      const most = Math.min(
-        ...[bytes.length - sent, rate?.stepBytes ?? Infinity],
-        this.#outbox.mostBytes,
-      );
-      if (rate !== undefined) await this.#pace(rate, most);
+      if (rate !== undefined && reserved === 0) {
+        reserved = Math.min(bytes.length - sent, rate.stepBytes);
+        await this.#pace(rate, reserved);
+      }
+      const left = bytes.length - sent;
+      const most = rate === undefined ? left : Math.min(left, reserved);
       const length = await this.#outbox.data(request, most, (target) => {
         target.set(bytes.subarray(sent, sent + target.length));
         return target.length;
       });
       onSent(length);
       sent += length;
+      reserved = Math.max(0, reserved - length);
     }
     if (bytes.length === 0) return; // no pieces
     if (known === undefined) onHashed(bytes.length);
@@ -161,12 +173,14 @@ export class PieceSender {
     await this.#outbox.message({ kind: "pieces", request, hashes });
   }
 
-  /** Waits until `bytes` may be sent; flushes the outbox before a wait. */
-  async #pace(rate: RateLimit, bytes: number): Promise<void> {
-    const waitMs = rate.reserve(bytes, performance.now());
-    if (waitMs <= 0) return;
+  /**
+   * Waits until `bytes` may be sent. Flushes the outbox before it waits, so that
+   * a client that takes nothing, or has left, reserves nothing.
+   */
+  async #pace(rate: SharedRate, bytes: number): Promise<void> {
+    if (rate.begin(bytes, this.#user)) return;
     await this.#outbox.flush();
-    await delay(waitMs);
+    await rate.wait(bytes, this.#user);
   }
 }
 

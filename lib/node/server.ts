@@ -25,7 +25,7 @@ import { addressesOf, type WayToRelay } from "./addresses.ts";
 import { FetchWatch } from "./fetch_watch.ts";
 import { IndexTeller } from "./index_teller.ts";
 import { BufferPool } from "./outbox.ts";
-import { RateLimit } from "../base/rate.ts";
+import { SharedRate } from "../base/shared_rate.ts";
 import type { Invitation } from "./registrar.ts";
 import { type AtRelay, Registrations } from "./registrations.ts";
 import { OtherFamily } from "../uplink/other_family.ts";
@@ -410,10 +410,10 @@ function otherWay({ local }: OtherFamily): WayToRelay[] {
   return local === undefined ? [] : [{ local, isReached: false }];
 }
 
-function rateOf(bytesPerSecond: number | undefined): RateLimit | undefined {
+function rateOf(bytesPerSecond: number | undefined): SharedRate | undefined {
   return bytesPerSecond === undefined
     ? undefined
-    : new RateLimit(bytesPerSecond);
+    : new SharedRate(bytesPerSecond);
 }
 
 function filterOf({ hidden, exclude }: NodeOptions): ShareFilter {

@@ -12,7 +12,7 @@ import { type Grant, isContentGranted } from "../access/grant.ts";
 import { addressGroup } from "../base/address.ts";
 import type { Endpoint } from "../base/conn.ts";
 import type { Limits } from "../base/limits.ts";
-import type { RateLimit } from "../base/rate.ts";
+import type { SharedRate } from "../base/shared_rate.ts";
 import { Counts } from "../guard/counts.ts";
 import { type IncidentEvent, Incidents } from "../guard/incidents.ts";
 import type { Identity } from "../identity/identity.ts";
@@ -44,7 +44,7 @@ export interface HolderOptions {
   /** Whether clients must show grants, under keys that come later. */
   readonly isPrivate: boolean;
   /** Limits all that is given. */
-  readonly rate?: RateLimit | undefined;
+  readonly rate?: SharedRate | undefined;
   readonly onEvent?: (event: IncidentEvent) => void;
   /** Takes pieces that clients offer. */
   readonly takeOffer?: TakeOffer;

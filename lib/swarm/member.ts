@@ -8,7 +8,7 @@
 
 import { ANY_HOST, isUnspecified } from "../base/address.ts";
 import type { Limits } from "../base/limits.ts";
-import type { RateLimit } from "../base/rate.ts";
+import type { SharedRate } from "../base/shared_rate.ts";
 import type { PieceRun } from "../content/piece_set.ts";
 import type { IncidentEvent } from "../guard/incidents.ts";
 import { createIdentity } from "../identity/identity.ts";
@@ -37,7 +37,7 @@ export interface SwarmMemberOptions {
   /** Tells when the machine has slept. */
   readonly clock?: Pick<ClockWatch, "wake"> | undefined;
   /** Limits all that is given. */
-  readonly rate?: RateLimit | undefined;
+  readonly rate?: SharedRate | undefined;
   /** Opens a session with another holder. */
   readonly dial: (
     holder: ListedHolder,

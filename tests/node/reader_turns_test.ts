@@ -4,7 +4,7 @@ import { assert, assertEquals } from "@std/assert";
 import type { Conn } from "../../lib/base/conn.ts";
 import { LIMITS } from "../../lib/base/limits.ts";
 import { HASH_BYTES } from "../../lib/base/hash.ts";
-import { RateLimit } from "../../lib/base/rate.ts";
+import { SharedRate } from "../../lib/base/shared_rate.ts";
 import type { PieceRun } from "../../lib/content/piece_set.ts";
 import { ClientTurns } from "../../lib/node/client_turns.ts";
 import { ReaderTurns } from "../../lib/node/reader_turns.ts";
@@ -261,7 +261,7 @@ Deno.test("ReaderTurns does not treat a reader as slow if the node's own rate li
   using time = new FakeTime();
   using readTurns = new ReaderTurns(LIMITS);
   // Four pieces take 8 s.
-  const rate = new RateLimit(PIECE / 2);
+  const rate = new SharedRate(PIECE / 2);
   using turns = new ClientTurns({ limits: LIMITS, readTurns, rate });
   let taken = 0;
   for (let n = 0; n <= swarmReaderCount; n++) {

@@ -8,7 +8,7 @@ import { sha256 } from "../../lib/base/hash.ts";
 import { LIMITS } from "../../lib/base/limits.ts";
 import { ClientService } from "../../lib/node/client_service.ts";
 import { WORK_MS } from "../../lib/node/work_ledger.ts";
-import { RateLimit } from "../../lib/base/rate.ts";
+import { SharedRate } from "../../lib/base/shared_rate.ts";
 import { Channel } from "../../lib/protocol/channel.ts";
 import { memoryPair } from "../_memory_conn.ts";
 import { systemError } from "../_replaced.ts";
@@ -128,7 +128,7 @@ Deno.test("A node skips a file that changed since it was found", async () => {
 Deno.test("A node with a rate sends each file by itself, and vouches for it", async () => {
   const { said, frames } = await answersTo(["a", "b", "unknown", "z/c"], {
     prepare: (one) =>
-      Object.assign(one.service, { rate: new RateLimit(1_000_000) }),
+      Object.assign(one.service, { rate: new SharedRate(1_000_000) }),
   });
   assertEquals(said, ["alpha", "beta", "gone", "gamma"]);
   assertEquals(

@@ -1,22 +1,23 @@
-import { assertEquals } from "@std/assert";
+import { assert, assertEquals } from "@std/assert";
 import { limitsWith } from "../../lib/base/limits.ts";
-import { RateLimit } from "../../lib/base/rate.ts";
+import { SharedRate } from "../../lib/base/shared_rate.ts";
 import { BufferPool, Outbox } from "../../lib/node/outbox.ts";
 import { PieceSender } from "../../lib/node/send.ts";
 import { Channel } from "../../lib/protocol/channel.ts";
 import type { OpenedFile } from "../../lib/share/opened_file.ts";
+import { FakeTime } from "../_fake_time.ts";
 import { memoryPair } from "../_memory_conn.ts";
 
 const MIB = 1024 ** 2;
 const LIMITS = limitsWith({});
 
 /** A rate that makes nobody wait, and counts. */
-class CountingRate extends RateLimit {
+class CountingRate extends SharedRate {
   reservedBytes = 0;
 
-  override reserve(bytes: number): number {
+  override begin(bytes: number): boolean {
     this.reservedBytes += bytes;
-    return 0;
+    return true;
   }
 }
 
@@ -49,3 +50,46 @@ for (const capacity of [64 * 1024, 100_000, 2 * MIB]) {
     assertEquals(rate.reservedBytes, sentBytes);
   });
 }
+
+Deno.test("PieceSender gives a client its half of a limited rate, however many connections another address has", async () => {
+  await using stack = new AsyncDisposableStack();
+  const time = stack.use(new FakeTime());
+  const rate = new SharedRate(100_000);
+  const sentBytes = new Map<string, number>();
+  const opened = {
+    file: { size: 16 * MIB },
+    read: (buffer: Uint8Array) => buffer.length,
+    isUnchanged: () => true,
+  } as unknown as OpenedFile;
+  const running: Promise<unknown>[] = [];
+  const isOver = { now: false };
+  const begin = (group: string) => {
+    const [near] = memoryPair({ capacityBytes: 4 * MIB });
+    const timing = { writeStallMs: 1e9, idleMs: 1e9 };
+    const channel = stack.use(new Channel(near, { limits: LIMITS, ...timing }));
+    channel.openUp();
+    const outbox = new Outbox(channel, () => 64 * 1024, new BufferPool(MIB));
+    const sender = new PieceSender(outbox, {
+      limits: LIMITS,
+      rate: () => isOver.now ? undefined : rate,
+      group,
+      onSent: (bytes) => {
+        sentBytes.set(group, (sentBytes.get(group) ?? 0) + bytes);
+      },
+      onHashed: () => {},
+    });
+    const known = new Uint8Array(12 * 32);
+    const all = { request: 1, first: 0, count: 12, known };
+    running.push(sender.send(opened, all));
+  };
+  for (let n = 0; n < 40; n++) begin("many");
+  begin("one");
+  await time.advance(20_000);
+  const one = sentBytes.get("one") ?? 0;
+  const all = one + sentBytes.get("many")!;
+  assert(all > 1_900_000, `${all} bytes in 20 s`);
+  assert(one > 0.45 * all, `${one} of ${all} bytes`);
+  isOver.now = true;
+  await time.advance(60_000);
+  await Promise.all(running);
+});

@@ -6,7 +6,7 @@ import { Channel } from "../../lib/protocol/channel.ts";
 import type { Conn } from "../../lib/base/conn.ts";
 import { HASH_BYTES, sha256 } from "../../lib/base/hash.ts";
 import { type Limits, limitsWith } from "../../lib/base/limits.ts";
-import { RateLimit } from "../../lib/base/rate.ts";
+import { SharedRate } from "../../lib/base/shared_rate.ts";
 import { Manifest, pieceBytesOf } from "../../lib/content/manifest.ts";
 import { Counts } from "../../lib/guard/counts.ts";
 import { ClientService, type Service } from "../../lib/node/client_service.ts";
@@ -88,7 +88,7 @@ export async function holderOf(
   });
   const service: Service = {
     ...{ share: files, digests, limits },
-    rate: rate === undefined ? undefined : new RateLimit(rate),
+    rate: rate === undefined ? undefined : new SharedRate(rate),
     buffers: new BufferPool(limits.sendBufferBytes),
     work: stack.use(new WorkQueue(limits)),
     clientCount: 0,
