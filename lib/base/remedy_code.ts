@@ -13,6 +13,10 @@ export type RemedyCode =
   | "move_or_elsewhere"
   /** Remove what an earlier run left, or save elsewhere. */
   | "remove_or_elsewhere"
+  /** Save elsewhere, or ask for replacement of another user's file. */
+  | "elsewhere_or_replace"
+  /** Save elsewhere, or have another user remove a file. */
+  | "elsewhere_or_remove"
   /** Save this file by itself, elsewhere. */
   | "alone_elsewhere"
   /** Make the folder, or save elsewhere. */

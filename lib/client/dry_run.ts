@@ -9,7 +9,8 @@ import { dirname } from "@std/path/dirname";
 import { Failure } from "../base/errors.ts";
 import { Turns } from "../base/turns.ts";
 import { type Manifest, pieceCountOf } from "../content/manifest.ts";
-import { occupantOf } from "../disk/occupant.ts";
+import { occupantAtOnce, occupantOf } from "../disk/occupant.ts";
+import { Owners } from "../disk/owners.ts";
 import { partialPathOf } from "../disk/partial_name.ts";
 import { Folders } from "../disk/places.ts";
 import type { ClientEvent, PlannedAction } from "./events.ts";
@@ -19,7 +20,7 @@ import { Presence, type PresenceOptions } from "./presence.ts";
 import type { SaveReport } from "./save_report.ts";
 
 /** Options of {@linkcode DryRun}. */
-export interface DryRunOptions extends PresenceOptions {
+export interface DryRunOptions extends Omit<PresenceOptions, "owners"> {
   /** Called for files that could not be saved. */
   readonly outcomes: SaveReport;
   /** Asks for the manifest of a file. */
@@ -43,11 +44,13 @@ export interface DryRunOptions extends PresenceOptions {
 export class DryRun {
   readonly #options: DryRunOptions;
   readonly #presence: Presence;
-  readonly #folders = new Folders();
+  readonly #folders: Folders;
 
   constructor(options: DryRunOptions) {
     this.#options = options;
-    this.#presence = new Presence(options);
+    const owners = new Owners({ mayMake: false });
+    this.#folders = new Folders(owners);
+    this.#presence = new Presence({ ...options, owners });
   }
 
   /** Plans all files. */
@@ -99,13 +102,13 @@ export class DryRun {
   async #actionFor(job: Job): Promise<PlannedAction> {
     const { name, path, group: { size } } = job;
     const hasFolder = await this.#folders.exists(dirname(path));
-    await this.#folders.refuseLinks(path, name);
+    await this.#folders.judge(path, name);
     if (!hasFolder) return "fetch";
-    const occupant = await occupantOf(path, size);
+    const { occupant, info } = occupantAtOnce(path, size);
     const isOpen = occupant === "same_size" && this.#presence.isUnknown(job);
     const { isClaimed, describe } = this.#options;
     const manifest = isOpen || isClaimed() ? await describe(job) : undefined;
-    switch (await this.#presence.judge(job, { occupant, manifest })) {
+    switch (await this.#presence.judge(job, { occupant, info, manifest })) {
       case "same":
         return "keep";
       case "other":

@@ -7,7 +7,8 @@
 
 import type { BaseFile } from "../disk/base_file.ts";
 import { notFileWhy, type Occupant } from "../disk/occupant.ts";
-import { existsAlready, inTheWay } from "../disk/places.ts";
+import { existsAlready, inTheWay, notOwn, targetOf } from "../disk/places.ts";
+import type { Owned, Owners } from "../disk/owners.ts";
 import { contentIdAt, hasContent, sha256At } from "../disk/rehash.ts";
 import type { Manifest } from "../content/manifest.ts";
 import type { Hasher } from "../transfer/hashing.ts";
@@ -25,6 +26,8 @@ export interface PresenceOptions {
   readonly base: BaseFile | undefined;
   /** Hashes existing files. */
   readonly hasher: Hasher;
+  /** Whose files count as saved. */
+  readonly owners: Owners;
   /** Ends the hashing. */
   readonly signal: AbortSignal;
 }
@@ -32,6 +35,8 @@ export interface PresenceOptions {
 /** What is at the path of a file. */
 export interface FoundThere {
   readonly occupant: Occupant;
+  /** Its owner and mode, if something is there. */
+  readonly info?: Owned | undefined;
   /** Whether it was seen in the same turn, so that it is still that. */
   readonly isFresh?: boolean | undefined;
   /** The wanted content; needed if {@linkcode Presence.isUnknown}. */
@@ -59,7 +64,7 @@ export class Presence {
    */
   async judge(
     job: Job,
-    { occupant, isFresh, manifest }: FoundThere,
+    { occupant, info, isFresh, manifest }: FoundThere,
   ): Promise<"none" | "same" | "other"> {
     const { path } = job;
     const { overwrite, base } = this.#options;
@@ -69,12 +74,24 @@ export class Presence {
     }
     const mayBeIt = occupant === "same_size";
     if (mayBeIt && await this.#isIt(job, { manifest, isFresh })) {
-      return "same";
+      const why = await this.#objection(job, info);
+      if (why === undefined) return "same";
+      if (!overwrite) throw notOwn(path, why);
     }
     if (!overwrite) throw existsAlready(path, await notFileWhy(path));
     await base?.requireOther(path);
     if (job.isVoted) throw notReplacedOnVote(job.name, path);
     return "other";
+  }
+
+  /** Why the right file there does not count as saved. */
+  async #objection(
+    { path, name }: Job,
+    info: Owned | undefined,
+  ): Promise<string | undefined> {
+    if (info === undefined) return undefined;
+    const target = targetOf(path, name);
+    return await this.#options.owners.objectionToFile(info, { path, target });
   }
 
   /**

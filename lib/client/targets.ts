@@ -13,9 +13,12 @@ import { manifestIfZeros } from "../content/zeros.ts";
 import type { DownloadFile, Sink } from "../transfer/receiving.ts";
 import type { Hasher } from "../transfer/hashing.ts";
 import { occupantAtOnce } from "../disk/occupant.ts";
+import { requirePlace } from "../disk/own_place.ts";
+import { Owners } from "../disk/owners.ts";
 import { PartialFile } from "../disk/partial.ts";
 import { partialPathOf } from "../disk/partial_name.ts";
 import type { BaseFile } from "../disk/base_file.ts";
+import type { Inode } from "../disk/left_file.ts";
 import { removePublished, type TargetOptions } from "../disk/publishing.ts";
 import { SmallFiles } from "../disk/small_files.ts";
 import type { Job } from "./jobs.ts";
@@ -56,13 +59,15 @@ const NOTHING = { occupant: "none", hasOneName: true } as const;
 interface FoundFile extends FoundThere {
   /** Whether it has no other name. */
   readonly hasOneName: boolean;
+  /** The folder that it must be in; nothing if any will do. */
+  readonly folder: Inode | undefined;
 }
 
 /** Places that files are saved in. Disposing keeps what is not complete. */
 export class Targets implements AsyncDisposable {
   readonly #options: TargetsOptions;
   readonly #presence: Presence;
-  readonly #folders = new Folders();
+  readonly #folders: Folders;
   readonly #small: SmallFiles;
   readonly #partials = new Map<string, PartialFile>();
   /** Files that came whole, and without the SHA-256 that was asked for. */
@@ -71,7 +76,9 @@ export class Targets implements AsyncDisposable {
   /** Nothing is open yet. */
   constructor(options: TargetsOptions) {
     this.#options = options;
-    this.#presence = new Presence(options);
+    const owners = new Owners();
+    this.#folders = new Folders(owners);
+    this.#presence = new Presence({ ...options, owners });
     this.#small = new SmallFiles({ mostOpen: options.openFileCount });
   }
 
@@ -112,21 +119,21 @@ export class Targets implements AsyncDisposable {
   ): Promise<DownloadFile | undefined> {
     const { name, path, group: { size, content }, sources } = job;
     const { describe } = this.#options;
-    const isNew = await this.#folders.ensure(dirname(path));
-    await this.#folders.refuseLinks(path, name);
+    const { isNew, folder } = await this.#folders.prepare(path, name);
     const found = isNew ? NOTHING : occupantAtOnce(path, size);
     const mayBeIt = found.occupant === "same_size" &&
       this.#presence.isUnknown(job);
     let manifest = mayBeIt ? await asked ?? await describe(job) : undefined;
     const isFresh = !mayBeIt; // else a node was asked meanwhile
-    if (await this.#isPresent(job, { ...found, isFresh, manifest })) {
+    const there = { ...found, folder, isFresh, manifest };
+    if (await this.#isPresent(job, there)) {
       return undefined;
     }
     const isCut = pieceCountOf(size) > 1;
     if (isCut && content !== undefined) manifest = await describe(job);
     const file = { name, size, content, manifest, sources };
-    if (!isCut) return { ...file, ...this.#openSmall(job) };
-    const large = await this.#openLarge(job, manifest);
+    if (!isCut) return { ...file, ...this.#openSmall(job, folder) };
+    const large = await this.#openLarge(job, { known: manifest, folder });
     const isSwarmed = this.#options.isSwarmed?.(job);
     const order = isSwarmed ? { rarest: { random: Math.random } } : {};
     return large && { ...file, ...order, ...large };
@@ -135,11 +142,12 @@ export class Targets implements AsyncDisposable {
   /** Whether the file is there already; throws where another one is. */
   async #isPresent(
     job: Job,
-    { occupant, hasOneName, isFresh = false, manifest }: FoundFile,
+    { hasOneName, folder, isFresh = false, ...there }: FoundFile,
   ): Promise<boolean> {
     const { path } = job;
-    const found = { occupant, isFresh, manifest };
+    const found = { ...there, isFresh };
     if (await this.#presence.judge(job, found) !== "same") return false;
+    requirePlace(path, folder);
     // A run that was killed in between has left its other name.
     if (!hasOneName) await removePublished(partialPathOf(path), path);
     this.#options.outcomes.present(job);
@@ -149,18 +157,22 @@ export class Targets implements AsyncDisposable {
   /** A file of one piece; if that is zeros, no node has to send it. */
   #openSmall(
     job: Job,
+    folder: Inode | undefined,
   ): Pick<DownloadFile, "sink" | "have" | "manifest"> {
     const manifest = manifestIfZeros(job.group);
     const zeros = manifest?.size ?? 0;
     this.#options.outcomes.start(job, { earlier: 0, zeros });
-    const sink = this.#smallSink(job, zeros);
+    const sink = this.#smallSink(job, { zeros, folder });
     return manifest === undefined ? { sink } : { sink, manifest, have: [0] };
   }
 
   /** Saves a file that comes in one piece, or is so many zeros. */
-  #smallSink(job: Job, zeros: number): Sink {
+  #smallSink(
+    job: Job,
+    { zeros, folder }: { zeros: number; folder: Inode | undefined },
+  ): Sink {
     const { name, path, group } = job;
-    const options = this.#targetOptions(job);
+    const options = this.#targetOptions(job, folder);
     const wanted = this.#options.wanted.of(name);
     const save = async (bytes: Uint8Array) => {
       if (wanted !== undefined && sha256(bytes).toHex() !== wanted) {
@@ -185,12 +197,15 @@ export class Targets implements AsyncDisposable {
    */
   async #openLarge(
     job: Job,
-    known: Manifest | undefined,
+    { known, folder }: {
+      known: Manifest | undefined;
+      folder: Inode | undefined;
+    },
   ): Promise<Pick<DownloadFile, "sink" | "have" | "manifest"> | undefined> {
     const { name, path, group } = job;
     const { size } = group;
     const { describe, hasher } = this.#options;
-    const options = { size, hasher, ...this.#targetOptions(job) };
+    const options = { size, hasher, ...this.#targetOptions(job, folder) };
     const partial = await PartialFile.open(path, options);
     this.#partials.set(name, partial);
     // Another may have published it until this one had the lock.
@@ -202,7 +217,8 @@ export class Targets implements AsyncDisposable {
       const manifest = this.#presence.isUnknown(job)
         ? known ?? await describe(job)
         : known;
-      if (await this.#isPresent(job, { ...found, manifest })) return undefined;
+      const there = { ...found, folder, manifest };
+      if (await this.#isPresent(job, there)) return undefined;
     }
     const spared = await sparedPieces(job, partial, {
       ...this.#options,
@@ -249,11 +265,14 @@ export class Targets implements AsyncDisposable {
     }
   }
 
-  #targetOptions({ group, isVoted }: Job): TargetOptions {
+  #targetOptions(
+    { group, isVoted }: Job,
+    folder: Inode | undefined,
+  ): TargetOptions {
     const overwrite = this.#options.overwrite && !isVoted;
     const { modifiedMs, isExecutable } = group;
     const { sync } = this.#options;
-    return { overwrite, modifiedMs, isExecutable, sync };
+    return { overwrite, modifiedMs, isExecutable, sync, folder };
   }
 
   /**

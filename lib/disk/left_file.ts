@@ -13,6 +13,7 @@ import { join } from "@std/path/join";
 import { describeCause, Failure, systemErrorCode } from "../base/errors.ts";
 import { PARTIAL_SUFFIX } from "../base/names.ts";
 import { NotRegular, openRegular } from "../base/regular_file.ts";
+import type { RemedyCode } from "../base/remedy_code.ts";
 import { show } from "../base/text.ts";
 
 /** The mode of a file that only its owner may use. */
@@ -32,12 +33,16 @@ export function isInode(one: Inode, other: Inode): boolean {
  * The failure for a file that cannot be used. It names the file itself, which
  * may be hidden.
  */
-export function unfit(path: string, why: string): Failure {
+export function unfit(
+  path: string,
+  why: string,
+  remedyCode: RemedyCode = "remove_or_elsewhere",
+): Failure {
   return new Failure("local", {
     what: "Cannot resume partial file",
     where: show(path),
     why,
-    remedyCode: "remove_or_elsewhere",
+    remedyCode,
   });
 }
 
@@ -133,7 +138,10 @@ function refuse(
   if (!info.isFile || (info.nlink ?? 1) > 1) {
     throw unfit(path, IRREGULAR);
   }
-  if (info.uid !== own.uid) throw unfit(path, "it belongs to another user");
+  // In a folder such as /tmp, only its owner can remove it.
+  if (info.uid !== own.uid) {
+    throw unfit(path, "it belongs to another user", "elsewhere_or_remove");
+  }
   // Some disks give all files one mode; then our file has it too.
   const more = (info.mode ?? 0) & OTHERS_WRITE & ~(own.mode ?? 0);
   if (more !== 0) throw unfit(path, "others can write to it");
@@ -144,7 +152,7 @@ function refuse(
  * asking Deno for the user needs another permission, and some disks give files
  * another owner.
  */
-async function ownFile(folder: string): Promise<Deno.FileInfo> {
+export async function ownFile(folder: string): Promise<Deno.FileInfo> {
   const path = join(folder, `.${crypto.randomUUID()}${PARTIAL_SUFFIX}`);
   using file = await Deno.open(path, {
     write: true,

@@ -25,6 +25,7 @@ import type { Hasher, LaneFile } from "../transfer/hashing.ts";
 import { cannot } from "./disk_failure.ts";
 import { changeMode, type Inode, isInode } from "./left_file.ts";
 import { occupantOf } from "./occupant.ts";
+import { replaced, requirePlace } from "./own_place.ts";
 import { openPartial, partialPathOf } from "./partial_name.ts";
 import {
   publish,
@@ -98,9 +99,11 @@ export class PartialFile implements Sink {
     const partialPath = partialPathOf(path);
     let file: Deno.FsFile | undefined;
     try {
-      const folder = await Deno.stat(dirname(path));
+      requirePlace(path, options.folder);
+      const folder = options.folder ?? await Deno.stat(dirname(path));
       await removePublished(partialPath, path);
       file = await openPartial(path);
+      requirePlace(path, options.folder);
       const info = await file.stat();
       const opened = { file, folder, heldBytes: info.size };
       const partial = new PartialFile(path, opened, options);
@@ -377,17 +380,13 @@ export class PartialFile implements Sink {
 
   /** Throws unless it has `name` in the folder in which it was opened. */
   async #requirePlace(name: string): Promise<void> {
+    requirePlace(this.path, this.#options.folder);
     const folder = await Deno.stat(dirname(name));
     if (
       isInode(folder, this.#folder) &&
       isInode(await Deno.lstat(name), await this.#file.stat())
     ) return;
-    throw new Failure("local", {
-      what: "Cannot save file",
-      where: show(this.path),
-      why: "its folder was replaced in the meantime",
-      remedy: "save to a folder that nobody else changes",
-    });
+    throw replaced(this.path);
   }
 
   /** Keeps the partial file for the next run. Idempotent. */

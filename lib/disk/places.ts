@@ -15,6 +15,9 @@ import {
 import { savingThereRemedy } from "../base/permission.ts";
 import { PARTIAL_SUFFIX } from "../base/names.ts";
 import { show } from "../base/text.ts";
+import { type Inode, isInode } from "./left_file.ts";
+import { replaced } from "./own_place.ts";
+import type { Owners } from "./owners.ts";
 import { OTHERS } from "./partial_name.ts";
 import { ignoreGone, syncFolder } from "./publishing.ts";
 
@@ -26,13 +29,30 @@ export interface Placed {
   readonly path: string;
 }
 
+/** The folder that a file is saved in. */
+export interface Place {
+  /** Whether it is new, and therefore empty. */
+  readonly isNew: boolean;
+  /**
+   * Which one it is, if it is below the target folder: then nothing else may
+   * take its place. The user chose the target folder itself.
+   */
+  readonly folder: Inode | undefined;
+}
+
 /** The folders for saved files. Missing ones are made. */
 export class Folders {
+  readonly #owners: Owners;
   readonly #known = new Map<string, "new" | "old">();
   /** Folders with new folders in them, whose names are not durable yet. */
   readonly #grown = new Set<string>();
   #syncing: Promise<unknown> | undefined;
-  readonly #links = new Map<string, boolean>();
+  /** The folders below target folders, as they were when they were judged. */
+  readonly #judged = new Map<string, Inode>();
+
+  constructor(owners: Owners) {
+    this.#owners = owners;
+  }
 
   /** Whether {@linkcode Folders.ensure} made a folder. */
   isNew(path: string): boolean {
@@ -69,23 +89,66 @@ export class Folders {
   }
 
   /**
-   * Refuses folders in a name that are links to elsewhere. The output folder
-   * itself may be a link, because the user chose it.
+   * Makes the folder of a file. Judges each folder below the target folder
+   * before it makes the next, so that no link leads elsewhere.
+   *
+   * @throws {Failure} of kind `local` if a file must not be saved there.
    */
-  async refuseLinks(path: string, name: string): Promise<void> {
-    if (!path.endsWith(name)) return;
-    for (
-      let at = dirname(name), folder = dirname(path);
-      at !== ".";
-      at = dirname(at), folder = dirname(folder)
-    ) {
-      if (!this.#links.has(folder)) {
-        this.#links.set(folder, await isLink(folder));
-      }
-      if (this.#links.get(folder)) {
-        throw inTheWay(folder, "is a symbolic link that leads elsewhere");
-      }
+  async prepare(path: string, name: string): Promise<Place> {
+    const lowest = dirname(path);
+    const known = this.#judged.get(lowest);
+    if (known !== undefined) {
+      return { isNew: this.isNew(lowest), folder: known };
     }
+    const target = targetOf(path, name);
+    let isNew = await this.ensure(target);
+    let folder: Inode | undefined;
+    for (const at of foldersBelow(path, name)) {
+      isNew = await this.ensure(at);
+      folder = await this.#judge(at, target);
+    }
+    return { isNew, folder };
+  }
+
+  /** Judges the folders of a file that exist. Makes nothing. */
+  async judge(path: string, name: string): Promise<void> {
+    const target = targetOf(path, name);
+    for (const at of foldersBelow(path, name)) {
+      if (await this.#judge(at, target) === undefined) return;
+    }
+  }
+
+  /**
+   * Judges a folder once: it must be no link, and not another user's. Nothing
+   * if it does not exist.
+   */
+  async #judge(path: string, target: string): Promise<Inode | undefined> {
+    const known = this.#judged.get(path);
+    if (known !== undefined) return known;
+    const info = await lookAt(path);
+    if (info === undefined) return undefined;
+    if (info.isSymlink) {
+      throw inTheWay(path, "is a symbolic link that leads elsewhere");
+    }
+    if (!info.isDirectory) throw noFolderAt(path);
+    const why = await this.#owners.objection(info, { path, target });
+    if (why !== undefined) {
+      throw new Failure("local", {
+        what: "Cannot save to",
+        where: show(path),
+        why,
+        remedyCode: "elsewhere",
+      });
+    }
+    // If the folder around it is another one by now, so may this one be.
+    const around = this.#judged.get(dirname(path));
+    if (around !== undefined) {
+      const now = await lookAt(dirname(path));
+      if (now === undefined || !isInode(now, around)) throw replaced(path);
+    }
+    const judged = { ino: info.ino, dev: info.dev };
+    this.#judged.set(path, judged);
+    return judged;
   }
 
   /**
@@ -166,13 +229,33 @@ function noFolderAt(path: string): Failure {
   return inTheWay(path, "is a file where a folder is needed");
 }
 
-/** Whether a folder that exists is a link. */
-async function isLink(path: string): Promise<boolean> {
+/** The folders of a file's name below the target folder, highest first. */
+function foldersBelow(path: string, name: string): string[] {
+  const folders: string[] = [];
+  if (!path.endsWith(name)) return folders;
+  for (
+    let at = dirname(name), folder = dirname(path);
+    at !== ".";
+    at = dirname(at), folder = dirname(folder)
+  ) folders.unshift(folder);
+  return folders;
+}
+
+/**
+ * The folder that the user chose for a file: its path without the folders of
+ * its name.
+ */
+export function targetOf(path: string, name: string): string {
+  return dirname(foldersBelow(path, name)[0] ?? path);
+}
+
+/** What is at a path; nothing if there is nothing. */
+async function lookAt(path: string): Promise<Deno.FileInfo | undefined> {
   try {
-    return (await Deno.lstat(path)).isSymlink;
+    return await Deno.lstat(path);
   } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return false;
-    throw error;
+    if (error instanceof Deno.errors.NotFound) return undefined;
+    throw cannotMake(path, error);
   }
 }
 
@@ -231,6 +314,16 @@ export function existsAlready(
     where: show(path),
     why,
     remedyCode: "replace_or_elsewhere",
+  });
+}
+
+/** The failure if the file that is there has the right content only for now. */
+export function notOwn(path: string, why: string): Failure {
+  return new Failure("local", {
+    what: "Cannot save file",
+    where: show(path),
+    why: `the same content is there already, but ${why}`,
+    remedyCode: "elsewhere_or_replace",
   });
 }
 

@@ -9,6 +9,7 @@ import { join } from "@std/path/join";
 import { systemErrorCode } from "../base/errors.ts";
 import { LIMITS } from "../base/limits.ts";
 import { PARTIAL_SUFFIX } from "../base/names.ts";
+import type { Inode } from "./left_file.ts";
 
 /** The properties of the saved file. */
 export interface TargetOptions {
@@ -20,6 +21,8 @@ export interface TargetOptions {
   readonly isExecutable?: boolean | undefined;
   /** Whether it must be durable before it counts as saved; true by default. */
   readonly sync?: boolean | undefined;
+  /** The folder that its path must lead to; nothing if any will do. */
+  readonly folder?: Inode | undefined;
 }
 
 /** The time of writing for a file: the peer's number, if a file can have it. */

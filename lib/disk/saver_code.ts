@@ -35,6 +35,15 @@ export interface FileToSave {
    * saved.
    */
   readonly syncedIn: string | undefined;
+  /** Its folder, if nothing else may have taken the place of that. */
+  readonly judged: JudgedFolder | undefined;
+}
+
+/** A folder, and which one it was when it was judged. */
+export interface JudgedFolder {
+  readonly path: string;
+  readonly ino: number | null;
+  readonly dev: number;
 }
 
 /** An error of the system, as it travels between threads. */
@@ -56,6 +65,8 @@ export type SaverOutcome =
   | { readonly kind: "taken" }
   /** Something else has taken the partial name. */
   | { readonly kind: "replaced" }
+  /** Its folder is another one than before, or a link. */
+  | { readonly kind: "moved" }
   | { readonly kind: "failed"; readonly error: SaverError };
 
 /** The functions of `node:fs` that a saver uses. */
@@ -251,6 +262,28 @@ export function makeSaver(
     return saved;
   };
 
+  /**
+   * Whether the folders of files are still those that were judged. Looks at
+   * each folder once, however many of the files are in it.
+   */
+  const look = () => {
+    const looked = new Map<string, SaverOutcome>();
+    return ({ judged }: FileToSave): SaverOutcome => {
+      if (judged === undefined) return saved;
+      let outcome = looked.get(judged.path);
+      if (outcome !== undefined) return outcome;
+      try {
+        const { ino, dev } = Deno.lstatSync(judged.path);
+        const isIt = ino === judged.ino && dev === judged.dev;
+        outcome = isIt ? saved : { kind: "moved" };
+      } catch (error) {
+        outcome = failed(error);
+      }
+      looked.set(judged.path, outcome);
+      return outcome;
+    };
+  };
+
   const saveOne = (wanted: FileToSave) => {
     const begun = begin(wanted);
     return "kind" in begun ? begun : end(begun, wanted);
@@ -259,8 +292,19 @@ export function makeSaver(
   return async (files) => {
     const outcomes: SaverOutcome[] = [];
     for (let at = 0; at < files.length; at += mostOpen) {
-      const open = files.slice(at, at + mostOpen).map(saveOne);
-      outcomes.push(...await Promise.all(open));
+      const some = files.slice(at, at + mostOpen);
+      const before = look();
+      const open = some.map((file) => {
+        const place = before(file);
+        return place.kind === "saved" ? saveOne(file) : place;
+      });
+      const done = await Promise.all(open);
+      const after = look();
+      outcomes.push(
+        ...done.map((outcome, n) =>
+          outcome.kind === "saved" ? after(some[n]!) : outcome
+        ),
+      );
     }
     const folders = new Map<string, Promise<SaverOutcome>>();
     return await Promise.all(outcomes.map((outcome, at) => {

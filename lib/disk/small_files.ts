@@ -7,10 +7,12 @@
  */
 
 import { dirname } from "@std/path/dirname";
+import { Failure } from "../base/errors.ts";
 import { LIMITS } from "../base/limits.ts";
 import { errorOf } from "../transfer/lane.ts";
 import { cannot } from "./disk_failure.ts";
 import { OTHERS_WRITE, PRIVATE_MODE, unfit } from "./left_file.ts";
+import { replaced } from "./own_place.ts";
 import { PartialFile } from "./partial.ts";
 import { partialPathOf } from "./partial_name.ts";
 import { type TargetOptions, usualMode, writtenAt } from "./publishing.ts";
@@ -60,8 +62,9 @@ export class SmallFiles implements Disposable {
       if (outcome.kind === "replaced") {
         throw unfit(partialPathOf(path), "it was replaced in the meantime");
       }
+      if (outcome.kind === "moved") throw replaced(path);
     } catch (error) {
-      throw cannot("save", path, error);
+      throw error instanceof Failure ? error : cannot("save", path, error);
     }
     // An earlier run left it, or another process writes it: the lock shows
     // which.
@@ -100,6 +103,7 @@ export class SmallFiles implements Disposable {
       writtenMs: writtenAt(options),
       overwrite: options.overwrite,
       syncedIn: options.sync === false ? undefined : folder,
+      judged: options.folder && { path: folder, ...options.folder },
     });
   }
 

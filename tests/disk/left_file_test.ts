@@ -58,7 +58,7 @@ for (const [name, save] of SAVES) {
         failure.message,
         /\.file\.p2p-part\): it belongs to another user$/,
       );
-      assertEquals(failure.parts.remedyCode, "remove_or_elsewhere");
+      assertEquals(failure.parts.remedyCode, "elsewhere_or_remove");
       assertEquals(await Deno.readTextFile(partial), "planted");
       assertEquals(namesIn(folder.path), [".file.p2p-part"]);
     },

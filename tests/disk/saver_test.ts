@@ -40,6 +40,7 @@ function fileAt(
     writtenMs: WRITTEN_MS,
     overwrite: false,
     syncedIn: folder,
+    judged: undefined,
     ...given,
   };
 }

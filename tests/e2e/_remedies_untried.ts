@@ -168,15 +168,21 @@ export const UNTRIED: Readonly<
     "solve that and run the same command again: the received bytes are kept":
       OF_MACHINES,
   },
+  "lib/disk/own_place.ts": {
+    "save to a folder that nobody else changes": OF_RACES,
+  },
   "lib/disk/partial.ts": {
     "create the folder again, and repeat the command": OF_RACES,
     "repeat the command": OF_RACES,
-    "save to a folder that nobody else changes": OF_RACES,
   },
   "lib/disk/partial_name.ts": {
     "wait for it, or choose another path": OF_RACES,
   },
   "lib/cli/output/remedies.ts": {
+    "save elsewhere with -o, or have its owner remove it":
+      "takes another user: tests/disk/left_file_test.ts has one",
+    "save elsewhere with -o, or use --overwrite to replace it":
+      "takes another user: tests/client/places_test.ts has one",
     "check the name, or ask all nodes with --ask-all":
       "takes more than 32 nodes: tests/client/candidates_test.ts has them",
     "fetch it separately, and save it elsewhere with -o": OF_NODES,

@@ -14,6 +14,10 @@ const REMEDY_OF: Readonly<Record<RemedyCode, string>> = {
     "use --overwrite to replace it, or -o to save elsewhere",
   ["move_or_elsewhere"]: "move it away, or save elsewhere with -o",
   ["remove_or_elsewhere"]: "remove it, or save elsewhere with -o",
+  ["elsewhere_or_replace"]:
+    "save elsewhere with -o, or use --overwrite to replace it",
+  ["elsewhere_or_remove"]:
+    "save elsewhere with -o, or have its owner remove it",
   ["alone_elsewhere"]: "fetch it separately, and save it elsewhere with -o",
   ["make_folder_or_elsewhere"]: "create it first, or choose another with -o",
   elsewhere: "choose another with -o",

@@ -1,0 +1,32 @@
+/**
+ * Recognizes that a folder is still the one that was judged: others may put a
+ * link in its place while files are saved.
+ *
+ * @module
+ */
+
+import { dirname } from "@std/path/dirname";
+import { Failure } from "../base/errors.ts";
+import { show } from "../base/text.ts";
+import { type Inode, isInode } from "./left_file.ts";
+
+/**
+ * Makes sure that the folder of a file is the one that was judged, and no link
+ * to it.
+ *
+ * @throws {Failure} of kind `local` if it is another.
+ */
+export function requirePlace(path: string, judged: Inode | undefined): void {
+  if (judged === undefined) return;
+  if (!isInode(Deno.lstatSync(dirname(path)), judged)) throw replaced(path);
+}
+
+/** The failure if the folder of a file is another one than before. */
+export function replaced(path: string): Failure {
+  return new Failure("local", {
+    what: "Cannot save file",
+    where: show(path),
+    why: "its folder was replaced in the meantime",
+    remedy: "save to a folder that nobody else changes",
+  });
+}

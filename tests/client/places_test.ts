@@ -1,0 +1,191 @@
+/**
+ * Saving below a folder in which other users of the machine may change things:
+ * folders that give way to links, and files that are not one's own.
+ */
+
+import { assert, assertEquals, assertMatch } from "@std/assert";
+import { join } from "@std/path";
+import type { ClientEvent } from "../../lib/client/events.ts";
+import { Failure } from "../../lib/base/errors.ts";
+import { startNode, startRelay } from "../_network.ts";
+import { randomBytes, seededRandom } from "../_random.ts";
+import { type TempFolder, tempShare } from "../_temp_share.ts";
+import { ClientLog, everything, filesIn, get } from "./_outcomes.ts";
+import { PIECE } from "./_setting.ts";
+
+const ANOTHER = 54_321;
+const ignore = Deno.build.os === "windows";
+/** Only root can give files away. */
+const notRoot = ignore || Deno.uid() !== 0;
+
+const LARGE = many(12, (n) => randomBytes(2 * PIECE, seededRandom(n)));
+const SMALL = many(300, (n) => `small ${n}`);
+
+function many<Content>(
+  count: number,
+  content: (n: number) => Content,
+): Record<string, Content> {
+  return Object.fromEntries(
+    Array.from({ length: count }, (_, n) => [`lg/f${n}`, content(n)]),
+  );
+}
+
+/** Calls a function when the first file has been saved. */
+class AtFirst extends ClientLog {
+  constructor(act: () => void) {
+    super();
+    const { onEvent } = this;
+    let isDone = false;
+    Object.assign(this, {
+      onEvent: (event: ClientEvent) => {
+        onEvent(event);
+        if (isDone || event.event !== "file_received") return;
+        isDone = true;
+        act();
+      },
+    });
+  }
+}
+
+for (const [size, files] of [["large", LARGE], ["small", SMALL]] as const) {
+  for (const overwrite of [false, true]) {
+    const how = overwrite ? "with" : "without";
+    Deno.test({
+      name:
+        `getFiles saves no ${size} file through a link that takes the place of its folder, ${how} overwriting`,
+      ignore,
+      fn: async () => {
+        await using relay = await startRelay();
+        await using _node = await startNode(relay, files);
+        const names = Object.keys(files);
+        const mine = overwrite
+          ? Object.fromEntries(names.map((name) => [name.slice(3), "mine"]))
+          : { kept: "mine" };
+        await using victim = await tempShare(mine);
+        await using folder = await tempShare();
+        const lg = join(folder.path, "lg");
+        const log = new AtFirst(() => {
+          Deno.renameSync(lg, join(folder.path, "away"));
+          Deno.symlinkSync(victim.path, lg);
+        });
+        const { error } = await get(relay, folder.path, [everything()], {
+          log,
+          overwrite,
+        });
+        assert(error instanceof Failure);
+        assertEquals(error.kind, "local");
+        assertMatch(error.message, /its folder was replaced in the meantime/);
+        // Files that were being written at that moment may be there.
+        const saved = log.of("file_received").map(({ name }) => name.slice(3));
+        const kept = new Set(filesIn(join(folder.path, "away")));
+        assertEquals(saved.filter((name) => !kept.has(name)), []);
+        await assertUntouched(victim, mine, size === "large" ? 0 : 64);
+      },
+    });
+  }
+}
+
+/** That at most so many files of a folder are new or other ones. */
+async function assertUntouched(
+  folder: TempFolder,
+  mine: Readonly<Record<string, string>>,
+  most: number,
+): Promise<void> {
+  let touched = 0;
+  for (const name of filesIn(folder.path)) {
+    const text = await Deno.readTextFile(join(folder.path, name));
+    if (text !== mine[name]) touched++;
+  }
+  assert(touched <= most, `${touched} files were touched`);
+}
+
+Deno.test({
+  name: "getFiles makes no folder through a link",
+  ignore,
+  fn: async () => {
+    await using relay = await startRelay();
+    await using _node = await startNode(relay, { "lg/new/f": "small" });
+    await using victim = await tempShare();
+    await using folder = await tempShare();
+    await Deno.symlink(victim.path, join(folder.path, "lg"));
+    const { failed } = await get(relay, folder.path, ["lg/new/f"]);
+    assertEquals(failed, { "lg/new/f": "local" });
+    assertEquals(await Array.fromAsync(Deno.readDir(victim.path)), []);
+  },
+});
+
+Deno.test({
+  name:
+    "getFiles saves in no folder of another user below the target folder, unless a group shares it",
+  ignore: notRoot,
+  fn: async () => {
+    await using relay = await startRelay();
+    await using _node = await startNode(relay, { "lg/f": "small" });
+    for (
+      const [mode, owner, isRefused] of [
+        [0o1777, 0, true],
+        [0o777, 0, true],
+        [0o755, 0, true],
+        [0o3775, 0, true],
+        [0o2775, 0, false],
+        [0o755, ANOTHER, false],
+        [0o1777, ANOTHER, false],
+      ] as const
+    ) {
+      await using folder = await tempShare({ "lg/x": "" });
+      await Deno.chown(join(folder.path, "lg"), ANOTHER, ANOTHER);
+      await Deno.chown(folder.path, owner, owner);
+      await Deno.chmod(folder.path, mode);
+      const how = `${mode.toString(8)} of ${owner}`;
+      const { failed, saved, log } = await get(relay, folder.path, ["lg/f"]);
+      assertEquals("lg/f" in saved, !isRefused, how);
+      assertEquals("lg/f" in failed, isRefused, how);
+      const [said] = log.of("file_failed").map(({ error }) => error);
+      if (!isRefused) continue;
+      assertMatch(
+        said!.message,
+        /lg\): it belongs to another user \(uid 54321/,
+      );
+      assertEquals((said as Failure).parts.remedyCode, "elsewhere");
+      const dry = await get(relay, folder.path, ["lg/f"], { dryRun: true });
+      assertEquals(dry.log.of("file_planned").length, 1, how);
+    }
+  },
+});
+
+Deno.test({
+  name:
+    "getFiles counts another user's file with the same content as saved only where a group shares the folder, and replaces it if it may",
+  ignore: notRoot,
+  fn: async () => {
+    await using relay = await startRelay();
+    await using _node = await startNode(relay, { "f": "small" });
+    for (
+      const [mode, folderMode, uid, why] of [
+        [0o644, 0o755, ANOTHER, /it belongs to another user \(uid 54321\)/],
+        [0o644, 0o1777, ANOTHER, /it belongs to another user \(uid 54321\)/],
+        [0o646, 0o755, 0, /all users can write to it/],
+        [0o644, 0o2775, ANOTHER, undefined],
+        [0o664, 0o755, 0, undefined],
+      ] as const
+    ) {
+      await using folder = await tempShare({ "f": "small" });
+      const path = join(folder.path, "f");
+      await Deno.chown(path, uid, uid);
+      await Deno.chmod(path, mode);
+      await Deno.chmod(folder.path, folderMode);
+      const how = `${mode.toString(8)} of ${uid} in ${folderMode.toString(8)}`;
+      const { failed, log } = await get(relay, folder.path, ["f"]);
+      assertEquals("f" in failed, why !== undefined, how);
+      assertEquals(log.of("file_present").length, why ? 0 : 1, how);
+      if (why === undefined) continue;
+      const [said] = log.of("file_failed").map(({ error }) => error);
+      assertMatch(said!.message, why);
+      assertEquals((said as Failure).parts.remedyCode, "elsewhere_or_replace");
+      const again = await get(relay, folder.path, ["f"], { overwrite: true });
+      assertEquals(again.log.of("file_received").length, 1, how);
+      assertEquals((await Deno.lstat(path)).uid, 0, how);
+      assertEquals((await Deno.lstat(path)).mode! & 0o002, 0, how);
+    }
+  },
+});
