@@ -1,12 +1,16 @@
 /**
- * The files on all nodes at one moment, found by folder and by name. Pure.
+ * The files on all nodes at one moment, found by folder and by name.
  *
  * @module
  */
 
+import { othersTurn } from "../base/waiting.ts";
 import type { FileListing, FileListings } from "../client/listing.ts";
 import type { ListedNode } from "../client/nodes.ts";
 import type { PageEntry, PageNode } from "./page_model.ts";
+
+// Files looked at between two turns of others: a few milliseconds.
+const LOOKED_AT_ONCE = 1_000;
 
 /** A list of all files. */
 export interface Snapshot {
@@ -68,11 +72,22 @@ export class FileIndex {
       : undefined;
   }
 
-  /** The names under which a node has a content. */
-  *namesWith(content: string): Generator<string, void> {
+  /**
+   * The names under which a node has a content. It looks at all files, and
+   * others have a turn meanwhile.
+   */
+  async namesWith(
+    content: string,
+    { most }: { readonly most: number },
+  ): Promise<string[]> {
+    const names: string[] = [];
+    let count = 0;
     for (const { name, offers } of this) {
-      if (offers.some((offer) => offer.content === content)) yield name;
+      if (offers.some((offer) => offer.content === content)) names.push(name);
+      if (names.length === most) break;
+      if (++count % LOOKED_AT_ONCE === 0) await othersTurn();
     }
+    return names;
   }
 
   /** Whether there are files below a folder; its name ends in `/`. */

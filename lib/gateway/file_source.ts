@@ -132,7 +132,7 @@ export class FileSource implements AsyncDisposable {
     const listed = name === undefined ? undefined : files?.find(name);
     const names = listed?.offers.some((offer) => offer.content === content)
       ? [listed.name]
-      : [...files?.namesWith(content).take(MOST_NAMES) ?? []];
+      : await files?.namesWith(content, { most: MOST_NAMES }) ?? [];
     const [only] = names;
     if (only !== undefined && names.length === 1) {
       return await this.find(only, { content, signal });

@@ -57,7 +57,6 @@ export async function answerWithFile(
     ["Cache-Control", KEEPING[keeping]],
     ["Accept-Ranges", "bytes"],
     // Also in a browser that does not say which site asks.
-    ["Cross-Origin-Resource-Policy", "same-origin"],
     ["Referrer-Policy", "no-referrer"],
   ];
   if (extent.kind === "unchanged") return { status: 304, fields: common };

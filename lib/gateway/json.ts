@@ -19,9 +19,7 @@ const FILE_FLAG = { only: 1, differs: 2 } as const;
 function fieldsOf(type: string): Field[] {
   return [
     ["Content-Type", type],
-    ["X-Content-Type-Options", "nosniff"],
     ["Cache-Control", "no-store"],
-    ["Cross-Origin-Resource-Policy", "same-origin"],
   ];
 }
 

@@ -17,10 +17,8 @@ import type { PageModel } from "./page_model.ts";
 const PAGE_FIELDS: readonly Field[] = [
   ["Content-Type", "text/html; charset=utf-8"],
   ["Content-Security-Policy", PAGE_POLICY],
-  ["X-Content-Type-Options", "nosniff"],
   ["X-Frame-Options", "DENY"],
   ["Referrer-Policy", "no-referrer"],
-  ["Cross-Origin-Resource-Policy", "same-origin"],
   ["Cross-Origin-Opener-Policy", "same-origin"],
   ["Cache-Control", "no-cache"],
 ];

@@ -21,7 +21,6 @@ export async function qrAsJson(query: string): Promise<HttpAnswer> {
     status: 200,
     fields: [
       ["Content-Type", "application/json"],
-      ["X-Content-Type-Options", "nosniff"],
       ["Cache-Control", "no-store"],
     ],
     body: `${JSON.stringify({ v: 1, size, rows })}\n`,

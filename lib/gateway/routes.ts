@@ -120,7 +120,6 @@ function asset(path: string): HttpAnswer {
     status: 200,
     fields: [
       ["Content-Type", found.type],
-      ["X-Content-Type-Options", "nosniff"],
       ["Cache-Control", "no-cache"],
     ],
     body: found.body,

@@ -136,7 +136,6 @@ function multistatus(
     status: 207,
     fields: [
       ["Content-Type", "application/xml; charset=utf-8"],
-      ["X-Content-Type-Options", "nosniff"],
       ...DAV_FIELDS,
     ],
     body: readers.bodyOf(snapshot, texts),

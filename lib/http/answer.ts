@@ -89,13 +89,22 @@ export interface HeadOptions {
 // Characters that end a line, or must not be in one. Names come from strangers.
 const UNSENDABLE = /[^\t\x20-\x7e]/g;
 
+/**
+ * What every answer says, errors too: a browser guesses no other type, and no
+ * other site loads it.
+ */
+const BASE_FIELDS: readonly Field[] = [
+  ["X-Content-Type-Options", "nosniff"],
+  ["Cross-Origin-Resource-Policy", "same-origin"],
+];
+
 /** The head of an answer, with the empty line at its end. */
 export function headOf(
   { status, fields = [] }: HttpAnswer,
   { framing, keepsAlive }: HeadOptions,
 ): string {
   const lines = [`HTTP/1.1 ${status} ${wordsOf(status)}`];
-  for (const [name, value] of fields) {
+  for (const [name, value] of [...fields, ...BASE_FIELDS]) {
     lines.push(`${name}: ${value.replace(UNSENDABLE, "_")}`);
   }
   if (framing.kind === "length") lines.push(`Content-Length: ${framing.bytes}`);

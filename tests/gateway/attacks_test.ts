@@ -146,6 +146,31 @@ Deno.test("A file x.html is in a sandbox, and a page has no script of its own", 
   assertEquals(page.fields.get("referrer-policy"), "no-referrer");
 });
 
+Deno.test("Every answer of a gateway forbids guesses of its type and use by other sites, errors too", async () => {
+  await using gateway = await startGateway(SHARE);
+  for (
+    const [line, fields] of [
+      ["GET /healthz", {}],
+      ["GET /files/none", {}],
+      ["GET /files/none", { Accept: "application/json" }],
+      ["GET /files/none", { Accept: "text/html" }],
+      ["PUT /files/none", {}],
+      ["GET /page/page.css", {}],
+      ["GET /?json", {}],
+      ["PROPFIND /dav/", { Depth: "1" }],
+      ["GET /", { Host: "evil.example" }],
+      ["bad", {}],
+    ] as const
+  ) {
+    const { fields: found } = await gateway.ask(line, fields);
+    assertEquals([line, found.get("x-content-type-options")], [
+      line,
+      "nosniff",
+    ]);
+    assertEquals(found.get("cross-origin-resource-policy"), "same-origin");
+  }
+});
+
 Deno.test("Paths that lead out of the share, or to no file, find nothing", async () => {
   await using gateway = await startGateway(SHARE);
   for (

@@ -131,6 +131,24 @@ for (const line of ["PROPFIND /dav/flat/", "GET /?json", "GET /api/files"]) {
   });
 }
 
+Deno.test("A content that no node has is looked for in turns with others", async () => {
+  const { gateway, made } = flat();
+  let most = 0;
+  let before = 0;
+  const timer = setInterval(() => {
+    most = Math.max(most, made.rows - before);
+    before = made.rows;
+  }, 0);
+  try {
+    const { files } = await gateway.lists.latest();
+    assertEquals(await files.namesWith("0".repeat(64), { most: 16 }), []);
+  } finally {
+    clearInterval(timer);
+  }
+  assertEquals(made.rows, COUNT);
+  assert(0 < most && most < COUNT / 4, `${most} rows without a turn`);
+});
+
 Deno.test("Lists keeps two snapshots in memory, and ends the readers of older ones", async () => {
   await using relay = await startRelay();
   await using _node = await startNode(relay, { "1": "" });

@@ -55,7 +55,7 @@ for (
     ["x.svg", "image/svg+xml", true],
     ["x.xml", "application/xml", true],
     ["x.pdf", "application/pdf", true],
-    ["x.js", "text/javascript", true],
+    ["x.js", "text/plain", false],
     ["x.mht", "application/octet-stream", false],
     ["x.css", "text/css", true],
     ["x.htc", "text/x-component", true],
@@ -65,11 +65,20 @@ for (
   Deno.test(`${name} is ${type}, ${isSandboxed ? "in a sandbox" : "as it is"}`, () => {
     assertEquals(typeOf(name), type);
     const fields = new Map(typeFields(name));
-    assertEquals(fields.get("X-Content-Type-Options"), "nosniff");
     const policy = fields.get("Content-Security-Policy");
     assertEquals(policy, isSandboxed ? SANDBOX : undefined);
   });
 }
+
+Deno.test("A shared script has no type that a page of the gateway could run", () => {
+  for (const name of ["x.js", "x.MJS", "x.cjs", "x.jsx", "x.es", "x.ls"]) {
+    assertEquals(
+      /script/.test(typeOf(name)),
+      false,
+      `${name}: ${typeOf(name)}`,
+    );
+  }
+});
 
 Deno.test("A head keeps a stranger's name in a field on one line", () => {
   const text = headOf(
@@ -79,6 +88,8 @@ Deno.test("A head keeps a stranger's name in a field on one line", () => {
   assertEquals(text.split("\r\n"), [
     "HTTP/1.1 200 OK",
     "X-Name: a__Set-Cookie: b=c___",
+    "X-Content-Type-Options: nosniff",
+    "Cross-Origin-Resource-Policy: same-origin",
     "Content-Length: 0",
     "Connection: keep-alive",
     "",
