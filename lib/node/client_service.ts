@@ -372,7 +372,8 @@ export class ClientService implements Disposable {
     file: ShareFile,
     run: PieceRun & { readonly request: number },
   ): Promise<ReadRefusal | void> {
-    using turn = await this.#readTurn(file, run);
+    const isNeeded = this.#turns.isNeededFor(file.version);
+    using turn = isNeeded ? await this.#readTurn(file, run) : undefined;
     const refused = await this.#reads.send(file, run);
     if (turn === undefined || refused !== undefined) return refused;
     await this.#outbox.flush(); // it is for the line, not for our buffers
@@ -384,7 +385,6 @@ export class ClientService implements Disposable {
     { version, size }: ShareFile,
     { request, ...run }: PieceRun & { readonly request: number },
   ): Promise<ReadTurn | undefined> {
-    if (!this.#turns.isNeededFor(version)) return undefined;
     const bytes = run.count * pieceBytesOf(size);
     return await this.#whileWorking(
       request,
