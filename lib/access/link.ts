@@ -116,11 +116,16 @@ export function parseLink(text: string): Link {
   if (address === undefined || verdict.kind === "refused") {
     throw badLink("no file can have its name");
   }
-  return {
+  const link = {
     relay: parseRelayAddress(SCHEME + address),
     name: verdict.name,
     ...told,
   };
+  // Otherwise a link could hide the name of its file from its reader.
+  if (formatLink(link) !== `${SCHEME}${head}/${payload}/${tail}`) {
+    throw badLink("it is written in another way than links are");
+  }
+  return link;
 }
 
 /** The relays of a link, that of its beginning first. */

@@ -34,6 +34,8 @@ export interface TargetsOptions {
   readonly overwrite: boolean;
   /** Whether files are durable before they count as saved. */
   readonly sync: boolean;
+  /** Whether files are made executable where they are at their nodes. */
+  readonly mayRun: boolean;
   /** SHA-256 that files must have. */
   readonly wanted: WantedSums;
   /** A file to take pieces from, where the person named one. */
@@ -270,8 +272,9 @@ export class Targets implements AsyncDisposable {
     folder: Inode | undefined,
   ): TargetOptions {
     const overwrite = this.#options.overwrite && !isVoted;
-    const { modifiedMs, isExecutable } = group;
-    const { sync } = this.#options;
+    const { modifiedMs } = group;
+    const { sync, mayRun } = this.#options;
+    const isExecutable = mayRun && group.isExecutable;
     return { overwrite, modifiedMs, isExecutable, sync, folder };
   }
 

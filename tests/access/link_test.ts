@@ -271,3 +271,33 @@ Deno.test("looksLikeLink distinguishes links, valid or not, from relay addresses
   assertEquals(looksLikeLink(`p2p://nas.local:1700/${RELAY_ID}`), false);
   assertEquals(looksLikeLink("photos/p2p://a/b/c"), false);
 });
+
+Deno.test("A link is refused if it is written in another way than formatLink writes it", () => {
+  const text = formatLink({ ...LINK, name: ".bash_login" });
+  const [, , head, id, payload, tail] = text.split("/");
+  const said = Uint8Array.fromBase64(payload!, { alphabet: "base64url" })
+    .slice(0, -4);
+  const written = (place: string, name: string) => {
+    const checked = `relay-p2p link 1\n${place}/${id}\n${name}\n`;
+    const check = sha256(
+      new Uint8Array([...new TextEncoder().encode(checked), ...said]),
+    ).slice(0, 4);
+    const coded = toBase64Url(new Uint8Array([...said, ...check]));
+    return ["p2p:", "", place, id, coded, name].join("/");
+  };
+  assertEquals(written(head!, tail!), text);
+  const hide = (part: string) => `%${part.charCodeAt(0).toString(16)}`;
+  for (
+    const hidden of [
+      written(head!, hide(tail!) + tail!.slice(1)),
+      written(head!, [...tail!].map(hide).join("")),
+      written(hide(head!) + head!.slice(1), tail!),
+    ]
+  ) {
+    assertThrows(
+      () => parseLink(hidden),
+      Failure,
+      "it is written in another way than links are",
+    );
+  }
+});

@@ -68,6 +68,7 @@ export const UNTRIED: Readonly<
       "tests/long/e2e/transfer_test.ts interrupts one",
   },
   "lib/cli/commands/link.ts": {
+    "name a file with -o": "tests/e2e/link_names_test.ts does so",
     "get LINK fetches it, and never replaces a file":
       "takes a link of a private relay: another remedy of links is tried",
   },

@@ -13,6 +13,7 @@ import type { LinkText } from "../../client/passes.ts";
 import type { TransferOptions } from "../../client/transfer_options.ts";
 import { formatEndpoint } from "../../base/conn.ts";
 import { Failure } from "../../base/errors.ts";
+import { show } from "../../base/text.ts";
 import { KeptFetch, newFetchId } from "../../disk/kept_fetch.ts";
 import { formatDuration, given } from "../options/values.ts";
 import { destination } from "./get.ts";
@@ -129,6 +130,24 @@ function columnsOf(): number {
 }
 
 /**
+ * Refuses a hidden name that the user has not typed: programs read files of
+ * such names on their own, as a shell does at its start.
+ */
+function requireOpenName(
+  name: string,
+  { path, output }: { path: string; output: string | undefined },
+): void {
+  const isHidden = name.split("/").at(-1)!.startsWith(".");
+  if (!isHidden || path === output) return;
+  throw new Failure("usage", {
+    what: "Cannot save file of link",
+    where: show(name),
+    why: "its name begins with a dot, and you have not chosen it",
+    remedy: "name a file with -o",
+  });
+}
+
+/**
  * Gets the file of a link: calls `run` with the options for it, and resolves to
  * its exit code. Continuing an interrupted fetch does not use the link again.
  */
@@ -155,6 +174,12 @@ export async function getByLink(
   }
   const selection = { kind: "name", name } as const;
   const output = line.value("output");
+  const path = output === "-"
+    ? output
+    : (await destination(output, [selection], {
+      isDry: line.isOn("dry-run"),
+    }))(name, selection);
+  requireOpenName(name, { path, output });
   const optionsFor = (fetch: string): TransferOptions => ({
     ...options,
     ...given({ sender }),
@@ -164,8 +189,7 @@ export async function getByLink(
   if (pass === undefined || output === "-") {
     return await run(optionsFor(newFetchId()), selection);
   }
-  const pathOf = await destination(output, [selection]);
-  const kept = await KeptFetch.open(pathOf(name, selection), pass);
+  const kept = await KeptFetch.open(path, pass);
   try {
     const code = await run(optionsFor(kept.id), selection);
     if (code === 0) await kept.discard();
