@@ -49,6 +49,10 @@ export interface Conn extends Disposable {
    * for other reasons.
    */
   progress?(): number;
+  /**
+   * Bytes that it has moved so far, for conns of which the idlest may be closed.
+   */
+  readonly movedBytes?: number;
   /** Ends a waiting read with 0 bytes. With {@linkcode sleep}. */
   interrupt?(): void;
   /**

@@ -74,7 +74,10 @@ export const NETWORK_LIMITS = {
   handshakeGroupCount: 4_096,
   /** When a failed handshake counts half: a flood goes on, others do not. */
   handshakeHalfLifeMs: 10_000,
-  /** Connections in the whole process, under the usual limit of open files. */
+  /**
+   * Connections in the whole process that have said hello: with the handshakes
+   * they stay under the usual limit of open files.
+   */
   connectionCount: 20_000,
   /**
    * Connections of one address at the relay: an office of 100 machines behind

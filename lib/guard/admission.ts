@@ -6,8 +6,10 @@
  * @module
  */
 
+import type { Conn } from "../base/conn.ts";
 import type { Limits } from "../base/limits.ts";
 import { PlaceUse } from "./place_use.ts";
+import { TokenBucket } from "./token_bucket.ts";
 
 /** Why a connection was closed at accept. */
 export type AdmissionRefusal =
@@ -16,10 +18,25 @@ export type AdmissionRefusal =
   | "too_many_handshakes"
   | "connecting_too_fast";
 
+/** What shows how much a connection is used. */
+export type Traffic = Pick<Conn, "movedBytes">;
+
+/** What becomes of a connection after its handshake. */
+export type SettleOutcome =
+  | {
+    readonly kind: "settled";
+    /** A connection that had to give way: the caller closes it. */
+    readonly replaced?: Slot;
+  }
+  | { readonly kind: "refused"; readonly reason: AdmissionRefusal };
+
 /** One open connection in the counts. */
 export interface Slot {
-  /** The peer has said hello: its handshake is no longer pending. */
-  settle(now: number): void;
+  /**
+   * The peer has said hello: its handshake is no longer pending, and it takes a
+   * place among the connections. If it is refused, the caller closes it.
+   */
+  settle(now: number, traffic?: Traffic): SettleOutcome;
   /**
    * Counts the connection of a swarm's holder apart from those of its address,
    * and gives its turn to connect back, as far as there is room for holders.
@@ -67,11 +84,12 @@ export type AdmissionLimits =
 
 interface AddressGroup {
   readonly source: string;
-  connections: number;
   /** Connections without a hello so far, oldest first. */
   readonly pending: Set<Place>;
+  /** Connections that have said hello, oldest first. */
+  readonly settled: Set<Place>;
   readonly bucket: TokenBucket;
-  /** Connections of holders, which are not among the others. */
+  /** Connections of holders, which do not count among the others. */
   apart: number;
   /** Turns that holders have to connect, beside those of all. */
   readonly apartBucket: TokenBucket;
@@ -109,14 +127,68 @@ interface Books {
    * Groups with pending handshakes; at most as many as there may be handshakes.
    */
   readonly pending: Set<AddressGroup>;
-  connections: number;
+  readonly sources: Map<string, AddressGroup>;
+  /** Connections that have said hello. */
+  settled: number;
   handshakes: number;
+}
+
+/**
+ * Whether one more connection of `group` can settle, and which one then gives
+ * way.
+ */
+function settling(
+  { limits, settled, sources }: Books,
+  group: AddressGroup,
+  now: number,
+): { refused?: AdmissionRefusal; loser?: Place } {
+  const most = limits.connectionsPerAddressCount;
+  if (!isShared(group.source) && group.settled.size - group.apart >= most) {
+    return { refused: "too_many_connections_for_address" };
+  }
+  if (settled < limits.connectionCount) return {};
+  const largest = largestOf(sources.values());
+  // The address of a client in a tunnel is only what the relay claims.
+  const isBelow = !group.source.startsWith(IN_TUNNEL) &&
+    largest !== undefined && largest.settled.size > group.settled.size + 1;
+  return isBelow
+    ? { loser: idlestOf(largest.settled, now)! }
+    : { refused: "too_many_connections" };
+}
+
+/** The group with most connections; a shared one is of many peers. */
+function largestOf(
+  groups: Iterable<AddressGroup>,
+): AddressGroup | undefined {
+  let largest: AddressGroup | undefined;
+  let most = 0;
+  for (const group of groups) {
+    if (group.settled.size <= most || isShared(group.source)) continue;
+    [largest, most] = [group, group.settled.size];
+  }
+  return largest;
+}
+
+/** The one that has moved fewest bytes for its age. */
+function idlestOf(places: Iterable<Place>, now: number): Place | undefined {
+  let idlest: Place | undefined;
+  let least = Infinity;
+  for (const place of places) {
+    const rate = place.movedBytes / Math.max(1, now - place.since);
+    if (rate < least) [idlest, least] = [place, rate];
+  }
+  return idlest;
 }
 
 /**
  * Counts connections by source, the address group that the caller chose. The
  * machine's own loopback address belongs to everybody behind a local proxy:
  * only the totals apply to it, and half of the handshakes.
+ *
+ * Connections that have said hello and handshakes have places apart. When all
+ * places of the former are taken, a newcomer replaces the idlest connection of
+ * the source that has most, if that has at least two more than its own. No source
+ * therefore keeps all places while another wants one.
  *
  * When a source has as many pending handshakes as it may have, its oldest one
  * gives way. Silent connections therefore lock out nobody at the same address.
@@ -136,7 +208,6 @@ interface Books {
  */
 export class Admission {
   readonly #books: Books;
-  readonly #sources = new Map<string, AddressGroup>();
   #untilPurge = PURGE_EVERY;
 
   constructor(limits: AdmissionLimits) {
@@ -144,13 +215,15 @@ export class Admission {
       limits,
       use: new PlaceUse(limits),
       pending: new Set(),
-      connections: 0,
+      sources: new Map(),
+      settled: 0,
       handshakes: 0,
     };
   }
 
+  /** Open connections, with those that have not said hello yet. */
   get connectionCount(): number {
-    return this.#books.connections;
+    return this.#books.settled + this.#books.handshakes;
   }
 
   /** Connections without a hello so far. */
@@ -159,17 +232,17 @@ export class Admission {
   }
 
   get sourceCount(): number {
-    return this.#sources.size;
+    return this.#books.sources.size;
   }
 
   /** Admits one more connection of `source`, or says why not. */
   admit(source: string, now: number): AdmissionOutcome {
     this.#purge(now);
-    const { limits } = this.#books;
-    const group = this.#sources.get(source) ?? {
+    const { limits, sources } = this.#books;
+    const group = sources.get(source) ?? {
       source,
-      connections: 0,
       pending: new Set(),
+      settled: new Set(),
       bucket: new TokenBucket(
         limits.connectRatePerSecond,
         limits.connectBurstCount,
@@ -182,7 +255,7 @@ export class Admission {
         now,
       ),
     };
-    this.#sources.set(source, group);
+    sources.set(source, group);
     const reason = this.#refusal(group, now);
     if (reason !== undefined) return { kind: "refused", reason };
     const loser = this.#loserTo(group, now);
@@ -196,14 +269,11 @@ export class Admission {
   }
 
   #refusal(group: AddressGroup, now: number): AdmissionRefusal | undefined {
-    const { limits, connections } = this.#books;
-    const shared = isShared(group.source);
-    if (!shared && !group.bucket.take(now)) return "connecting_too_fast";
-    if (connections >= limits.connectionCount) return "too_many_connections";
-    if (!shared && group.connections >= limits.connectionsPerAddressCount) {
-      return "too_many_connections_for_address";
+    if (!isShared(group.source) && !group.bucket.take(now)) {
+      return "connecting_too_fast";
     }
-    return undefined;
+    // Asked again after the handshake; this saves one that would be in vain.
+    return settling(this.#books, group, now).refused;
   }
 
   /**
@@ -267,45 +337,61 @@ export class Admission {
   #purge(now: number): void {
     if (--this.#untilPurge > 0) return;
     this.#untilPurge = PURGE_EVERY;
-    for (const [source, group] of this.#sources) {
-      const isOpen = group.connections > 0 || group.apart > 0;
+    const { sources } = this.#books;
+    for (const [source, group] of sources) {
+      const isOpen = group.pending.size + group.settled.size > 0;
       const isFresh = group.bucket.isFull(now) && group.apartBucket.isFull(now);
-      if (!isOpen && isFresh) this.#sources.delete(source);
+      if (!isOpen && isFresh) sources.delete(source);
     }
   }
 }
 
-/** A counted connection, and its place among the handshakes. */
+/** A counted connection, and its place among the handshakes or the others. */
 class Place implements Slot {
   readonly #books: Books;
   readonly #group: AddressGroup;
-  /** When it was admitted. */
-  readonly since: number;
-  #hasLeft = false;
+  /** When it got the place that it has. */
+  since: number;
+  #traffic: Traffic | undefined;
   #isApart = false;
 
   constructor(books: Books, group: AddressGroup, now: number) {
     this.#books = books;
     this.#group = group;
     this.since = now;
-    books.connections++;
     books.handshakes++;
-    group.connections++;
     group.pending.add(this);
     books.pending.add(group);
   }
 
-  settle(now: number): void {
-    if (this.#giveUp(now)) this.#books.use.greeted(this.#group.source);
+  /** Bytes that it has moved, as far as anybody counts them. */
+  get movedBytes(): number {
+    return this.#traffic?.movedBytes ?? 0;
+  }
+
+  settle(now: number, traffic?: Traffic): SettleOutcome {
+    const books = this.#books;
+    const group = this.#group;
+    if (!group.pending.has(this)) return { kind: "settled" };
+    const { refused: reason, loser } = settling(books, group, now);
+    if (reason !== undefined) return { kind: "refused", reason };
+    loser?.leave(now);
+    this.#giveUp(now);
+    this.since = now;
+    this.#traffic = traffic;
+    books.settled++;
+    group.settled.add(this);
+    books.use.greeted(group.source);
+    return { kind: "settled", ...loser && { replaced: loser } };
   }
 
   setApart(now: number): boolean {
     const group = this.#group;
     const most = this.#books.limits.holdersPerAddressCount;
     const isFull = !isShared(group.source) && group.apart >= most;
-    if (this.#isApart || this.#hasLeft || isFull) return this.#isApart;
+    const isSettled = group.settled.has(this);
+    if (this.#isApart || !isSettled || isFull) return this.#isApart;
     this.#isApart = true;
-    group.connections--;
     group.apart++;
     if (group.apartBucket.take(now)) group.bucket.giveBack();
     return true;
@@ -321,12 +407,9 @@ class Place implements Slot {
   }
 
   leave(now: number): void {
-    if (this.#hasLeft) return;
-    this.#giveUp(now);
-    this.#hasLeft = true;
-    this.#books.connections--;
+    if (this.#giveUp(now) || !this.#group.settled.delete(this)) return;
+    this.#books.settled--;
     if (this.#isApart) this.#group.apart--;
-    else this.#group.connections--;
   }
 
   /** Gives up its place among the handshakes, and tells whether it had one. */
@@ -337,52 +420,5 @@ class Place implements Slot {
     this.#books.use.held(source, now - this.since, now);
     if (pending.size === 0) this.#books.pending.delete(this.#group);
     return true;
-  }
-}
-
-/** Allows `burst` at once, and `rate` a second on average. */
-export class TokenBucket {
-  readonly #ratePerMs: number;
-  readonly #burst: number;
-  #tokens: number;
-  #filledAt: number;
-
-  /** Full at `now`. */
-  constructor(ratePerSecond: number, burst: number, now: number) {
-    this.#ratePerMs = ratePerSecond / 1000;
-    this.#burst = burst;
-    this.#tokens = burst;
-    this.#filledAt = now;
-  }
-
-  /** Takes one token, or returns `false` if there is none. */
-  take(now: number): boolean {
-    this.#fill(now);
-    if (this.#tokens < 1) return false;
-    this.#tokens--;
-    return true;
-  }
-
-  /** Takes `count` tokens, on credit as far as there are none. */
-  spend(count: number, now: number): void {
-    this.#fill(now);
-    this.#tokens = Math.max(-this.#burst, this.#tokens - count);
-  }
-
-  /** Gives one token back. */
-  giveBack(): void {
-    this.#tokens = Math.min(this.#burst, this.#tokens + 1);
-  }
-
-  /** Whether no token has been taken lately. */
-  isFull(now: number): boolean {
-    this.#fill(now);
-    return this.#tokens >= this.#burst;
-  }
-
-  #fill(now: number): void {
-    const earned = (now - this.#filledAt) * this.#ratePerMs;
-    this.#tokens = Math.min(this.#burst, this.#tokens + earned);
-    this.#filledAt = now;
   }
 }

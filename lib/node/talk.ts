@@ -53,7 +53,10 @@ export async function talkToClient(
 export interface TalkOptions {
   /** The group that limits count the client in. */
   readonly source: string;
-  /** Ends the handshake deadline, after the client's hello. */
+  /**
+   * Ends the handshake deadline, after the client's hello, and its grant where
+   * one is needed.
+   */
   readonly settle: () => void;
   /** What a client may have that is asked for no grant; by default all. */
   readonly only?: Grant;
@@ -75,12 +78,14 @@ export async function talkOver(
   try {
     await receivePeer(
       channel,
-      { introduction, settle, incidents },
+      // Without a grant it takes no place from those that have one.
+      { introduction, settle: gate === null ? settle : () => {}, incidents },
       async (hello) => {
         if (gate === null) return await talk(only);
         const admitted = await gate.admit(channel, hello, source);
         if (admitted === null) return;
         using _until = admitted;
+        settle();
         await talk(within(admitted.grant));
       },
     );

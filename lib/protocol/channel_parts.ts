@@ -7,7 +7,7 @@
 
 import type { Conn } from "../base/conn.ts";
 import type { Limits } from "../base/limits.ts";
-import { TokenBucket } from "../guard/admission.ts";
+import { TokenBucket } from "../guard/token_bucket.ts";
 import type { ConnDeadlines, Deadlines, ProgressWatch } from "./deadline.ts";
 import { FrameReader } from "./frame.ts";
 import { FrameSender } from "./frame_sender.ts";

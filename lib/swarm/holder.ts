@@ -69,10 +69,12 @@ export class Holder implements AsyncDisposable {
 
   private constructor(options: HolderOptions) {
     // It receives as well, and must stay small.
-    const { swarmAcceptCount, swarmSendBytes } = options.limits;
+    const { swarmAcceptCount, swarmHandshakeCount, swarmSendBytes } =
+      options.limits;
     const limits = {
       ...options.limits,
       connectionCount: swarmAcceptCount,
+      handshakeCount: swarmHandshakeCount,
       sendBufferBytes: swarmSendBytes,
     };
     const { rate, onEvent = () => {} } = options;
@@ -121,7 +123,7 @@ export class Holder implements AsyncDisposable {
       at: options.at,
       identity: options.plaintext ? null : options.identity,
       limits: holder.#limits,
-      // The machines of one office have one address.
+      // The machines of one office have one address; they make room for others.
       connectionsPerAddressCount: swarmAcceptCount,
       handle: (accepted) => {
         holder.#wasDialled = true;

@@ -6,7 +6,9 @@
  */
 
 import { delay } from "@std/async/delay";
+import { addressGroup } from "../base/address.ts";
 import type { Limits } from "../base/limits.ts";
+import { isShared } from "../guard/admission.ts";
 import type { NodeSession } from "../transfer/session.ts";
 import { type DownloadSource, SourceExhausted } from "../transfer/source.ts";
 import type { ListedHolder } from "../uplink/listed_holders.ts";
@@ -51,6 +53,8 @@ export class HolderSearch {
   /** Holders that lied, or gave nothing of what they promised. */
   readonly #useless = new Set<string>();
   readonly #linked = new Map<string, ListedHolder>();
+  /** What ends each link. */
+  readonly #ends = new Map<string, AbortController>();
   #isComplete = false;
   /** Ends the pause before the next question. */
   #hurry = new AbortController();
@@ -97,10 +101,19 @@ export class HolderSearch {
     const holders = await ask(signal);
     const byId = new Map(holders.map((holder) => [holder.id, holder]));
     for (const id of this.#useless) byId.delete(id);
-    this.#links.learned(byId.keys());
+    this.#links.learned(
+      byId.values().map((holder) => ({
+        id: holder.id,
+        group: groupOf(holder),
+      })),
+    );
     for (const id of this.#links.toDial(performance.now())) {
       const holder = byId.get(id)!;
       onSource({ holder, source: this.#sourceOf(holder) });
+    }
+    const idle = this.#links.toEnd(performance.now());
+    if (idle !== undefined) {
+      this.#ends.get(idle)?.abort(new Error("it has brought nothing"));
     }
     const met = this.#isComplete ? byId : this.#linked;
     for (const holder of met.values()) onMet(holder);
@@ -115,13 +128,17 @@ export class HolderSearch {
 
   #sourceOf(holder: ListedHolder): DownloadSource {
     const { content } = this.#options;
+    const end = new AbortController();
+    this.#ends.set(holder.id, end);
     return {
       id: `${holder.id} ${content}`,
       isHolder: true,
       content,
       open: async (signal) => {
         try {
+          end.signal.throwIfAborted();
           const session = await this.#options.dial(holder, signal);
+          session.endOn(end.signal);
           this.#linked.set(holder.id, holder);
           this.#options.onMet(holder);
           return session;
@@ -131,11 +148,24 @@ export class HolderSearch {
           throw new SourceExhausted("it cannot be dialled", { cause: error });
         }
       },
+      received: () => this.#links.brought(holder.id, performance.now()),
       ended: ({ mayReturn }) => {
-        if (!mayReturn) this.#useless.add(holder.id);
+        this.#ends.delete(holder.id);
+        if (!mayReturn && !end.signal.aborted) this.#useless.add(holder.id);
         this.#linked.delete(holder.id);
         this.#links.closed(holder.id, performance.now());
       },
     };
   }
+}
+
+/**
+ * The group that a holder's links are counted in. Those at our own address are
+ * machines of one office, and the nearest there are: each is for itself.
+ */
+function groupOf({ id, signed, addresses }: ListedHolder): string {
+  const [first] = addresses;
+  if (signed.near === true || first === undefined) return id;
+  const group = addressGroup(first.host);
+  return isShared(group) ? id : group;
 }

@@ -17,6 +17,7 @@ export type LinkNumbers = Pick<
   Limits,
   | "swarmDialCount"
   | "swarmFirstDialCount"
+  | "swarmLinkIdleMs"
   | "swarmFirstRetryMs"
   | "swarmRetryMs"
   | "swarmAskFirstMs"
@@ -24,6 +25,20 @@ export type LinkNumbers = Pick<
   | "swarmAskEveryMs"
   | "swarmAskLaterMs"
 >;
+
+/** A holder that the relay named. */
+export interface KnownHolder {
+  readonly id: string;
+  /** The address group that links are shared out among. */
+  readonly group: string;
+}
+
+/** A holder that is being dialled, or was reached. */
+interface Link {
+  readonly group: string;
+  /** When it last brought bytes; at first when it was dialled. */
+  activeAt: number;
+}
 
 /** Options of {@linkcode SwarmLinks}. */
 export interface SwarmLinksOptions {
@@ -37,10 +52,9 @@ export interface SwarmLinksOptions {
 /** The links of one client for one content. */
 export class SwarmLinks {
   readonly #options: SwarmLinksOptions;
-  /** Holders that are being dialled, or were reached. */
-  readonly #dialled = new Set<string>();
-  /** Holders that the relay named last. */
-  #known: readonly string[] = [];
+  readonly #dialled = new Map<string, Link>();
+  /** The groups of the holders that the relay named last. */
+  #known: ReadonlyMap<string, string> = new Map();
   /** Those of them that it had not named before. */
   #fresh: ReadonlySet<string> = new Set();
   /** How many to dial, as often as it has named some. */
@@ -58,11 +72,14 @@ export class SwarmLinks {
   }
 
   /** Notes the holders that the relay named, in place of those before. */
-  learned(holders: Iterable<string>): void {
-    const before = new Set(this.#known);
-    this.#known = [...holders].filter((id) => id !== this.#options.id);
-    this.#fresh = new Set(this.#known).difference(before);
-    if (this.#known.length === 0) return;
+  learned(holders: Iterable<KnownHolder>): void {
+    const before = new Set(this.#known.keys());
+    const known = new Map<string, string>();
+    for (const { id, group } of holders) known.set(id, group);
+    known.delete(this.#options.id);
+    this.#known = known;
+    this.#fresh = new Set(known.keys()).difference(before);
+    if (known.size === 0) return;
     const { swarmDialCount, swarmFirstDialCount } = this.#options.numbers;
     const more = this.#dialCount + swarmFirstDialCount;
     this.#dialCount = Math.min(swarmDialCount, more);
@@ -80,16 +97,43 @@ export class SwarmLinks {
     if (this.#isComplete) return [];
     const room = this.#dialCount - this.#dialled.size;
     const ids = this.#candidates(now).slice(0, Math.max(0, room));
-    for (const id of ids) this.#dialled.add(id);
+    for (const id of ids) {
+      this.#dialled.set(id, { group: this.#known.get(id)!, activeAt: now });
+    }
     return ids;
   }
 
+  /** A holder has brought bytes. */
+  brought(id: string, now: number): void {
+    const link = this.#dialled.get(id);
+    if (link !== undefined) link.activeAt = now;
+  }
+
   /**
-   * Known holders without a link, in an order of chance: first those that the
-   * relay had not named before. Fewer clients know them.
+   * The idlest link, if it has brought nothing for `swarmLinkIdleMs`, and keeps
+   * another holder from being dialled. The caller ends it.
+   */
+  toEnd(now: number): string | undefined {
+    const isFull = this.#dialled.size >= this.#dialCount;
+    const isNeeded = !this.#isComplete && isFull;
+    if (!isNeeded || this.#candidates(now).length === 0) return undefined;
+    let idlest: string | undefined;
+    let longest = this.#options.numbers.swarmLinkIdleMs;
+    for (const [id, { activeAt }] of this.#dialled) {
+      if (now - activeAt < longest) continue;
+      [idlest, longest] = [id, now - activeAt];
+    }
+    return idlest;
+  }
+
+  /**
+   * Known holders without a link, in an order of chance: first one of each address
+   * group, then a second one, links included. Anybody can run many at one address.
+   * Among equals those are first that the relay had not named before: fewer
+   * clients know them.
    */
   #candidates(now: number): string[] {
-    const ids = this.#known.filter((id) =>
+    const ids = [...this.#known.keys()].filter((id) =>
       !this.#dialled.has(id) && !this.#rests.has(id, now)
     );
     for (let at = ids.length - 1; at > 0; at--) {
@@ -100,7 +144,15 @@ export class SwarmLinks {
       ids,
       (id) => this.#fresh.has(id) ? "fresh" : "others",
     );
-    return [...fresh, ...others];
+    const counts = new Map<string, number>();
+    for (const { group } of this.#dialled.values()) addOne(counts, group);
+    const ranks = new Map<string, number>();
+    for (const id of [...fresh, ...others]) {
+      ranks.set(id, addOne(counts, this.#known.get(id)!));
+    }
+    return [...ranks.keys()].sort((one, other) =>
+      ranks.get(one)! - ranks.get(other)!
+    );
   }
 
   /** A dial failed, or a link ended: the holder rests for a while. */
@@ -108,6 +160,13 @@ export class SwarmLinks {
     this.#dialled.delete(id);
     this.#rests.begin(id, now);
   }
+}
+
+/** Counts one more of `group`, and returns how many there were. */
+function addOne(counts: Map<string, number>, group: string): number {
+  const count = counts.get(group) ?? 0;
+  counts.set(group, count + 1);
+  return count;
 }
 
 /** Milliseconds from one question for holders to the next. */

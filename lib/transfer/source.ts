@@ -33,6 +33,8 @@ export interface DownloadSource {
     session: NodeSession,
     signal: AbortSignal,
   ): Promise<NodeSession>;
+  /** Bytes have come from it, right or not. */
+  received?(): void;
   /** Pieces have come from it that are right, and were missing. */
   arrived?(): void;
   /**
@@ -123,6 +125,7 @@ export class Source {
   /** Bytes have come, right or not. */
   received(bytes: number): void {
     this.#receivedBytes += bytes;
+    this.given.received?.();
   }
 
   /** Whole pieces have come, and are right. */

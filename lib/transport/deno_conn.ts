@@ -16,6 +16,8 @@ export class DenoConn implements Conn {
   /** The wrapped connection. */
   readonly inner: Deno.TcpConn | Deno.TlsConn;
   #closed = false;
+  /** Without the bytes read: to count them would cost each read a promise. */
+  movedBytes = 0;
   readonly remote: Endpoint;
   readonly local: Endpoint;
 
@@ -31,6 +33,7 @@ export class DenoConn implements Conn {
   }
 
   write(bytes: Uint8Array): Promise<number> {
+    this.movedBytes += bytes.length;
     return this.inner.write(bytes);
   }
 

@@ -32,7 +32,11 @@ export interface Accepted {
   readonly source: string;
   /** Whether it came in the clear, with a tunnel key. */
   readonly isJoin: boolean;
-  /** Ends the handshake deadline, after the peer's hello. */
+  /**
+   * Ends the handshake deadline, after the peer's hello.
+   *
+   * @throws {Deno.errors.Interrupted} if there is no room for it any more.
+   */
   settle(): void;
   /**
    * Counts it with the connections of holders, whose limits are their own.
@@ -164,14 +168,17 @@ class AcceptedConnections {
       return undefined;
     }
     const { slot, evicted } = outcome;
-    if (evicted !== undefined) {
-      this.#open.get(evicted)?.end("handshake_evicted");
-    }
+    this.end(evicted, "handshake_evicted");
     return (raw) => {
       const connection = new AcceptedConnection({ raw, source, slot }, this);
       this.#open.set(slot, connection);
       connection.start();
     };
+  }
+
+  /** Ends the connection of a slot that had to give way, if there is one. */
+  end(slot: Slot | undefined, reason: string): void {
+    if (slot !== undefined) this.#open.get(slot)?.end(reason);
   }
 
   /** Admits a connection that has a socket; returns whether it did. */
@@ -291,7 +298,7 @@ class AcceptedConnection implements Sleeper {
       clearTimeout(deadline);
       const now = performance.now();
       options.handshakes?.observe((now - acceptedAt) / 1000);
-      this.#slot.settle(now);
+      this.#takePlace(now);
       turns.finished(this.#source);
     };
     try {
@@ -307,6 +314,16 @@ class AcceptedConnection implements Sleeper {
     } finally {
       clearTimeout(deadline);
     }
+  }
+
+  /** Takes a place among the connections that have said hello. */
+  #takePlace(now: number): void {
+    const outcome = this.#slot.settle(now, this.#conn);
+    if (outcome.kind === "refused") {
+      this.end(outcome.reason);
+      throw new Deno.errors.Interrupted("there is no room for the connection");
+    }
+    this.#all.end(outcome.replaced, "connection_replaced");
   }
 
   #tellFailure(error: unknown): void {

@@ -61,6 +61,7 @@ export class StreamConn implements Conn {
   #sleeper: Sleeper | null = null;
   #handshake: Handshake | null = null;
   #rejectWriter: ((reason: Error) => void) | null = null;
+  movedBytes = 0;
   readonly remote: Endpoint;
   readonly local: Endpoint;
 
@@ -155,6 +156,7 @@ export class StreamConn implements Conn {
     const chunk = this.#unread ?? this.#nextChunk();
     if (chunk === null) return this.#ended ? null : undefined;
     const count = Math.min(chunk.length, buffer.length);
+    this.movedBytes += count;
     buffer.set(count === chunk.length ? chunk : chunk.subarray(0, count));
     this.#unread = count === chunk.length ? null : chunk.subarray(count);
     if (this.#unread === null) {
@@ -180,6 +182,7 @@ export class StreamConn implements Conn {
       reject(this.#failure);
       return promise;
     }
+    this.movedBytes += bytes.length;
     this.#rejectWriter = reject;
     this.#socket.write(bytes, (error) => {
       this.#rejectWriter = null;

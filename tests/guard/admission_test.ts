@@ -3,9 +3,9 @@ import {
   Admission,
   isShared,
   type Slot,
-  TokenBucket,
   tunnelSource,
 } from "../../lib/guard/admission.ts";
+import { TokenBucket } from "../../lib/guard/token_bucket.ts";
 import { LIMITS } from "../../lib/base/limits.ts";
 import { PlaceUse } from "../../lib/guard/place_use.ts";
 

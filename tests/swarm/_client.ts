@@ -142,7 +142,8 @@ export class Client implements Receiver {
       return;
     }
     const listed = this.#world.listed(this.id);
-    this.#links.learned(listed.filter((id) => !this.#liars.has(id)));
+    const known = listed.filter((id) => !this.#liars.has(id));
+    this.#links.learned(known.map((id) => ({ id, group: id })));
     this.#askAt = now + askAgainMs(now - this.startedAt, limits);
     this.#dial();
   }

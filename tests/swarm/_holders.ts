@@ -52,7 +52,7 @@ export async function runHolder(
   );
   holder.add(held);
   const meet = async (grant?: string) => {
-    const peer = { ...identity };
+    const peer = options.plaintext === true ? null : { ...identity };
     const conn = await dial(holder.address, { peer, timeoutMs: 30_000 });
     const channel = new Channel(conn, {
       limits: LIMITS,

@@ -2,14 +2,18 @@
 
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { delay } from "@std/async/delay";
+import { connect } from "node:net";
 import { formatGrant, type Grant } from "../../lib/access/grant.ts";
 import { HASH_BYTES, sha256 } from "../../lib/base/hash.ts";
 import { LIMITS } from "../../lib/base/limits.ts";
+import { PROTOCOL_VERSION } from "../../lib/base/version.ts";
 import { contentFingerprint } from "../../lib/content/fingerprints.ts";
+import type { IncidentEvent } from "../../lib/guard/incidents.ts";
+import { encodeMessage } from "../../lib/protocol/messages.ts";
 import { writeBytes } from "../../lib/node/outbox.ts";
 import type { HolderOptions } from "../../lib/swarm/holder.ts";
 import type { PieceReceiver } from "../../lib/transfer/answers.ts";
-import { within } from "../_event_log.ts";
+import { EventLog, within } from "../_event_log.ts";
 import { runHolder } from "./_holders.ts";
 import { contentOf, PIECE } from "./_holding.ts";
 
@@ -191,4 +195,73 @@ Deno.test("A holder accepts swarmAcceptCount clients, and one more when one of t
   await within(left(), "room");
   const has = await (await meet()).holding(OF, question);
   assertEquals(has.kind, "has");
+});
+
+/** A connection to a holder on this machine, from one of its addresses. */
+async function connectFrom(localAddress: string, { port }: { port: number }) {
+  const socket = connect({ host: "127.0.0.1", port, localAddress });
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const ended = Promise.withResolvers<void>();
+  socket.once("connect", resolve);
+  socket.on("error", resolve);
+  socket.once("close", () => ended.resolve());
+  socket.resume();
+  await within(promise, "connecting");
+  return {
+    socket,
+    ended: ended.promise,
+    [Symbol.dispose]: () => socket.destroy(),
+  };
+}
+
+const { swarmAcceptCount } = LIMITS;
+
+for (const isPrivate of [false, true]) {
+  Deno.test(`A ${isPrivate ? "private " : ""}holder serves others while one address holds more silent connections than it has places`, async () => {
+    await using stack = new AsyncDisposableStack();
+    const { holder, get, meet } = isPrivate
+      ? await privately(stack)
+      : { get: undefined, ...await holding(stack) };
+    for (let n = 0; n < 2 * swarmAcceptCount; n++) {
+      stack.use(await connectFrom("127.0.0.2", holder.address));
+    }
+    if (get !== undefined) {
+      assertEquals(await get(grantFor(OF)), ["has", "pieces"]);
+      return;
+    }
+    const question = { pieceCount: 4, onGained: () => {} };
+    const has = await (await meet()).holding(OF, question);
+    assertEquals(has.kind, "has");
+  });
+}
+
+Deno.test("A holder ends an idle connection of the address that has all places for one of another address", async () => {
+  await using stack = new AsyncDisposableStack();
+  const log = new EventLog<IncidentEvent>();
+  const { holder, meet } = await holding(stack, {
+    plaintext: true,
+    onEvent: log.onEvent,
+  });
+  const hello = encodeMessage({
+    kind: "hello",
+    protocol: PROTOCOL_VERSION,
+    role: "client",
+  });
+  const idle = [];
+  for (let n = 0; n < swarmAcceptCount; n++) {
+    const one = stack.use(await connectFrom("127.0.0.2", holder.address));
+    one.socket.write(hello);
+    idle.push(one);
+  }
+  const settled = async () => {
+    while (holder.readerCount < swarmAcceptCount) await delay(5);
+  };
+  await within(settled(), "the hellos");
+  const question = { pieceCount: 4, onGained: () => {} };
+  const has = await (await meet()).holding(OF, question);
+  assertEquals(has.kind, "has");
+  await within(Promise.race(idle.map(({ ended }) => ended)), "an end");
+  const { reason, from } = await log.until("refused");
+  assertEquals([reason, from], ["connection_replaced", "127.0.0.2"]);
+  assertEquals(holder.connectionCount, swarmAcceptCount);
 });

@@ -1,20 +1,29 @@
 import { assert, assertEquals } from "@std/assert";
 import { LIMITS } from "../../lib/base/limits.ts";
-import { askAgainMs, SwarmLinks } from "../../lib/swarm/links.ts";
+import {
+  askAgainMs,
+  type KnownHolder,
+  SwarmLinks,
+} from "../../lib/swarm/links.ts";
 import { seededRandom } from "../_random.ts";
 
 const HOLDERS = Array.from({ length: 50 }, (_, n) => `h${n}`);
-const { swarmDialCount, swarmFirstDialCount } = LIMITS;
+const { swarmDialCount, swarmFirstDialCount, swarmLinkIdleMs } = LIMITS;
 const { swarmAcceptCount, swarmFirstRetryMs, swarmRetryMs } = LIMITS;
 
 function newLinks(id = "me", seed = 1): SwarmLinks {
   return new SwarmLinks({ id, numbers: LIMITS, random: seededRandom(seed) });
 }
 
+/** Holders of as many addresses. */
+function apart(ids: readonly string[]): KnownHolder[] {
+  return ids.map((id) => ({ id, group: id }));
+}
+
 /** The relay names these as often as it takes to dial all that are wanted. */
 function learnAll(links: SwarmLinks, holders: readonly string[]): void {
   for (let n = 0; n < swarmDialCount; n += swarmFirstDialCount) {
-    links.learned(holders);
+    links.learned(apart(holders));
   }
 }
 
@@ -34,12 +43,12 @@ Deno.test("SwarmLinks dials swarmDialCount of the holders that the relay named, 
 Deno.test("SwarmLinks dials swarmFirstDialCount holders at first, and then first those that were named last", () => {
   const links = newLinks();
   const [old, fresh] = [HOLDERS.slice(0, 10), HOLDERS.slice(10)];
-  links.learned([]);
+  links.learned(apart([]));
   assertEquals(links.toDial(0), []);
-  links.learned(old);
+  links.learned(apart(old));
   const first = links.toDial(0);
   assertEquals(first.length, swarmFirstDialCount);
-  links.learned([...old, ...fresh]);
+  links.learned(apart([...old, ...fresh]));
   const second = links.toDial(1);
   assertEquals(second.length, swarmDialCount - swarmFirstDialCount);
   assert(second.every((id) => fresh.includes(id)), String(second));
@@ -49,7 +58,7 @@ Deno.test("SwarmLinks gives about the same number of readers to clients that beg
   const readers = new Map(HOLDERS.map((id) => [id, 0]));
   const all = HOLDERS.map((id, n) => newLinks(id, n));
   const dial = (links: SwarmLinks, known: readonly string[]) => {
-    links.learned(known);
+    links.learned(apart(known));
     for (const id of links.toDial(0)) readers.set(id, readers.get(id)! + 1);
   };
   // Each finds those that began before it, and then all.
@@ -73,7 +82,7 @@ Deno.test("SwarmLinks of different clients dial different holders", () => {
 
 Deno.test("SwarmLinks dials a holder again after swarmFirstRetryMs, and then after twice as long each time, up to swarmRetryMs", () => {
   const links = newLinks();
-  links.learned(["a"]);
+  links.learned(apart(["a"]));
   assertEquals(links.toDial(0), ["a"]);
   let now = 0;
   for (const times of [1, 2, 4, 8, 16, 32]) {
@@ -84,10 +93,10 @@ Deno.test("SwarmLinks dials a holder again after swarmFirstRetryMs, and then aft
     assertEquals(links.toDial(now), ["a"]);
   }
   links.closed("a", now);
-  links.learned([]);
+  links.learned(apart([]));
   now += 2 * swarmRetryMs;
   assertEquals(links.toDial(now), []);
-  links.learned(["a"]);
+  links.learned(apart(["a"]));
   assertEquals(links.toDial(now), ["a"]);
   links.closed("a", now);
   now += swarmFirstRetryMs;
@@ -118,4 +127,45 @@ Deno.test("A client asks for holders again after swarmAskFirstMs, then every swa
   assertEquals(askAgainMs(0, LIMITS), swarmAskFirstMs);
   assertEquals(askAgainMs(swarmAskSoonMs - 1, LIMITS), swarmAskEveryMs);
   assertEquals(askAgainMs(swarmAskSoonMs, LIMITS), swarmAskLaterMs);
+});
+
+Deno.test("SwarmLinks dials one holder of each address group before a second one, however many ids one address has", () => {
+  const honest = apart(HOLDERS.slice(0, swarmDialCount - 2));
+  for (let seed = 0; seed < 50; seed++) {
+    const links = newLinks("me", seed);
+    const ids = new Set<string>();
+    for (let answer = 0; answer < 3; answer++) {
+      const others = HOLDERS.slice(honest.length).map((id) => ({
+        id: `${id} ${answer}`, // which it has never named before
+        group: "192.0.2.1",
+      }));
+      links.learned([...others, ...honest]);
+      for (const id of links.toDial(answer)) ids.add(id);
+    }
+    assertEquals(ids.size, swarmDialCount);
+    assert(honest.every(({ id }) => ids.has(id)), `seed ${seed}`);
+    // One that ends makes room for the one group that has fewer links.
+    links.closed(honest[0]!.id, 10);
+    links.learned([...apart(["another"]), ...honest]);
+    assertEquals(links.toDial(10), ["another"]);
+  }
+});
+
+Deno.test("SwarmLinks ends the idlest link that brought nothing for swarmLinkIdleMs, and only while another holder is known", () => {
+  const links = newLinks();
+  const known = HOLDERS.slice(0, swarmDialCount);
+  learnAll(links, known);
+  const [first, second, ...busy] = links.toDial(0);
+  links.brought(second!, 1);
+  for (const id of busy) links.brought(id, 2);
+  const late = swarmLinkIdleMs + 1;
+  assertEquals(links.toEnd(late), undefined, "there is no other");
+  links.learned(apart([...known, "another"]));
+  assertEquals(links.toEnd(swarmLinkIdleMs - 1), undefined);
+  assertEquals(links.toEnd(late), first);
+  links.closed(first!, late);
+  assertEquals(links.toEnd(late), undefined, "there is room");
+  assertEquals(links.toDial(late), ["another"]);
+  links.learned(apart([...known, "third"]));
+  assertEquals(links.toEnd(late), second);
 });
