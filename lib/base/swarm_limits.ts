@@ -40,8 +40,8 @@ export const SWARM_LIMITS = {
    */
   swarmFirstDialCount: 4,
   /**
-   * A link that has brought nothing for so long ends when another holder is known
-   * that there is no link to. Most turns come sooner: with 24 readers, 6 turns of
+   * A link that has brought nothing for so long, or an offer of which no piece was
+   * taken, ends when another holder is known that there is none to. Most turns come sooner: with 24 readers, 6 turns of
    * 4 pieces of 1 MiB at 1 MB/s take 25 s.
    */
   swarmLinkIdleMs: 60_000,

@@ -6,12 +6,11 @@
  */
 
 import { delay } from "@std/async/delay";
-import { addressGroup } from "../base/address.ts";
 import type { Limits } from "../base/limits.ts";
-import { isShared } from "../guard/admission.ts";
 import type { NodeSession } from "../transfer/session.ts";
 import { type DownloadSource, SourceExhausted } from "../transfer/source.ts";
 import type { ListedHolder } from "../uplink/listed_holders.ts";
+import { groupOf } from "./holder_group.ts";
 import { askAgainMs, SwarmLinks } from "./links.ts";
 
 /** A holder as a source, which has an id of its own for each content. */
@@ -157,15 +156,4 @@ export class HolderSearch {
       },
     };
   }
-}
-
-/**
- * The group that a holder's links are counted in. Those at our own address are
- * machines of one office, and the nearest there are: each is for itself.
- */
-function groupOf({ id, signed, addresses }: ListedHolder): string {
-  const [first] = addresses;
-  if (signed.near === true || first === undefined) return id;
-  const group = addressGroup(first.host);
-  return isShared(group) ? id : group;
 }

@@ -6,11 +6,13 @@
  * @module
  */
 
+import type { Conn } from "../base/conn.ts";
 import { isBug } from "../base/errors.ts";
 import type { Limits } from "../base/limits.ts";
 import type { Channel } from "../protocol/channel.ts";
 import type { NodeSession } from "../transfer/session.ts";
 import type { ListedHolder } from "../uplink/listed_holders.ts";
+import { groupOf } from "./holder_group.ts";
 import { Rests } from "./rests.ts";
 
 /** Options of {@linkcode Offers}. */
@@ -20,7 +22,11 @@ export interface OffersOptions {
   readonly id: string;
   readonly limits: Pick<
     Limits,
-    "swarmDialCount" | "swarmFirstRetryMs" | "swarmRetryMs"
+    | "swarmDialCount"
+    | "swarmFirstRetryMs"
+    | "swarmRetryMs"
+    | "swarmLinkIdleMs"
+    | "pieceMinBytes"
   >;
   /** Whether a holder cannot dial this client, as far as is known. */
   readonly isNeeded: (holder: ListedHolder) => boolean;
@@ -31,45 +37,112 @@ export interface OffersOptions {
   ) => Promise<NodeSession>;
   /** Answers over a channel of which a holder has taken the offer. */
   readonly give: (channel: Channel) => Promise<void>;
+  /** The monotonic clock, in milliseconds. */
+  readonly now?: () => number;
+}
+
+/** An offer that is being made, or was taken. */
+interface Place {
+  readonly id: string;
+  readonly group: string;
+  /** Aborted when another takes the place. */
+  readonly end: AbortController;
+  /** What the offer is given over, once it is taken. */
+  conn?: Conn;
+  /** What that had moved when it last was found in use. */
+  movedBytes: number;
+  activeAt: number;
 }
 
 /** The offers of one content. Disposing ends those that are taken. */
 export class Offers implements AsyncDisposable {
   readonly #options: OffersOptions;
   readonly #stop = new AbortController();
-  readonly #open = new Map<string, Promise<void>>();
+  readonly #places = new Map<string, Place>();
+  readonly #offering = new Set<Promise<void>>();
+  readonly #now: () => number;
   /** Holders that are not offered anything again before a time. */
   readonly #rests: Rests;
 
   constructor(options: OffersOptions) {
     const { swarmFirstRetryMs: firstMs, swarmRetryMs: mostMs } = options.limits;
     this.#options = options;
+    this.#now = options.now ?? (() => performance.now());
     this.#rests = new Rests({ firstMs, mostMs });
   }
 
-  /** A holder can be offered pieces; may be told as often as one likes. */
+  /**
+   * A holder can be offered pieces; may be told as often as one likes. Where all
+   * places are taken, it replaces one of an address group that has at least two
+   * places more, or one over which no piece was given for `swarmLinkIdleMs`.
+   */
   met(holder: ListedHolder): void {
     const { isNeeded, limits: { swarmDialCount } } = this.#options;
     const { id } = holder;
-    const isFull = this.#open.size >= swarmDialCount;
-    if (this.#stop.signal.aborted || isFull || this.#open.has(id)) return;
-    if (this.#rests.has(id, performance.now()) || !isNeeded(holder)) return;
-    const offering = this.#offer(holder).finally(() => {
-      this.#open.delete(id);
-      this.#rests.begin(id, performance.now());
+    const now = this.#now();
+    if (this.#stop.signal.aborted || this.#places.has(id)) return;
+    if (this.#rests.has(id, now) || !isNeeded(holder)) return;
+    const group = groupOf(holder);
+    if (this.#places.size >= swarmDialCount) {
+      const replaced = this.#replaceable(group, now);
+      if (replaced === undefined) return;
+      this.#leave(replaced);
+      replaced.end.abort(new Error("another holder has taken its place"));
+    }
+    const end = new AbortController();
+    const place = { id, group, end, movedBytes: 0, activeAt: now };
+    this.#places.set(id, place);
+    const offering = this.#offer(holder, place).finally(() => {
+      this.#leave(place);
+      this.#offering.delete(offering);
     });
-    this.#open.set(id, offering);
+    this.#offering.add(offering);
     offering.catch(() => {}); // a bug; disposing throws it
   }
 
-  async #offer(holder: ListedHolder): Promise<void> {
+  #leave(place: Place): void {
+    if (this.#places.get(place.id) !== place) return;
+    this.#places.delete(place.id);
+    this.#rests.begin(place.id, this.#now());
+  }
+
+  /** The place that a holder of a group may have, if there is one. */
+  #replaceable(group: string, now: number): Place | undefined {
+    const { swarmLinkIdleMs } = this.#options.limits;
+    const counts = new Map([[group, 0]]);
+    for (const place of this.#places.values()) {
+      this.#look(place, now);
+      counts.set(place.group, (counts.get(place.group) ?? 0) + 1);
+    }
+    const countOf = (place: Place) => counts.get(place.group)!;
+    const places = [...this.#places.values()].sort((one, other) =>
+      countOf(other) - countOf(one) || one.activeAt - other.activeAt
+    );
+    const own = counts.get(group)!;
+    return places.find((place) => countOf(place) > own + 1) ??
+      places.find((place) =>
+        countOf(place) >= own && now - place.activeAt >= swarmLinkIdleMs
+      );
+  }
+
+  /** Notes whether pieces went over it: news of pieces are far smaller. */
+  #look(place: Place, now: number): void {
+    const moved = place.conn?.movedBytes ?? 0;
+    if (moved - place.movedBytes < this.#options.limits.pieceMinBytes) return;
+    place.movedBytes = moved;
+    place.activeAt = now;
+  }
+
+  async #offer(holder: ListedHolder, place: Place): Promise<void> {
     const { content, id, dial, give } = this.#options;
-    const { signal } = this.#stop;
+    const signal = AbortSignal.any([this.#stop.signal, place.end.signal]);
     try {
       await using session = await dial(holder, signal);
       session.endOn(signal);
       const outcome = await session.offer(content, id);
-      if (!("kind" in outcome)) await give(outcome);
+      if ("kind" in outcome) return;
+      place.conn = outcome.conn;
+      await give(outcome);
     } catch (error) {
       if (isBug(error)) throw error;
       // It is offered again after a while, if it is still there.
@@ -78,6 +151,6 @@ export class Offers implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#stop.abort(new Error("the content is given no longer"));
-    await Promise.all(this.#open.values());
+    await Promise.all(this.#offering);
   }
 }
