@@ -37,7 +37,9 @@ export const FETCHING = {
     fields: {
       received: count("verified bytes so far"),
       total: count("bytes of all wanted files, without those that failed"),
-      isWhole: flag("whether all are known; otherwise `total` will grow"),
+      isWhole: flag(
+        "whether all wanted files are known; otherwise `total` will grow",
+      ),
       name: text("the file that was started last; empty before the first"),
       bytesPerSecond: Type.Number({
         minimum: 0,

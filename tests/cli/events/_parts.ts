@@ -65,7 +65,7 @@ export const Paths = object({
 export const NODE = {
   number: count("its number in the listing, from 1"),
   id: id("its id"),
-  name: text("its display name: a stranger's words"),
+  name: text("its display name: text from a stranger"),
 };
 export const Node = object({
   ...NODE,
@@ -87,7 +87,7 @@ export const Node = object({
 export const From = listOf(
   object({
     node: Node,
-    isHolder: flag("whether it is a client that gives while it fetches"),
+    isHolder: flag("whether it is a client that serves while it fetches"),
     bytes: count("bytes from it"),
     paths: Paths,
   }),
@@ -114,7 +114,7 @@ export const Offer = object({
 export const Group = object({
   content: Type.Optional(digest("content id, once it is known")),
   size: count("bytes"),
-  modifiedMs: Type.Number({ description: "the latest time of writing" }),
+  modifiedMs: Type.Number({ description: "the latest modification time" }),
   isExecutable: Type.Optional(
     flag("whether the file is executable at more than half of the addresses"),
   ),
@@ -144,11 +144,14 @@ export const Answer = Type.Union([
   }),
   object({
     kind: Type.Literal("denied"),
-    code: text("its code, as `unauthorized` or `other_content`"),
+    code: text("its code, such as `unauthorized` or `other_content`"),
     cause: text("why it does not give the file to this client"),
   }),
   object({
-    kind: oneOf(["failed", "corrupt"], "it broke off, or sent wrong bytes"),
+    kind: oneOf(
+      ["failed", "corrupt"],
+      "the connection broke, or it sent wrong bytes",
+    ),
     cause: text("why"),
   }),
 ], { description: "the answer of the node" });

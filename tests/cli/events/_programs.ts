@@ -76,7 +76,7 @@ export const PROGRAMS = {
     says: "the relay answers queries on the local network",
     roles: RELAY,
     fields: {
-      name: text("the name that it gives"),
+      name: text("the name under which it is announced"),
       port: count("its UDP port"),
     },
   },
@@ -94,7 +94,7 @@ export const PROGRAMS = {
     says: "`p2p use` has found a relay on the local network; nothing is proven",
     roles: ["p2p"],
     fields: {
-      name: text("its name: a stranger's words"),
+      name: text("its name: text from a stranger"),
       relay: text("its address, with the id that it claims"),
       isPrivate: flag("whether it says that it is private"),
     },

@@ -52,7 +52,7 @@ export const REACHING = {
     fields: { relay: relayAt, id: id("the id that it proved") },
   },
   "relay_remembered": {
-    says: "a relay was met for the first time, and its id was stored",
+    says: "the first connection to a relay, whose id was stored",
     roles: PEERS,
     fields: {
       relay: relayAt,
@@ -75,13 +75,13 @@ export const REACHING = {
     fields: {
       kind: oneOf(
         ["slept", "went_back"],
-        "whether the clock is ahead of the time that has run here, or behind",
+        "whether the clock is ahead of the elapsed time, or behind it",
       ),
       seconds: count("by how many seconds"),
     },
   },
   "relay_motd": {
-    says: "the relay's message of the day: a stranger's words",
+    says: "the relay's message of the day: text from a stranger",
     roles: PEERS,
     fields: { relay: relayAt, text: text("the message") },
   },
@@ -118,7 +118,7 @@ export const REACHING = {
     roles: PEERS,
     fields: {
       relay: relayAt,
-      version: text("the relay's version: a stranger's words"),
+      version: text("the relay's version: text from a stranger"),
       ownVersion: text("the version of this program"),
     },
   },
@@ -127,7 +127,7 @@ export const REACHING = {
       "the relay has listed the active nodes; after `relays_away`, those known",
     roles: CLIENT,
     fields: {
-      greeting: text("the relay's greeting: a stranger's words"),
+      greeting: text("the relay's greeting: text from a stranger"),
       nodes: listOf(Node, "the nodes"),
       uptime: Type.Optional(
         count(
@@ -163,7 +163,9 @@ export const REACHING = {
     fields: {
       name,
       groups: listOf(Group, "the contents"),
-      taken: flag("whether the first is taken; `false` in a tie"),
+      taken: flag(
+        "whether the client takes the first content; `false` in a tie",
+      ),
     },
   },
   "found_as": {
@@ -237,9 +239,9 @@ export const REACHING = {
     says: "this client has stopped serving others",
     roles: CLIENT,
     fields: {
-      given: count("bytes that it has given"),
+      given: count("bytes that it has sent"),
       why: Type.Optional(
-        text("why it could not give, or stopped before the end of the fetch"),
+        text("why it could not serve, or stopped before the end of the fetch"),
       ),
     },
   },

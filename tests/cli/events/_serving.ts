@@ -41,12 +41,13 @@ export const SERVING = {
     },
   },
   "cluster": {
-    says:
-      "this instance of the relay now knows more or less of the other instances",
+    says: "this instance's knowledge of the other instances has changed",
     roles: RELAY,
     fields: {
       phase: oneOf(["away", "stale", "whole"], "how much it knows"),
-      why: Type.Optional(text("why the store is away, or takes no writes")),
+      why: Type.Optional(
+        text("why the store does not answer, or refuses writes"),
+      ),
     },
   },
   "node_registered": {
@@ -54,7 +55,7 @@ export const SERVING = {
     roles: RELAY,
     fields: {
       id: id("the node's id"),
-      name: text("its display name: a stranger's words"),
+      name: text("its display name: text from a stranger"),
       addresses: listOf(Type.String(), "its addresses"),
       from,
     },
@@ -64,7 +65,7 @@ export const SERVING = {
     roles: RELAY,
     fields: {
       id: id("the node's id"),
-      name: text("its display name: a stranger's words"),
+      name: text("its display name: text from a stranger"),
       how: oneOf(["withdrawn", "expired", "found_dead"], "why"),
     },
   },
@@ -210,7 +211,7 @@ export const SERVING = {
   },
   indexed: {
     says:
-      "the relay now knows the fingerprints of all names, and sends only clients here that ask for one of these",
+      "the relay now knows the fingerprints of all names, and names this node only to clients that ask for one of these",
     roles: NODES,
     fields: {
       relay: relayAt,
@@ -235,7 +236,7 @@ export const SERVING = {
       relay: relayAt,
       why: oneOf(
         ["forced", "unreachable", "unchecked"],
-        "`--tunnel`, that the relay cannot dial it, or that it could not find out",
+        "`--tunnel` was given, the relay cannot dial the node, or could not check",
       ),
     },
   },
