@@ -75,7 +75,7 @@ export async function openLeft(
 // second.
 const PUBLISHING_MS = 500;
 const LOOK_MS = 20;
-const IRREGULAR = "it is a link or no regular file";
+const IRREGULAR = "it is a link, or not a regular file";
 
 /**
  * Opens a file unless it has two names, because then another process may be
@@ -114,7 +114,7 @@ function hasTwoNames({ isFile, nlink }: Deno.FileInfo): boolean {
   return isFile && nlink === 2;
 }
 
-/** Opens a file; where the system forbids it, the error names that file. */
+/** Opens a file; if the system forbids it, the error names that file. */
 async function open(
   path: string,
   options: { write: boolean },

@@ -67,7 +67,7 @@ function tell(
       return findings.warn(
         "swarm",
         `this machine cannot give: ${told.why}`,
-        "files come from nodes alone meanwhile",
+        "until then, files come only from nodes",
       );
     case "holder_reached":
       if (told.outcome === "alive") {

@@ -31,7 +31,7 @@ export async function checkEntrances(
   if (entrance === undefined) {
     findings.warn(
       "tunnels",
-      "the relay carries none: nodes that cannot be dialled are out of reach",
+      "the relay carries none: nodes that cannot be dialled cannot be reached",
       { remedyCode: "relay_with_tunnels" },
     );
     return false;

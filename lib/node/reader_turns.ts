@@ -1,7 +1,7 @@
 /**
- * Gives the clients that fetch a content together their turns, as
- * {@linkcode Readers} says. A client that takes long for what it asked for still
- * gets it, but no longer keeps others from their turns.
+ * Gives turns to the clients that fetch a content together, in the order of
+ * {@linkcode Readers}. A client that receives its pieces slowly still gets them,
+ * but no longer delays the turns of others.
  *
  * @module
  */
@@ -11,7 +11,7 @@ import type { PieceRun } from "../content/piece_set.ts";
 import { type ReaderNumbers, Readers } from "./readers.ts";
 import type { ReadTurn, ReadTurns, TakeTurnOptions } from "./served.ts";
 
-/** The numbers that {@linkcode ReaderTurns} keep to. */
+/** The limits of {@linkcode ReaderTurns}. */
 export type ReaderTurnNumbers = ReaderNumbers & Pick<Limits, "swarmSlowMs">;
 
 interface WaitingRead extends PieceRun {
@@ -19,12 +19,12 @@ interface WaitingRead extends PieceRun {
 }
 
 /**
- * Gives turns to requests, each content apart. Disposing gives all that wait a
- * turn at once.
+ * Gives turns to requests, separately for each content. Disposing gives all
+ * waiting requests a turn at once.
  */
 export class ReaderTurns implements ReadTurns, Disposable {
   readonly #limits: ReaderTurnNumbers;
-  /** The readers of files that somebody reads now, by version. */
+  /** The readers of files that are being read, by version. */
   readonly #files = new Map<string, Readers<WaitingRead>>();
   /** Clients that fetch a file together, by its version. */
   readonly #joined = new Map<string, number>();
@@ -58,7 +58,7 @@ export class ReaderTurns implements ReadTurns, Disposable {
     return this.#joinedCount(file) > this.#limits.swarmReaderCount;
   }
 
-  /** Requests that are being served, those of slow readers left out. */
+  /** Requests that are being served, without those of slow readers. */
   get servedCount(): number {
     return [...this.#files.values()]
       .reduce((sum, readers) => sum + readers.servedCount, 0);
@@ -69,7 +69,7 @@ export class ReaderTurns implements ReadTurns, Disposable {
     return this.#waiting.size;
   }
 
-  /** Files that something is kept of. */
+  /** Number of files with readers. */
   get fileCount(): number {
     return new Set([...this.#files.keys(), ...this.#joined.keys()]).size;
   }

@@ -1,6 +1,6 @@
 /**
- * A client's question to the index of names. Its answer stays until its last
- * page: it is worked out, and charged, once.
+ * A client's question to the index of names. Its answer is stored until the
+ * last page is sent, so it is computed and charged only once.
  *
  * @module
  */
@@ -29,8 +29,8 @@ export class Question {
   }
 
   /**
-   * The nodes that may have what the client asks for, and what finding them took;
-   * `ids` is `undefined` if they are too many.
+   * The nodes that may have the wanted names, and the work of finding them;
+   * `ids` is `undefined` if there are too many.
    */
   answer(message: MessageOf<"list">): MayHave {
     const { fingerprints: asked = "", cursor, key } = message;
@@ -43,7 +43,7 @@ export class Question {
     if (fingerprints === undefined) {
       throw new ProtocolError(
         "bad_message",
-        "Cannot list nodes: fingerprints must rise",
+        "Cannot list nodes: fingerprints must be in ascending order",
       );
     }
     const answer = this.#relay.names?.mayHave(fingerprints, key);

@@ -34,8 +34,8 @@ const STRETCH = 64;
 const LOOK_STRETCH = 16; // 5 ms, if each needs several looks
 
 /**
- * Scans every entry below a folder, where `around` are the rules of the folder
- * around it. What is left out is removed from the table, too.
+ * Scans every entry below a folder; `around` are the rules of the folder around
+ * it. Entries that are left out are removed from the table, too.
  */
 export async function walkFolder(
   place: NamedPath,
@@ -51,7 +51,7 @@ export async function walkFolder(
     await exclusions.ready();
     const entries = await entriesOf(folder, scan);
     if (version !== exclusions.version) {
-      // All rules that were read are old.
+      // All rules that were read are outdated.
       ({ version } = exclusions);
       waiting = waiting.map(({ place }) => ({ place, around: undefined }));
       next.around = undefined;
@@ -70,8 +70,8 @@ export async function walkFolder(
 }
 
 /**
- * Looks at the entries of a folder with `rules`, until they change. Returns the
- * folders among them.
+ * Checks the entries of a folder with `rules`, until the rules change. Returns
+ * the folders among the entries.
  */
 async function lookInside(
   entries: readonly Deno.DirEntry[],
@@ -103,7 +103,7 @@ async function lookInside(
         if (adding === undefined && !turns.isOver) continue;
         await adding;
         if (turns.isOver) await turns.give();
-        break; // the rest may have been removed meanwhile: it is looked at anew
+        break; // the rest may have been removed: it is read again
       }
       if (signal?.aborted || version !== exclusions.version) return folders;
       rest = rest.slice(lookedCount);
@@ -115,7 +115,7 @@ async function lookInside(
 /** A folder to be scanned. */
 interface Waiting {
   readonly place: NamedPath;
-  /** The rules around it; `undefined` if they have changed since. */
+  /** The rules around it; `undefined` if they have changed. */
   around: Rules | null | undefined;
 }
 
@@ -193,7 +193,7 @@ function placeOf(base: string, { name, path }: NamedPath): NamedPath {
   };
 }
 
-/** Looks at some entries of a folder at once, but only at files. */
+/** Checks some entries of a folder synchronously, but only files. */
 function lookAtEntries(
   folder: NamedPath,
   entries: readonly Deno.DirEntry[],
@@ -267,18 +267,18 @@ async function rulesAround(
     return await whenRoom(look, { ...roomFor(scan), mostMs });
   } catch (error) {
     if (!isShortage(error)) throw error;
-    return { kind: "left_out" }; // the next scan will tell
+    return { kind: "left_out" }; // the next scan finds out
   }
 }
 
 /**
- * Looks at the path of one file, without reading a folder. It finds a file only
+ * Checks the path of one file, without reading a folder. It finds a file only
  * if its path equals its name: in NFC, and in the same case. It records no
  * reasons, because a scan does.
  */
 export async function lookAtName(place: NamedPath, scan: Scan): Promise<void> {
   const { path } = place;
-  // By a thread: most are not there, and a disk may be slow.
+  // In a thread: most files do not exist, and a disk may be slow.
   if (!await Deno.lstat(path).catch(() => undefined)) return;
   const { info } = infoBy((path) => lookAt(scan.root, path), path);
   if (!info?.isFile || !isThere(path)) return;
@@ -290,12 +290,12 @@ export async function lookAtName(place: NamedPath, scan: Scan): Promise<void> {
   const look = () => lookAtFileNow({ place, entry: info, info }, unrecorded);
   const mostMs = scan.limits.shortageMs;
   await whenRoom(look, { ...roomFor(scan), mostMs }).catch((error) => {
-    if (!isShortage(error)) throw error; // else it is not found
+    if (!isShortage(error)) throw error; // otherwise it counts as not found
   });
   if (scan.table.named(place.name)?.path === path) scan.skipped.forget(path);
 }
 
-/** Looks at a file that its owner named, and at nothing around it. */
+/** Checks a file that its owner named, and nothing around it. */
 export async function lookAtLoneFile(
   place: NamedPath,
   scan: Scan,
@@ -305,14 +305,14 @@ export async function lookAtLoneFile(
   const { info } = infoBy((path) => lookAt(null, path), path);
   if (!info?.isFile) return scan.table.delete(name);
   await scan.exclusions.ready();
-  // Its owner named it, so that it may begin with a dot.
+  // Its owner named it, so its name may begin with a dot.
   if (isLeftOut(place, { isFolder: false, rules: null, scan })) {
     return scan.table.delete(name);
   }
   await lookAtFile({ place, entry: info, info }, scan);
 }
 
-/** Removes from the table what the last scan did not see. */
+/** Removes entries that the last scan did not find from the table. */
 export async function forgetUnseen({ table, limits }: Scan): Promise<void> {
   const turns = new Turns(limits.turnMs);
   let unseen = table.unseenFrom(0);
@@ -322,12 +322,15 @@ export async function forgetUnseen({ table, limits }: Scan): Promise<void> {
   }
 }
 
-/** Removes from the table what was below a folder and is gone. */
+/** Removes entries below a folder that no longer exist from the table. */
 function forgetGone(folder: string, scan: Scan): Promise<void> {
   return removeBelow(folder, scan, ({ path }) => !isThere(path));
 }
 
-/** Removes from the table what is below a folder: all, or what `isOut` says. */
+/**
+ * Removes entries below a folder from the table: all, or those that `isOut`
+ * selects.
+ */
 async function removeBelow(
   folder: string,
   { table, limits }: Scan,

@@ -79,7 +79,7 @@ const RULES: Readonly<Record<SkipKind, string>> = {
   special: "a pipe, a socket or a device is not a file",
   name: "a name must be portable",
   deep: `a name must have at most ${LIMITS.nameDepthCount} parts`,
-  clash: "two names must differ once they are NFC",
+  clash: "two names must differ after NFC normalisation",
   unreadable: "the system refuses to read it",
   secret: "a key or token of relay-p2p is never shared",
   large: `a file must be at most ${LIMITS.fileBytes} bytes`,
@@ -163,7 +163,7 @@ export class Skipped {
     if (known?.kind === kind) return;
     if (known !== undefined) this.forget(path);
     const isKept = this.#entries.size < this.#most;
-    // Nobody can say whether an entry that is not kept was counted before.
+    // It is unknown whether an entry that is not kept was counted before.
     if (!isKept && this.#isComplete) return;
     this.#counts[kind]++;
     if (!isKept) return;

@@ -68,7 +68,7 @@ export class FolderUpkeep implements Upkeep {
   /** Whether an unknown name was requested since the last scan. */
   #isMissed = false;
   #looking: Promise<void> | null = null;
-  /** Aborted where the scan under way is to begin again. */
+  /** Aborted to restart the running scan. */
   #restart = new AbortController();
   #checking: Promise<void> | null = null;
   #returning: Promise<void> | null = null;
@@ -119,8 +119,8 @@ export class FolderUpkeep implements Upkeep {
 
   /**
    * Starts the watch, so that no later change is missed. Changes are reported
-   * once there is a listener. That of a large folder begins in a worker, and then
-   * the scan begins again.
+   * once there is a listener. For a large folder the watch starts in a worker,
+   * and then the scan starts again.
    */
   startWatch(): Promise<void> {
     if (this.#watchStart !== null) return this.#watchStart.ended;
@@ -146,7 +146,7 @@ export class FolderUpkeep implements Upkeep {
     }
   }
 
-  /** What was seen before that may have changed since. */
+  /** Scans again: entries that were seen before the watch may have changed. */
   #watchBegan(watch: FolderWatch): void {
     if (this.#watch !== watch) return;
     if (this.#looking !== null) return this.#restart.abort();
@@ -196,7 +196,7 @@ export class FolderUpkeep implements Upkeep {
     await lookAtName({ name, path }, this.#scan);
   }
 
-  /** Begins a watch; before it, something may have changed. */
+  /** Starts a new watch, and scans: something may have changed before it. */
   async #watchAnew(): Promise<void> {
     await this.startWatch();
     if (this.#closing.signal.aborted) return;
@@ -219,7 +219,7 @@ export class FolderUpkeep implements Upkeep {
     return this.#lookedAt > -Infinity;
   }
 
-  /** Scans everything, once for all callers that ask meanwhile. */
+  /** Scans everything, once for all callers during the scan. */
   lookThrough(): Promise<void> {
     return this.#looking ??= this.#lookNow()
       .finally(() => this.#looking = null);
@@ -297,7 +297,7 @@ export class FolderUpkeep implements Upkeep {
   async #checkRootNow(): Promise<void> {
     const state = await lookAtRoot(this.#given);
     if (this.#closing.signal.aborted) return;
-    if (state.kind === "not_seen") return; // the next check will tell
+    if (state.kind === "not_seen") return; // unknown until the next check
     if (state.kind === "gone") return this.#leave(state.why);
     if (!isSameFolder(state.identity, this.#folder)) this.#leave(REPLACED);
     if (this.#isThere) return;
@@ -316,7 +316,7 @@ export class FolderUpkeep implements Upkeep {
   }
 
   async #return(folder: FolderIdentity): Promise<void> {
-    await this.#looking; // that one began in another folder
+    await this.#looking; // that scan began in another folder
     await this.#watchEnding;
     if (this.#closing.signal.aborted) return;
     this.#folder = folder;
@@ -346,8 +346,8 @@ export class FolderUpkeep implements Upkeep {
   }
 
   /**
-   * Two watches of one folder would end together, so the next one waits for
-   * this.
+   * Ending one of two watches of a folder would end both, so the next watch
+   * waits for this.
    */
   #stopWatch(): Promise<void> {
     const [watch, start] = [this.#watch, this.#watchStart];
@@ -367,7 +367,7 @@ export class FolderUpkeep implements Upkeep {
     this.#tell({ event: "share_unwatched", directory: this.#given, why });
   }
 
-  /** The folder was moved. It may be back by now, and is no longer watched. */
+  /** The folder was moved. It may be back already, and is no longer watched. */
   async #rootMoved(): Promise<void> {
     await this.#checkRoot();
     if (!this.#isThere) return;
@@ -400,7 +400,7 @@ export class FolderUpkeep implements Upkeep {
 
   async exclude(filter: ShareFilter): Promise<void> {
     this.#exclusions.change(filter);
-    await this.#looking; // it may have passed something already
+    await this.#looking; // that scan may have passed changed entries already
     await this.lookThrough();
     this.#changed();
   }

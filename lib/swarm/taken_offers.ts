@@ -1,6 +1,6 @@
 /**
  * The offers that a client takes: other clients, which it cannot dial, have
- * dialled it, and give it pieces of one content over that connection.
+ * dialled it, and send it pieces of one content over that connection.
  *
  * There are few places. Nobody proves who makes an offer, so places are shared
  * out by address group: see {@linkcode TakenOffers.take}.
@@ -39,9 +39,9 @@ interface Place {
   readonly id: string;
   /** The address group that it is counted in. */
   readonly group: string;
-  /** Whether any piece of it was right. */
+  /** Whether any piece of it was correct. */
   hasGiven: boolean;
-  /** When it last gave a piece; at first when it was taken. */
+  /** When it last sent a piece; at first when it was taken. */
   activeAt: number;
   /** Aborted when another takes the place. */
   readonly end: AbortController;
@@ -51,11 +51,12 @@ interface Place {
 export class TakenOffers implements Disposable {
   readonly #options: TakenOffersOptions;
   readonly #places = new Set<Place>();
-  /** Groups of which no offer is taken before a time. */
+  /** Groups whose offers are refused until a time. */
   readonly #rests = new Map<string, number>();
   /**
-   * When groups last asked that wait until one that gives nothing makes room; the
-   * first of them is first. Who asks more often gets nothing for that.
+   * Groups that wait for the place of an offer that sends nothing, with the
+   * time of their last request, in the order of their first. Asking more often
+   * does not help.
    */
   readonly #waiting = new Map<string, number>();
   readonly #now: () => number;
@@ -67,15 +68,15 @@ export class TakenOffers implements Disposable {
     this.#now = options.now ?? (() => performance.now());
   }
 
-  /** All of the content is here: no offer is taken any more. */
+  /** The content is complete: no more offers are taken. */
   completed(): void {
     this.#isOver = true;
   }
 
   /**
-   * Takes an offer, if there is a place for it. Where all places are taken, it
+   * Takes an offer, if there is a place for it. If all places are taken, it
    * replaces one of a group that has more places than its own, or one that has
-   * given nothing for `swarmOfferIdleMs`: first those that never gave anything.
+   * sent nothing for `swarmOfferIdleMs`: first those that never sent anything.
    */
   take(offer: Offer, source: string): TakenOffer | undefined {
     const { limits, isLinked } = this.#options;
@@ -86,7 +87,7 @@ export class TakenOffers implements Disposable {
     if (this.#isOver || isLinked(id) || this.#rests.has(group)) {
       return undefined;
     }
-    // The same id in another group may be of somebody who only claims it.
+    // In another group, the same id may be claimed by somebody else.
     const twin = this.#places.values()
       .find((one) => one.id === id && one.group === group);
     if (twin !== undefined) {
@@ -111,7 +112,7 @@ export class TakenOffers implements Disposable {
     for (const [group, until] of this.#rests) {
       if (until <= now) this.#rests.delete(group);
     }
-    // One that still wants a place has asked again by then.
+    // A group that still wants a place asks again within this time.
     const lostMs = 2 * this.#options.limits.swarmRetryMs;
     for (const [group, askedAt] of this.#waiting) {
       if (now - askedAt >= lostMs) this.#waiting.delete(group);
@@ -127,7 +128,7 @@ export class TakenOffers implements Disposable {
     place.end.abort(new Error("another offer has taken its place"));
   }
 
-  /** The place that one of a group may have, if there is one. */
+  /** The place that an offer of a group may have, if there is one. */
   #replaceable(group: string, now: number): Place | undefined {
     const sizes = new Map<string, number>();
     for (const { group } of this.#places) {
@@ -148,7 +149,7 @@ export class TakenOffers implements Disposable {
     return this.#ahead(group, now) < idle.length ? idle[0] : undefined;
   }
 
-  /** Groups that have waited for longer than this one, which waits as well. */
+  /** The number of groups that have waited longer than this one. */
   #ahead(group: string, now: number): number {
     const { swarmOfferWaitingCount } = this.#options.limits;
     if (
@@ -178,7 +179,7 @@ export class TakenOffers implements Disposable {
     }
   }
 
-  /** Has pieces asked for, until that is of no use. */
+  /** Has pieces requested, as long as that is useful. */
   #useAsSource(
     place: Place,
     { conn: { remote } }: Channel,
@@ -204,7 +205,7 @@ export class TakenOffers implements Disposable {
 
   [Symbol.dispose](): void {
     this.#isOver = true;
-    const left = new Error("the content is received no longer");
+    const left = new Error("the content is no longer received");
     for (const { end } of this.#places) end.abort(left);
   }
 }

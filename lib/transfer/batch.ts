@@ -1,4 +1,5 @@
-/** Receives the small files of one request. Their bytes fill one slab, one file
+/**
+ * Receives the small files of one request. Their bytes fill one slab, one file
  * after the other. When the node's hash of a file arrives, the file's receiver
  * gets its part of the slab.
  *
@@ -22,7 +23,7 @@ export interface BatchFile {
 
 /** Options of {@linkcode BatchReceiver}. */
 export interface BatchOptions {
-  /** Gives the slab, and takes it back. */
+  /** Provides the slab. */
   readonly slabs: NodeSlabs;
   /** Limits the receiving rate. */
   readonly rate: RateLimit | undefined;
@@ -92,14 +93,14 @@ export class BatchReceiver {
     this.#options.onBytes(length);
   }
 
-  /** Hands the next complete files over, with the node's hashes of them. */
+  /** Delivers the next complete files, with the node's hashes of them. */
   vouch(hashes: Uint8Array): void {
     for (let at = 0; at < hashes.length; at += HASH_BYTES) {
       const file = this.#files[this.#answered++];
       if (file === undefined) throw wrong("more files than were asked for");
       const end = this.#position + file.bytes;
       if (end > this.receivedBytes || this.#slab === undefined) {
-        throw wrong("a hash for bytes that did not come");
+        throw wrong("a hash for bytes that did not arrive");
       }
       const hash = hashes.subarray(at, at + HASH_BYTES);
       file.receiver.receive(this.#slab.subarray(this.#position, end), hash);

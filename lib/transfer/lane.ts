@@ -1,6 +1,6 @@
 /**
- * The main thread's end of a lane, which hashes pieces and writes them beside
- * the event loop. {@linkcode startLane} runs it in a worker, only where there is
+ * The main thread's end of a lane, which hashes pieces and writes them outside
+ * the main thread. {@linkcode startLane} runs it in a worker, only if there is
  * enough to do for one.
  *
  * @module
@@ -31,18 +31,18 @@ import {
   type LaneConnTerms,
 } from "./lane_conn_messages.ts";
 
-/** The way to a lane. */
+/** The port through which the main thread and a lane send messages. */
 export interface LanePort {
   /** Sends an order. */
   postMessage(
     order: LaneOrder | LaneConnOrder,
     transfer: Transferable[],
   ): void;
-  /** Takes the answers. */
+  /** Called for each answer. */
   onmessage:
     | ((event: MessageEvent<LaneReply | LaneConnReply>) => void)
     | null;
-  /** Hears that the lane failed. */
+  /** Called if the lane failed. */
   onerror: ((event: ErrorEvent) => void) | null;
   /** Ends the lane at once. */
   terminate(): void;
@@ -58,7 +58,7 @@ interface WaitingSave {
   readonly written: PromiseWithResolvers<boolean>;
 }
 
-/** Where a lane dials, and what it must find there. */
+/** The address that a lane dials, and the identity that it must find there. */
 export interface LaneDial {
   readonly hostname: string;
   readonly port: number;
@@ -66,7 +66,7 @@ export interface LaneDial {
   readonly pin: unknown;
 }
 
-/** Hashes and writes in a lane. Disposing ends it; what waits rejects. */
+/** Hashes and writes in a lane. Disposing ends it; pending calls reject. */
 export class LaneHasher implements Hasher {
   readonly #port: LanePort;
   readonly #hashes = new Map<number, WaitingHash>();
@@ -165,7 +165,7 @@ export class LaneHasher implements Hasher {
   ): Saving {
     const right = Promise.withResolvers<number>();
     const written = Promise.withResolvers<boolean>();
-    written.promise.catch(() => {}); // of no interest where `right` rejects
+    written.promise.catch(() => {}); // `right` rejects with the same error
     const id = this.#nextId++;
     if (this.#ended === null) {
       this.#saves.set(id, { right, written });
@@ -259,7 +259,7 @@ export function errorOf({ name, message, code }: LaneError): Error {
   return Object.assign(new Class(message), code === undefined ? {} : { code });
 }
 
-/** What a lane must know of the protocol, and of our limits. */
+/** The numbers of the protocol and of our limits that a lane needs. */
 export const LANE_TERMS: LaneConnTerms = {
   dataType: DATA_FRAME_TYPE,
   frameHeaderBytes: FRAME_HEADER_BYTES,
@@ -271,8 +271,8 @@ export const LANE_TERMS: LaneConnTerms = {
 };
 
 /**
- * Starts a worker, some 40 ms in which orders wait. It can dial where the text
- * of a `LaneDialler` is given.
+ * Starts a worker. That takes about 40 ms, in which orders wait. It can dial if
+ * the text of a `LaneDialler` is given.
  */
 export function startLane(dialler?: string): LaneHasher {
   const conns = dialler === undefined ? "undefined" : `(files) =>

@@ -42,10 +42,10 @@ import {
 } from "./holding_answer.ts";
 import { Stays } from "./stays.ts";
 
-/** The node will have nothing to do with this client. */
+/** The node refuses to serve this client. */
 export class Denied extends Error {
   override readonly name = "Denied";
-  /** Why, as it travels. */
+  /** The code of the refusal, as sent. */
   readonly code: string;
 
   constructor({ code, text }: { code: string; text: string }) {
@@ -54,25 +54,25 @@ export class Denied extends Error {
   }
 }
 
-// Nodes leave a client that reads nothing for three times as long.
+// Nodes disconnect a client that reads nothing for three times as long.
 const HELD_MS = 10_000;
 
-/** A node that has said hello. Disposing parts from it. */
+/** A session with a node, after both hellos. Disposing ends it. */
 export class NodeSession implements AsyncDisposable {
-  /** The path that it goes by. */
+  /** The path of its connection. */
   readonly path: Path;
   readonly #channel: Channel;
-  /** Whether files may have to be hashed before they may be found. */
+  /** Whether the node may have to hash a file before it answers `find`. */
   readonly #isGranted: boolean;
   readonly #findWorks: (askedAt: number) => void;
   readonly #waiting: Answer[] = [];
   /** What the node has of contents that it is still receiving, by request. */
   readonly #holdings = new Map<number, HoldingAnswer>();
-  /** Whether it has asked what is held, as clients that fetch together do. */
+  /** Whether it has sent `holding`, as clients do that fetch together. */
   #takesTurns = false;
-  /** Milliseconds for which it was not read from, for reasons of ours. */
+  /** Milliseconds in which this client chose not to read. */
   #heldMs = 0;
-  /** Runs while pieces are waited for. */
+  /** Runs while this client waits for pieces. */
   readonly #waited = new WaitClock();
   #nextRequest = 1;
   #pumping = false;
@@ -96,12 +96,12 @@ export class NodeSession implements AsyncDisposable {
   }
 
   /**
-   * Greets the node `id`, and asks it for `name` in the same breath.
-   * `findWorks` hears that the node hashes before it finds a file, and when that
-   * was asked for.
+   * Sends the hello to the node `id`, together with a `find` for `name`. Calls
+   * `findWorks` if the node must hash a file before it answers, with the time
+   * of the request.
    *
-   * @throws {ProtocolError} when it is another, or does something wrong.
-   * @throws {Denied} when it does not serve this client.
+   * @throws {ProtocolError} if it is another node, or breaks the protocol.
+   * @throws {Denied} if it does not serve this client.
    */
   static async open(
     channel: Channel,
@@ -142,7 +142,7 @@ export class NodeSession implements AsyncDisposable {
     return { session, found: await answer.promise };
   }
 
-  /** Where it goes to: the node, or the relay that it goes through. */
+  /** The remote address: of the node, or of the relay for a tunnel. */
   get remote(): Endpoint {
     return this.#channel.conn.remote;
   }
@@ -165,7 +165,7 @@ export class NodeSession implements AsyncDisposable {
 
   /**
    * All files whose names begin with `prefix`; they must be read to the end.
-   * `works` hears that the node still prepares its list.
+   * `works` is called while the node still prepares its list.
    */
   async *browse(
     prefix: string,
@@ -178,16 +178,16 @@ export class NodeSession implements AsyncDisposable {
       yield* answer.pages();
     } finally {
       // After an early stop, unwanted answers are still in flight.
-      if (!answer.isDone) this.abort(new Error("the listing was broken off"));
+      if (!answer.isDone) this.abort(new Error("the listing was stopped"));
     }
   }
 
   /**
-   * The manifest of a file, by content id or version. `works` hears that the
-   * node still hashes it.
+   * The manifest of a file, by content id or version. `works` is called while
+   * the node still hashes it.
    *
-   * @throws {ProtocolError} `corrupt_piece` when it does not have the content id
-   * that was asked for.
+   * @throws {ProtocolError} `corrupt_piece` if it does not have the requested
+   * content id.
    */
   async describe(of: string, works?: () => void): Promise<DescribeAnswer> {
     const answer = new ManifestAnswer(this.#nextRequest++, this.#from, works);
@@ -203,8 +203,8 @@ export class NodeSession implements AsyncDisposable {
   }
 
   /**
-   * Asks for pieces, which go to `receiver` in order. Resolves when the last
-   * has come, or to the node's refusal.
+   * Requests pieces, which `receiver` gets in order. Resolves when the last one
+   * has arrived, or to the node's refusal.
    */
   read(
     task: { of: string; first: number; count: number },
@@ -219,7 +219,7 @@ export class NodeSession implements AsyncDisposable {
   }
 
   /**
-   * Asks for small files by content ids or versions. Resolves when the last has
+   * Requests small files by content ids or versions. Resolves when the last has
    * been answered, or to the node's refusal of the request.
    */
   readMany(
@@ -232,8 +232,8 @@ export class NodeSession implements AsyncDisposable {
   }
 
   /**
-   * Asks which pieces of a content the node has, and hears of those that it gains
-   * until it has all, or the conversation ends.
+   * Asks which pieces of a content the node has, and receives reports of those
+   * that it gains, until it has all or the conversation ends.
    */
   async holding(
     of: string,
@@ -248,7 +248,7 @@ export class NodeSession implements AsyncDisposable {
 
   /**
    * Offers pieces of a content, as the holder `id`. Resolves to the channel, on
-   * which the peer asks from then on, or to its refusal.
+   * which the peer then sends its requests, or to its refusal.
    */
   async offer(of: string, id: string): Promise<Channel | Refused> {
     const request = this.#nextRequest++;
@@ -260,15 +260,15 @@ export class NodeSession implements AsyncDisposable {
   }
 
   /**
-   * Sends a request. Its answer is expected from before that, because answers
-   * come in the order of the requests.
+   * Sends a request. Its answer is registered before that, because answers
+   * arrive in the order of the requests.
    */
   async #ask<T>(
     message: ClientToNode,
     answer: Answer & { promise: Promise<T> },
   ): Promise<T> {
     this.#await(answer);
-    answer.promise.catch(ignore); // told below, once sending is through
+    answer.promise.catch(ignore); // awaited below, after sending
     await this.#send(message);
     return await answer.promise;
   }
@@ -285,17 +285,17 @@ export class NodeSession implements AsyncDisposable {
     }
     this.#waiting.push(answer);
     if (!this.#pumping) void this.#pump();
-    // For news it reads already: this answer may come next.
+    // It already reads, for reports of gained pieces: this answer may be next.
     else if (this.#waiting.length === 1) this.#startClock();
   }
 
-  /** Whether an answer is waited for, or news of pieces. */
+  /** Whether an answer is expected, or a report of gained pieces. */
   get #expectsMore(): boolean {
     return this.#waiting.length > 0 ||
       this.#holdings.values().some(({ goesOn }) => goesOn);
   }
 
-  /** Receives for as long as somebody waits. Never rejects. */
+  /** Receives as long as something is expected. Never rejects. */
   async #pump(): Promise<void> {
     this.#pumping = true;
     using _timers = this.#channel.holdTimers();
@@ -309,16 +309,16 @@ export class NodeSession implements AsyncDisposable {
   }
 
   /**
-   * Milliseconds for which pieces were waited for: the node owed some, and
-   * nothing of ours kept them from being read.
+   * Milliseconds of waiting for pieces: some were requested, and this client
+   * was ready to read them.
    */
   waitedMs(now: number): number {
     return this.#waited.read(now);
   }
 
   /**
-   * Whether it was not read from for so long, for want of room or by our own
-   * rate, that its node may have taken us for gone.
+   * Whether this client, because it had no room or by its own rate limit, did
+   * not read for so long that the node may have disconnected it.
    */
   get wasHeld(): boolean {
     return this.#heldMs + (this.lane?.heldMs ?? 0) >= HELD_MS;
@@ -329,18 +329,18 @@ export class NodeSession implements AsyncDisposable {
     return this.#failure;
   }
 
-  /** The conn, where a lane owns it. */
+  /** The conn, if a lane owns it. */
   get lane(): LaneConn | undefined {
     const { conn } = this.#channel;
     return conn instanceof LaneConn ? conn : undefined;
   }
 
-  /** Waits for the first answer, if it is for pieces. */
+  /** Starts the clock if the next answer is for pieces. */
   #startClock(): void {
     if (this.#waiting[0]?.owesPieces) this.#waited.start(performance.now());
   }
 
-  /** A read from the channel, timed where it is for pieces. */
+  /** A read from the channel, timed if it is for pieces. */
   async #timed<T>(read: Promise<T>): Promise<T> {
     this.#startClock();
     try {
@@ -354,7 +354,7 @@ export class NodeSession implements AsyncDisposable {
     const message = await this.#timed(
       this.#channel.receiveOrData(DIRECTION.nodeToClient),
     );
-    // It may have failed by now; then nothing makes room for the message.
+    // If the session has failed, nothing makes room for the message.
     if (this.#failure !== null) throw this.#failure;
     if (message === null) {
       throw new ProtocolError("truncated", "it hung up");
@@ -362,7 +362,7 @@ export class NodeSession implements AsyncDisposable {
     if (message.kind === "gained") return this.#gained(message);
     const first = this.#waiting[0];
     if (first === undefined || message.request !== first.request) {
-      // Without a request it is the node that ends the conversation.
+      // A refusal without a request ends the conversation.
       if (message.kind !== "refused" || message.request !== undefined) {
         throw unasked(this.#from);
       }
@@ -379,8 +379,8 @@ export class NodeSession implements AsyncDisposable {
   }
 
   /**
-   * The node works on an answer, and has not gone: it hashes a file, or scans its
-   * share. It says so every 5 s, and no file takes for ever.
+   * Handles `working`: the node is alive and still prepares an answer, because
+   * it hashes a file or scans its share. It says so every 5 s.
    */
   #works({ works }: Answer): void {
     const isFlood = !this.#stays.take(performance.now()) ||
@@ -417,12 +417,12 @@ export class NodeSession implements AsyncDisposable {
     this.#channel.abort(error);
   }
 
-  /** Who it is, for errors. */
+  /** The address of the peer, for errors. */
   get #from(): string {
     return formatEndpoint(this.#channel.conn.remote);
   }
 
-  /** Ends the conversation with the reason of `signal`, until it has ended. */
+  /** Ends the conversation when `signal` is aborted, with its reason. */
   endOn(signal: AbortSignal | undefined): void {
     if (signal === undefined) return;
     const end = () => this.#fail(signal.reason);
@@ -433,7 +433,7 @@ export class NodeSession implements AsyncDisposable {
     if (signal.aborted) end();
   }
 
-  /** Ends the conversation at once; what waits fails with `reason`. */
+  /** Ends the conversation at once; pending requests fail with `reason`. */
   abort(reason: Error): void {
     this.#fail(reason);
   }

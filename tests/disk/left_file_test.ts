@@ -181,6 +181,6 @@ Deno.test({
       () => openLeft(path, { write: true }),
       Failure,
     );
-    assertMatch(failure.message, /it is a link or no regular file$/);
+    assertMatch(failure.message, /it is a link, or not a regular file$/);
   },
 });

@@ -36,7 +36,7 @@ export const UNTRIED: Readonly<
   "lib/cli/options/relay_list.ts": {
     "name a file with an address on each line with --relays":
       "tests/cli/options/relay_list_test.ts has right lists",
-    "write p2p://HOST:PORT/RELAY_ID or HOST:PORT, and behind it the file with the token, if there is one":
+    "write p2p://HOST:PORT/RELAY_ID or HOST:PORT, and for a private relay also the file with its token":
       "tests/cli/options/relay_list_test.ts has right lists",
     "write the address of a relay on each line":
       "tests/cli/options/relay_list_test.ts has right lists",
@@ -136,7 +136,7 @@ export const UNTRIED: Readonly<
       "a warning, after which the doctor ends with 0",
   },
   "lib/doctor/swarm.ts": {
-    "files come from nodes alone meanwhile": NO_ADVICE,
+    "until then, files come only from nodes": NO_ADVICE,
     "let deno accept connections in the firewall": OF_MACHINES,
     "run it again in a few seconds": OF_TIME,
   },

@@ -127,7 +127,7 @@ const ATTACKS: readonly (readonly [string, Attack])[] = [
     playing({ hosts: MANY, each: 16, part: silence }),
   ],
   [
-    "client hellos in crumbs, 64 addresses",
+    "client hellos in small parts, 64 addresses",
     playing({ hosts: MANY, each: 16, part: crumbs }),
   ],
   [

@@ -56,7 +56,7 @@ export const CLIENT_COMMANDS: Readonly<Record<ClientCommand, Command>> = {
     alsoCalled: ["list", "dir", "files"],
     notes: [
       "Each row shows size, date, nodes and name. 'differs' marks a name under which",
-      "nodes have different contents, and 'only' a file that one node alone has.",
+      "nodes have different contents, and 'only' a file that a single node has.",
       "Hidden names (they, or a folder above, begin with a dot) need a GLOB with that",
       "dot: '**/.*'. A word that is neither a GLOB nor a folder is searched for.",
     ],

@@ -1,7 +1,7 @@
 /**
- * The file of `--relays`: on each line the address of a relay, and behind it, if
- * the relay is private, the path of the file with its token. Lines that begin
- * with `#` are comments.
+ * The file of `--relays`. Each line has the address of a relay. If the relay is
+ * private, the path of the file with its token follows. Lines that begin with
+ * `#` are comments.
  *
  * ```
  * # at home
@@ -23,7 +23,7 @@ import { type RelayLine, relayLine } from "./values.ts";
  * Reads a list of relays.
  *
  * @throws {Failure} of kind `local` or `not_allowed` if the file cannot be read,
- * `usage` for a line that is none, and for a file without relays.
+ * `usage` for an invalid line, and for a file without relays.
  */
 export async function readRelayList(path: string): Promise<RelayLine[]> {
   const text = await readBounded(path, {
@@ -66,10 +66,10 @@ function lineIn(words: string, where: string): RelayLine {
     throw new Failure("usage", {
       what: "Cannot use relays",
       where,
-      why: `${show(words.split(/\s/, 1)[0]!)} is no relay address`,
+      why: `${show(words.split(/\s/, 1)[0]!)} is not a relay address`,
       remedy:
-        "write p2p://HOST:PORT/RELAY_ID or HOST:PORT, and behind it the " +
-        "file with the token, if there is one",
+        "write p2p://HOST:PORT/RELAY_ID or HOST:PORT, and for a private relay " +
+        "also the file with its token",
       cause: error,
     });
   }

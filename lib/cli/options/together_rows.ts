@@ -102,7 +102,7 @@ export const GATEWAY_ROWS = {
     value: "ORIGIN",
     isRepeated: true,
     parse: values.lines,
-    help: "site whose scripts may read; repeat it",
+    help: "site whose scripts may read; repeatable",
   },
   "gateway-plaintext": {
     roles: ["client"],

@@ -125,7 +125,7 @@ async function wordOf(
     if (isTyped(`${what}-file`)) {
       throw new Failure("usage", {
         what: `Cannot use --${what}`,
-        why: `it is there twice, for there is --${what}-file`,
+        why: `it excludes --${what}-file`,
       });
     }
     terminal.note(

@@ -20,7 +20,7 @@ Deno.test("parseRelayList reads addresses, tokens beside the list, and comments"
 
 for (
   const [text, wrong] of [
-    ["a:1\nnas", /line 2\): nas is no relay address/],
+    ["a:1\nnas", /line 2\): nas is not a relay address/],
     ["p2p://nas:1700/short", /line 1/],
     ["# none\n", /it names no relay/],
   ] as const
