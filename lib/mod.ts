@@ -1,5 +1,5 @@
 /**
- * Any file, by name, from whichever of your machines has it: the library behind
+ * Any file, by name, from any of your machines that has it: the library behind
  * `relay.ts`, `peer_node.ts` and `peer_client.ts`. Each function takes one
  * options object, with `signal` and `onEvent`, and returns an object to dispose
  * of with `await using`.
@@ -26,7 +26,7 @@
  * assertEquals(file.node.id, node.id);
  * ```
  *
- * @example What there is, and all of it to the disk, with progress
+ * @example List nodes and files, and save a file, with progress
  * ```ts
  * import { assertEquals } from "@std/assert";
  * import { getFiles, listFiles, listNodes, serveNode, serveRelay } from "./mod.ts";
@@ -63,7 +63,7 @@
  * await Deno.remove(folder, { recursive: true });
  * ```
  *
- * @example What cannot be done says what failed, where, why and what to do
+ * @example A failure says what failed, where, why and what to do
  * ```ts
  * import { assertEquals, assertRejects } from "@std/assert";
  * import { Failure, fetchFile, serveRelay } from "./mod.ts";
@@ -77,7 +77,7 @@
  * assertEquals(failure.parts.where, "1.txt");
  * ```
  *
- * @example A relay that is watched, and stops when it is told to
+ * @example A relay with metrics, which a signal stops
  * ```ts
  * import { assertEquals } from "@std/assert";
  * import { formatExposition, RelayMetrics, serveRelay } from "./mod.ts";

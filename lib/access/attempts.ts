@@ -37,7 +37,7 @@ export class Attempts {
     return this.#records.size;
   }
 
-  /** Whether proofs from `source` are refused unchecked. */
+  /** Whether proofs from `source` are refused without a check. */
   isBlocked(source: string, now: number): boolean {
     const record = this.#records.get(source);
     return record !== undefined && now < record.blockedUntil;

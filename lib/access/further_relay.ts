@@ -1,6 +1,6 @@
 /**
- * Relays side by side: a node registers with each, and a client asks all. Each
- * stands alone, with its own identity, secret and nodes. Pure.
+ * Several independent relays: a node registers with each, and a client asks
+ * all. Each has its own identity, secret and nodes. Pure.
  *
  * @module
  */
@@ -23,7 +23,7 @@ export interface FurtherRelay {
 /**
  * The first relay and the further ones, each once.
  *
- * @throws {Failure} of kind `usage` if they are too many.
+ * @throws {Failure} of kind `usage` if there are too many.
  */
 export function sideBySide(
   first: FurtherRelay,

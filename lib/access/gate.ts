@@ -299,8 +299,8 @@ const ANYTHING = [
 ] as const;
 
 /**
- * A broken protocol is no credential. The answer does not say that it was
- * broken.
+ * A peer that breaks the protocol has presented no credential. The answer does
+ * not say that it was broken.
  */
 function asNothing(error: unknown): undefined {
   const isWrong = error instanceof ProtocolError &&

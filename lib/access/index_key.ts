@@ -1,6 +1,6 @@
 /**
- * The key of fingerprints that nodes and clients have, and their relay has not:
- * 32 random bytes. Pure.
+ * The key of fingerprints: 32 random bytes, which nodes and clients have, but
+ * not their relay. Pure.
  *
  * @module
  */
@@ -34,7 +34,7 @@ export function parseIndexKey(text: string): Uint8Array<ArrayBuffer> {
 }
 
 /**
- * Returns a key that the caller of a function gave.
+ * Checks and returns a key that a caller of the library passed.
  *
  * @throws {RangeError} if it does not have {@linkcode INDEX_KEY_BYTES} bytes.
  */

@@ -1,8 +1,8 @@
 /**
  * Links: `p2p://HOST:PORT/RELAY_ID/PAYLOAD/NAME`, one file with one content,
- * for sending to another person. The payload may name further relays. No character of a link is special to a shell.
- * A checksum over the whole link detects a cut or altered one before anything
- * is dialled. Pure.
+ * for sending to another person. The payload may name further relays. No
+ * character of a link is special to a shell. A checksum over the whole link
+ * detects a cut or altered one before anything is dialled. Pure.
  *
  * @module
  */

@@ -14,8 +14,8 @@
  * relay: flags[1] port[2] id[32] terms[34]? hostLength[1] host
  * ```
  *
- * Flag 1: `terms` are there, the bytes of a pass after its content. Flag 2: the
- * sender is there.
+ * Flag 1: has `terms`, the bytes of a pass after its content. Flag 2: has the
+ * sender.
  *
  * @module
  */

@@ -18,7 +18,7 @@ const MOST_BYTES = 4096;
  * Reads the only word in a file; `what` is a secret, a token, a link or an index key.
  *
  * @throws {Failure} of kind `local` if others than its owner may read or
- * replace the file, with the command that mends it; of kind `not_allowed` if
+ * replace the file, with the command that repairs it; of kind `not_allowed` if
  * this process may not read it.
  */
 export async function readSecretFile(
@@ -85,8 +85,8 @@ function mendingCommand({ mode }: Deno.FileInfo, path: string): string {
 }
 
 /**
- * The user id of this process, where Deno tells it. Without it nothing is lost:
- * only root can read another user's private file.
+ * The user id of this process, if Deno reports it. Without it the check is
+ * still safe: only root can read another user's private file.
  */
 function ownUser(): number | undefined {
   const isKnown = isGranted({ name: "sys", kind: "uid" });

@@ -13,7 +13,7 @@ import { ClockGaps, type Clocks } from "./clock_gaps.ts";
 export interface ClockEvent {
   /** Its name. */
   readonly event: "clock_gap";
-  /** Whether the clock is ahead of the time that has run here, or behind. */
+  /** Whether the clock is ahead of the elapsed time, or behind it. */
   readonly kind: "slept" | "went_back";
   /** By how many seconds. */
   readonly seconds: number;

@@ -4,8 +4,8 @@
  *
  * - {@linkcode ProtocolError}: a peer broke the protocol. Its connection ends.
  * - {@linkcode Failure}: the program cannot do what its user asked for. It says
- *   what failed, where, why and what to do, and carries the exit code. Some
- *   engines have a subclass of it, for a caller that has to know more.
+ *   what failed, where, why and what to do, and has the exit code. Some engines
+ *   have a subclass of it, with more details for the caller.
  *
  * Misuse of the library throws the built-in `TypeError` and `RangeError`.
  * Expected refusals by a peer are values, not errors.
@@ -67,7 +67,7 @@ export const EXIT_CODE = {
 /** The kind of a failure; it decides the exit code. */
 export type FailureKind = keyof typeof EXIT_CODE;
 
-/** Whether the user has stopped it. */
+/** Whether the user has stopped the program. */
 export function isInterruption(error: unknown): error is Failure {
   return error instanceof Failure && error.kind === "interrupted";
 }
@@ -84,7 +84,7 @@ export function localKindOf(error: unknown): "local" | "not_allowed" {
  * The parts of a {@linkcode Failure}, in the order in which they are printed.
  */
 export interface FailureParts {
-  /** The action that failed, as `Cannot …`. */
+  /** The action that failed: `Cannot …`. */
   what: string;
   /** The relay, node, file or option it failed at. */
   where?: string;
@@ -97,7 +97,7 @@ export interface FailureParts {
    * message leaves it out.
    */
   remedyCode?: RemedyCode;
-  /** The error underneath, for `--debug`. */
+  /** The original error, for `--debug`. */
   cause?: unknown;
 }
 
@@ -186,8 +186,8 @@ const CODE_OF_NUMBER: ReadonlyMap<number, string> = new Map([
 ]);
 
 /**
- * Whether `error` is a mistake in this program, not a fault of its
- * surroundings.
+ * Whether `error` is a bug in this program, not a failure of the system, the
+ * network or a peer.
  */
 export function isBug(error: unknown): boolean {
   return error instanceof TypeError || error instanceof RangeError ||
@@ -200,7 +200,7 @@ export function isShortage(error: unknown): boolean {
   return code === "EMFILE" || code === "ENFILE";
 }
 
-/** Whether `error` only says that the other side is gone. */
+/** Whether `error` only says that the other side has disconnected. */
 export function isDisconnect(error: unknown): boolean {
   const code = systemErrorCode(error);
   return code === "ECONNRESET" || code === "EPIPE" ||
@@ -208,8 +208,8 @@ export function isDisconnect(error: unknown): boolean {
 }
 
 /**
- * Whether `error` says that somebody took the connection and hung up at once:
- * there is a program, which has no room for one more.
+ * Whether `error` says that a program accepted the connection and closed it at
+ * once: it probably has no room for one more.
  */
 export function isHangUp(error: unknown): boolean {
   const code = systemErrorCode(error);

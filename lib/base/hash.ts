@@ -17,7 +17,10 @@ export function sha256(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
   return new Uint8Array(createSha256().update(bytes).digest());
 }
 
-/** Whether the hash at place `index` of `hashes`, one after the other, is `hash`. */
+/**
+ * Whether the hash number `index` in `hashes`, which are concatenated, is
+ * `hash`.
+ */
 export function isHashAt(
   hashes: Uint8Array,
   index: number,
@@ -30,7 +33,7 @@ export function isHashAt(
   return hash.length === HASH_BYTES;
 }
 
-/** SHA-256 of bytes that come in parts: call `update(…)`, then `digest()`. */
+/** SHA-256 of bytes that arrive in parts: call `update(…)`, then `digest()`. */
 export function createSha256(): Hash {
   return createHash("sha256");
 }

@@ -32,7 +32,7 @@ const NUMBERS = {
   relayGraceMs: 300,
   /** Nodes that a client keeps for when no relay answers: those of a fleet. */
   knownNodeCount: 1_000,
-  /** The file that it keeps them in: some 2 KiB a node, 4 at most. */
+  /** The file that it keeps them in: about 2 KiB a node, 4 at most. */
   knownNodesBytes: 4 * MIB,
   /** The file is not written again within this time if nothing has changed. */
   knownNodesFreshMs: 60_000,
@@ -53,11 +53,13 @@ const NUMBERS = {
    * each every `shareCheckMs`, 20 µs for one.
    */
   sharePathCount: 1_000,
-  /** A `.p2pignore`: some 2,000 patterns, each of which is tried on each name. */
+  /**
+   * A `.p2pignore`: about 2,000 patterns, each of which is tried on each name.
+   */
   ignoreFileBytes: 64 * KIB,
   /**
    * Steps that the patterns of a folder, and of those around it, may take for the
-   * deepest name, some 10 ms: 2,048 patterns, or one with four `**`.
+   * deepest name, about 10 ms: 2,048 patterns, or one with four `**`.
    */
   ignoreStepCount: 65_536,
   /** Answers that the matcher of patterns keeps, 300 bytes each. */
@@ -93,7 +95,7 @@ const NUMBERS = {
   laneTaskMs: 250,
   /** Lanes of one fetch: with more, the network is the limit. */
   laneCount: 4,
-  /** Below this a second lane takes longer to start than it is of use. */
+  /** For smaller files, starting a second lane takes longer than it saves. */
   lanesFromBytes: 64 * MIB,
   /** File bytes requested on one connection and not yet received. */
   windowBytes: 8 * MIB,
@@ -152,8 +154,8 @@ const NUMBERS = {
   /** Addresses that a node counts for its summary: 1 MiB. */
   servedAddressCount: 10_000,
   /**
-   * `send` ends this long after its last fetch, if a client has not hung up by
-   * then: the last bytes may still be on their way over a slow line.
+   * `send` ends this long after its last fetch, even if a client has not closed
+   * its connection: the last bytes may still be in flight over a slow line.
    */
   sentLingerMs: 30_000,
   /** A file of sums for `get --sums`: for 100,000 names of 600 bytes. */
@@ -168,8 +170,8 @@ const NUMBERS = {
    */
   waitMostMs: 30_000,
   /**
-   * Reading whole lists while waiting: a pause is so many times as long as the
-   * last reading took, so that waiting costs nodes a twentieth of a fetch.
+   * Reading whole lists while waiting: a pause is this many times as long as
+   * the last reading took, so that waiting costs nodes a twentieth of a fetch.
    */
   waitListsRatio: 20,
   /** The longest of these pauses: a new file may be found this late. */
@@ -182,11 +184,13 @@ const NUMBERS = {
   /** A holder reports new pieces of this time together. */
   gainedPauseMs: 100,
   /**
-   * A holder without new pieces reports at this interval that it is still
-   * there: well within `pieceStallMs`.
+   * A holder without new pieces reports at this interval that it is alive: well
+   * within `pieceStallMs`.
    */
   gainedQuietMs: 8_000,
-  /** How often a node may break off before it is excluded. */
+  /**
+   * How often the connection to a node may fail before the node is excluded.
+   */
   sourceFailureCount: 3,
   /**
    * How often a piece may fail, over all nodes, before its file is given up. A
@@ -195,16 +199,18 @@ const NUMBERS = {
   pieceFailureCount: 5,
   /** How often a file that changes during the fetch is started again. */
   refetchCount: 3,
-  /** A node this much slower for its pieces loses them to an idle one. */
+  /**
+   * If a node would need this much longer, an idle one takes over its pieces.
+   */
   takeOverMs: 500,
   /**
-   * A connection that brings nothing for this time loses pieces to another one
-   * of the same node. While it moves, the other could only bring the same bytes
-   * at the cost of the first. A node whose rate 64 connections share serves each
+   * If a connection delivers nothing for this time, another one of the same
+   * node takes over its pieces. While it delivers, the other one would only
+   * take bandwidth from it. A node whose rate 64 connections share serves each
    * of them every 8 s.
    */
   connectionQuietMs: 10_000,
-  /** A node slower than this over `slowMs` is excluded while there is another. */
+  /** A node slower than this over `slowMs` is excluded if there is another. */
   lowestBytesPerSecond: 4 * KIB,
   /** Nodes dialled at one address where the relay saw none of them. */
   claimedDialCount: 4,
@@ -230,9 +236,11 @@ const NUMBERS = {
    * million files take a minute.
    */
   listingWorkingCount: 24,
-  /** Bytes that a client keeps of one node's list: some 200,000 files. */
+  /** Bytes that a client keeps of one node's list: about 200,000 files. */
   listingNodeBytes: 24 * MIB,
-  /** Bytes of all lists, beside some 140 MB that a client uses anyway. */
+  /**
+   * Bytes of all lists, in addition to the 140 MB that a client uses anyway.
+   */
   listingBytes: 40 * MIB,
   /** Bytes of the folders of `ls --tree`: of 100,000, as deep as they may be. */
   treeBytes: 48 * MIB,
@@ -242,7 +250,9 @@ const NUMBERS = {
   askingCount: 8,
   /** Nodes asked at once, slow ones included: a tenth of all descriptors. */
   askingMostCount: 64,
-  /** A node that takes longer is slow: the next one is asked beside it. */
+  /**
+   * A node that takes longer is slow: the next one is asked at the same time.
+   */
   askingPatienceMs: 1_000,
   /** Names asked for together; while they are fetched, the next are asked. */
   askingBatchCount: 256,
@@ -259,8 +269,8 @@ const NUMBERS = {
   /** Buffers that a node sends from, shared by all of its clients. */
   sendBufferBytes: 32 * MIB,
   /**
-   * Bytes of pieces that a node vouches for together at most, after it checked
-   * that the file is unchanged: what a broken connection loses at most.
+   * Most bytes of pieces that a node confirms together, after it checked that
+   * the file is unchanged: what a broken connection loses at most.
    */
   runBytes: 4 * MIB,
   /** Files up to this size are read in one go, without giving others a turn. */
@@ -285,15 +295,15 @@ const NUMBERS = {
   /** The shortest time between two scans of a share for a missing name. */
   rescanPauseMs: 2_000,
   /**
-   * The same where the system reports changes: it misses those made on other
+   * The same if the system reports changes: it misses those made on other
    * machines.
    */
   rescanWatchedMs: 60_000,
   /** Share of the time that may go into scanning a share again. */
   rescanPercent: 5,
   /**
-   * A folder with more entries is watched in a worker: for so many, beginning to
-   * watch takes 0.2 s, in which a node does nothing else.
+   * A folder with more entries is watched in a worker: for this many, starting
+   * to watch takes 0.2 s, during which a node does nothing else.
    */
   watchedHereCount: 20_000,
   /**
@@ -317,7 +327,7 @@ const NUMBERS = {
 
   // the index of names
   /**
-   * Nodes that an index named in vain, as one command of a client reports them,
+   * Nodes that an index named wrongly, as one command of a client reports them,
    * in one message: enough to notice that the index is wrong.
    */
   wrongHitCount: 16,
@@ -333,7 +343,7 @@ const NUMBERS = {
    * line carries.
    */
   announceCellCount: 65_536,
-  /** How long to wait for answers: they come within milliseconds. */
+  /** How long to wait for answers: they arrive within milliseconds. */
   announceWaitMs: 1_000,
   /** Relays that are listed: a person chooses among them. */
   announceListCount: 64,
@@ -390,7 +400,7 @@ const NUMBERS = {
    * elsewhere: a server is back within an hour, and clients report dead nodes.
    */
   clusterHoldMs: 3_600_000,
-  /** So long after all was read again leases last as long as they do. */
+  /** This long after everything was read again, leases end as usual. */
   clusterHealMs: 15_000,
   /**
    * Ends of tunnels that an instance passes on to one other instance. Together
@@ -400,7 +410,9 @@ const NUMBERS = {
   clusterPassCount: 96,
   /** Tunnels that an instance asks others for at once: each takes milliseconds. */
   clusterCallCount: 16,
-  /** A client that cannot dial an instance by then asks its own instance. */
+  /**
+   * A client that cannot dial an instance in this time asks its own instance.
+   */
   instanceConnectMs: 2_000,
   /** Pause between two equal lines about the store. */
   clusterNoteMs: 60_000,

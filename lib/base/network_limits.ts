@@ -36,7 +36,7 @@ export const NETWORK_LIMITS = {
   bothFamiliesAttemptCount: 8,
   /** TCP connect to one address. */
   connectMs: 5_000,
-  /** A peer's next address is tried beside one that does not answer so soon. */
+  /** After this time without an answer, a peer's next address is tried too. */
   staggerMs: 250,
   /** From accept to hello, absolute: trickling bytes does not extend it. */
   handshakeMs: 10_000,
@@ -101,8 +101,8 @@ export const NETWORK_LIMITS = {
    */
   connectBurstCount: 128,
   /**
-   * Further connection attempts that count for bytes that are no handshake: an
-   * attacker gets a fifth of its attempts, and a monitor that tries the port
+   * Further connection attempts that count for bytes that are not a handshake:
+   * an attacker gets a fifth of its attempts, and a monitor that tries the port
    * once a second leaves half of them to others at its address.
    */
   badHandshakeTurnCount: 4,
@@ -110,7 +110,7 @@ export const NETWORK_LIMITS = {
   idleMs: 90_000,
   /**
    * After this time without a frame, a relay frees what it keeps for a connection
-   * beside its socket: longer than the pauses of a client that is at work.
+   * except its socket: longer than the pauses of an active client.
    */
   parkMs: 1_000,
   /** The same if the peer accepts no byte, because it does not read. */
@@ -263,7 +263,7 @@ export const NETWORK_LIMITS = {
   reportCount: 64,
   /** How often ended leases are removed from memory. */
   sweepMs: 1_000,
-  /** Leases removed in one turn, some 10 ms: all may end at once. */
+  /** Leases removed in one turn, about 10 ms: all may end at once. */
   sweepCount: 1_000,
   /**
    * Fingerprints in a relay's index, with those that wait for removal: 10,000
@@ -274,7 +274,7 @@ export const NETWORK_LIMITS = {
   indexEntriesPerNodeCount: 4_000_000,
   /** Fingerprints of all nodes at one address. */
   indexEntriesPerAddressCount: 8_000_000,
-  /** Fingerprints that a relay tidies in one turn, some 5 ms. */
+  /** Fingerprints that a relay tidies in one turn, about 5 ms. */
   indexTidyCount: 100_000,
   /** Fingerprints added and removed by one message: 60 KB of base64. */
   indexMessageCount: 4_500,
@@ -306,7 +306,7 @@ export const NETWORK_LIMITS = {
   indexAnswerCount: 1_024,
   /** Nodes in a question about their indexes: 30 KiB of ids in a frame. */
   indexLookupCount: 500,
-  /** With at most so many nodes at the relay, a client asks all of them. */
+  /** If the relay lists at most this many nodes, a client asks all of them. */
   askAllCount: 32,
   /** The shortest time between two log lines about the same refusal. */
   refusalPauseMs: 10_000,
@@ -372,7 +372,7 @@ export const NETWORK_LIMITS = {
   tunnelBufferBytes: 64 * KIB,
   /** How often the relay pings an attached node. */
   pingMs: 20_000,
-  /** An attached node that hears nothing for this time attaches again. */
+  /** An attached node that receives nothing for this time attaches again. */
   attachedIdleMs: 65_000,
   /**
    * How long a registration waits for this machine's address in the other

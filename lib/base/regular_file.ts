@@ -8,7 +8,7 @@
 import { LIMITS } from "./limits.ts";
 import { within } from "./waiting.ts";
 
-/** There is something other than a regular file. */
+/** The path leads to something other than a regular file. */
 export class NotRegular extends Error {
   override readonly name = "NotRegular";
 
@@ -28,7 +28,7 @@ export interface OpenRegularOptions {
 /**
  * Opens a file that exists. The caller closes it.
  *
- * @throws {NotRegular} if something else is there, or takes its place meanwhile.
+ * @throws {NotRegular} if something else is there, or replaces it meanwhile.
  */
 export async function openRegular(
   path: string,
@@ -40,7 +40,7 @@ export async function openRegular(
   const opening = Deno.open(path, { read: true, write });
   const file = await within(opening, LIMITS.regularOpenMs);
   if (file === undefined) {
-    opening.then((late) => late.close(), () => {}); // too late to be of use
+    opening.then((late) => late.close(), () => {}); // opened too late
     throw new NotRegular();
   }
   try {

@@ -1,23 +1,23 @@
 /**
- * Codes for what would help after a failure. The words depend on how the
- * program is used: the command line names options, a library has none.
+ * Codes for remedies after a failure. Their texts depend on how the program is
+ * used: the command line names options, a library has none.
  *
  * @module
  */
 
 /** Stable codes of remedies, safe to match on. */
 export type RemedyCode =
-  /** Ask for replacement of the file that is there, or save elsewhere. */
+  /** Allow replacing the existing file, or save elsewhere. */
   | "replace_or_elsewhere"
-  /** Move away what is in the way, or save elsewhere. */
+  /** Move the existing file or folder away, or save elsewhere. */
   | "move_or_elsewhere"
-  /** Remove what an earlier run left, or save elsewhere. */
+  /** Remove the file that an earlier run left, or save elsewhere. */
   | "remove_or_elsewhere"
-  /** Save elsewhere, or ask for replacement of another user's file. */
+  /** Save elsewhere, or allow replacing another user's file. */
   | "elsewhere_or_replace"
   /** Save elsewhere, or have another user remove a file. */
   | "elsewhere_or_remove"
-  /** Save this file by itself, elsewhere. */
+  /** Save this file in a separate run, elsewhere. */
   | "alone_elsewhere"
   /** Make the folder, or save elsewhere. */
   | "make_folder_or_elsewhere"
@@ -25,7 +25,7 @@ export type RemedyCode =
   | "elsewhere"
   /** Name an older version of the file, or none. */
   | "other_base"
-  /** Name no older version: replacing uses the file that is there. */
+  /** Name no older version: replacing uses the existing file. */
   | "no_base"
   /** Use another folder for state. */
   | "other_state"

@@ -1,6 +1,6 @@
 /**
  * Waits while the process has no free file descriptor. A shortage ends when
- * some connection ends; it is no fault of the file that was to be opened.
+ * some connection ends; the file that was to be opened is not the cause.
  *
  * @module
  */

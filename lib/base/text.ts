@@ -70,7 +70,10 @@ export function foldCase(text: string): string {
 // deno-lint-ignore no-control-regex
 const ASCII = /^[\x00-\x7f]*$/;
 
-/** Through the capital, because two small letters may share one: σ and ς. */
+/**
+ * Goes through the capital letter, because two small letters may share it: σ
+ * and ς.
+ */
 function foldCharacter(character: string): string {
   const capital = character.toUpperCase();
   const small = (isOne(capital) ? capital : character).toLowerCase();

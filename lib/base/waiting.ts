@@ -15,8 +15,8 @@ export function aborted(signal: AbortSignal): Promise<void> {
 }
 
 /**
- * Calls `next` with a value: at once if it is no promise, because waiting for a
- * promise can cost more than the call.
+ * Calls `next` with a value: at once if it is not a promise, because waiting
+ * for a promise can cost more than the call.
  */
 export function andThen<T, U>(
   value: T | Promise<T>,

@@ -23,7 +23,7 @@ export const WEB_LIMITS = {
   /** The body of a request: PROPFIND sends some hundred bytes. */
   webBodyBytes: 64 * KIB,
   /**
-   * A client that reads nothing for this time is a player that was left alone.
+   * A client that reads nothing for this time is a player that nobody uses.
    */
   webStallMs: 300_000,
   /** After this it gives way, where somebody else has no connection. */
@@ -37,7 +37,7 @@ export const WEB_LIMITS = {
   // gateway
   /** A list of all files is requested again when it is this old. */
   gatewayListFreshMs: 5_000,
-  /** An old list is good enough if no new one has come by then. */
+  /** After this time without a new list, the old one is used. */
   gatewayListPatienceMs: 2_000,
   /**
    * The client of a list reads nothing for this time: shorter than for films,
@@ -76,7 +76,7 @@ export const WEB_LIMITS = {
   gatewayPressCount: 1_000,
   /** A press within this after a whole file is the second of a double click. */
   gatewayPressAgainMs: 2_000,
-  /** A download that broke off may be repeated so long for the same use. */
+  /** How long an interrupted download may be repeated for the same use. */
   gatewayPressRetryMs: 600_000,
   /** Connections to one node: players pause, and others share the rest. */
   gatewayNodeConnectionCount: 4,

@@ -1,5 +1,5 @@
 /**
- * Sessions for questions beside the files themselves: one for each node, opened
+ * Sessions for questions, apart from those for files: one for each node, opened
  * on demand, and opened again if it has ended.
  *
  * @module
@@ -13,7 +13,7 @@ import type { Peers } from "./peers.ts";
 /** Asks a question over a session. */
 export type Ask<T> = (session: NodeSession) => Promise<T>;
 
-/** Sessions beside a transfer. Disposing ends them. */
+/** Sessions apart from a transfer. Disposing ends them. */
 export class Asides implements AsyncDisposable {
   readonly #peers: Peers;
   readonly #signal: AbortSignal;

@@ -79,7 +79,7 @@ export class Seeking implements AsyncDisposable {
       );
       if (!more && !uses.includes(true)) await this.#conversations.end(node.id);
     });
-    // Handled here, or too late to matter.
+    // The error is handled here, or no longer matters.
     const settled = all.catch(() => {}).finally(() => {
       this.#seeks.delete(settled);
     });
@@ -94,7 +94,7 @@ export class Seeking implements AsyncDisposable {
     }
   }
 
-  /** Asks one node for one file; whether the session was kept. */
+  /** Asks one node for one file. Returns whether the session was kept. */
   async #ask(
     node: ListedNode,
     sought: Sought,

@@ -37,7 +37,7 @@ export interface BrowseOptions {
   readonly leavesOut?: ((name: string) => boolean) | undefined;
   /**
    * Adds a wanted file to sums instead of keeping it, and returns the bytes
-   * that they grew by; `undefined` keeps the file. Called where one node alone
+   * that they grew by; `undefined` keeps the file. Called only if a single node
    * is asked, because several may have the same file.
    */
   readonly addUp?: ((file: ListedFile) => number | undefined) | undefined;
@@ -146,7 +146,7 @@ class Browsing implements Browsed {
       if (isBug(error) || this.#takingFailed) throw error;
       const isStopped = error instanceof Stopped;
       if (this.sessions.has(node.id)) this.incomplete.push(node);
-      // That its sessions end is no news then.
+      // The end of its sessions is not reported then.
       if (isStopped) this.#peers.putOut(node.id);
       const answer = answerOf(error);
       tell({
@@ -197,7 +197,7 @@ class Browsing implements Browsed {
     this.#hurryOthers();
   }
 
-  /** Notes if taking files fails, which is no fault of the node. */
+  /** Notes if taking files fails: then the node is not the cause. */
   async #hand(taking: Promise<void>): Promise<void> {
     try {
       await taking;

@@ -18,13 +18,13 @@ import { mergeNodes } from "./merged_nodes.ts";
 import type { Peers } from "./peers.ts";
 import { chosenNodes, type TransferOptions } from "./transfer_options.ts";
 
-/** What a fingerprint is made of. */
+/** The text of which a fingerprint is made. */
 interface Fingerprinted {
   readonly kind: FingerprintKind;
   readonly text: string;
 }
 
-/** What is wanted: a {@linkcode Selection}, or as much of one as is known. */
+/** A {@linkcode Selection}, or the known part of one. */
 export type Sought =
   | { readonly kind: "name"; readonly name: string }
   | {
@@ -35,7 +35,7 @@ export type Sought =
     readonly pattern?: string | undefined;
   };
 
-/** What is asked for, and how. */
+/** The options that decide which nodes are asked. */
 export type CandidatesOptions =
   & Pick<
     TransferOptions,
@@ -51,7 +51,9 @@ export class Candidates {
   /** Grows when names are looked for more widely. */
   readonly nodes: ListedNode[];
   readonly #peers: Peers;
-  /** Nodes at the relay; `undefined` if `nodes` are all that are asked. */
+  /**
+   * Number of nodes at the relay; `undefined` if all of them are in `nodes`.
+   */
   readonly #countOfAll: number | undefined;
   #isByContent: boolean;
 
@@ -124,7 +126,7 @@ export class Candidates {
 
   /**
    * Adds the nodes that may have names, also as parts of longer names or as
-   * folders; returns those that were not there before.
+   * folders. Returns the new nodes.
    */
   async widen(names: readonly string[]): Promise<readonly ListedNode[]> {
     const late = this.#added(await this.#peers.late());
@@ -145,7 +147,7 @@ export class Candidates {
     return [...late, ...this.#added(listing.nodes)];
   }
 
-  /** Adds nodes that are not there yet, and returns these. */
+  /** Adds nodes, and returns the new ones. */
   #added(nodes: readonly ListedNode[]): readonly ListedNode[] {
     const known = new Set(this.nodes.map(({ id }) => id));
     const more = nodes.filter(({ id }) => !known.has(id)).map((node, n) => ({
@@ -172,10 +174,12 @@ function fingerprintsOf(
   };
 }
 
-// What a fingerprint cannot stand for.
+// A pattern with one of these has no fingerprint.
 const SPECIAL = /[*?[\]{}\\!()/]/;
 
-/** What an index knows a selection by; `undefined` if by nothing. */
+/**
+ * The text whose fingerprint finds a selection; `undefined` if there is none.
+ */
 function fingerprintedIn(sought: Sought): Fingerprinted | undefined {
   if (sought.kind === "name") return { kind: "name", text: sought.name };
   const { prefix, pattern = "" } = sought;

@@ -108,8 +108,7 @@ export class Choosing implements AsyncDisposable {
   }
 
   /**
-   * The offers, with the digests that matter where their nodes give them in
-   * time.
+   * The offers, with the needed digests from the nodes that send them in time.
    */
   async described(name: string, offers: readonly Offer[]): Promise<Offer[]> {
     const { wish } = this;
@@ -156,7 +155,7 @@ export class Choosing implements AsyncDisposable {
   }
 
   /**
-   * Has nodes hash unhashed files, until that decides, or all have answered.
+   * Has nodes hash their files, until the choice is clear or all have answered.
    */
   async #settle({ name, offers, unknown, wish }: Unsettled): Promise<Choice> {
     const answers = new Answers(offers, wish);
@@ -168,7 +167,7 @@ export class Choosing implements AsyncDisposable {
       if (choice.kind === "taken") decided.resolve();
     });
     const all = Promise.all(settled);
-    all.catch(() => {}); // handled here, or too late to matter
+    all.catch(() => {}); // handled here, or no longer needed
     await Promise.race([all, decided.promise]);
     const inTime = this.#inTimeAmong(answers.offers);
     return chooseContent(inTime, wish, { isFinal: true });
@@ -181,7 +180,7 @@ export class Choosing implements AsyncDisposable {
     return this.#nodes.get(id)!;
   }
 
-  /** An offer with its digests; `undefined` if its node does not give them. */
+  /** An offer with its digests; `undefined` if its node does not send them. */
   async #describe(
     name: string,
     offer: Offer,
@@ -249,12 +248,12 @@ export class Choosing implements AsyncDisposable {
 interface Unsettled {
   readonly name: string;
   readonly offers: readonly Offer[];
-  /** Those that a digest could make count. */
+  /** Offers that could be chosen if their digest were known. */
   readonly unknown: readonly Offer[];
   readonly wish: Wish;
 }
 
-/** What nodes have said about one name. */
+/** The answers of nodes about one name. */
 class Answers {
   readonly #wish: Wish;
   readonly #byNode: Map<string, Offer>;
@@ -265,7 +264,7 @@ class Answers {
     this.#byNode = new Map(offers.map((offer) => [offer.node, offer]));
   }
 
-  /** The offers, with the digests that were given. */
+  /** The offers, with the digests that nodes have sent. */
   get offers(): readonly Offer[] {
     return [...this.#byNode.values()];
   }
@@ -278,7 +277,7 @@ class Answers {
     this.#failed.add(node);
   }
 
-  /** What nodes other than that of an offer do about the name. */
+  /** What the other nodes, not that of an offer, do about the name. */
   othersThan({ node: one }: Offer): Others {
     const others = this.offers.filter(({ node }) =>
       node !== one && !this.#failed.has(node)
@@ -290,7 +289,7 @@ class Answers {
   }
 }
 
-/** Whether an offer has the digests that matter. */
+/** Whether an offer has the needed digests. */
 function isKnown(
   { content, sha256 }: Offer,
   { sha256: wanted }: Wish,

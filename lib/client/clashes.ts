@@ -1,5 +1,5 @@
 /**
- * Detects files that cannot be saved beside each other: two for one path, or a
+ * Detects files that cannot be saved together: two for one path, or a
  * file where another needs a folder. It saves one of them, and all other files.
  *
  * @module
@@ -53,9 +53,9 @@ export class Clashes {
   }
 
   /**
-   * Admits files, beside those admitted before. If two want one path, the one
-   * that the user named wins. Otherwise it is the one at more addresses, then
-   * the shorter path.
+   * Admits files, in addition to those admitted before. If two want one path,
+   * the one that the user named wins. Otherwise it is the one at more
+   * addresses, then the shorter path.
    */
   async admit(
     jobs: readonly Job[],

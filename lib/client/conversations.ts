@@ -13,7 +13,7 @@ import type { NodeSession } from "../transfer/session.ts";
 import type { ListedNode } from "./nodes.ts";
 import type { OpenedSession, Peers } from "./peers.ts";
 
-/** A node's answer about a file, with the session it came by. */
+/** A node's answer about a file, with the session that received it. */
 export interface Told {
   /** The session. It belongs to the conversation. */
   readonly session: NodeSession;
@@ -89,7 +89,7 @@ class Conversation {
   #asked = 0;
   readonly #waiting: (() => void)[] = [];
   #failureCount = 0;
-  /** Why the node gets no more questions. */
+  /** Why the node is no longer asked. */
   #failure: unknown = null;
   readonly #onAbort = () => this.#session?.abort(this.#options.signal.reason);
 
@@ -159,8 +159,7 @@ class Conversation {
   }
 
   /**
-   * Handles a session that broke off: a new one is opened, a limited number of
-   * times.
+   * Handles a session that failed: opens a new one, a limited number of times.
    */
   #brokeOff(session: NodeSession, error: unknown): void {
     const { signal, limits } = this.#options;

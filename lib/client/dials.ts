@@ -23,7 +23,7 @@ export interface DialledFor {
   readonly isObserved: boolean;
 }
 
-/** How to make a dial. */
+/** Options of a dial. */
 export interface DialHow<Connected> {
   readonly connect: () => Promise<Connected>;
   /** Ends the dial; this says nothing about the endpoint. */
@@ -40,10 +40,10 @@ interface Known {
   absence: { readonly error: unknown; readonly id: string } | null;
 }
 
-/** The endpoints of one network, that nodes only claim unless it says more. */
+/** The endpoints of one network. By default nodes only claim them. */
 interface Claimed {
   readonly failed: Set<string>;
-  /** Those that failed where the relay says that it saw the nodes. */
+  /** Failed endpoints at which the relay says that it saw nodes. */
   readonly failedSeen: Set<string>;
   /** Dials in flight; they never reject. */
   readonly running: Set<Promise<void>>;
@@ -72,7 +72,7 @@ export class Dials {
     const key = formatEndpoint(endpoint);
     const known = this.#of(key);
     if (!known.ids.has(node.id)) {
-      // Another dial may show that nobody is there.
+      // Another dial may show that nobody answers there.
       while (known.running.size > 0) {
         await orAborted(Promise.race(known.running), signal);
       }
@@ -134,8 +134,8 @@ export class Dials {
 
   /**
    * Refuses an endpoint that too many nodes claim, or in whose network too many
-   * have failed. Waits while dials in flight there may be too many of these;
-   * then counts one more, until `settled`.
+   * dials have failed. Waits while the dials in flight could exceed that limit;
+   * then counts this dial until `settled`.
    */
   async #claim(
     endpoint: Endpoint,

@@ -148,7 +148,7 @@ export interface ManifestOptions {
   readonly patienceMs: number;
   /** A node refused, with a code, or described another file. */
   readonly onUnfit: (node: ListedNode, cause: string, code?: string) => void;
-  /** A node broke off. */
+  /** The connection to a node failed. */
   readonly onError: (node: ListedNode, error: unknown) => void;
 }
 

@@ -1,6 +1,6 @@
 /**
- * Says for each file of a `get` what would be done with it, and fetches
- * nothing. Reads the disk, and changes nothing there.
+ * Reports what a `get` would do with each file, and fetches nothing. Reads the
+ * disk, and changes nothing there.
  *
  * @module
  */
@@ -26,8 +26,8 @@ export interface DryRunOptions extends Omit<PresenceOptions, "owners"> {
   /** Asks for the manifest of a file. */
   readonly describe: (job: Job) => Promise<Manifest>;
   /**
-   * Whether nodes were asked because they claim to have hashed the content: then
-   * one of them must describe it.
+   * Whether only nodes were asked that claim to have the content. Then one of
+   * them must send its manifest.
    */
   readonly isClaimed: () => boolean;
   /** The same file from nodes that were not asked, if some have it. */

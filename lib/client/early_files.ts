@@ -1,7 +1,7 @@
 /**
- * Large files of a fetch before it takes part in their swarms: their pieces that
- * are there, and whether others could help with the rest. A file that comes
- * quickly never needs a swarm, and then costs none.
+ * Large files of a fetch that has not joined their swarms yet: the pieces that
+ * it has, and whether other clients could help with the rest. For a file that
+ * arrives quickly, the fetch never joins a swarm.
  *
  * @module
  */
@@ -16,11 +16,11 @@ import type { DownloadSource } from "../transfer/source.ts";
 export interface SwarmFile {
   readonly name: string;
   readonly manifest: Manifest;
-  /** Pieces that are there already. */
+  /** Pieces that exist already. */
   readonly have: readonly number[];
-  /** Opens the file once more, to read what is there; the swarm closes it. */
+  /** Opens the file again, to read saved pieces; the swarm closes it. */
   readonly openToRead: () => number;
-  /** Another client gives pieces of it. */
+  /** Called for another client that sends pieces of it. */
   readonly onSource: (source: DownloadSource) => void;
 }
 
@@ -29,19 +29,19 @@ export interface EarlyFile {
   readonly file: SwarmFile;
   /** The file, open for reading. */
   readonly descriptor: number;
-  /** Pieces that are there by now. */
+  /** Pieces that have been saved. */
   readonly have: number[];
   /** How many there were at first, and when that was. */
   readonly haveAtFirst: number;
   readonly since: number;
 }
 
-/** How far a file has come. */
+/** The progress of a file. */
 export interface EarlyProgress {
-  /** Pieces that came, and that are missing. */
+  /** Pieces that arrived, and pieces that are missing. */
   readonly came: number;
   readonly left: number;
-  /** Milliseconds that they took. */
+  /** Milliseconds in which these pieces arrived. */
   readonly ms: number;
 }
 
@@ -64,13 +64,13 @@ export interface EarlyFilesOptions {
     Limits,
     "swarmLookMs" | "swarmWorthMs" | "contentsPerHolderCount"
   >;
-  /** Whether complete files are kept, to be given later. */
+  /** Whether complete files are kept, to be sent to others later. */
   readonly keepsComplete: boolean;
-  /** Others could help with one of the files. */
+  /** Called when others could help with one of the files. */
   readonly onOfUse: () => void;
 }
 
-/** Such files. Disposing closes them. */
+/** Large files whose swarms were not joined yet. Disposing closes them. */
 export class EarlyFiles implements Disposable {
   readonly #options: EarlyFilesOptions;
   readonly #files = new Map<string, EarlyFile>();
@@ -90,7 +90,7 @@ export class EarlyFiles implements Disposable {
     return this.#files.has(contentId);
   }
 
-  /** Adds a file, if there is room; a complete one may be given up for it. */
+  /** Adds a file, if there is room; a complete one may be removed for it. */
   add(file: SwarmFile): void {
     if (!this.#makeRoom()) return;
     const have = [...file.have];
@@ -122,7 +122,7 @@ export class EarlyFiles implements Disposable {
     if (isOfUse) onOfUse();
   }
 
-  /** Pieces have been verified, and are on the disk. */
+  /** Notes pieces that have been verified and saved. */
   saved(contentId: string, { first, count }: PieceRun): void {
     const early = this.#files.get(contentId);
     if (early === undefined) return;
@@ -131,7 +131,7 @@ export class EarlyFiles implements Disposable {
     if (isComplete && !this.#options.keepsComplete) this.leave(contentId);
   }
 
-  /** Takes all of them; the caller closes their descriptors. */
+  /** Removes and returns all of them; the caller closes their descriptors. */
   takeAll(): EarlyFile[] {
     const all = [...this.#files.values()];
     this.#files.clear();

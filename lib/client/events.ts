@@ -31,7 +31,7 @@ export type NodeAnswer =
     readonly stage: "connect" | "handshake";
     readonly cause: string;
   }
-  /** The node broke off, or refused. */
+  /** The connection to the node failed, or the node refused. */
   | { readonly kind: "failed"; readonly cause: string }
   /** The node does not give the file to this client, or has another content. */
   | { readonly kind: "denied"; readonly code: string; readonly cause: string }

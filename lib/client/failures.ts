@@ -135,7 +135,7 @@ export class SeveralFound extends Failure {
   }
 }
 
-/** The failure, with the names that come near. */
+/** The failure, with similar names. */
 export function withNearest(
   failure: Failure,
   nearest: readonly string[],

@@ -35,9 +35,9 @@ export interface FetchedFile extends AsyncDisposable {
   readonly name: string;
   /** Bytes. */
   readonly size: number;
-  /** The bytes of it that {@linkcode FetchedFile.pieces} yields. */
+  /** The range of bytes that {@linkcode FetchedFile.pieces} yields. */
   readonly section: Section;
-  /** A node that it comes from. */
+  /** A node that sends the file. */
   readonly node: ListedNode;
   /**
    * The content in order. Each part is verified before it is yielded, and valid
@@ -76,9 +76,9 @@ export interface FetchedFile extends AsyncDisposable {
  * assertEquals(file.node.id, node.id);
  * ```
  *
- * @throws {Failure} of kind `usage` for an impossible name, or for a range that
- * the file has not, or that goes with a SHA-256; `relay` if the relay cannot be
- * asked, `not_found` if no node has the file.
+ * @throws {Failure} of kind `usage` for an impossible name, for a range outside
+ * the file, or for a range together with a SHA-256; `relay` if the relay cannot
+ * be asked, `not_found` if no node has the file.
  */
 export async function fetchFile(options: FetchOptions): Promise<FetchedFile> {
   const name = checkedName(options.name);

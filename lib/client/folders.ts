@@ -31,7 +31,7 @@ export async function explained(
   return await isFolder(unfound) ? isOnlyFolder(name) : failure;
 }
 
-/** The name is a pattern, and stands for one file here. */
+/** The failure for a pattern where one name is needed. */
 export function isPattern(name: string): Failure {
   const where = show(name);
   return new Failure("not_found", {
@@ -43,7 +43,7 @@ export function isPattern(name: string): Failure {
   });
 }
 
-/** The name is that of a folder, and stands for one file here. */
+/** The failure for a folder where the name of one file is needed. */
 export function isOnlyFolder(name: string): Failure {
   const where = show(name);
   const folder = argument(`${name}/`);
@@ -90,7 +90,7 @@ export async function isFolder(
         break;
       }
     } catch (error) {
-      // This only improves the words.
+      // This only improves the message.
       if (isBug(error)) throw error;
     }
   });

@@ -38,7 +38,7 @@ export interface FollowupsOptions {
   readonly sessionOf: (id: string) => NodeSession | undefined;
   /** Chooses between the offers. */
   readonly choosing: Choosing;
-  /** Called for nodes that break off. */
+  /** Called for nodes whose connection fails. */
   readonly tell: (event: ClientEvent) => void;
   /** Stops asking. */
   readonly signal: AbortSignal;
@@ -128,9 +128,9 @@ export class Followups implements AsyncDisposable {
   }
 
   /**
-   * Whether a content was claimed to have the SHA-256 by nodes alone that
-   * claimed it falsely for another one. Each node costs one whole file, under
-   * however many names it lies.
+   * Whether all nodes that claim the SHA-256 for a content have claimed it
+   * falsely before. A false node therefore causes at most one useless download,
+   * even if it lies about many names.
    */
   isDisbelieved({ group }: Job): boolean {
     return this.#liars.size > 0 &&
@@ -178,7 +178,9 @@ export class Followups implements AsyncDisposable {
     return await this.#chosenOf(job, offers);
   }
 
-  /** The same job with the content to take of these offers, if there is one. */
+  /**
+   * The same job with the content chosen from these offers, if there is one.
+   */
   async #chosenOf(
     job: Job,
     offers: readonly Offer[],

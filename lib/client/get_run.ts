@@ -44,7 +44,7 @@ export class GetRun implements AsyncDisposable {
   readonly #tell: (event: ClientEvent) => void;
   readonly #names: RunNames;
   readonly #nodes: RunNodes;
-  /** Names that no node has, and that may stand for others. */
+  /** Names that no node has, but that may be the ends of longer names. */
   readonly #missed: MissedNames;
   readonly #lists: PatternLists;
   readonly #outcomes: SaveReport;
@@ -180,8 +180,8 @@ export class GetRun implements AsyncDisposable {
   }
 
   /**
-   * Yields the jobs as they are found. A batch is requested when the one before
-   * has been opened, while that is being received.
+   * Yields the jobs as they are found. Nodes are asked for the next batch when
+   * the files of the previous one are open, and while they are being received.
    */
   async *#batches(): AsyncGenerator<readonly Job[], undefined> {
     const { selections, candidates } = this.#options;
@@ -266,7 +266,9 @@ export class GetRun implements AsyncDisposable {
     }
   }
 
-  /** Whether a node has offered a name, with the wanted content if need be. */
+  /**
+   * Whether a node has offered a name, with the wanted content if there is one.
+   */
   #hasWanted(name: string): boolean {
     const { content, candidates } = this.#options;
     const offers = this.#names.offersOf(name) ?? [];
@@ -275,7 +277,7 @@ export class GetRun implements AsyncDisposable {
       : offers.length > 0;
   }
 
-  /** Takes a node's offer; whether it is of use. */
+  /** Takes a node's offer. Returns whether it is useful. */
   #take(name: string, { node, session, offer }: FoundNode): boolean {
     const isOfUse = this.#isOfUse(name, offer);
     if (isOfUse) this.#nodes.keep(node.id, session);

@@ -53,7 +53,7 @@ export class Grants {
     return performance.now() - listedAt >= this.#options.renewMs;
   }
 
-  /** If the relay is away, the old grants may still work. */
+  /** If the relay does not answer, the old grants may still work. */
   async #renew(): Promise<void> {
     try {
       const nodes = await this.#options.list();

@@ -43,7 +43,7 @@ export type HashWaitEvent =
     /** Bytes of the file, as the node claims. */
     bytes: number;
   }
-  /** A node failed during the fetch; `out` if it takes no further part. */
+  /** A node failed during the fetch; `out` if it is excluded. */
   | {
     event: "node_trouble";
     node: ListedNode;
@@ -54,7 +54,7 @@ export type HashWaitEvent =
     out: boolean;
   };
 
-/** What is asked of a node. */
+/** A request to describe a file. */
 export interface HashQuestion {
   /** The content id or version to describe. */
   readonly of: string;
@@ -62,7 +62,7 @@ export interface HashQuestion {
   readonly name: string;
   /** Bytes of the file, as the node claims. */
   readonly bytes: number;
-  /** What other nodes do about it; asked again at each word. */
+  /** What other nodes do about it; checked again at each `working`. */
   readonly others: () => Others;
 }
 
@@ -74,9 +74,9 @@ export class HashAccount {
   /** The same while no other node could answer. */
   #allowedAloneMs: number;
   #spentAloneMs = 0;
-  /** While it had not said what it has, and there was no other. */
+  /** The time before its first answer, while there was no other node. */
   #spentFindingMs = 0;
-  /** The time up to which its words have been counted. */
+  /** The time up to which its waits have been counted. */
   #countedTo = 0;
 
   constructor(limits: HashWaitLimits) {
@@ -85,7 +85,7 @@ export class HashAccount {
     this.#allowedAloneMs = limits.hashingAloneMs;
   }
 
-  /** A file of so many bytes is asked for. */
+  /** A file of `bytes` bytes is requested. */
   expect(bytes: number): void {
     const { hashingBytesPerSecond, hashingAloneBytesPerSecond } = this.#limits;
     this.#allowedMs += bytes / hashingBytesPerSecond * 1_000;
@@ -127,7 +127,7 @@ export class HashAccount {
   #count(now: number, askedAt: number): number {
     const silentMs = now - Math.max(askedAt, this.#countedTo);
     this.#countedTo = now;
-    // Longer silence ends the conversation, unless other answers came in it.
+    // Longer silence ends the conversation, unless other answers arrived.
     return Math.min(silentMs, LIMITS.pieceStallMs);
   }
 
@@ -236,7 +236,7 @@ export class HashWaits {
     out.abort(new TooSlow(cause));
   }
 
-  /** Tells whom the user waits for: of one node not for file after file. */
+  /** Reports which node the user waits for, but not for each of its files. */
   #tellHashing(
     waited: Waited,
     { name, bytes }: { name: string; bytes: number },

@@ -31,13 +31,14 @@ export interface ListFilesOptions
   /** The start of all listed names. */
   prefix?: string;
   /**
-   * The pattern that decides what `matches`, as the user wrote it: of a large
-   * relay only the nodes that may have such names are asked.
+   * The user's pattern, from which `matches` was made. If the relay has many
+   * nodes, only those that may have such names are asked.
    */
   pattern?: string;
   /**
-   * Adds a file to sums instead of listing it, and returns the bytes that they
-   * grew by; `undefined` lists it. Called where one node alone is asked.
+   * Adds a file to sums instead of listing it, and returns by how many bytes
+   * the sums grew; if it returns `undefined`, the file is listed. Called only
+   * if a single node is asked.
    */
   addUp?: (
     file: Pick<FileListing, "name" | "size" | "modifiedMs">,
@@ -66,7 +67,7 @@ export interface FileListing {
 export interface BrowseFilesOptions
   extends ListFilesOptions, Pick<BrowseOptions, "take"> {}
 
-/** What a table shows of a file. */
+/** The parts of a file's listing that a table shows. */
 export interface FileBrief {
   readonly name: string;
   readonly size: number;
@@ -113,10 +114,10 @@ export class FileListings implements Iterable<FileListing> {
   readonly incomplete: readonly ListedNode[];
   /** The nodes that were asked. */
   readonly nodes: readonly ListedNode[];
-  /** Nodes that were not, because their indexes lack such names. */
+  /** Nodes that were not asked, because their indexes lack such names. */
   readonly unaskedCount: number;
 
-  /** Wraps what nodes offer. */
+  /** Wraps the offers of nodes. */
   constructor(
     { catalogue, incomplete, addedUpCount }: Omit<Browsed, "sessions">,
     { nodes, unaskedCount }: Candidates,
@@ -128,7 +129,7 @@ export class FileListings implements Iterable<FileListing> {
     this.incomplete = incomplete;
   }
 
-  /** Whether there are no files, in sums either. */
+  /** Whether there are no files, neither listed nor in sums. */
   get isEmpty(): boolean {
     return this.#catalogue.count + this.#addedUpCount === 0;
   }
@@ -152,7 +153,7 @@ export class FileListings implements Iterable<FileListing> {
     return this.#catalogue.naturalPlaces();
   }
 
-  /** What a table shows of the file at a place. */
+  /** The parts of the listing at a place that a table shows. */
   briefAt(place: number): FileBrief {
     const sole = this.#catalogue.soleAt(place);
     if (sole !== undefined) {

@@ -23,7 +23,7 @@ export type ListingClockLimits = Pick<
   | "listingWorkingCount"
 >;
 
-// Bytes that count for a file beside its name.
+// Bytes that count for a file in addition to its name.
 const LISTED_BYTES = 150;
 // How often the rate of a list is checked after the fixed time.
 const LOOK_MS = 1_000;
@@ -65,13 +65,13 @@ export class ListingClock implements Disposable {
     for (const { name } of files) this.count(1, name.length + LISTED_BYTES);
   }
 
-  /** Counts so many entries, and their bytes together. */
+  /** Counts entries, and the bytes of all of them. */
   count(entries: number, bytes: number): void {
     this.#count += entries;
     this.#bytes += bytes;
   }
 
-  /** The node says that it prepares its list; so many times it gets more time. */
+  /** The node says that it prepares its list, and gets more time for that. */
   works(): void {
     const { listingWorkingCount } = this.#limits;
     if (this.#count > 0 || this.#isHurried) return;

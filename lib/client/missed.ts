@@ -1,5 +1,5 @@
 /**
- * The names that no node has, and the files and folders that they stand for.
+ * The names that no node has, and the files and folders that they may mean.
  *
  * @module
  */
@@ -15,7 +15,7 @@ import type { Peers } from "./peers.ts";
 import { folderSelection, type Selection } from "./selections.ts";
 import { failureOf, lookWider } from "./wider.ts";
 
-// Of further names, nobody is asked whether they are folders.
+// For further names, no node is asked whether they are folders.
 const MOST_EXPLAINED = 4;
 
 /** Whether a node may have the file later. */
@@ -39,13 +39,13 @@ export interface MissedOptions {
   readonly choosing: Choosing;
   readonly tell: (event: ClientEvent) => void;
   readonly signal: AbortSignal;
-  /** Called for each name that stands for nothing. */
+  /** Called for each name for which nothing was found. */
   readonly fail: (name: string, failure: Failure) => void;
 }
 
-/** What missed names stand for. */
+/** The results for missed names. */
 export interface Instead {
-  /** The whole names of files, each with the name that was asked for. */
+  /** The whole names of files, each with the requested name. */
   readonly names: ReadonlyMap<string, string>;
   readonly folders: readonly (Selection & { kind: "matching" })[];
 }
@@ -69,7 +69,7 @@ export class MissedNames {
     return !this.#isLooked && this.#failures.size > 0;
   }
 
-  /** Takes a name that was not found, to look for it later, or gives it up. */
+  /** Notes a name that was not found, to look for it later, or reports it. */
   async add({ name, answers, found }: Asking): Promise<void> {
     const { anywhere, signal, fail } = this.#options;
     const peers = this.#peers;

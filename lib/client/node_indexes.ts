@@ -1,5 +1,5 @@
 /**
- * Asks the relay how much of each node its index knows.
+ * Asks the relay how many fingerprints of each node its index has.
  *
  * @module
  */
@@ -11,7 +11,7 @@ import type { ListBounds } from "./list_bounds.ts";
 import type { ListedNode } from "./nodes.ts";
 
 /**
- * The same nodes, each with what the relay's index knows of it.
+ * The same nodes, each with the state of its fingerprints at the relay.
  *
  * @throws {ProtocolError} if the relay hangs up, or sends something else.
  * @throws {Stopped} if its answers come too slowly.

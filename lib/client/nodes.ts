@@ -34,7 +34,7 @@ export interface ListedNode {
   readonly number: number;
   /** Its id. */
   readonly id: string;
-  /** Its display name: a stranger's words. */
+  /** Its display name: text from a stranger. */
   readonly name: string;
   /**
    * The addresses to dial: first those where the relay saw it, then in its own
@@ -76,7 +76,7 @@ export function relaysOf(node: ListedNode): string[] {
 
 /** The relay's answer. */
 export interface NodeListing {
-  /** The relay's greeting: a stranger's words. */
+  /** The relay's greeting: text from a stranger. */
   readonly greeting: string;
   /** Id of the relay. */
   readonly relayId: string;

@@ -48,8 +48,8 @@ export interface LinkText {
 }
 
 /**
- * Makes a link that names these relays. One of several that makes no pass is
- * left out, and reported.
+ * Makes a link that names these relays. If one of several relays makes no pass,
+ * it is left out and reported.
  *
  * @throws {Failure} of the first relay if none makes a pass; of kind `usage` if
  * the name is too long.
@@ -88,7 +88,7 @@ export async function linkText(
   };
 }
 
-/** The link with as many of its relays as it has room for. */
+/** The link with as many of its relays as fit. */
 function fitting(
   link: Link & { others: readonly LinkRelay[] },
 ): { text: string; count: number } {

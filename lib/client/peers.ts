@@ -60,8 +60,8 @@ export interface ClientOptions {
    */
   indexKey?: Uint8Array;
   /**
-   * Remembers the relay between runs, and beside that file, if this process may
-   * write there, the nodes that the relay lists.
+   * Remembers the relay between runs. If this process may write next to that
+   * file, it also remembers the nodes that the relay lists.
    */
   knownRelays?: KnownRelays;
   /**
@@ -97,13 +97,13 @@ export type PeersEvent =
     countOfAll?: number;
   };
 
-/** What a relay is asked for. */
+/** A request for nodes. */
 interface Question {
-  /** Only the node whose id begins so, while it is there. */
+  /** Only the node whose id begins with this, while the relay lists it. */
   readonly sender?: string | undefined;
-  /** Only nodes that may have what these stand for, if the relay knows. */
+  /** Only nodes that may have one of these, if the relay can find them. */
   readonly fingerprintsFor?: FingerprintsFor | undefined;
-  /** These, if they are whole names that each of the nodes is asked for. */
+  /** The whole names that each of the nodes will be asked for, if known. */
   readonly names?: readonly string[] | undefined;
   /** Whether to ask what the relay's index knows of each node. */
   readonly indexes?: boolean | undefined;
@@ -130,7 +130,7 @@ export class Peers implements AsyncDisposable {
   readonly turns: PeerSlots;
   /** Bounds the waits for nodes that hash. */
   readonly hashWaits: HashWaits;
-  /** Knows which nodes an index named in vain. */
+  /** Knows which nodes an index named wrongly. */
   readonly wrongHits = new WrongHits();
   readonly #tell: (event: PeersEvent) => void;
   /** Tells when the machine has slept. */
@@ -139,7 +139,7 @@ export class Peers implements AsyncDisposable {
   readonly #grants: Grants;
   /** One for each relay. */
   readonly dialers: readonly RelayDialer[];
-  /** Absent where nothing is remembered. */
+  /** Absent if nothing is remembered. */
   readonly #known: KnownNodes | undefined;
   #isAwayTold = false;
   /** Nodes that were too slow for this command. */
@@ -315,12 +315,14 @@ export class Peers implements AsyncDisposable {
     }
   }
 
-  /** Notes that a node was too slow, and takes part no more. */
+  /** Notes that a node was too slow, and excludes it. */
   putOut(id: string): void {
     this.#slow.add(id);
   }
 
-  /** Whether a node was too slow: that its sessions end is no news. */
+  /**
+   * Whether a node was too slow: the end of its sessions is then not reported.
+   */
   isOut(id: string): boolean {
     return this.#slow.has(id) || this.hashWaits.isOut(id);
   }
@@ -351,10 +353,10 @@ export class Peers implements AsyncDisposable {
   }
 
   /**
-   * Says hello to a node over another connection, which a lane owns, beside a
-   * session that goes directly to it.
+   * Says hello to a node over another connection, which a lane owns, in
+   * addition to a direct session with it.
    *
-   * @throws {Error} of any kind if that cannot be.
+   * @throws {Error} of any kind if that fails.
    */
   async openInLane(
     node: ListedNode,
@@ -430,7 +432,7 @@ function eitherOf(
   return AbortSignal.any([one, other]);
 }
 
-/** Whether the relay has ended, or stands still, while it was asked. */
+/** Whether the relay ended, or did not answer, during a request. */
 function isLost(error: unknown): boolean {
   if (!(error instanceof ProtocolError)) return isDisconnect(error);
   return ["truncated", "timed_out", "idle"].includes(error.code);

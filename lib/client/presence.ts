@@ -37,7 +37,7 @@ export interface FoundThere {
   readonly occupant: Occupant;
   /** Its owner and mode, if something is there. */
   readonly info?: Owned | undefined;
-  /** Whether it was seen in the same turn, so that it is still that. */
+  /** Whether it was checked in this turn, so that it cannot have changed. */
   readonly isFresh?: boolean | undefined;
   /** The wanted content; needed if {@linkcode Presence.isUnknown}. */
   readonly manifest: Manifest | undefined;
@@ -57,7 +57,7 @@ export class Presence {
   }
 
   /**
-   * Whether the wanted file is there already, another one that may be replaced,
+   * Whether the wanted file exists already, another one that may be replaced,
    * or none.
    *
    * @throws {Failure} of kind `local` if something must not be replaced.
@@ -95,8 +95,8 @@ export class Presence {
   }
 
   /**
-   * Whether the existing file is the wanted one. A requested SHA-256 decides: a
-   * content id is only what a node says that goes with it.
+   * Whether the existing file is the wanted one. A required SHA-256 decides,
+   * because only a node claims that the content id belongs to that SHA-256.
    */
   async #isIt(
     { name, path, group: { size, content } }: Job,

@@ -53,8 +53,8 @@ export interface ReachOptions {
   readonly maxRelayedBytes?: number | undefined;
   readonly limits: Limits;
   /**
-   * Tells when the machine has slept: connections to nodes then end, because
-   * dead ones give no sign of it.
+   * Tells when the machine has slept: connections to nodes then end, because a
+   * dead connection would not be noticed.
    */
   readonly clock?: Pick<ClockWatch, "wake"> | undefined;
 }
@@ -94,7 +94,7 @@ export class Unreachable extends Error {
 export class Reach implements AsyncDisposable {
   readonly #options: ReachOptions;
   readonly #dials: Dials;
-  /** Of each relay, by its address. */
+  /** The state of each relay, by its address. */
   readonly #ways = new Map<string, RelayWays>();
   /** One for all nodes. */
   readonly #patience: Patience = {};
@@ -149,7 +149,7 @@ export class Reach implements AsyncDisposable {
 
   /**
    * Opens another connection to a node that has answered at `endpoint`, over a
-   * conn that a lane owns. Nobody hears of it if that fails.
+   * conn that a lane owns. A failure is not reported to the relay.
    *
    * @throws {ProtocolError} if it is another node, or does not answer in time.
    */
@@ -170,8 +170,8 @@ export class Reach implements AsyncDisposable {
     });
     const close = () => conn.close();
     signal.addEventListener("abort", close);
-    // Its worker may start first, and nothing waits for it: the first connection
-    // goes on. As long as the node lets it.
+    // Its worker may have to start first. Nothing waits for this: the first
+    // connection continues. The node allows this much time too.
     const timer = setTimeout(close, limits.connectMs + limits.handshakeMs);
     try {
       if (signal.aborted) close();
@@ -235,7 +235,7 @@ export class Reach implements AsyncDisposable {
 
   /**
    * A tunnel through one of the relays to which the node is attached. A relay
-   * that is away or slow does not hold up the next.
+   * that is down or slow does not delay the next.
    */
   async #tunnelTo(
     attached: readonly ListedNode[],
@@ -299,7 +299,7 @@ export class Reach implements AsyncDisposable {
 
   /**
    * The addresses to dial for a node. A node that gives the loopback address
-   * runs beside the relay, so from another machine it is at the relay's host.
+   * runs on the relay's machine, so other machines dial the relay's host.
    */
   addressesOf(node: ListedNode): Endpoint[] {
     return this.#placesOf(entriesOf(node)).endpoints;
@@ -317,7 +317,7 @@ export class Reach implements AsyncDisposable {
       for (const [at, { host, port }] of entry.addresses.entries()) {
         const isBeside = isLoopback(host) && !isLoopback(relayHost);
         const endpoint = { host: isBeside ? relayHost : host, port };
-        // Those come first; see `nodes`.
+        // Observed addresses come first; see `nodes`.
         const isSeen = at < (entry.signed.observed?.length ?? 0);
         const key = formatEndpoint(endpoint);
         const places = isSeen ? observed : claimed;

@@ -14,7 +14,7 @@ import {
 } from "../protocol/messages.ts";
 import type { RelayDialer, RelaySession } from "../uplink/relay_dialer.ts";
 
-/** The relay's answer, with the session it came by. */
+/** The relay's answer, with the session that received it. */
 export interface RelayReply {
   /** The answer. */
   readonly answer: RelayToClient;

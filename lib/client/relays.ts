@@ -1,5 +1,5 @@
 /**
- * The relays of a client. All are asked at once, and what has come a moment
+ * The relays of a client. All are asked at once, and what has arrived a moment
  * after the first answer is taken. A relay that is away, refuses or lies costs
  * no more than its own nodes.
  *
@@ -55,7 +55,7 @@ export type ListAt = (
   over?: AbortSignal,
 ) => Promise<NodeListing>;
 
-/** An answer that has come, or not yet. */
+/** An answer, or a request without one. */
 interface Asked {
   readonly dialer: RelayDialer;
   listing?: NodeListing;
@@ -151,7 +151,7 @@ export class Relays implements AsyncDisposable {
     return mergeListings(listings.map(({ listing }) => listing));
   }
 
-  /** The failure where no relay has listed its nodes. */
+  /** The failure if no relay has listed its nodes. */
   #failure(answers: readonly Asked[]): unknown {
     this.#options.signal?.throwIfAborted();
     const errors = answers.map(({ error }) => error);

@@ -1,7 +1,7 @@
 /**
- * Reports to the relay which nodes seem dead, and which its index named in vain.
- * All reports of one command use one connection, and their number is limited to
- * those that the relay would check or count.
+ * Reports to the relay which nodes seem dead, and which its index named
+ * wrongly. All reports of one command use one connection, and their number is
+ * limited to those that the relay would check or count.
  *
  * @module
  */
@@ -41,7 +41,7 @@ export class Reports implements AsyncDisposable {
     this.#start();
   }
 
-  /** Reports a node that the index named in vain, like {@linkcode add}. */
+  /** Reports a node that the index named wrongly, like {@linkcode add}. */
   addWrong(id: string): void {
     const { wrongHitCount } = this.#options.limits;
     if (this.#wrong.has(id) || this.#wrong.size >= wrongHitCount) return;

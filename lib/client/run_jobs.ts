@@ -1,6 +1,6 @@
 /**
  * Decides for each name of a run of `getFiles` which content to fetch, and which
- * files can lie beside each other.
+ * files can be saved together.
  *
  * @module
  */
@@ -117,7 +117,7 @@ export class RunJobs {
       const choice = await choosing.choose(name, offers);
       return jobOf(choice, { name, path: pathOf(name, selection), listed });
     } catch (error) {
-      signal.throwIfAborted(); // this is no failure of the file
+      signal.throwIfAborted(); // the file did not fail
       if (!(error instanceof Failure)) throw error;
       outcomes.fail(name, hasSums ? asMismatch(error) : error);
       return null;

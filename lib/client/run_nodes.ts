@@ -77,7 +77,7 @@ export class RunNodes implements AsyncDisposable {
     }
   }
 
-  /** No download takes nodes any more. */
+  /** From now on no download uses the nodes. */
   end(): void {
     this.#saveRun = null;
   }
@@ -90,16 +90,16 @@ export class RunNodes implements AsyncDisposable {
     }
   }
 
-  /** A node has a file as well; what to ask it for. */
+  /** Adds a node that has a file too; `of` is what to request from it. */
   addHolder(job: Job, node: string, of: string): void {
     if (this.#saveRun !== null) this.#saveRun.addHolder(job, node, of);
     else job.sources.set(node, of);
   }
 
   /**
-   * The node as a source for the download. While there are more questions, the
-   * download opens a session of its own, because answers would wait behind file
-   * bytes.
+   * The node as a source for the download. While the node is still asked for
+   * names, the download opens its own session, because answers would wait
+   * behind file bytes.
    */
   #sourceOf(id: string, session: NodeSession) {
     const node = this.#nodes.get(id)!;

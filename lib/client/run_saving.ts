@@ -1,6 +1,6 @@
 /**
- * Saves the chosen files of a run of `getFiles`, by one thread or by lanes, or
- * only tells what would become of them.
+ * Saves the chosen files of a run of `getFiles`, with one thread or with lanes;
+ * in a dry run, only reports what would be done with them.
  *
  * @module
  */
@@ -26,7 +26,7 @@ import type { Swarming } from "./swarming.ts";
 import { Targets } from "./targets.ts";
 import type { WantedSums } from "./wanted_sums.ts";
 
-/** What {@linkcode RunSaving} works with, beside the options of the run. */
+/** What {@linkcode RunSaving} needs, in addition to the options of the run. */
 export interface RunSavingParts {
   readonly names: RunNames;
   readonly nodes: RunNodes;
@@ -38,7 +38,7 @@ export interface RunSavingParts {
   readonly stop: AbortController;
   readonly signal: AbortSignal;
   readonly tell: (event: ClientEvent) => void;
-  /** A node, or another client that gives pieces. */
+  /** A node, or another client that sends pieces. */
   readonly nodeOf: (id: string) => ListedNode;
 }
 
@@ -83,7 +83,7 @@ export class RunSaving implements Disposable {
     return this.#parts.swarming?.wants(job) ?? false;
   }
 
-  /** Lanes, if all files are known and lanes pay. */
+  /** Lanes, if all files are known and lanes make the fetch faster. */
   #lanesFor(jobs: readonly Job[]): Lanes | undefined {
     const { limits } = this.#peers;
     const { limitRate, dryRun } = this.#options;
@@ -136,7 +136,7 @@ export class RunSaving implements Disposable {
 
   #tellTrouble({ source, kind, cause, out }: SourceTrouble): void {
     const { nodes, nodeOf, tell } = this.#parts;
-    // Other clients come and go.
+    // A failure of another client is normal, and not reported.
     if (!nodes.byId.has(source) && kind !== "lied") return;
     const node = nodeOf(source);
     // It was reported as slow already, which ends its other sessions.

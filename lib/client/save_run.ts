@@ -43,7 +43,7 @@ export interface SaveRunOptions extends
   readonly signal: AbortSignal;
   /** Where files go. */
   readonly targets: Targets;
-  /** Hears what becomes of them. */
+  /** Called with the results of files. */
   readonly outcomes: SaveReport;
   /** What to fetch in place of a file that has changed, or why nothing. */
   readonly again: (job: Job) => Promise<Job | Failure>;
@@ -75,7 +75,7 @@ interface Asked {
   readonly asked: ReturnType<Targets["askAhead"]>;
 }
 
-// Large files that are open, or being looked at for what is there already.
+// Large files that are open, or checked for existing pieces.
 const OPEN_LARGE_FILES = 3;
 const PROGRESS_MS = 100;
 
@@ -153,7 +153,7 @@ export class SaveRun {
       clearInterval(clock);
       stop.abort(new Error("ended"));
       this.#wake();
-      // Judged above. What has come is still being written.
+      // The result is known. Pieces that have arrived are still being written.
       await Promise.allSettled([opening, receiving]);
       await Promise.all(this.#ending);
       await targets[Symbol.asyncDispose]();
@@ -174,7 +174,7 @@ export class SaveRun {
         while (!this.#hasRoom && !stop.signal.aborted) await change();
         if (stop.signal.aborted) return;
         await this.#open(job, asked);
-        // Files that are there are looked at without a turn of the event loop.
+        // Existing files are checked without a turn of the event loop.
         if (turns.isOver) await turns.give();
       }
     }
@@ -265,7 +265,7 @@ export class SaveRun {
     const { job } = this.#incoming.get(file)!;
     if (targets.isMistaken(job)) return this.#end(this.#mistaken(file, job));
     const hashes = this.#download.hashesOf(file);
-    // Something may have come to be in the way.
+    // Another program may have created a file at this path.
     if (!outcomes.failed.has(job.name)) {
       outcomes.receive(job, hashes);
     }
@@ -273,7 +273,7 @@ export class SaveRun {
     this.#end(targets.release(job.name));
   }
 
-  /** What was noted of a file that has ended is of no more use. */
+  /** Drops the notes about a file that has ended. */
   #forget(file: number, job: Job, { isAgain = false } = {}): void {
     this.#incoming.delete(file);
     this.#files.delete(job);

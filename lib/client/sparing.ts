@@ -20,7 +20,7 @@ import type { SaveReport } from "./save_report.ts";
 
 /** Options of {@linkcode sparedPieces}. */
 export interface SparingOptions {
-  /** The manifest of the file, where it is known. */
+  /** The manifest of the file, if it is known. */
   readonly manifest: Manifest | undefined;
   /** A file that the user named, to take pieces from. */
   readonly base: BaseFile | undefined;

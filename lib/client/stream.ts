@@ -158,7 +158,7 @@ export class Stream implements AsyncDisposable {
     await this.#seeking.seek([this.#asking], { onFound, nodes });
   }
 
-  /** Finds another name that the one asked for stands for. */
+  /** Finds the name of a file if no node has the requested name itself. */
   async #seekInstead(): Promise<void> {
     const instead = this.#options.anywhere
       ? await this.#instead()
@@ -193,7 +193,7 @@ export class Stream implements AsyncDisposable {
         return;
       } catch (error) {
         if (!(error instanceof Failure)) throw error;
-        // The wanted content may be at a node that was not asked, or is slow.
+        // A node that was not asked, or is slow, may have the wanted content.
         const { oneByOne, candidates } = this.#options;
         const mayBeElsewhere = oneByOne || candidates.isByContent;
         const before = this.#found.size;
@@ -217,7 +217,7 @@ export class Stream implements AsyncDisposable {
   }
 
   /**
-   * Asks the remaining nodes, when none of those that have answered is left.
+   * Asks the remaining nodes, when all nodes that have answered have failed.
    */
   async #askTheRest(): Promise<void> {
     const { oneByOne, candidates } = this.#options;

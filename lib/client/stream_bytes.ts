@@ -1,6 +1,6 @@
 /**
- * The bytes of one streamed file: receives a content from its nodes, piece
- * after piece in order, and continues with another content if one breaks off.
+ * The bytes of one streamed file: receives a content from its nodes, piece by
+ * piece in order, and continues with another content if no node can finish one.
  *
  * @module
  */
@@ -98,7 +98,7 @@ export class StreamBytes implements Disposable {
   }
 
   /**
-   * Yields one content from where the last one broke off; returns its id.
+   * Yields one content from where the last one ended early; returns its id.
    *
    * @throws {GroupFailed}
    */
@@ -126,12 +126,12 @@ export class StreamBytes implements Disposable {
         if (isChecked) this.#require(group, bytes);
         else this.#hash?.update(bytes);
         yield cutToSection(bytes, position, section);
-        // Zeros come without a turn of the event loop, and without an end.
+        // A long run of zeros is yielded without waiting for the network.
         if (turns.isOver) await turns.give();
         this.#options.signal.throwIfAborted();
         end = first + Math.ceil(bytes.length / pieceBytes);
       }
-      if (!isChecked) this.#require(group); // it ends with the bytes yielded so far
+      if (!isChecked) this.#require(group); // the yielded bytes are all of them
       return manifest?.contentId ??
         new Manifest(size, download.hashesOf(file)).contentId;
     } finally {
@@ -215,7 +215,7 @@ export class StreamBytes implements Disposable {
 
   /**
    * The manifest of a content with several pieces and a known id. Otherwise,
-   * and after another content broke off, the manifest that a node gives.
+   * and after another content ended early, the manifest that a node sends.
    */
   async #manifestOf(
     { name, group, members }: StreamedContent,

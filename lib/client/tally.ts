@@ -41,7 +41,7 @@ export class Tally {
     this.#fileCount++;
   }
 
-  /** Says that all wanted files have been added. */
+  /** Notes that all wanted files have been added. */
   expectNoMore(): void {
     this.#isAll = true;
   }
@@ -148,7 +148,7 @@ class RecentRate {
     }
     const pause = last.at - before.at;
     if (now - last.at > Math.max(WINDOW_MS, 2 * pause)) return 0;
-    // A usual pause means nothing; a longer one lowers the rate.
+    // A usual pause changes nothing; a longer one lowers the rate.
     const until = Math.max(last.at, now - pause);
     return (last.bytes - first.bytes) / (until - first.at) * 1_000;
   }

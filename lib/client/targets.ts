@@ -30,7 +30,7 @@ import { Folders, isOfOneFile } from "../disk/places.ts";
 
 /** Options of {@linkcode Targets}. */
 export interface TargetsOptions {
-  /** Whether files that are there may be replaced. */
+  /** Whether existing files may be replaced. */
   readonly overwrite: boolean;
   /** Whether files are durable before they count as saved. */
   readonly sync: boolean;
@@ -38,26 +38,26 @@ export interface TargetsOptions {
   readonly mayRun: boolean;
   /** SHA-256 that files must have. */
   readonly wanted: WantedSums;
-  /** A file to take pieces from, where the person named one. */
+  /** A file to take pieces from, if the user named one. */
   readonly base: BaseFile | undefined;
   /** Small files that are open at a time. */
   readonly openFileCount: number;
-  /** Hashes what is there. */
+  /** Hashes existing files. */
   readonly hasher: Hasher;
-  /** Hears what becomes of files. */
+  /** Called with the results of files. */
   readonly outcomes: SaveReport;
   /** Asks for the manifest of a file; throws a `Failure` if no node gives it. */
   readonly describe: (job: Job) => Promise<Manifest>;
   /** Stops it. */
   readonly signal: AbortSignal;
-  /** Whether other clients may help with a file, and are helped. */
+  /** Whether a file is exchanged with other clients. */
   readonly isSwarmed?: ((job: Job) => boolean) | undefined;
 }
 
-/** What is in a folder that is new. */
+/** The state of a path in a new folder. */
 const NOTHING = { occupant: "none", hasOneName: true } as const;
 
-/** What is under the final name, and what it may be compared with. */
+/** The file under the final name, and what it may be compared with. */
 interface FoundFile extends FoundThere {
   /** Whether it has no other name. */
   readonly hasOneName: boolean;
@@ -72,10 +72,10 @@ export class Targets implements AsyncDisposable {
   readonly #folders: Folders;
   readonly #small: SmallFiles;
   readonly #partials = new Map<string, PartialFile>();
-  /** Files that came whole, and without the SHA-256 that was asked for. */
+  /** Files that arrived complete, but with another SHA-256 than required. */
   readonly #mistaken = new WeakSet<Job>();
 
-  /** Nothing is open yet. */
+  /** Opens nothing yet. */
   constructor(options: TargetsOptions) {
     this.#options = options;
     const owners = new Owners();
@@ -84,7 +84,7 @@ export class Targets implements AsyncDisposable {
     this.#small = new SmallFiles({ mostOpen: options.openFileCount });
   }
 
-  /** Whether a file came whole, and is not the one that was asked for. */
+  /** Whether a file arrived complete, but is not the requested one. */
   isMistaken(job: Job): boolean {
     return this.#mistaken.has(job);
   }
@@ -110,8 +110,8 @@ export class Targets implements AsyncDisposable {
   }
 
   /**
-   * Looks at what is there of a file, of which a manifest may have been asked
-   * for; nothing where no more is to be done.
+   * Checks what exists of a file, for which a manifest may have been requested.
+   * Returns nothing if the file is complete.
    *
    * @throws {Failure} when it cannot be saved there, or cannot be described.
    */
@@ -126,7 +126,7 @@ export class Targets implements AsyncDisposable {
     const mayBeIt = found.occupant === "same_size" &&
       this.#presence.isUnknown(job);
     let manifest = mayBeIt ? await asked ?? await describe(job) : undefined;
-    const isFresh = !mayBeIt; // else a node was asked meanwhile
+    const isFresh = !mayBeIt; // otherwise time passed while a node was asked
     const there = { ...found, folder, isFresh, manifest };
     if (await this.#isPresent(job, there)) {
       return undefined;
@@ -141,7 +141,7 @@ export class Targets implements AsyncDisposable {
     return large && { ...file, ...order, ...large };
   }
 
-  /** Whether the file is there already; throws where another one is. */
+  /** Whether the file exists already; throws if another one is at its path. */
   async #isPresent(
     job: Job,
     { hasOneName, folder, isFresh = false, ...there }: FoundFile,
@@ -150,7 +150,7 @@ export class Targets implements AsyncDisposable {
     const found = { ...there, isFresh };
     if (await this.#presence.judge(job, found) !== "same") return false;
     requirePlace(path, folder);
-    // A run that was killed in between has left its other name.
+    // A run that was killed while publishing has left the partial name.
     if (!hasOneName) await removePublished(partialPathOf(path), path);
     this.#options.outcomes.present(job);
     return true;
@@ -168,7 +168,7 @@ export class Targets implements AsyncDisposable {
     return manifest === undefined ? { sink } : { sink, manifest, have: [0] };
   }
 
-  /** Saves a file that comes in one piece, or is so many zeros. */
+  /** Saves a file that comes in one piece, or consists of `zeros` zeros. */
   #smallSink(
     job: Job,
     { zeros, folder }: { zeros: number; folder: Inode | undefined },
@@ -194,8 +194,8 @@ export class Targets implements AsyncDisposable {
   }
 
   /**
-   * Opens the partial file, and finds its right pieces; nothing if the file
-   * exists by now.
+   * Opens the partial file, and finds its correct pieces. Returns nothing if
+   * the file exists already.
    */
   async #openLarge(
     job: Job,
@@ -210,7 +210,7 @@ export class Targets implements AsyncDisposable {
     const options = { size, hasher, ...this.#targetOptions(job, folder) };
     const partial = await PartialFile.open(path, options);
     this.#partials.set(name, partial);
-    // Another may have published it until this one had the lock.
+    // Another process may have published it before this one had the lock.
     const found = options.overwrite ? NOTHING : occupantAtOnce(path, size);
     if (found.occupant !== "none") {
       if (await partial.byteCount() === 0) await partial.discard();
@@ -230,7 +230,9 @@ export class Targets implements AsyncDisposable {
     return { sink: this.#verifying(job, partial), ...spared };
   }
 
-  /** A sink that holds the whole to the SHA-256 that was asked for. */
+  /**
+   * A sink that compares the SHA-256 of the whole file with the required one.
+   */
   #verifying(job: Job, partial: PartialFile): Sink {
     const wanted = this.#options.wanted.of(job.name);
     return {
@@ -286,7 +288,7 @@ export class Targets implements AsyncDisposable {
     return this.#partials.get(name)!.openToRead();
   }
 
-  /** Lets go of a file, and keeps what there is of it if it is not complete. */
+  /** Closes a file, and keeps its partial file if it is not complete. */
   async release(name: string): Promise<void> {
     const partial = this.#partials.get(name);
     this.#partials.delete(name);

@@ -20,12 +20,14 @@ export class WantedSums {
     this.#byName = sums;
   }
 
-  /** Whether any file must have one. */
+  /** Whether any file must have a given SHA-256. */
   get isPinned(): boolean {
     return this.#all !== undefined || this.#byName !== undefined;
   }
 
-  /** Whether a file may be fetched at all: not if only others have sums. */
+  /**
+   * Whether a file may be fetched at all: no, if only other files have sums.
+   */
   allows(name: string): boolean {
     return this.#byName?.has(name) ?? true;
   }

@@ -1,5 +1,5 @@
 /**
- * Which nodes an index named in vain: they were listed for some names, and said
+ * Which nodes an index named wrongly: they were listed for some names, and said
  * that they have none of these. Pure.
  *
  * @module
@@ -17,7 +17,7 @@ export interface Expectation {
   readonly unindexedCount: number;
 }
 
-/** A node that the index of a relay named in vain. */
+/** A node that the index of a relay named wrongly. */
 export interface WrongHit {
   readonly relay: Endpoint;
   readonly id: string;
@@ -44,7 +44,7 @@ export class WrongHits {
   }
 
   /**
-   * The nodes that were named in vain. None if they may all be nodes without an
+   * The nodes that were named wrongly. None if they may all be nodes without an
    * index: a client cannot tell which these are.
    */
   all(): WrongHit[] {

@@ -39,7 +39,7 @@ export interface RedisStoreOptions {
   /** Id of the relay. */
   readonly relayId: string;
   readonly limits: Limits;
-  /** Certificates (PEM) to trust beside those that the process trusts. */
+  /** Certificates (PEM) to trust in addition to those of the process. */
   readonly caCerts?: readonly string[];
 }
 

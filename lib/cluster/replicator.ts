@@ -39,7 +39,7 @@ export interface Item extends ItemKey {
 
 /** An item of another instance. */
 export interface HeldItem extends Item {
-  /** That instance. */
+  /** The instance that holds it. */
   readonly holder: string;
 }
 
@@ -114,11 +114,14 @@ export interface ClusterEvent {
   readonly event: "cluster";
   /** How much is known about the others now. */
   readonly phase: ClusterPhase;
-  /** Why the store is away, or refuses writes. */
+  /** Why the store does not answer, or refuses writes. */
   readonly why?: string;
 }
 
-/** Carries items between the instances of a relay. Disposing says goodbye. */
+/**
+ * Carries items between the instances of a relay. Disposing tells the others
+ * that this instance ends.
+ */
 export interface Replicator extends AsyncDisposable {
   /** This instance. */
   readonly instance: string;
@@ -143,7 +146,7 @@ export interface Replicator extends AsyncDisposable {
    * because their reports may not arrive.
    */
   hold(ms: number): void;
-  /** A code for a text, of 22 characters, which only the instances can make. */
+  /** An authentication code of a text: only the instances can compute it. */
   codeFor(text: string): string;
   /** A snapshot in numbers. */
   stats(): ClusterStats;

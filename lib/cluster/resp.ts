@@ -39,7 +39,7 @@ const DEPTH_COUNT = 6;
 const CR = 13;
 const LF = 10;
 
-/** Reads the replies that come over a conn. */
+/** Reads the replies that arrive over a conn. */
 export class ReplyReader {
   readonly #conn: Conn;
   readonly #replyBytes: number;

@@ -1,5 +1,5 @@
 /**
- * The store in which the instances of a relay meet. It keeps their items, and a
+ * The store that the instances of a relay share. It keeps their items, and a
  * stream of changes. Types, and the error of a store.
  *
  * @module
@@ -7,9 +7,9 @@
 
 import type { ItemKey } from "./replicator.ts";
 
-/** Why a store could not do what it was asked. */
+/** Why a call to a store failed. */
 export type StoreTrouble =
-  /** It cannot be reached, or has hung up. */
+  /** It cannot be reached, or closed the connection. */
   | "unreachable"
   /** This process may not dial it. */
   | "not_permitted"
@@ -34,7 +34,7 @@ export type StoreTrouble =
   /** Any other error. */
   | "failed";
 
-/** A store could not do what it was asked. */
+/** A call to a store failed. */
 export class StoreError extends Error {
   override readonly name = "StoreError";
   readonly trouble: StoreTrouble;
@@ -51,7 +51,7 @@ export interface StoreRow extends ItemKey {
   /** Until when to keep it, in milliseconds of the store's clock. */
   readonly until: number;
   readonly head: string;
-  /** `undefined` leaves the body that is there. */
+  /** `undefined` keeps the existing body. */
   readonly body: string | undefined;
   /** Whether the item has ended, and only its sequence is to be kept. */
   readonly hasEnded: boolean;
@@ -73,7 +73,7 @@ export interface Beat {
 
 /** A batch of the stream: heads that were written together. */
 export interface StoreBatch {
-  /** Its number; they rise by one. */
+  /** Its number; numbers increase by one. */
   readonly count: number;
   readonly position: string;
   readonly heads: readonly string[];

@@ -43,8 +43,8 @@ export class FingerprintCounts {
   }
 
   /**
-   * All fingerprints in rising order, a part at a time, each as it is when it is
-   * asked for. All that follow are at least `below`.
+   * All fingerprints in ascending order, in parts. Each part has the state at
+   * the time when it is requested. All that follow are at least `below`.
    */
   *sortedParts(): Generator<{ part: Float64Array; below: number }, void> {
     for (const [number, table] of this.#parts.entries()) {
@@ -96,7 +96,7 @@ class CountTable {
     return true;
   }
 
-  /** All fingerprints, in rising order. */
+  /** All fingerprints, in ascending order. */
   sorted(): Float64Array {
     const all = new Float64Array(this.#size);
     let next = 0;

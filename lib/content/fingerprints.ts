@@ -65,7 +65,7 @@ export function foldersOf(name: string): string[] {
   return folders;
 }
 
-/** Base64 of fingerprints in rising order. */
+/** Base64 of fingerprints in ascending order. */
 export function encodeFingerprints(sorted: ArrayLike<number>): string {
   const bytes = new Uint8Array(sorted.length * FINGERPRINT_BYTES);
   const view = new DataView(bytes.buffer);

@@ -2,12 +2,12 @@
  * The pieces of one content that a peer has, as a set that only grows. Pure.
  *
  * A bitmap has one bit a piece, the first piece in the highest bit of the first
- * byte; the bits behind the last piece are 0.
+ * byte; the bits after the last piece are 0.
  *
  * @module
  */
 
-/** Pieces in a row. */
+/** Consecutive pieces. */
 export interface PieceRun {
   /** The first of them. */
   readonly first: number;
@@ -15,14 +15,14 @@ export interface PieceRun {
   readonly count: number;
 }
 
-/** Which of a content's pieces are there. */
+/** The set of a content's pieces that exist. */
 export class PieceSet {
   /** Pieces of the content. */
   readonly count: number;
   readonly #bits: Uint8Array;
   #size = 0;
 
-  /** Of `count` pieces, those of `have` are there. */
+  /** Of `count` pieces, those in `have` exist. */
   constructor(count: number, have: Iterable<number> = []) {
     this.count = count;
     this.#bits = new Uint8Array(Math.ceil(count / 8));
@@ -30,7 +30,7 @@ export class PieceSet {
   }
 
   /**
-   * The set that a bitmap in base64 stands for; `undefined` if it cannot be one
+   * The set that a bitmap in base64 encodes; `undefined` if it is not a bitmap
    * of `count` pieces.
    */
   static parse(bitmap: string, count: number): PieceSet | undefined {
@@ -60,22 +60,22 @@ export class PieceSet {
     return this.#bits.toBase64();
   }
 
-  /** How many pieces are there. */
+  /** Number of pieces that exist. */
   get size(): number {
     return this.#size;
   }
 
-  /** Whether all are there. */
+  /** Whether all pieces exist. */
   get isComplete(): boolean {
     return this.#size === this.count;
   }
 
-  /** Whether a piece is there. */
+  /** Whether a piece exists. */
   has(piece: number): boolean {
     return ((this.#bits[piece >> 3] ?? 0) & bitOf(piece)) !== 0;
   }
 
-  /** Whether all pieces of a run are there. */
+  /** Whether all pieces of a run exist. */
   hasAll({ first, count }: PieceRun): boolean {
     for (let piece = first; piece < first + count; piece++) {
       if (!this.has(piece)) return false;
@@ -83,7 +83,7 @@ export class PieceSet {
     return true;
   }
 
-  /** Adds a piece; whether it was not there before. */
+  /** Adds a piece. Returns whether it is new. */
   add(piece: number): boolean {
     if (piece >= this.count) throw new RangeError("No such piece");
     if (this.has(piece)) return false;
@@ -92,7 +92,7 @@ export class PieceSet {
     return true;
   }
 
-  /** The pieces that are there, in order. */
+  /** The pieces that exist, in order. */
   *pieces(): Generator<number> {
     for (let piece = 0; piece < this.count; piece++) {
       if (this.has(piece)) yield piece;
@@ -104,7 +104,7 @@ function bitOf(piece: number): number {
   return 0x80 >> (piece & 7);
 }
 
-/** Pieces in runs, in rising order. Each piece may be given once. */
+/** Pieces in runs, in ascending order. Each piece may be given once. */
 export function runsOf(pieces: readonly number[]): PieceRun[] {
   const runs: { first: number; count: number }[] = [];
   for (const piece of pieces.toSorted((a, b) => a - b)) {

@@ -1,6 +1,6 @@
 /**
- * The part of a file that somebody wants: as a range of bytes, and as the pieces
- * that hold it. Pure.
+ * The wanted part of a file: as a range of bytes, and as the pieces that hold
+ * it. Pure.
  *
  * @module
  */
@@ -21,9 +21,9 @@ export interface Section {
 }
 
 /**
- * The bytes that a range means in a file of `size` bytes: as many as there are.
- * `undefined` if it begins behind the last byte. The start of an empty file is
- * an empty section.
+ * The bytes that a range means in a file of `size` bytes, cut at its end.
+ * `undefined` if it begins after the last byte. In an empty file, a range from
+ * 0 is an empty section.
  */
 export function sectionOf(
   range: ByteRange | undefined,

@@ -9,8 +9,8 @@ import { createSha256, type Hash } from "../base/hash.ts";
 import { LIMITS } from "../base/limits.ts";
 import { Manifest, pieceBytesOf, pieceLength } from "./manifest.ts";
 
-// A hash of zeros is kept for every so many bytes of a small piece, and goes on
-// from there: it takes a few microseconds for any length.
+// For a small piece, the state of the hash of zeros is kept at each multiple of
+// this number, and continues from there: any length takes a few microseconds.
 const STEP_BYTES = 4096;
 const ZEROS = new Uint8Array(LIMITS.pieceMinBytes);
 
@@ -19,7 +19,7 @@ const steps: Hash[] = [createSha256()];
 /** Hashes of zeros by length, of whole pieces. */
 const whole = new Map<number, Uint8Array>();
 
-/** SHA-256 of so many zeros. */
+/** SHA-256 of `length` zeros. */
 function hashOfZeros(length: number): Uint8Array {
   const known = whole.get(length);
   if (known !== undefined) return known;

@@ -1,8 +1,9 @@
 /**
  * A file that is being received. It has a temporary name until it is complete,
  * verified and durable; one step then publishes it under its final name, and
- * never over another file unless requested. The program hashes the remains of
- * an interrupted run before it uses them, and trusts nothing else about them.
+ * never over another file unless requested. The program hashes the bytes that
+ * an interrupted run left before it uses them, and trusts nothing else about
+ * them.
  *
  * @module
  */
@@ -150,7 +151,7 @@ export class PartialFile implements Sink {
     throw cannot("save", this.path, new Deno.errors.NotFound("replaced"));
   }
 
-  /** Its size on the disk, whether the bytes are right or not. */
+  /** Its size on the disk, including wrong bytes. */
   async byteCount(): Promise<number> {
     return (await this.#file.stat()).size;
   }

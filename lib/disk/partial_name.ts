@@ -31,7 +31,7 @@ export function partialPathOf(path: string): string {
 
 const encoder = new TextEncoder();
 const UNIT_BYTES = 3; // the most that a UTF-16 unit takes in UTF-8
-// The longest name on all usual disks.
+// The longest name that all common file systems allow.
 const NAME_BYTES = 255;
 
 /**
@@ -45,7 +45,7 @@ export async function openPartial(path: string): Promise<Deno.FsFile> {
   const partialPath = partialPathOf(path);
   const file = await openEither(partialPath);
   try {
-    // The process with the lock may have published or removed it since.
+    // The process that had the lock may have published or removed it.
     if (
       file !== undefined && await file.tryLock(true) &&
       await isThere(file, partialPath)
@@ -75,7 +75,7 @@ async function openNew(path: string): Promise<Deno.FsFile | undefined> {
   }
 }
 
-// Each retry means that another process came and went between two calls.
+// Each retry means that another process interfered between two calls.
 const OPEN_TRIES = 3;
 
 /** The partial file, new or old; `undefined` if another process interferes. */

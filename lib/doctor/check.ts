@@ -50,7 +50,7 @@ export interface Check {
   readonly relay?: string;
   /** The result. */
   readonly verdict: typeof VERDICTS[number];
-  /** The finding, for people. Strangers' words are escaped. */
+  /** The finding, for people. Text from strangers is escaped. */
   readonly says: string;
   /** What to do about it. */
   readonly remedy?: string;
@@ -63,7 +63,7 @@ export interface Check {
 /** What to do about a finding. */
 export type Remedy = Pick<FailureParts, "remedy" | "remedyCode">;
 
-/** Collects checks, and reports each one as it comes. */
+/** Collects checks, and reports each one as soon as it is known. */
 export class Findings {
   readonly #tell: (check: Check) => void;
   readonly #checks: Check[] = [];
@@ -77,7 +77,9 @@ export class Findings {
     return this.#checks;
   }
 
-  /** Names the one of several relays that the checks to come are about. */
+  /**
+   * Sets the relay that the following checks are about, if there are several.
+   */
   about(relay?: string): void {
     this.#relay = relay === undefined ? {} : { relay };
   }

@@ -68,7 +68,7 @@ export async function checkFolder(
     try {
       await Deno.writeFile(path, new Uint8Array(1), { createNew: true });
     } finally {
-      await Deno.remove(path).catch(() => {}); // if not even that could be made
+      await Deno.remove(path).catch(() => {}); // the file may not exist
     }
     findings.ok("folder", `${show(folder)} can be written to`);
     return folder;
@@ -121,7 +121,9 @@ async function folderOf(output: string): Promise<string> {
 
 const GIB = 1024 ** 3;
 
-/** Checks the free space on a folder's disk, if the system and Deno tell. */
+/**
+ * Checks the free space on a folder's disk, if Deno and the system allow it.
+ */
 export async function checkDisk(
   folder: string,
   { limits, findings }: {

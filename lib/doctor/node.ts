@@ -239,7 +239,7 @@ class Trial {
     const options = this.#options;
     const { signal, limits } = options;
     const findings = this.#findings;
-    // At one address it is of one family.
+    // A node that listens at one address has one family.
     if (!isUnspecified(this.#listener.address.host)) return;
     const parts = { options, role: "node", findings } as const;
     const session = await meetByOtherFamily(this.#met, parts);
@@ -321,7 +321,7 @@ class Trial {
     this.#ends.push(join().catch(() => {})); // the other end reports the error
   }
 
-  /** The address for clients, where this end of a connection to the relay is so. */
+  /** The address for clients, given this end of a connection to the relay. */
   #address(local: Endpoint = this.#met.session.channel.conn.local): Endpoint {
     const { advertise } = this.#options;
     const { host, port } = this.#listener.address;

@@ -44,7 +44,7 @@ export interface AskOptions {
   readonly listed: readonly MaybeAsked[];
   readonly content: string | undefined;
   readonly prefer: Preference | undefined;
-  /** The start of the id of a node that is asked alone while it is there. */
+  /** The start of a node's id: while it is listed, only that node is asked. */
   readonly sender?: string | undefined;
   readonly tell: (event: ClientEvent) => void;
   readonly signal: AbortSignal;
@@ -85,7 +85,7 @@ export async function askFor(
   return { group, holders, answers };
 }
 
-/** The offers of nodes; one that is slow is not waited for after the first. */
+/** The offers of nodes. After the first offer, slow nodes are not awaited. */
 async function offersOf(
   name: string,
   nodes: readonly ListedNode[],
@@ -131,7 +131,7 @@ function answerIn(
 }
 
 /**
- * The manifest of a content, from the first holder that gives it.
+ * The manifest of a content, from the first holder that sends it.
  *
  * @throws {Failure} if none does.
  */
@@ -178,6 +178,6 @@ export function undelivered(
   const told = exhausted(name, answers, found);
   const failure = told.kind === "undelivered"
     ? new Failure(told.kind, { ...told.parts, remedy: "try again later" })
-    : told; // nothing is run again here
+    : told; // a remedy for a command does not apply in a browser
   return new TriedFailure(failure, { answers, nodes });
 }

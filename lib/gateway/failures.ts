@@ -1,5 +1,5 @@
 /**
- * What a failure is in HTTP: a status code, and the words of the terminal.
+ * Translates a failure to HTTP: a status code, and the text of the terminal.
  *
  * @module
  */
@@ -9,11 +9,11 @@ import { describeCause, Failure } from "../base/errors.ts";
 import type { Field } from "../http/answer.ts";
 import { TriedFailure } from "./tried.ts";
 
-/** A failure as HTTP tells it. */
+/** A failure as an HTTP answer. */
 export interface HttpFailure {
   readonly status: number;
   readonly message: string;
-  /** What each node said, a line each. */
+  /** The answer of each node, one line each. */
   readonly tried?: readonly string[];
   readonly fields: readonly Field[];
 }
@@ -29,7 +29,7 @@ export function httpFailureOf(error: unknown): HttpFailure | undefined {
   const failure = statusOf(error);
   if (!(error instanceof TriedFailure)) return failure;
   const { tried, isUnsure } = error;
-  // Some node that could not be asked may have it.
+  // A node that could not be asked may have the file.
   const status = isUnsure && failure.status === 404 ? 504 : failure.status;
   return { ...failure, status, tried };
 }
@@ -53,7 +53,7 @@ function statusOf(error: Failure): HttpFailure {
   }
 }
 
-/** A link that is over is gone; other credentials are not good enough. */
+/** 410 for a link that has expired or is used up; other codes for the rest. */
 function statusOfDenial(error: Failure): number {
   if (!(error instanceof AccessFailure)) return 403;
   if (error.code === "expired" || error.code === "used_up") return 410;

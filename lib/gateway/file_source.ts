@@ -33,7 +33,7 @@ export interface FoundFile {
   readonly modifiedMs: number;
   /** Content id, if it is known. */
   readonly content?: string | undefined;
-  /** What identifies its state, where the content is not known. */
+  /** Identifies its state if the content is not known. */
   readonly version: string;
   /** SHA-256 of the whole, if it is known. */
   readonly sha256?: string | undefined;
@@ -42,7 +42,7 @@ export interface FoundFile {
     section: Section,
     options: {
       readonly signal: AbortSignal;
-      /** Hears of the nodes that bytes come from. */
+      /** Called for each node that sends bytes. */
       readonly from: (node: string) => void;
     },
   ): AsyncIterable<Uint8Array>;
@@ -208,7 +208,7 @@ export class FileSource implements AsyncDisposable {
       sessions: this.#sessions,
     };
     const { content, size } = chosen.group;
-    // What a content id stands for is verified, but not the size beside it.
+    // The content is verified by its id, but the size is not.
     const key = `${content ?? versionOf(chosen.group)} ${size}`;
     const known = this.#manifests.get(key);
     const asking = known ?? manifestOf(name, chosen, { peers, sessions });

@@ -23,13 +23,13 @@ export interface FileOptions {
   readonly whole?: () => void;
 }
 
-/** Who may keep an answer, as `Cache-Control` says it. */
+/** The values of `Cache-Control`: which caches may keep an answer. */
 export const KEEPING = {
   /** Its address may mean another content later. */
   asked: "no-cache",
-  /** Its address names this content for ever. */
+  /** Its address always names this content. */
   always: "public, max-age=31536000, immutable",
-  /** The same, where a token is needed: no cache may give it to others. */
+  /** The same, if a token is needed: no cache may give it to others. */
   alwaysOwn: "private, max-age=31536000, immutable",
   /** By nobody. */
   never: "no-store",
@@ -41,7 +41,7 @@ export type Keeping = keyof typeof KEEPING;
 /**
  * The answer to a request for a file. Waits for its first bytes.
  *
- * @throws {Failure} if no node gives them.
+ * @throws {Failure} if no node sends them.
  */
 export async function answerWithFile(
   request: WebRequest,
@@ -91,7 +91,7 @@ async function begun(
   bytes: AsyncGenerator<Uint8Array>,
   signal: AbortSignal,
 ): Promise<() => AsyncGenerator<Uint8Array>> {
-  const end = () => void bytes.return(undefined).catch(() => {}); // told below
+  const end = () => void bytes.return(undefined).catch(() => {}); // thrown below
   signal.addEventListener("abort", end, { once: true });
   const forget = () => signal.removeEventListener("abort", end);
   const first = await bytes.next().catch((error) => {

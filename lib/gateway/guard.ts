@@ -20,7 +20,7 @@ export type Guarded = Pick<RequestHead, "method" | "headers">;
 
 /** What a gateway answers to. */
 export interface Guard {
-  /** Its names, beside its addresses, in lower case. */
+  /** Its names, in addition to its addresses, in lower case. */
   readonly names: readonly string[];
   /** Origins of other sites whose scripts may read. */
   readonly origins: readonly string[];

@@ -48,8 +48,8 @@ function notAllowed(methods: string): HttpAnswer {
 }
 
 /**
- * Name and size. The size is in the gateway's list, of which strangers learn
- * nothing unless they could list the same themselves: anyone can write a link.
+ * Name and size. The size comes from the gateway's list. Strangers see it only if
+ * they could list the file themselves, because anyone can write a link.
  */
 async function look(
   request: WebRequest,

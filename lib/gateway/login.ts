@@ -1,6 +1,6 @@
 /**
- * Who may use a gateway that has a token: by a form and a cookie in a browser,
- * by `Authorization` elsewhere. Wrong tokens are limited.
+ * Decides whether a request may use a gateway that has a token: a browser uses
+ * a form and a cookie, other clients `Authorization`. Wrong tokens are limited.
  *
  * @module
  */
@@ -12,28 +12,28 @@ import { RecentCounts } from "./recent.ts";
 
 /** Options of {@linkcode Login}. */
 export interface LoginOptions {
-  /** What must be proved; none lets everybody in. */
+  /** The token; `undefined` admits everybody. */
   readonly token: string | undefined;
-  /** Whether the gateway is reached over TLS alone. */
+  /** Whether the gateway can be reached only over TLS. */
   readonly isSecure: boolean;
   /** Wrong tokens of one address in a minute. */
   readonly failureCount: number;
 }
 
-/** What a request has shown. */
+/** The result of checking the token of a request. */
 export type Proof =
   | "right"
-  /** It has shown nothing. */
+  /** The request has no token. */
   | "none"
   | "wrong"
-  /** Too many were wrong: it is not looked at. */
+  /** Too many tokens were wrong: it is not checked. */
   | "blocked";
 
 /** The token of a gateway. */
 export class Login {
   readonly #options: LoginOptions;
   readonly #digest: Uint8Array | undefined;
-  /** What the cookie holds: nobody learns the token from it. */
+  /** The value of the cookie, from which nobody can learn the token. */
   readonly #session = randomBytes(32).toString("hex");
   /** Wrong tokens, by group of addresses. */
   readonly #failures = new RecentCounts();
@@ -49,7 +49,7 @@ export class Login {
     return this.#digest === undefined;
   }
 
-  /** What a request has shown. */
+  /** Checks the cookie or the token of a request. */
   proofOf(request: WebRequest): Proof {
     if (this.isOpen) return "right";
     const cookie = cookieIn(request.headers.get("cookie"), this.#cookieName);
@@ -80,7 +80,9 @@ export class Login {
       `SameSite=Strict${secure}`;
   }
 
-  /** With its prefix a browser takes it over TLS alone, for this host alone. */
+  /**
+   * With the prefix, a browser sends it only over TLS and only to this host.
+   */
   get #cookieName(): string {
     return this.#options.isSecure ? "__Host-relay-p2p" : "relay-p2p";
   }

@@ -26,7 +26,7 @@ export interface PageEntry {
 /** A node, as the gateway last saw it. */
 export interface PageNode {
   readonly id: string;
-  /** Its display name: a stranger's words. */
+  /** Its display name: text from a stranger. */
   readonly name: string;
   readonly host: string;
   readonly port: number;
@@ -65,7 +65,7 @@ export interface PageModel {
   readonly fileCount: number;
   readonly entryCount: number;
   readonly nodes: readonly PageNode[];
-  /** The relay's greeting: a stranger's words. */
+  /** The relay's greeting: text from a stranger. */
   readonly greeting: string;
   /** Whether all nodes listed all of their files. */
   readonly complete: boolean;

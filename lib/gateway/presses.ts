@@ -1,7 +1,7 @@
 /**
  * The presses of a link's button. A second press in the same page, because of a
- * double click or because the download broke off, takes over the use of the
- * first. Pure: time is an argument.
+ * double click or because the download was interrupted, takes over the use of
+ * the first. Pure: time is an argument.
  *
  * @module
  */

@@ -56,7 +56,7 @@ export class ReaderMemory {
     return this.#idleBytes;
   }
 
-  /** A buffer for so many bytes; what it holds is of no meaning. */
+  /** A buffer for `bytes`, with any content. */
   take(bytes: number): Uint8Array<ArrayBuffer> {
     const size = Math.max(LEAST_BYTES, 2 ** Math.ceil(Math.log2(bytes)));
     const at = this.#idle.findLastIndex(({ byteLength }) =>

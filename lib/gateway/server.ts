@@ -45,11 +45,11 @@ export interface GatewayOptions
   /** A certificate for this gateway, and its key. */
   tls?: WebCertificate;
   /**
-   * Whether other machines may connect in the clear: anyone on the network path reads
-   * the token and the files.
+   * Whether other machines may connect without encryption: anyone on the
+   * network path can then read the token and the files.
    */
   inClear?: boolean;
-  /** Names that lead to this gateway, beside its addresses. */
+  /** Names of this gateway, in addition to its addresses. */
   names?: readonly string[];
   /**
    * Origins of other sites whose scripts may read all files, such as
@@ -73,7 +73,7 @@ export interface GatewayServer extends AsyncDisposable {
  * what is under way; so does the signal.
  *
  * @throws {Failure} of kind `usage` if other machines could connect without a
- * token, or in the clear.
+ * token or without encryption.
  * @throws {Deno.errors} if the address cannot be bound.
  */
 export async function serveGateway(
@@ -125,7 +125,7 @@ export async function serveGateway(
   return { address, url, [Symbol.asyncDispose]: close };
 }
 
-// A token that is used up to here in the clear is guessed in years, not days.
+// Guessing a token of this length takes years, not days, also without TLS.
 const LEAST_TOKEN_LENGTH = 16;
 
 /** Other machines connect only over TLS and with a token. */

@@ -1,11 +1,11 @@
 /**
  * The transfers of a gateway: those that run, and the last that have ended.
- * Pure, but for the clock.
+ * Pure, except for the clock.
  *
  * @module
  */
 
-/** How far a transfer is. */
+/** The state of a transfer. */
 export type TransferState =
   | "running"
   /** The client takes nothing for a while. */
@@ -26,7 +26,7 @@ export interface Transfer {
   readonly last: number;
   /** Bytes sent so far. */
   readonly sent: number;
-  /** Names of the nodes that they come from. */
+  /** Names of the nodes that send them. */
   readonly nodes: readonly string[];
   readonly state: TransferState;
   /** Why it failed. */
@@ -52,7 +52,7 @@ interface Entry {
   end?: { state: "done" | "failed" | "cancelled"; error?: string };
 }
 
-// A client that takes nothing for so long is shown as paused.
+// A client that takes nothing for this long is shown as paused.
 const PAUSED_MS = 3_000;
 
 /** The transfers. */

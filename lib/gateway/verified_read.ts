@@ -44,9 +44,9 @@ export interface ReadOptions {
   /** What is cancelled while it is on its way: up to so much is taken anyway. */
   readonly drainBytes: number;
   readonly signal: AbortSignal;
-  /** Hears of each node that bytes have come from. */
+  /** Called for each node that has sent bytes. */
   readonly from: (node: string) => void;
-  /** Hears why a node is asked no more. */
+  /** Called with the reason why a node is no longer asked. */
   readonly failed: (node: ListedNode, error: unknown) => void;
 }
 
@@ -173,7 +173,7 @@ class Reader {
     }
   }
 
-  /** Pieces from some holder; from the next one where one fails. */
+  /** Pieces from some holder; from the next one if one fails. */
   async #fetch(
     first: number,
     task: { count: number; bytes: number },

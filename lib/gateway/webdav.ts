@@ -16,7 +16,7 @@ import { encodeSegment, type FileIndex } from "./file_index.ts";
 import type { Gateway } from "./gateway.ts";
 import type { SnapshotToSend } from "./list_readers.ts";
 
-/** What WebDAV may be asked for here. */
+/** The header fields that say what WebDAV supports here. */
 const DAV_FIELDS: readonly Field[] = [
   ["Allow", "OPTIONS, GET, HEAD, PROPFIND"],
   ["DAV", "1"],
@@ -114,7 +114,7 @@ function responseOf(
   );
 }
 
-/** Addresses are percent-encoded; what is left of markup is escaped. */
+/** Addresses are percent-encoded; remaining markup characters are escaped. */
 function response(path: string, properties: string): string {
   const href = path.replaceAll("&", "&amp;").replaceAll("'", "&apos;");
   return `<D:response><D:href>${href}</D:href><D:propstat><D:prop>` +

@@ -44,9 +44,9 @@ export interface Slot {
    * @returns whether there was.
    */
   setApart(now: number): boolean;
-  /** It was bound to connect: gives its turn back to its address. */
+  /** Gives the connection attempt back: the peer was required to connect. */
   giveTurnBack(): void;
-  /** Its bytes were no handshake: that costs its address more turns. */
+  /** Its bytes were not a handshake: that costs its address more turns. */
   spoil(now: number): void;
   /** The connection is gone. */
   leave(now: number): void;
@@ -91,7 +91,7 @@ interface AddressGroup {
   readonly bucket: TokenBucket;
   /** Connections of holders, which do not count among the others. */
   apart: number;
-  /** Turns that holders have to connect, beside those of all. */
+  /** Connections that only holders may make, in addition to those for all. */
   readonly apartBucket: TokenBucket;
 }
 

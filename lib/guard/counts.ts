@@ -5,7 +5,7 @@
  * @module
  */
 
-/** Counts by label. Labels are words of this program, never a peer's. */
+/** Counts by label. Labels come from this program, never from a peer. */
 export class Counts {
   readonly #counts = new Map<string, number>();
 
@@ -28,7 +28,7 @@ export class Counts {
 
 /** A histogram at one moment. */
 export interface HistogramSnapshot {
-  /** Upper bounds of the buckets, inclusive and rising. */
+  /** Upper bounds of the buckets, inclusive and ascending. */
   readonly bounds: readonly number[];
   /** Measurements in each bucket; the last bucket is above all bounds. */
   readonly counts: readonly number[];
@@ -42,7 +42,7 @@ export class Histogram {
   readonly #counts: number[];
   #sum = 0;
 
-  /** `bounds` must rise. */
+  /** `bounds` must be in ascending order. */
   constructor(bounds: readonly number[]) {
     this.#bounds = bounds;
     this.#counts = [...bounds.map(() => 0), 0];

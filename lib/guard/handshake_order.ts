@@ -1,15 +1,16 @@
 /**
- * Decides which TLS handshake begins next if many wait: one of the address group
- * that left the fewest handshakes unfinished lately. An attacker with many
- * addresses looks like many honest newcomers at first, but honest peers go on to
- * say hello. Pure: time is an argument, in milliseconds on any monotonic clock.
+ * Decides which TLS handshake begins next if many wait: one of the address
+ * group that left the fewest handshakes unfinished lately. An attacker with
+ * many addresses looks like many honest newcomers at first, but honest peers
+ * then send a hello. Pure: time is an argument, in milliseconds on any
+ * monotonic clock.
  *
  * @module
  */
 
 import type { Limits } from "../base/limits.ts";
 
-/** The numbers that bound what is remembered. */
+/** The limits of the record. */
 export type HandshakeLimits = Pick<
   Limits,
   "handshakeGroupCount" | "handshakeHalfLifeMs"
@@ -17,15 +18,15 @@ export type HandshakeLimits = Pick<
 
 /** The record of one address group. */
 interface Conduct {
-  /** Handshakes that led to no hello; old ones count less. */
+  /** Handshakes without a hello; old ones count less. */
   unfinished: number;
-  /** The time at which `unfinished` was right. */
+  /** The time at which `unfinished` was computed. */
   at: number;
   /** Counts the handshakes of all groups. */
   turn: number;
 }
 
-/** A hello makes up for its own handshake, and for another one. */
+/** A hello cancels its own handshake and another one. */
 const HELLO_WORTH = 2;
 
 /** Remembers how the handshakes of each address group ended. */
@@ -35,7 +36,7 @@ export class HandshakeOrder {
   readonly #groups = new Map<string, Conduct>();
   #turn = 0;
 
-  /** No group is known yet. */
+  /** At first no group is known. */
   constructor(limits: HandshakeLimits) {
     this.#limits = limits;
   }
@@ -55,13 +56,13 @@ export class HandshakeOrder {
   }
 
   /**
-   * Notes that a peer of `group` said hello. A client that meets a relay makes
-   * one handshake to learn its certificate and hangs up; the hello after its
-   * next handshake makes up for both.
+   * Notes that a peer of `group` sent a hello. A client of a new relay makes
+   * one handshake to learn its certificate, and disconnects; the hello after
+   * its next handshake cancels both.
    */
   finished(group: string, now: number): void {
     const conduct = this.#groups.get(group);
-    if (conduct === undefined) return; // forgotten meanwhile
+    if (conduct === undefined) return; // forgotten in the meantime
     const unfinished = this.#unfinishedOf(group, now) - HELLO_WORTH;
     conduct.unfinished = Math.max(0, unfinished);
     conduct.at = now;

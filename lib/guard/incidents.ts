@@ -30,7 +30,7 @@ export interface IncidentTotals {
   readonly acceptStalls: number;
 }
 
-/** Reports incidents, each kind only now and then for one address or cause. */
+/** Reports incidents, each kind at a limited rate for one address or cause. */
 export class Incidents {
   readonly #log: RefusalLog;
   readonly #tell: (event: IncidentEvent) => void;
@@ -62,7 +62,9 @@ export class Incidents {
     if (count > 0) this.#tell({ event: "refused", reason, from, count });
   }
 
-  /** Notes that a handler threw. A peer that went away is no incident. */
+  /**
+   * Notes that a handler threw. If a peer disconnected, nothing is reported.
+   */
   failed(error: unknown, remote: Endpoint): void {
     if (isDisconnect(error)) return;
     this.#failedConnections++;

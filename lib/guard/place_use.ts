@@ -8,7 +8,7 @@
 
 import type { Limits } from "../base/limits.ts";
 
-/** The numbers that bound what is remembered. */
+/** The limits of the record. */
 export type PlaceLimits = Pick<
   Limits,
   "handshakeGraceMs" | "placeHalfLifeMs" | "handshakeGroupCount"
@@ -17,7 +17,7 @@ export type PlaceLimits = Pick<
 interface Use {
   /** In units of `handshakeGraceMs`; old ones count less. */
   units: number;
-  /** The time at which `units` was right. */
+  /** The time at which `units` was computed. */
   at: number;
 }
 
@@ -26,7 +26,7 @@ export class PlaceUse {
   readonly #limits: PlaceLimits;
   /** The group that gave up a place last is at the end. */
   readonly #uses = new Map<string, Use>();
-  /** Groups of which a peer has said hello; the last one is at the end. */
+  /** Groups with a peer that sent a hello; the last one is at the end. */
   readonly #known = new Set<string>();
 
   constructor(limits: PlaceLimits) {
@@ -46,8 +46,9 @@ export class PlaceUse {
   }
 
   /**
-   * Notes that a handshake of `group` held a place for `ms`, whichever way it
-   * ended. More than `handshakeGraceMs` count as that: nobody needed the place.
+   * Notes that a handshake of `group` held a place for `ms`, however it ended.
+   * At most `handshakeGraceMs` are counted: it kept the place longer only
+   * because nobody else needed it.
    */
   held(group: string, ms: number, now: number): void {
     const more = Math.min(1, ms / this.#limits.handshakeGraceMs);
@@ -57,14 +58,14 @@ export class PlaceUse {
     this.#limit(this.#uses);
   }
 
-  /** Notes that a peer of `group` said hello. */
+  /** Notes that a peer of `group` sent a hello. */
   greeted(group: string): void {
     this.#known.delete(group);
     this.#known.add(group);
     this.#limit(this.#known);
   }
 
-  /** Whether a peer of `group` has said hello. */
+  /** Whether a peer of `group` has sent a hello. */
   isKnown(group: string): boolean {
     return this.#known.has(group);
   }

@@ -79,7 +79,7 @@ export type Framing =
   /** Until the connection ends. */
   | { readonly kind: "until_close" };
 
-/** What goes into the head beside the answer's own fields. */
+/** Parts of the head, in addition to the answer's own fields. */
 export interface HeadOptions {
   readonly framing: Framing;
   /** Whether the connection stays open. */

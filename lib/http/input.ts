@@ -32,7 +32,7 @@ export class HttpInput {
     this.#buffer = new Uint8Array(mostBytes);
   }
 
-  /** Whether something of the next request has come. */
+  /** Whether something of the next request has arrived. */
   get hasMore(): boolean {
     return this.#length > 0;
   }
@@ -70,7 +70,7 @@ export class HttpInput {
     if (count > 0) this.#drop(count);
   }
 
-  /** A body of so many bytes; `undefined` if the client ends before it. */
+  /** A body of `length` bytes; `undefined` if the client ends before that. */
   async body(length: number): Promise<Uint8Array<ArrayBuffer> | undefined> {
     const body = new Uint8Array(length);
     const had = Math.min(length, this.#length);

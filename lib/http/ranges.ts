@@ -76,7 +76,7 @@ function rangeIn(text: string, size: number): Extent {
   if (first === "") {
     const count = Number(last);
     if (count === 0) return { kind: "none" };
-    // The end of an empty file is all of it.
+    // The last bytes of an empty file are the whole file.
     if (size === 0) return { kind: "whole" };
     return { kind: "part", start: Math.max(0, size - count), end: size };
   }
@@ -91,15 +91,15 @@ function rangeIn(text: string, size: number): Extent {
 function holds(condition: string, file: Validators): boolean {
   if (!/^(W\/)?"/.test(condition)) {
     const date = dateIn(condition);
-    // Compared by the second: only exactly that state counts.
+    // Compared in whole seconds; a later date does not match either.
     return date !== undefined && seconds(file.modifiedMs) === seconds(date);
   }
   return condition === file.etag && !file.etag.startsWith("W/");
 }
 
 /**
- * Whether a list of entity tags holds one, or is `*`; `strongly` counts none
- * that is weak.
+ * Whether a list of entity tags contains `etag`, or is `*`; with `strongly`,
+ * weak tags never match.
  */
 export function isListed(
   list: string,

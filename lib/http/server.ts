@@ -125,7 +125,7 @@ class HttpExchange {
   readonly #ended = Promise.withResolvers<void>();
   /** The group that limits count it in. */
   readonly source: string;
-  /** How far it has come. */
+  /** Its progress. */
   phase: "silent" | "asked" | "answered" = "silent";
   /** Resolves at the end of the connection; never rejects. */
   readonly done: Promise<void>;

@@ -116,7 +116,7 @@ export class WebConnection {
       : setTimeout(() => this.end(), withinMs);
   }
 
-  /** One request and its answer; whether another may follow. */
+  /** Handles one request. Returns whether another may follow. */
   async #exchange(conn: Conn, input: HttpInput): Promise<boolean> {
     const { limits } = this.#options;
     const read = await input.head(() =>
@@ -163,7 +163,7 @@ export class WebConnection {
     return false;
   }
 
-  /** Sends an answer; whether the connection stays open. */
+  /** Sends an answer. Returns whether the connection stays open. */
   async #send(
     conn: Conn,
     head: Pick<RequestHead, "method" | "isOld" | "headers">,

@@ -2,7 +2,7 @@
  * HTTP/1.1 for browsers, players and download tools: connections stay open,
  * bodies of answers are streamed as quickly as the client reads. It limits
  * connections, the time and size of heads, and the bodies of requests. When all
- * connections are in use, one that waits gives way.
+ * connections are in use, a waiting one is closed for a new one.
  *
  * The server of `/metrics`, by contrast, answers once and closes.
  *

@@ -24,7 +24,7 @@ export interface WebRequest extends RequestHead {
 export interface WebOptions {
   /** Address to bind and port; 0 lets the system pick. */
   readonly at: Endpoint;
-  /** Encrypts with this certificate; without it, everything is in the clear. */
+  /** Encrypts with this certificate; without it, nothing is encrypted. */
   readonly tls?: WebCertificate | undefined;
   /** Answers a request. */
   readonly handle: (request: WebRequest) => Promise<HttpAnswer>;

@@ -25,7 +25,7 @@ export interface CertificateOptions {
  * Makes an X.509 v3 certificate: CA:FALSE, back-dated one day, valid for 20
  * years.
  *
- * @returns its DER, some 310 bytes.
+ * @returns its DER, about 310 bytes.
  */
 export async function createCertificate(
   { keys, hostname, now }: CertificateOptions,

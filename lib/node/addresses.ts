@@ -13,17 +13,17 @@ import {
 } from "../base/address.ts";
 import type { Endpoint } from "../base/conn.ts";
 
-/** A way from the node to its relay, as both ends see it. */
+/** A connection of the node to its relay, as both ends see it. */
 export interface WayToRelay {
   /** The host of this end. */
   readonly local: string;
-  /** The host that the relay sees this machine come from: a stranger's word. */
+  /** The host from which the node connects, as the relay claims. */
   readonly observed?: string | undefined;
   /** Whether the relay has dialled the node there, and it answered. */
   readonly isReached: boolean;
 }
 
-/** What a node registers depends on. */
+/** The facts that decide which addresses a node registers. */
 export interface AddressFacts {
   /** Where it listens. */
   readonly bound: Endpoint;
@@ -37,8 +37,8 @@ export interface AddressFacts {
 
 /**
  * The addresses for clients, most useful first: those at which the relay reached
- * the node, then those of this machine. Never none: if all are left out, the
- * host that the relay sees.
+ * the node, then those of this machine. If all are left out, the host that the
+ * relay sees, so there is always one.
  */
 export function addressesOf(
   { bound, advertise, lan, ways }: AddressFacts,

@@ -30,11 +30,11 @@ import type { ClientWork } from "./work_queue.ts";
 export interface Served {
   /** Its address, or the group of it. */
   readonly to: string;
-  /** Files, counted whenever it went on to another. */
+  /** Files, counted each time the client goes on to another. */
   readonly files: number;
   /** Bytes of them. */
   readonly bytes: number;
-  /** The name, where it was one file. */
+  /** The name, if it was one file. */
   readonly name?: string;
 }
 
@@ -54,7 +54,7 @@ export interface ClientReadsOptions {
   readonly group: unknown;
   /** Notes what the client fetches; disposed of with these reads. */
   readonly visit: FetchVisit;
-  /** Hears of pieces that were sent. */
+  /** Called for pieces that were sent. */
   readonly onSent: (pieces: Omit<PiecesSent, "to">) => void;
 }
 

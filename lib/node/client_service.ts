@@ -1,8 +1,7 @@
 /**
  * A node's answers to one client: finds, lists, describes and sends files of
- * the share. It takes one request at a time, so a client never has two at work
- * here. Each request is charged its cost, and waits for its turn among the
- * requests of all clients.
+ * the share. It handles one request of a client at a time. Each request is
+ * charged its cost, and waits for its turn among the requests of all clients.
  *
  * @module
  */
@@ -38,33 +37,33 @@ import type { HeldContent, ReadTurn, TakenOffer, TakeOffer } from "./served.ts";
 import { WORK_MS } from "./work_ledger.ts";
 import type { ClientWork, WorkQueue } from "./work_queue.ts";
 
-/** What all clients of a node share. */
+/** The parts of a node that all its clients share. */
 export interface Service extends ReadService, TurnService {
   readonly limits: Limits;
   /** Buffers to send from. */
   readonly buffers: BufferPool;
-  /** Whose turn it is. */
+  /** Decides which client is next. */
   readonly work: WorkQueue;
-  /** Clients that have said hello. */
+  /** Clients that have sent a hello. */
   clientCount: number;
   /** Clients that are being sent something right now. */
   busyCount: number;
-  /** What clients fetch. */
+  /** The current fetches of clients. */
   readonly fetches: Fetches;
   /** Requests so far, by kind. */
   readonly requests: Counts;
-  /** Hears of pieces that were sent. */
+  /** Called for pieces that were sent. */
   readonly onSent?: ((sent: PiecesSent) => void) | undefined;
-  /** A content of which pieces may be missing; without this none are. */
+  /** Finds an incomplete content; by default there are none. */
   readonly heldOf?: (content: string) => HeldContent | undefined;
-  /** Takes pieces that clients offer; without this none are wanted. */
+  /** Takes pieces that clients offer; by default none are wanted. */
   readonly takeOffer?: TakeOffer;
 }
 
-// While a large file is being hashed for a client, or others have their turns, it
-// hears so often that we have not gone.
+// While a client waits because a file is hashed, or because others have their
+// turns, this often a message shows it that we are alive.
 const WORKING_MS = 5_000;
-// What a listed file takes in a frame beside its name.
+// Bytes of a listed file in a frame, without its name.
 const LISTED_BYTES = 300;
 
 /** Answers one client until it leaves. */
@@ -75,18 +74,18 @@ export class ClientService implements Disposable {
   readonly #reads: ClientReads;
   readonly #work: ClientWork;
   readonly #source: string;
-  /** What it takes turns with others as. */
+  /** Identifies the client, or its address group, for turns with others. */
   readonly #asker: unknown;
-  /** The last file that the client was told of by its name. */
+  /** The last file that the client found by name. */
   #found: ShareFile | undefined;
   readonly #news: HeldNews;
   readonly #turns: ClientTurns;
-  /** The files that the client may have. */
+  /** The files that the client may fetch. */
   #files: GrantedFiles;
 
   /**
-   * Answers over `channel`, on which hello has been said; the work is counted
-   * under `source`, the group of the client's address.
+   * Answers over `channel`, after both hellos; the work is counted under
+   * `source`, the group of the client's address.
    */
   constructor(
     channel: Channel,
@@ -117,15 +116,15 @@ export class ClientService implements Disposable {
     this.#files = new GrantedFiles(service, undefined);
   }
 
-  /** What the client was sent so far. */
+  /** What was sent to the client so far. */
   get served(): Served {
     const to = addressGroup(this.#channel.conn.remote.host);
     return { to, ...this.#reads.sent };
   }
 
   /**
-   * Answers until the client ends, or has pieces that are wanted: it is asked for
-   * these from then on. Within `grant`, if there is one.
+   * Answers until the client ends, or offers pieces that are wanted: then this
+   * end requests them. Within `grant`, if there is one.
    */
   async run(grant?: Grant): Promise<TakenOffer | undefined> {
     this.#files = new GrantedFiles(this.#service, grant);
@@ -139,7 +138,7 @@ export class ClientService implements Disposable {
 
   async #answerAll(): Promise<TakenOffer | undefined> {
     for (;;) {
-      // Answers leave together as long as requests are here already.
+      // While further requests have arrived already, answers are sent together.
       if (!this.#channel.hasWholeFrame) {
         await this.#outbox.flush();
         this.#outbox.rest();
@@ -167,11 +166,11 @@ export class ClientService implements Disposable {
     }
   }
 
-  /** Waits until it is this client's turn, where it is not. */
+  /** Waits until it is this client's turn. */
   async #turn(): Promise<void> {
     const turn = this.#work.turn();
     if (turn === undefined) return;
-    await this.#outbox.flush(); // what is there already need not wait
+    await this.#outbox.flush(); // earlier answers need not wait
     await turn;
   }
 
@@ -208,7 +207,7 @@ export class ClientService implements Disposable {
         refusal("not_found", "no such file here", request),
       );
     }
-    // What is hashed at once need not be fetched without its content id.
+    // A small file is hashed at once, so that its answer has the content id.
     if (file.size <= limits.hashOnFindBytes) await this.#describeFile(file);
     const wanted = this.#files.content;
     if (wanted !== undefined) {
@@ -239,7 +238,8 @@ export class ClientService implements Disposable {
   async #browse({ request, prefix }: MessageOf<"browse">): Promise<void> {
     const { share, digests, limits } = this.#service;
     this.#work.charge(WORK_MS.miss); // also where no file has the prefix
-    // A list without the files that are still to be found would mislead.
+    // Without the files that the scan has not found yet, the list would
+    // mislead.
     if (!share.isScanned) {
       const scanned = (left: AbortSignal) => orAborted(share.scanned(), left);
       await this.#whileWorking(request, scanned);
@@ -311,7 +311,7 @@ export class ClientService implements Disposable {
     }
   }
 
-  /** Describes a file; hashing it, where it is not known yet, is charged. */
+  /** Describes a file; if it must be hashed first, that is charged. */
   #describeFile(
     file: ShareFile,
     signal?: AbortSignal,
@@ -324,17 +324,17 @@ export class ClientService implements Disposable {
   }
 
   /**
-   * `work`, and a word to the client now and then until it is done. Its signal
-   * is aborted when that word shows that the client has left.
+   * Does `work`, and regularly sends `working` to the client until it is done.
+   * If sending fails, because the client has left, its signal is aborted.
    */
   async #whileWorking<T>(
     request: number,
     work: (signal: AbortSignal) => Promise<T>,
   ): Promise<T> {
-    await this.#outbox.flush(); // the answer before this one goes first
+    await this.#outbox.flush(); // earlier answers are sent first
     const left = new AbortController();
     const timer = setInterval(() => {
-      // The answer would fail to be sent too.
+      // If this cannot be sent, the answer could not be sent either.
       this.#channel.send({ kind: "working", request })
         .catch(() => left.abort(CLIENT_LEFT));
     }, WORKING_MS);
@@ -376,11 +376,11 @@ export class ClientService implements Disposable {
     using turn = isNeeded ? await this.#readTurn(file, run) : undefined;
     const refused = await this.#reads.send(file, run);
     if (turn === undefined || refused !== undefined) return refused;
-    await this.#outbox.flush(); // it is for the line, not for our buffers
+    await this.#outbox.flush(); // the turn is for the connection
     turn.sent();
   }
 
-  /** Its turn among many; it may take minutes, and the client hears of that. */
+  /** Waits for its turn, which may take minutes; the client gets `working`. */
   async #readTurn(
     { version, size }: ShareFile,
     { request, ...run }: PieceRun & { readonly request: number },
@@ -411,7 +411,7 @@ export class ClientService implements Disposable {
     await this.#news.answer({ request, of }, this.#service.heldOf?.(of));
   }
 
-  /** Takes an offer of pieces, if these are wanted, from one who may have them. */
+  /** Takes an offer of wanted pieces, from a client that may have the file. */
   #take({ of, id }: MessageOf<"offer">): TakenOffer | undefined {
     if (this.#files.standingFor(of) === undefined) return undefined;
     return this.#service.takeOffer?.({ of, id }, this.#source);
@@ -422,7 +422,7 @@ export class ClientService implements Disposable {
     await this.#outbox.message(refusal(reason, SKIP_TEXT[reason], request));
   }
 
-  /** Tells of a file that a client has without being sent any of it. */
+  /** Reports a file that a client has without being sent any of it. */
   #tellUnsent(): void {
     const { onSent, digests } = this.#service;
     const file = this.#found;

@@ -1,7 +1,8 @@
 /**
- * Whose pieces wait for a turn: those of a client that fetches the file together
- * with many others, which it says by asking what is held of it. All other
- * clients are served at once, except where the service gives all of them turns.
+ * Decides which requests wait for a turn: those of clients that fetch a file
+ * together with many others. A client shows that with the message `holding`.
+ * All other clients are served at once, unless the service gives all clients
+ * turns.
  *
  * @module
  */
@@ -11,7 +12,7 @@ import type { SharedRate } from "../base/shared_rate.ts";
 import type { PieceRun } from "../content/piece_set.ts";
 import type { ReadTurn, ReadTurns } from "./served.ts";
 
-/** What the clients of a service have turns by. */
+/** The parts of a service that decide about turns. */
 export interface TurnService {
   readonly limits: Pick<
     Limits,
@@ -24,7 +25,7 @@ export interface TurnService {
    * none.
    */
   readonly readTurns?: ReadTurns;
-  /** Whether all other clients keep to that order too. */
+  /** Whether all other clients wait in that order too. */
   readonly allTakeTurns?: boolean;
 }
 
@@ -41,7 +42,9 @@ export class ClientTurns implements Disposable {
     this.#group = group;
   }
 
-  /** Notes that it fetches a file together with others, of the last few. */
+  /**
+   * Notes that it fetches a file with others; keeps only the last few files.
+   */
   join(file: string): void {
     const { readTurns, limits } = this.#service;
     if (readTurns === undefined || this.#joined.has(file)) return;
@@ -62,7 +65,7 @@ export class ClientTurns implements Disposable {
     return this.#joined.has(file) && readTurns.isNeededFor(file);
   }
 
-  /** The pieces of a request that are sent next, in one turn where it needs one. */
+  /** The pieces of a request that are sent next, in one turn if they need one. */
   next(file: string, { first, count }: PieceRun): PieceRun {
     const { swarmRunPieceCount } = this.#service.limits;
     const most = this.isNeededFor(file) ? swarmRunPieceCount : count;
@@ -70,8 +73,8 @@ export class ClientTurns implements Disposable {
   }
 
   /**
-   * Resolves when it is the turn of pieces that need one. Rejects if the signal
-   * is aborted before.
+   * Resolves when it is the turn of these pieces. Rejects if the signal is aborted
+   * before that.
    */
   async take(
     file: string,
@@ -79,7 +82,7 @@ export class ClientTurns implements Disposable {
     signal?: AbortSignal,
   ): Promise<ReadTurn | undefined> {
     const { readTurns, rate, limits } = this.#service;
-    // As long as our rate needs for the pieces of all that have a turn.
+    // The time that our rate limit needs for the pieces of all current turns.
     const ownMs = rate === undefined
       ? 0
       : 1_000 * limits.swarmReaderCount * run.bytes / rate.bytesPerSecond;

@@ -16,7 +16,7 @@ export interface FetchWatchOptions {
   readonly limits: Limits;
   readonly digests: Pick<ServedDigests, "manifestOf">;
   readonly onEvent: (event: FetchEvent) => void;
-  /** Hears at each look what is being sent. */
+  /** Called at each check with what is being sent. */
   readonly onFetches: ((running: readonly RunningFetch[]) => void) | undefined;
 }
 

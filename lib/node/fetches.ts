@@ -1,9 +1,9 @@
 /**
- * Tells which files a node's clients fetch: the begin and the end of a fetch,
- * up to a rate, and all others together. Clients at one address share a rate,
- * and nothing says which connection is whose: a piece that is sent there again
- * counts for the next fetch of its file. A small file costs a few additions.
- * Pure: the clock is an option.
+ * Reports which files a node's clients fetch: the start and the end of a fetch,
+ * up to a rate, and further fetches as sums. Clients at one address share a
+ * rate, and their connections cannot be distinguished: a piece that is sent to
+ * that address again counts for the next fetch of its file. A small file costs
+ * a few additions. Pure: the clock is an option.
  *
  * @module
  */
@@ -31,7 +31,9 @@ export interface FetchesOptions {
   /** Whether no client needs the pieces that were not sent. */
   readonly isSpared: (fetch: Fetch) => boolean;
   readonly onEvent: (event: FetchEvent) => void;
-  /** A client is served after a time without any: `look` is due now and then. */
+  /**
+   * Called for the first client after a pause: `look` must be called regularly.
+   */
   readonly onActive: () => void;
 }
 
@@ -39,11 +41,11 @@ export interface FetchesOptions {
 interface Client {
   readonly to: string;
   readonly budget: Budget;
-  /** By name; each leads to those of the same file after it. */
+  /** The first fetch of each file, by name; it links to the next ones. */
   readonly fetches: Map<string, Fetch>;
   gathered: Gathered | null;
   connectionCount: number;
-  /** The version of the file that it was sent all of last. */
+  /** The version of the file that was sent completely last. */
   wholeVersion: string;
 }
 
@@ -67,13 +69,13 @@ export class Fetches {
     this.#budget = new Budget(fetchNodeBurstCount, fetchNodeRefillMs);
   }
 
-  /** What was sent since the start. */
+  /** The totals since the start. */
   get totals(): FetchTotals {
     const clients = this.#served.size;
     return { files: this.#files, clients, isMore: this.#isMore };
   }
 
-  /** Whether looks are due. */
+  /** Whether `look` must be called. */
   get isActive(): boolean {
     return this.#fetchCount > 0 || this.#gatheredCount > 0 ||
       this.#rest !== null;
@@ -103,7 +105,7 @@ export class Fetches {
     return client;
   }
 
-  /** The fetch of a file, if it is told by itself. */
+  /** The fetch of a file, if it is reported separately. */
   fetchOf(client: Client, file: ShareFile): Fetch | null {
     const { limits, now } = this.#options;
     const known = client.fetches.get(file.name);
@@ -120,7 +122,7 @@ export class Fetches {
     const { isActive } = this;
     this.#fetchCount++;
     if (!isActive) this.#options.onActive();
-    // A few pieces may be asked for twice, at the end of a fetch.
+    // At the end of a fetch, a few pieces may be requested twice.
     if (file.version !== client.wholeVersion) this.#tellStart(client, fetch);
     return fetch;
   }
@@ -148,7 +150,7 @@ export class Fetches {
     return new Gathered(this.#options.now());
   }
 
-  /** Pieces were sent: each counts for the first fetch that lacks it. */
+  /** Notes sent pieces: each counts for the first fetch that lacks it. */
   took(client: Client, first: Fetch, pieces: Pieces): void {
     const end = pieces.first + pieces.count;
     for (let piece = pieces.first; piece < end; piece++) {
@@ -161,7 +163,7 @@ export class Fetches {
       fetch.took(piece);
     }
     for (const fetch of first.all()) {
-      // More than a client asks for twice: it is another one.
+      // More than one client requests twice: this is another client.
       const isOther = fetch.bytes > this.#options.limits.windowBytes;
       if (fetch.isTold || fetch.isWhole || !isOther) continue;
       fetch.isBudgeted ||= this.#mayTell(client);
@@ -170,7 +172,7 @@ export class Fetches {
     if (first.isWhole) this.#endWhole(client, first);
   }
 
-  /** The fetch after the `nth`, where there may be so many: one a connection. */
+  /** The fetch after the `nth`; at most one for each connection. */
   #again(client: Client, fetch: Fetch, nth: number): Fetch | null {
     const { limits, now } = this.#options;
     const isFull = this.#fetchCount >= limits.fetchCount;
@@ -179,7 +181,7 @@ export class Fetches {
     return fetch.again = new Fetch(fetch.file, now());
   }
 
-  /** Ends a fetch; the one after it has what else is on its way. */
+  /** Ends a fetch; the next one gets what is still being sent. */
   #endWhole(client: Client, fetch: Fetch): void {
     const { movingBytes, requestCount } = fetch;
     const isMoving = requestCount > 1 || movingBytes > 0;
@@ -259,7 +261,7 @@ export class Fetches {
     }
   }
 
-  /** Notices how fast everything moves, and ends what does not. */
+  /** Measures the rates of fetches, and ends fetches that stand still. */
   look(): void {
     const now = this.#options.now();
     const isQuiet = ({ movedAt }: { movedAt: number }) =>
@@ -278,7 +280,7 @@ export class Fetches {
     if (this.#rest !== null && this.#budget.take(now)) this.#tellRest();
   }
 
-  /** Tells what is left, at the end. */
+  /** Reports the remaining sums, at the end. */
   end(): void {
     if (this.#rest !== null) this.#tellRest();
   }
@@ -300,7 +302,7 @@ export class Fetches {
         const { file, startedAt, bytesPerSecond } = fetch;
         if (!fetch.isTold) continue;
         const { name, size } = file;
-        // Others at the address may have pieces on their way, too.
+        // Pieces for other clients at the address may be counted too.
         const bytes = Math.min(fetch.bytes, size);
         const shown = { name, to, files: 1, bytes, size, bytesPerSecond };
         running.push({ startedAt, shown });
@@ -316,20 +318,20 @@ export class Fetches {
   }
 }
 
-/** Pieces of a file in a row. */
+/** Consecutive pieces of a file. */
 interface Pieces {
   readonly first: number;
   readonly count: number;
 }
 
-/** What one connection of a client is sent. */
+/** The files that are sent over one connection of a client. */
 export class FetchVisit implements Disposable {
   readonly #enter: () => Client;
   readonly #fetches: Fetches;
   #client: Client | null = null;
-  /** The fetch that the request under way is for. */
+  /** The fetch of the current request. */
   #fetch: Fetch | null = null;
-  /** Bytes of the request under way that do not count as pieces yet. */
+  /** Bytes of the current request that do not count as pieces yet. */
   #movingBytes = 0;
   #lastVersion = "";
 
@@ -358,7 +360,7 @@ export class FetchVisit implements Disposable {
     this.#fetch = null;
   }
 
-  /** The fetch, or the one that follows it where it has ended. */
+  /** The fetch, or the one that follows it if it has ended. */
   get #current(): Fetch | null {
     while (this.#fetch?.isEnded && this.#fetch.again !== null) {
       this.#fetch = this.#fetch.again;
@@ -378,7 +380,7 @@ export class FetchVisit implements Disposable {
     const fetch = this.#current;
     if (fetch === null) return;
     fetch.requestCount--;
-    // What did not become pieces was sent all the same.
+    // Bytes that did not complete a piece count as sent too.
     fetch.movingBytes -= this.#movingBytes;
     this.#movingBytes = 0;
   }

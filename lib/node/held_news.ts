@@ -1,5 +1,6 @@
 /**
- * Tells a client which pieces of a content are held, and then which are gained.
+ * Reports to a client which pieces of a content are held, and then which pieces
+ * are gained.
  *
  * @module
  */
@@ -12,12 +13,12 @@ import type { HeldContent, TakenOffer } from "./served.ts";
 import { WORK_MS } from "./work_ledger.ts";
 import type { ClientWork } from "./work_queue.ts";
 
-/** News for one client. Disposing ends them. */
+/** Reports for one client. Disposing ends them. */
 export class HeldNews implements Disposable {
   readonly #channel: Channel;
   readonly #outbox: Outbox;
   readonly #work: ClientWork;
-  /** Contents of which it hears what pieces are gained. */
+  /** Contents whose gained pieces are reported to it. */
   readonly #followed = new Map<string, Disposable>();
 
   constructor(channel: Channel, outbox: Outbox, { work }: {
@@ -28,7 +29,7 @@ export class HeldNews implements Disposable {
     this.#work = work;
   }
 
-  /** Answers what is held of a content: all of it, without `held`. */
+  /** Answers which pieces are held; without `held`, the content is complete. */
   async answer(
     { request, of }: { readonly request: number; readonly of: string },
     held: HeldContent | undefined,
@@ -38,7 +39,7 @@ export class HeldNews implements Disposable {
       return await this.#outbox.message(has);
     }
     const bitmap = held.pieces.format();
-    // From the same moment on.
+    // Begins now, so that no gained piece is missed.
     this.#followed.get(of)?.[Symbol.dispose]();
     const { promise: told, resolve } = Promise.withResolvers<void>();
     const follow = held.follow(async (runs) => {
@@ -52,7 +53,9 @@ export class HeldNews implements Disposable {
     resolve();
   }
 
-  /** Says whether an offer is taken; if that cannot be said, it is not. */
+  /**
+   * Answers whether an offer is taken. If sending fails, the offer is dropped.
+   */
   async answerOffer(
     { request }: { readonly request: number },
     taken: TakenOffer | undefined,
@@ -70,7 +73,7 @@ export class HeldNews implements Disposable {
     }
   }
 
-  /** Between whole frames of what is being sent. */
+  /** Sends gained pieces, between whole frames of other answers. */
   #tellGained(request: number, runs: readonly PieceRun[]): Promise<void> {
     return this.#channel.send({
       ...{ kind: "gained", request },

@@ -9,12 +9,12 @@ import type { Channel } from "../protocol/channel.ts";
 import { DATA_HEADER_BYTES, writeDataHeader } from "../protocol/bulk.ts";
 import { encodeMessage, type Message } from "../protocol/messages.ts";
 
-// Room for a message, so that one never waits for a buffer of its own.
+// Room for a message, so that a message never waits for another buffer.
 const SLACK_BYTES = 64 * 1024;
-// While nothing is on its way, so much is worth a write.
+// While no write is in flight, this many bytes are worth a write.
 const EAGER_BYTES = 64 * 1024;
 
-// One buffer that is filled, and one that is on its way.
+// One buffer that is filled, and one that is being written.
 const BUFFERS_PER_PEER = 2;
 const MOST_WRITE_BYTES = 1024 * 1024;
 const LEAST_WRITE_BYTES = 64 * 1024;
@@ -40,7 +40,7 @@ export class BufferPool {
   #idleBytes = 0;
   #lentBytes = 0;
 
-  /** Keeps up to `mostBytes`, those that are lent counted in. */
+  /** Keeps buffers of up to `mostBytes`, including lent ones. */
   constructor(mostBytes: number) {
     this.#mostBytes = mostBytes;
   }
@@ -74,12 +74,14 @@ export class BufferPool {
     this.#shrink();
   }
 
-  /** A buffer will not come back. */
+  /** Notes that a buffer will not be given back. */
   forget(buffer: Uint8Array<ArrayBuffer>): void {
     this.#lentBytes -= buffer.length;
   }
 
-  /** Throws away what is idle, the oldest first, until the rest is within bounds. */
+  /**
+   * Drops idle buffers, the oldest first, until the rest is within the limit.
+   */
   #shrink(): void {
     while (this.bytes > this.#mostBytes && this.#idle.length > 0) {
       this.#idleBytes -= this.#idle.shift()!.length;
@@ -157,20 +159,20 @@ export class Outbox implements Disposable {
     return length;
   }
 
-  /** Sends all that waits. */
+  /** Sends everything that is buffered. */
   async flush(): Promise<void> {
     await this.#handOver();
     await this.#sending;
   }
 
-  /** Lets go of the buffer: nothing is being sent. */
+  /** Frees the buffer if nothing is being sent. */
   rest(): void {
     if (this.#used > 0 || this.#buffer === null) return;
     this.#pool.give(this.#buffer);
     this.#buffer = null;
   }
 
-  /** Lets go of what was not sent. */
+  /** Drops what was not sent. */
   [Symbol.dispose](): void {
     this.#used = 0;
     this.rest();
@@ -190,7 +192,7 @@ export class Outbox implements Disposable {
     this.#used = 0;
     this.#isSending = true;
     this.#sending = this.#send(frames, buffer);
-    this.#sending.catch(ignore); // the next to send gets it
+    this.#sending.catch(ignore); // thrown at the next send
   }
 
   async #send(
@@ -203,7 +205,7 @@ export class Outbox implements Disposable {
       hasLeft = true;
     } finally {
       this.#isSending = false;
-      // A conn that broke off may still hold what it was given.
+      // A conn that failed may still use the buffer.
       if (hasLeft) this.#pool.give(buffer);
       else this.#pool.forget(buffer);
     }

@@ -82,7 +82,9 @@ export class Receivers {
   /** By address and name, the one that was sent something last at the end. */
   readonly #receivers = new Map<string, Receiver>();
 
-  /** Remembers so many receivers; beyond that, the quietest is forgotten. */
+  /**
+   * Remembers `mostReceivers`; if there are more, the quietest is forgotten.
+   */
   constructor(mostReceivers: number) {
     this.#mostReceivers = mostReceivers;
   }

@@ -100,7 +100,9 @@ class Registrar {
   #reached: "alive" | "gone" | "unchecked" = "unchecked";
   /** When to ask for the next dial-back. */
   #checkAt = 0;
-  /** The host that the relay saw this machine come from last. */
+  /**
+   * The address from which this machine last connected, as the relay saw it.
+   */
   #seenAt: string | undefined;
   #toldNoTunnels = false;
   #toldFailure: string | null = null;
@@ -260,13 +262,13 @@ class Registrar {
     }
   }
 
-  /** Asks the relay now and then whether it can dial this node. */
+  /** Asks the relay regularly whether it can dial this node. */
   async #whetherReached(
     calls: RelayCalls,
   ): Promise<"alive" | "gone" | "unchecked" | "lost"> {
     const now = performance.now();
     if (now < this.#checkAt) return this.#reached;
-    // The node is listed. If the relay leaves now, the next attempt will tell.
+    // The node is listed. If the relay ends now, the next attempt reports it.
     const answer = await calls.ask({ kind: "reach" }).catch(() => undefined);
     if (answer === undefined) return "lost";
     if (answer.kind === "refused") throw this.#registrant.refused(answer);

@@ -1,6 +1,6 @@
 /**
- * Keeps a node listed at each of its relays. Each registration goes its own way:
- * a relay that is away or refuses does not disturb the others.
+ * Keeps a node listed at each of its relays. The registrations are independent:
+ * a relay that is down or refuses does not affect the others.
  *
  * @module
  */
@@ -25,13 +25,13 @@ export interface RegistrationsOptions {
   readonly onEvent: (event: RegistrarEvent | RelayLinkEvent) => void;
 }
 
-/** What a registration has for its own relay. */
+/** The options of a registration that depend on its relay. */
 export type AtRelay = Pick<
   RegistrarOptions,
   "addressesFrom" | "onConnected" | "index"
 >;
 
-/** What all registrations have in common. */
+/** The options that all registrations share. */
 export type Registered =
   & Omit<
     RegistrarOptions,
@@ -53,7 +53,7 @@ export class Registrations {
    * Does not connect yet.
    *
    * @throws {Failure} of kind `usage` if there are tokens for some relays only:
-   * clients of an open relay bring no grants, and would be refused.
+   * clients of an open relay have no grants, and would be refused.
    */
   constructor(options: RegistrationsOptions) {
     const { relays, plaintext, knownRelays, limits, onEvent } = options;

@@ -40,7 +40,7 @@ export interface ManyFiles {
   hashed(bytes: number): void;
   /** A file goes into the outbox. */
   took(file: ShareFile): void;
-  /** So many bytes have been put into the outbox, beside the sender. */
+  /** Notes `bytes` that were put into the outbox, not sent by the sender. */
   sent(bytes: number): void;
   /** A file is left out of the answer. */
   skip(reason: SkipReason): Promise<void>;

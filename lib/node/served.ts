@@ -1,5 +1,5 @@
 /**
- * What a service gives to clients: the files of a share, or the pieces of
+ * What a service sends to clients: the files of a share, or the pieces of
  * contents that are still being received. Types only.
  *
  * @module
@@ -28,8 +28,8 @@ export interface ServedFiles extends
     | "readSmall"
   > {
   /**
-   * Whether each piece is hashed when it is read, although its hash is known, and
-   * sent only if it is right.
+   * Whether each piece is verified when it is read, and sent only if it is
+   * correct.
    */
   readonly isReadBack?: boolean;
 }
@@ -49,42 +49,49 @@ export interface HeldContent {
   /** The pieces that can be sent. */
   readonly pieces: PieceSet;
   /**
-   * Tells a client of pieces that are gained from now on; without runs, that this
-   * end is still there. Ends when disposed of, or when all pieces are there.
+   * Reports pieces that are gained from now on. A report without runs only
+   * shows that this end is alive. Ends when disposed of, or when all pieces
+   * exist.
    */
   follow(tell: TellGained): Disposable;
 }
 
-/** Resolves when a client has been told. */
+/** Sends a report to a client; resolves when it is sent. */
 export type TellGained = (runs: readonly PieceRun[]) => Promise<void>;
 
-/** Pieces of a content that a client has, and this end may ask for. */
+/** An offer of a client: pieces of a content that this end may request. */
 export interface Offer {
   readonly of: string;
-  /** The id that the client has as a holder, by its own word. */
+  /** The id of the client as a holder, as it claims. */
   readonly id: string;
 }
 
 /** An offer that is taken. Disposing makes room for another. */
 export interface TakenOffer extends Disposable {
-  /** Asks for pieces over the client's connection, until that is of no use. */
+  /**
+   * Requests pieces over the client's connection, as long as that is useful.
+   */
   receive(channel: Channel): Promise<void>;
 }
 
 /**
- * Takes an offer of a client that is counted under `source`, or does not want
- * it.
+ * Takes an offer of a client, which is counted under `source`; `undefined`
+ * refuses it.
  */
 export type TakeOffer = (
   offer: Offer,
   source: string,
 ) => TakenOffer | undefined;
 
-/** Whose turn it is to be sent pieces. */
+/** Decides which client is sent pieces next. */
 export interface ReadTurns {
-  /** A client fetches that file version with others, until disposed of. */
+  /**
+   * Notes that a client fetches a file version with others; disposing ends it.
+   */
   join(file: string): Disposable;
-  /** Whether so many do that their requests must wait for turns. */
+  /**
+   * Whether so many clients fetch it that their requests must wait for turns.
+   */
   isNeededFor(file: string): boolean;
   /**
    * Resolves when it is the turn of a request for pieces of that file version.
@@ -109,6 +116,6 @@ export interface TakeTurnOptions {
 
 /** A turn; it ends when disposed of. */
 export interface ReadTurn extends Disposable {
-  /** The pieces were sent: others may have them of that reader. */
+  /** Notes that the pieces were sent: others may get them from that reader. */
   sent(): void;
 }

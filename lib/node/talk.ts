@@ -2,7 +2,7 @@
  * A service's conversation with one client, from hello to its end: a node's, and
  * that of a client which gives what it receives.
  *
- * hello both ways → grant, where one is needed → requests
+ * hello both ways → grant, if one is needed → requests
  *
  * @module
  */
@@ -24,13 +24,13 @@ export interface Host {
   readonly id: string;
   readonly limits: Limits;
   readonly service: Service;
-  /** Checks grants; `null` where nobody needs one. */
+  /** Checks grants; `null` if nobody needs one. */
   readonly gate: NodeGate | null;
   readonly incidents: Incidents;
   readonly deadlines: Deadlines;
   /** What a grant allows here; all that it says by default. */
   readonly within?: (grant: Grant) => Grant;
-  /** Hears what a client was sent that has left. */
+  /** Called with what was sent to a client when it has left. */
   readonly onServed?: (served: Served) => void;
 }
 

@@ -47,7 +47,7 @@ const HOUR_MS = 3_600_000;
 const BAR_COUNT = 60;
 const REFRESH_SECONDS = 10;
 
-/** Where the page expects its style sheet, beside itself. */
+/** The name of the page's style sheet, in the same folder as the page. */
 export const STATUS_STYLE = "status.css";
 
 /** The page, complete. */

@@ -1,5 +1,5 @@
 /**
- * What a status page shows of which metric, in which words.
+ * The metrics that a status page shows, and their texts.
  *
  * @module
  */
@@ -12,7 +12,7 @@ export interface Card {
   readonly title: string;
   /** The metric. */
   readonly name: string;
-  /** A level is drawn as a line, a counter by how much it rises in a minute. */
+  /** A level is drawn as a line, a counter as its increase per minute. */
   readonly kind: "level" | "counter";
   /** What it counts. */
   readonly unit: "count" | "bytes";
@@ -97,7 +97,7 @@ export const TABLES: Readonly<
   ],
 };
 
-/** Reasons of bad health, and what to do. */
+/** The reasons of bad health, with advice. */
 export const TROUBLES: Readonly<Record<RelayTrouble | NodeTrouble, string>> = {
   // deno-lint-ignore camelcase
   not_accepting:

@@ -144,7 +144,10 @@ export class Channel implements AsyncDisposable, Sleeper, Passing {
     >;
   }
 
-  /** The same; `undefined` if nothing has come for `ms`, where that is shorter. */
+  /**
+   * The same; `undefined` if nothing has arrived for `ms`, where that is
+   * shorter.
+   */
   async #receive<Kind extends MessageKind>(
     allowed: readonly Kind[],
     { ms, sendHeld }: {
@@ -167,7 +170,7 @@ export class Channel implements AsyncDisposable, Sleeper, Passing {
    * the same order. Answers to messages that arrived together are sent
    * together. A slow answer does not delay those before it.
    *
-   * @returns whether it has ended. Otherwise nothing has come for a while: wait
+   * @returns whether it has ended. Otherwise nothing has arrived lately: wait
    * with {@linkcode sleep}, and then call this again.
    * @throws {ProtocolError} if the peer breaks a rule, or is idle.
    */

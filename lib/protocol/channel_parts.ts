@@ -51,17 +51,17 @@ export interface ChannelPartsOptions {
 
 // Answers are held to leave together up to about this size.
 const HELD_BYTES = 32 * 1024;
-// And so few that the queue takes them beside what it has.
+// Small enough that the queue can take all of them in addition to its content.
 const HELD_COUNT = 32;
 
 /** The parts of one channel. */
 export class ChannelParts {
   readonly frames: FrameReader;
   readonly sender: FrameSender;
-  /** The peer's rate, where it is limited. */
+  /** The peer's rate, if it is limited. */
   readonly rate: TokenBucket | null;
   progress: ProgressWatch | null = null;
-  /** Answers that wait for those to messages that came with theirs. */
+  /** Answers that wait for the answers to other messages of the same read. */
   readonly answers: Uint8Array[] = [];
 
   constructor(

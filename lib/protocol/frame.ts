@@ -40,7 +40,8 @@ export function encodeFrame(type: number, body: Uint8Array): Uint8Array {
 }
 
 // While reads follow each other quickly, the read-ahead buffer is at least this
-// large, so that one read takes a whole request, or several that come together.
+// large, so that one read takes a whole request, or several that arrive
+// together.
 const BUSY_BUFFER_BYTES = 2048;
 // A peer is busy after this many reads, if none came this long after the last.
 const BUSY_READS = 8;
@@ -140,7 +141,7 @@ export class FrameReader {
 
   /**
    * The header of the next frame if it has been read ahead. Without a promise,
-   * because small frames come by the hundred.
+   * because hundreds of small frames may arrive at once.
    *
    * @throws {ProtocolError} `frame_too_large` before anything is allocated.
    */

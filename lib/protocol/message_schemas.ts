@@ -55,7 +55,7 @@ const GrantKey = Type.String({ minLength: 44, maxLength: 44 });
 /** A renewal token: 22 bytes, base64url. */
 const Renewal = Type.String({ pattern: "^[A-Za-z0-9_-]{30}$" });
 
-/** Bytes of the base64 of so many fingerprints. */
+/** Bytes of the base64 of `count` fingerprints. */
 function base64Length(count: number): number {
   return Math.ceil(count * FINGERPRINT_BYTES / 3) * 4;
 }

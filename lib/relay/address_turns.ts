@@ -29,7 +29,7 @@ export class AddressTurns {
   #round = 0;
   /** The round of the last request of each address; those before are gone. */
   readonly #rounds = new Map<string, number>();
-  /** What waits for each round to begin. */
+  /** Requests that wait for the start of each round. */
   readonly #waiting = new Map<number, (() => void)[]>();
   #timer: ReturnType<typeof setTimeout> | undefined;
   #ending: Disposable | undefined;
@@ -46,9 +46,9 @@ export class AddressTurns {
   }
 
   /**
-   * Waits until a request of the peer at `remote` may be answered, or what counts
-   * as `count` of them; `undefined` if it need not wait. Peers behind a proxy on this machine
-   * are not delayed: they share only an address.
+   * Waits until a request of the peer at `remote` may be answered, which counts
+   * as `count` requests; `undefined` if it need not wait. Peers behind a proxy
+   * on this machine are not delayed: they share only an address.
    */
   next(remote: Endpoint, count = 1): Promise<void> | undefined {
     const source = addressGroup(remote.host);

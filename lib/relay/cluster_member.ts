@@ -50,7 +50,9 @@ export interface ClusterMemberOptions {
   readonly tell: (event: ClusterEvent) => void;
 }
 
-/** What an instance tells of a node, beside what the registry needs. */
+/**
+ * What an instance sends about a node, in addition to the registry's fields.
+ */
 const NODE_BODY = TypeCompiler.Compile(Type.Object({
   record: Type.String(),
   certificate: Type.String(),

@@ -1,6 +1,6 @@
 /**
- * What the conversations of a relay tell of its nodes where it is one instance
- * of several, and ask. Types only.
+ * What the conversations of a relay report about its nodes if it is one
+ * instance of several, and ask. Types only.
  *
  * @module
  */
@@ -37,8 +37,8 @@ export interface InstanceTunnels {
     from: Endpoint,
   ): Promise<Travelling<"relayToInstance">>;
   /**
-   * Whether the instance at `at` answers. One is dialled now and then, however
-   * often somebody wants to know.
+   * Whether the instance at `at` answers. It is dialled only from time to time,
+   * however often this is called.
    */
   answers(at: string): Promise<boolean>;
   /** Whether another instance has sent this, in answer to that nonce. */
@@ -73,7 +73,7 @@ export interface ClusterSide extends AsyncDisposable {
   used(use: Use): void;
   /**
    * The other instance that a node is attached to, as `HOST:PORT`; `undefined`
-   * if it is attached to none that is there.
+   * if it is attached to none that is alive.
    */
   tunnelAt(
     lease: Pick<Lease, "holder" | "isAttachedThere">,

@@ -61,7 +61,7 @@ export interface RelayContext {
    * Granted requests by kind: `registration` and `lookup`. Look-ups also count
    * as `index_some` (answered from the index) or `index_all` (too many nodes).
    * Swarms count as `holding` and `holders`. `index_wrong` counts nodes that
-   * the index named in vain, as clients report.
+   * the index named wrongly, as clients report.
    */
   readonly requests: Counts;
   /** Reports of dead nodes, by outcome. */

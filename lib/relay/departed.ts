@@ -18,7 +18,7 @@ export class Departed {
   /** In order of departure, which is also the order of `forgetAt`. */
   readonly #byId = new Map<string, Departure>();
 
-  /** Remembers at most so many. */
+  /** Remembers at most `most` nodes. */
   constructor(most: number) {
     this.#most = most;
   }
@@ -45,8 +45,8 @@ export class Departed {
   }
 
   /**
-   * Forgets those whose time is over, at most `most` of them. Returns how many
-   * more it could have forgotten; below 0 if some are left.
+   * Forgets nodes after their `forgetAt`, at most `most` of them. Returns how
+   * many more it could have forgotten; below 0 if some are left.
    */
   forget(now: number, most: number): number {
     let left = most;

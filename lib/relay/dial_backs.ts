@@ -37,11 +37,11 @@ export interface DialBacksOptions {
 
 /** A node to dial. */
 export interface DialBackTarget {
-  /** Id of the node, because each is dialled only now and then by a family. */
+  /** Id of the node: each is dialled rarely, counted by address family. */
   readonly id: string;
   /**
-   * The endpoint to dial. It must be one that the peer was seen to come from,
-   * not merely one that it claims.
+   * The endpoint to dial. Its host must be the address that the peer connected
+   * from, not only one that it claims.
    */
   readonly endpoint: Endpoint;
   /** The identity that it must prove; `null` without encryption. */
@@ -161,7 +161,7 @@ export class DialBacks {
 
   /**
    * Whether `peer` answers. Uses `node:tls`, because Deno's own TLS keeps the
-   * socket of an unanswered handshake for as long as the other side likes.
+   * socket of an unanswered handshake until the other side closes it.
    */
   async #isThere(
     endpoint: Endpoint,
@@ -177,15 +177,15 @@ export class DialBacks {
   }
 }
 
-/** A node, and the family that it is dialled by. */
+/** A node, and the address family by which it is dialled. */
 function wayTo(id: string, host: string): string {
   return isIpv4(withoutMapping(host)) ? id : `${id} IPv6`;
 }
 
 /**
- * The ports of each address at which no node proved itself lately. An attacker
- * behind a shared address chooses the ports that a relay dials there, with as
- * many ids as wanted.
+ * The ports of each address at which recently no node proved its identity. An
+ * attacker behind a shared address chooses the ports that a relay dials there,
+ * and can use any number of ids.
  */
 class FailedPorts {
   readonly #limits: DialBackLimits;

@@ -1,13 +1,13 @@
 /**
  * The relay's table of holders: clients that serve contents while they fetch,
- * by the fingerprints of these contents. Apart from the registry of nodes, with
- * limits of its own. Pure: time and randomness are arguments, there are no
- * timers and no sockets. The table does not look into the entries that it
- * stores.
+ * by the fingerprints of these contents. It is separate from the registry of
+ * nodes, and has its own limits. Pure: time and randomness are arguments, there
+ * are no timers and no sockets. The table does not look into the entries that
+ * it stores.
  *
  * All leases last equally long, so the order of renewal is the order in which
- * they end, and the map of the holders is in that order. `expiresAt` is the only
- * truth about a lease, and every read applies it.
+ * they end, and the map of the holders is in that order. `expiresAt` alone
+ * decides whether a lease is valid, and every read checks it.
  *
  * @module
  */
@@ -34,7 +34,7 @@ export interface Entrant {
   readonly entry: string;
   /** Bytes of the entry in an answer, unpacked. */
   readonly listedBytes: number;
-  /** The group of the address that it was seen to come from. */
+  /** The group of the address from which it connected. */
   readonly group: string;
   /** What limits count it in: the group, unless many share that. */
   readonly source: string;
@@ -44,11 +44,11 @@ export interface Entrant {
 export interface Holder extends Entrant {
   /** End of the lease, in milliseconds on the caller's monotonic clock. */
   readonly expiresAt: number;
-  /** Whether the relay can dial it, as far as it knows. */
+  /** Whether the relay can dial it, by the last result. */
   reached: "alive" | "gone" | "unchecked";
 }
 
-/** Why a client was not taken, or not with these contents. */
+/** Why a client, or its contents, were refused. */
 export type HolderRefusal =
   | "too_many_holders"
   | "too_many_holders_for_address"
@@ -85,7 +85,7 @@ interface SourceCounts {
 /** The table of holders. */
 export class Holders {
   readonly #limits: HoldersLimits;
-  /** In the order in which their leases end. */
+  /** The holders, in the order in which their leases end. */
   readonly #byId = new Map<string, MutableHolder>();
   readonly #crowds = new Map<string, Crowd>();
   readonly #perSource = new Map<string, SourceCounts>();
@@ -96,14 +96,14 @@ export class Holders {
     this.#limits = limits;
   }
 
-  /** From now on all leases last so much longer than they were granted for. */
+  /** Extends all leases, beyond the time for which they were granted. */
   holdAll(ms: number): void {
     const more = ms - this.#heldMs;
     this.#heldMs = ms;
     for (const holder of this.#byId.values()) holder.expiresAt += more;
   }
 
-  /** When the time is over for which a lease was granted. */
+  /** The end of the time for which a lease was granted. */
   ownEndOf({ expiresAt }: Pick<Holder, "expiresAt">): number {
     return expiresAt - this.#heldMs;
   }
@@ -139,8 +139,8 @@ export class Holders {
   }
 
   /**
-   * The client, one of an address if given, that is listed the longest after the
-   * time that it was granted.
+   * The client that is listed the longest after the end of its granted time; of
+   * one address, if given.
    */
   #kept(now: number, source?: string): MutableHolder | undefined {
     if (this.#heldMs === 0) return undefined;
@@ -151,7 +151,7 @@ export class Holders {
     return undefined;
   }
 
-  /** Ends one that is only kept, if there is no room for another. */
+  /** Ends a lease that is only kept, if there is no room for another client. */
   #makeRoom(source: string, now: number): void {
     const { holderCount, holdersPerAddressCount } = this.#limits;
     const beside = this.#perSource.get(source)?.holders ?? 0;
@@ -164,8 +164,8 @@ export class Holders {
   }
 
   /**
-   * Takes a client, still without contents. If its key has a place already, the
-   * new connection replaces the old one.
+   * Adds a client, without contents at first. If its key has a place already,
+   * the new connection replaces the old one.
    */
   enter(
     entrant: Entrant,
@@ -188,8 +188,8 @@ export class Holders {
   }
 
   /**
-   * Renews the lease, and replaces the contents that the client holds by these.
-   * If they are too many, the former ones stay.
+   * Renews the lease, and replaces the contents that the client holds. If there
+   * are too many, the previous ones stay.
    */
   hold(
     holder: Holder,
@@ -219,7 +219,9 @@ export class Holders {
     return undefined;
   }
 
-  /** Renews the lease, with the contents as they are. Returns whether it could. */
+  /**
+   * Renews the lease without changing the contents. Returns whether it could.
+   */
   renew(holder: Holder, now: number): boolean {
     const mine = this.#alive(holder, now);
     if (mine !== undefined) this.#renew(mine, now);
@@ -257,15 +259,15 @@ export class Holders {
   /**
    * Holders of a content, at most `most` of them: one of each address in random
    * order, then a second one, and so on, so that no address crowds out others.
-   * Leaves out those that the relay could not dial, except for clients that come
-   * from the same address: these may meet behind it.
+   * Leaves out those that the relay could not dial, except for clients at the
+   * same address: these may reach each other behind it.
    */
   list(
     content: string,
     { self, near, most, random }: {
       /** Id of the client that asks, if it is a holder itself. */
       self: string | undefined;
-      /** The group of the address that it was seen to come from. */
+      /** The group of the address from which it connected. */
       near: string;
       most: number;
       /** Returns a number from 0 to below 1. */
@@ -375,7 +377,7 @@ export class Holders {
   }
 }
 
-/** Puts the last item in the place of one; returns it if it was another. */
+/** Replaces an item by the last one; returns that one if it was another. */
 function removeAt<T>(items: T[], index: number): T | undefined {
   const last = items.pop()!;
   if (index === items.length) return undefined;
@@ -384,8 +386,8 @@ function removeAt<T>(items: T[], index: number): T | undefined {
 }
 
 /**
- * The items in random order, as far as they are taken (Fisher and Yates). Moves
- * nothing: it remembers what would have moved.
+ * The items in random order, one at a time (Fisher and Yates). Moves nothing:
+ * it remembers which items would have been swapped.
  */
 function* shuffled<T>(
   items: readonly T[],

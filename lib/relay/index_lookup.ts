@@ -1,5 +1,5 @@
 /**
- * Tells peers how much of a node the index knows, and since when.
+ * Answers how many fingerprints of a node the index has, and since when.
  *
  * @module
  */
@@ -7,7 +7,7 @@
 import type { MessageOf } from "../protocol/messages.ts";
 import type { RelayContext } from "./context.ts";
 
-/** The answer about some nodes; about none where the relay keeps no index. */
+/** The answer about some nodes; empty if the relay keeps no index. */
 export function lookUp(
   { ids }: MessageOf<"lookup">,
   { registry, names }: Pick<RelayContext, "registry" | "names">,

@@ -98,7 +98,7 @@ export class InstanceCalls implements InstanceTunnels {
     }
   }
 
-  /** The other instance that made a key; `undefined` if none that is there. */
+  /** The other instance that made a key; `undefined` if it is not alive. */
   #makerOf(key: string): { instance: string; endpoint: Endpoint } | undefined {
     const { replicator } = this.#options;
     const [, random = "", instance = "", code = ""] = KEY_HERE.exec(key) ?? [];

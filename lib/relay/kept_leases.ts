@@ -1,7 +1,7 @@
 /**
  * Leases that are listed longer than they were granted for, because this
- * instance of the relay hears nothing of the others. Those that are kept the
- * longest come first, and give way to nodes that register. Pure.
+ * instance of the relay receives nothing from the others. Nodes that register
+ * replace those first that have been kept the longest. Pure.
  *
  * @module
  */
@@ -21,7 +21,7 @@ export class KeptLeases {
     return among?.values().next().value;
   }
 
-  /** Keeps one. Its source must not change meanwhile. */
+  /** Adds a kept lease. Its source must not change as long as it is kept. */
   add(lease: MutableLease): void {
     this.#all.add(lease);
     const beside = this.#bySource.get(lease.source) ?? new Set();
@@ -29,7 +29,7 @@ export class KeptLeases {
     beside.add(lease);
   }
 
-  /** Keeps one no longer; returns whether it was kept. */
+  /** Removes a lease; returns whether it was kept. */
   delete(lease: MutableLease): boolean {
     if (!this.#all.delete(lease)) return false;
     const beside = this.#bySource.get(lease.source);

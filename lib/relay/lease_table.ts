@@ -1,11 +1,11 @@
 /**
- * The leases themselves: by node, in one array to list them from, and in a heap
- * for the moment until which each may have been granted. It knows no rule but
- * expiry. Pure: time is an argument.
+ * Stores the leases: by node, in an array for listings, and in a heap ordered
+ * by the time when each may expire. Expiry is its only rule. Pure: time is an
+ * argument.
  *
- * If very many leases end at once, only some of them are swept in one turn. A
- * renewal only moves `expiresAt`; when the moment in the heap comes, the lease
- * is put back. A renewal therefore costs nothing.
+ * If very many leases end at once, only some of them are removed in one turn. A
+ * renewal only changes `expiresAt`, and is therefore cheap; when the time in
+ * the heap is reached, the lease is put back with its new time.
  *
  * @module
  */
@@ -22,7 +22,7 @@ export type LeaseTableLimits = Pick<
   "nodeCount" | "sweepCount" | "reregisterWindowMs"
 >;
 
-/** What is told of a lease that has expired. */
+/** The reported parts of a lease that has expired. */
 export type ExpiredLease = Pick<Lease, "id" | "entry" | "holder">;
 
 /** The leases of one relay. */
@@ -65,22 +65,22 @@ export class LeaseTable {
     return this.#listedBytes;
   }
 
-  /** Rises with every change of the list. */
+  /** Increases with every change of the list. */
   get changes(): number {
     return this.#changes;
   }
 
-  /** Notes that pages would show a lease in another way. */
+  /** Notes a change that pages show. */
   changed(): void {
     this.#changes++;
   }
 
-  /** In no order that lasts. */
+  /** The leases, in an order that changes. */
   get dense(): readonly MutableLease[] {
     return this.#dense;
   }
 
-  /** In the order of registration. */
+  /** The leases, in the order of registration. */
   inOrder(): Iterable<MutableLease> {
     return this.#byId.values();
   }
@@ -124,20 +124,20 @@ export class LeaseTable {
       if (lease === undefined || lease.checkAt > now) return false;
       if (left-- <= 0) return true;
       this.#checks.pop();
-      if (lease.index < 0) continue; // withdrawn meanwhile
+      if (lease.index < 0) continue; // withdrawn in the meantime
       if (this.ownEndOf(lease) > now) this.#watch(lease);
       else if (lease.expiresAt > now) this.#kept.add(lease);
       else this.#end(lease);
     }
   }
 
-  /** Looks at a lease again when the time is over for which it was granted. */
+  /** Checks a lease again at the end of the time for which it was granted. */
   #watch(lease: MutableLease): void {
     lease.checkAt = this.ownEndOf(lease);
     this.#checks.push(lease);
   }
 
-  /** When the time is over for which a lease was granted. */
+  /** The end of the time for which a lease was granted. */
   ownEndOf({ expiresAt }: Pick<Lease, "expiresAt">): number {
     return expiresAt - this.#heldMs;
   }
@@ -192,7 +192,7 @@ export class LeaseTable {
     return lease;
   }
 
-  /** Puts a newer registration of the node in the place of the older one. */
+  /** Replaces a registration by a newer one of the same node. */
   replace(lease: MutableLease, node: Registration): void {
     if (node.source !== lease.source) {
       if (this.#kept.delete(lease)) this.#watch(lease);
@@ -222,7 +222,7 @@ export class LeaseTable {
     if (isKept) this.#watch(lease);
   }
 
-  /** From now on all leases last so much longer than they were granted for. */
+  /** Extends all leases, beyond the time for which they were granted. */
   hold(ms: number): void {
     const more = ms - this.#heldMs;
     if (more === 0) return;

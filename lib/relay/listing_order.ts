@@ -62,9 +62,9 @@ export function skipTo(walk: Walk, count: number): boolean {
 
 /**
  * The least `k` for which `k * stride % modulus` is between `low` (above 0) and
- * `high` (below `modulus`); Infinity if there is none. If the first turn round
- * the modulus has no such `k`, the number of turns is found by the same
- * question with smaller numbers, as in Euclid's algorithm.
+ * `high` (below `modulus`); Infinity if there is none. If the first pass
+ * through the modulus has no such `k`, the number of passes is found by solving
+ * the same problem with smaller numbers, as in Euclid's algorithm.
  */
 function leastFactor(
   stride: number,

@@ -172,7 +172,7 @@ export class Listings {
     return { ...page, trueUntil };
   }
 
-  /** A page with one node, or with none where it has no lease. */
+  /** A page with one node, or with none if it has no lease. */
   alone(
     id: string | undefined,
     { granter }: Pick<PageRequest, "granter">,

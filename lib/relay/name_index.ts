@@ -24,14 +24,14 @@ export type NameIndexLimits = Pick<
   | "indexEntriesPerAddressCount"
 >;
 
-// Tidying begins when one pair of so many is garbage.
+// Tidying begins when one pair of this many is garbage.
 const GARBAGE_PART = 8;
-// From so much on, address groups with much make way for those with little.
+// When the index is this full, large address groups lose nodes to small ones.
 const CROWDED_PART = 7 / 8;
-// What groups may hold of a crowded index together, each the same: the rest is
-// for those that come.
+// The part of a crowded index that all groups share equally: the rest is for
+// new nodes.
 const SHARED_PART = 3 / 4;
-// A group that holds so many times its share makes way.
+// A group that holds this many times its share loses nodes.
 const OVER_SHARE = 3 / 2;
 // Two neighbours with fewer pairs than this together become one block.
 const JOINED_PAIRS = 2_048;
@@ -50,7 +50,7 @@ interface SlotState {
   readonly group: GroupState;
   /** Its fingerprints. */
   pairs: number;
-  /** The highest it ever had, so that one above is not looked for. */
+  /** The highest it ever had: above it, no search is needed. */
   highest: number;
 }
 
@@ -135,8 +135,8 @@ export class NameIndex {
     const pair = pairOf(fingerprint, slot);
     const number = this.#blockOf(pair);
     const block = this.#blocks[number]!;
-    // A node tells its fingerprints in rising order, and 1,000 nodes at once
-    // after a restart.
+    // A node sends its fingerprints in ascending order. After a restart, 1,000
+    // nodes send theirs at once.
     const at = fingerprint > state.highest ? -1 : block.placeOf(pair);
     const isNew = at < 0;
     if (!isNew && !block.isRemoved(at)) return undefined;
@@ -194,8 +194,9 @@ export class NameIndex {
   /**
    * Who makes way for whom if the index is crowded. `index_full` if the node's
    * address group holds more than its share, and more than half of what the
-   * largest group holds. Else the slot of the node that must leave the index,
-   * if a group holds much more than its share, and more than twice as much.
+   * largest group holds. Otherwise the slot of the node that must leave the
+   * index, if a group holds much more than its share, and more than twice as
+   * much.
    */
   makeWayFor(slot: number): "index_full" | number | undefined {
     const { indexEntryCount } = this.#limits;
@@ -299,7 +300,9 @@ export class NameIndex {
     this.#holdingCount += Number(group.held > 0);
   }
 
-  /** The last block that begins before `pair` or with it; else the first. */
+  /**
+   * The last block that begins at or before `pair`; if none does, the first.
+   */
   #blockOf(pair: Pair): number {
     let low = 0;
     let high = this.#blocks.length - 1;

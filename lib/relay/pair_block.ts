@@ -1,6 +1,6 @@
 /**
- * A block of pairs of a fingerprint and a node's slot: sorted ones, and behind
- * them a short unsorted tail of new ones. Pure.
+ * A block of pairs of a fingerprint and a node's slot: sorted ones, followed by
+ * a short unsorted tail of new ones. Pure.
  *
  * @module
  */
@@ -16,7 +16,8 @@ export interface Pair {
 export const BLOCK_PAIRS = 8_192;
 /** Bytes of a pair. */
 const PAIR_BYTES = 9;
-// The tail as a part of the sorted pairs: memory against time.
+// The tail has this part of the sorted pairs: a longer one takes more memory, a
+// shorter one more time.
 const TAIL_PART = 8;
 const TAIL_LEAST = 32;
 /** The bit that marks the slot of a removed pair. */
@@ -57,7 +58,7 @@ export class PairBlock {
     return this.#highs.length * PAIR_BYTES;
   }
 
-  /** Its first sorted fingerprint; below all if it has none. */
+  /** Its first sorted fingerprint; -1 if it has none. */
   get first(): number {
     return this.#sorted === 0 ? -1 : this.#highs[0]! * 256 + this.#lows[0]!;
   }
@@ -72,7 +73,7 @@ export class PairBlock {
     return this.#sorted === 0 ? -1 : this.#compare(0, pair);
   }
 
-  /** The place of a pair, removed or not; -1 if it is not there. */
+  /** The place of a pair, removed or not; -1 if the block does not have it. */
   placeOf(pair: Pair): number {
     const at = this.#lowerBound(pair);
     if (at < this.#sorted && this.#compare(at, pair) === 0) return at;
@@ -88,7 +89,7 @@ export class PairBlock {
     return this.#slots[at]! >= REMOVED;
   }
 
-  /** Marks the pair at a place as removed, or as there. */
+  /** Marks the pair at a place as removed, or as present. */
   mark(at: number, { removed }: { removed: boolean }): void {
     const slot = this.#slots[at]! & ~REMOVED;
     this.#slots[at] = removed ? slot | REMOVED : slot;
@@ -168,8 +169,8 @@ export class PairBlock {
     const places = new Uint32Array(count);
     for (let n = 0; n < count; n++) {
       const place = this.#sorted + keys[n]! % TAIL_PLACES;
-      // Equal fingerprints stand in the order in which they came, not yet in
-      // that of their slots.
+      // Equal fingerprints are in the order of their arrival, and must be
+      // sorted by slot.
       let to = n;
       while (to > 0 && this.#isAfter(places[to - 1]!, place)) {
         places[to] = places[to - 1]!;

@@ -3,7 +3,7 @@
  * Pure: time and randomness are arguments, there are no timers and no sockets.
  * The table does not look into the entries that it stores.
  *
- * `expiresAt` is the only truth about a lease, and every read applies it.
+ * `expiresAt` alone decides whether a lease is valid, and every read checks it.
  *
  * Two processes with one identity do not take turns. The newer one gets the
  * lease, and the older one is refused until that lease ends.
@@ -71,7 +71,7 @@ export class Registry {
     return this.#table.count;
   }
 
-  /** Rises with every change of the list. */
+  /** Increases with every change of the list. */
   changes(now: number): number {
     this.expire(now);
     return this.#table.changes;
@@ -83,7 +83,7 @@ export class Registry {
     return this.#table.alive(id, now);
   }
 
-  /** The id of a node that begins so, if there is one. Goes through all ids. */
+  /** The id that begins with a text, if there is one. Goes through all ids. */
   startingWith(start: string, now: number): string | undefined {
     this.expire(now);
     for (const { id } of this.#table.inOrder()) {
@@ -117,7 +117,7 @@ export class Registry {
     if (reason !== undefined) return { kind: "refused", reason };
     const lease = this.#table.alive(node.id, now);
     const { isFull, isSourceFull } = this.#roomFor(node, lease);
-    // One that is kept for its node may be dead, and this one is not.
+    // A node whose lease is only kept may be dead, and this node is not.
     if (isSourceFull) this.#table.giveWay(node.source);
     else if (isFull) this.#table.giveWay();
     const terms = this.terms();
@@ -134,8 +134,8 @@ export class Registry {
   }
 
   /**
-   * Renews a lease as it stands. The list does not change, so pages that were
-   * made stay true.
+   * Renews a lease without other changes. The list stays the same, so existing
+   * pages stay valid.
    */
   renew(id: string, now: number): RenewOutcome {
     this.expire(now);
@@ -178,7 +178,7 @@ export class Registry {
       : undefined;
   }
 
-  /** What a node would need another place for. */
+  /** Which further places a node would need. */
   #roomFor(
     { source }: Pick<Registration, "source">,
     lease: Lease | undefined,

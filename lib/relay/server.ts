@@ -1,7 +1,7 @@
 /**
  * The relay: listens, keeps the registry, answers nodes and clients. It holds
- * no files, reads no disk, and dials only addresses that a node was seen to
- * come from.
+ * no files, reads no disk, and dials only addresses from which a node connected
+ * to it.
  *
  * accept → TLS → hello both ways → register, withdraw | list, report → …
  *
@@ -95,7 +95,7 @@ function limitsFor({ limits, indexBytes }: RelayOptions): Limits {
 /** A key for renewal tokens. */
 const newKey = () => crypto.getRandomValues(new Uint8Array(32));
 
-/** The context, to which the cluster comes when the relay has an address. */
+/** The context. The cluster is added once the relay has an address. */
 interface RelayState extends RelayContext {
   cluster: RelayContext["cluster"];
 }
@@ -196,7 +196,7 @@ class Relay implements RelayServer {
     };
   }
 
-  /** The other instances hear of nodes that are attached here. */
+  /** Reports an event, and changes of attached nodes to other instances. */
   #tell(event: TunnelEvent): void {
     this.#options.onEvent?.(event);
     if (event.event !== "tunnel_ended") this.#state.cluster?.renewed(event.id);
@@ -204,7 +204,7 @@ class Relay implements RelayServer {
 
   async #joinCluster({ cluster }: RelayOptions): Promise<void> {
     if (cluster === undefined) return;
-    // Only here: other relays load nothing of it.
+    // Imported here, so that a relay without a cluster does not load it.
     const { ClusterMember } = await import("./cluster_member.ts");
     this.#state.cluster = new ClusterMember({
       replicator: cluster.replicator,
@@ -215,7 +215,7 @@ class Relay implements RelayServer {
     });
   }
 
-  /** Each instance tells of the leases that it has granted. */
+  /** Each instance reports the end of the leases that it granted itself. */
   #expired({ id, entry, holder }: ExpiredLease): void {
     if (holder === "") tellLeft(this.#state, { id, entry }, "expired");
     else this.#state.names?.left(id);
@@ -321,8 +321,7 @@ class Relay implements RelayServer {
   get relayAddress(): string {
     const bound = this.address;
     const { host, port = bound.port } = this.#options.advertise ?? bound;
-    // Nobody elsewhere can dial an address that stands for all of this
-    // machine's.
+    // Another machine cannot dial an unspecified address such as 0.0.0.0.
     const dialled = isUnspecified(host) ? "127.0.0.1" : host;
     return formatRelayAddress({ host: dialled, port, id: this.id });
   }

@@ -25,7 +25,7 @@ export interface SpliceOptions {
 /** The outcome of a splice. */
 export interface SpliceOutcome {
   /**
-   * `completed` if both sides ended in order, `abandoned` if one broke off,
+   * `completed` if both sides ended in order, `abandoned` if one disconnected,
    * `expired` if no byte moved for too long, `failed` if the signal was
    * aborted.
    */

@@ -31,7 +31,7 @@ export interface RelayStats extends IncidentTotals {
   readonly index: IndexStats;
   /** Listings answered from the index, and with all nodes in place of that. */
   readonly indexLookups: { readonly some: number; readonly all: number };
-  /** Indexed nodes that the index named in vain, as clients report. */
+  /** Indexed nodes that the index named wrongly, as clients report. */
   readonly indexWrongHits: number;
   /** Clients that hold contents for a swarm. */
   readonly holderCount: number;

@@ -25,11 +25,11 @@ import { type RelayContext, tellLeft } from "./context.ts";
 import { Question, questionIn } from "./question.ts";
 import { HolderTalk, type HolderTalkOptions } from "./with_holder.ts";
 
-/** What the relay answers to one client. */
+/** The relay's answers to one client. */
 export class ClientTalk implements Talk<ClientToRelay["kind"]> {
   readonly #channel: Channel;
   readonly #options: HolderTalkOptions;
-  // Most clients are silent, or ask one of these only.
+  // Made when needed: most clients are silent, or use only one of these.
   #madeQuestion: Question | null = null;
   #madeHolder: HolderTalk | null = null;
 
@@ -101,8 +101,8 @@ export class ClientTalk implements Talk<ClientToRelay["kind"]> {
   }
 
   /**
-   * The page of a listing: of the nodes that may have what is asked for, if the
-   * client can do with those and the relay knows them.
+   * The page of a listing: only nodes that may have the wanted names, if the
+   * client accepts that and the relay can find them.
    */
   #page(message: MessageOf<"list">): ListingPage | Promise<ListingPage> {
     const { listings, names, registry } = this.#relay;
@@ -125,7 +125,7 @@ export class ClientTalk implements Talk<ClientToRelay["kind"]> {
     return listings.page({ cursor, granter }, performance.now());
   }
 
-  /** The page with the nodes that may have what is asked for. */
+  /** The page with the nodes that may have the wanted names. */
   #narrowed(message: MessageOf<"list">): ListingPage | Promise<ListingPage> {
     const { listings, requests } = this.#relay;
     const { cursor, key: askedKey } = message;
@@ -157,7 +157,7 @@ export class ClientTalk implements Talk<ClientToRelay["kind"]> {
     });
   }
 
-  /** Waits until what an answer took is paid for. */
+  /** Waits for as many turns as the work of an answer costs. */
   #charge(workCount: number): Promise<void> | undefined {
     const { turns, limits } = this.#relay;
     const requestCount = Math.floor(workCount / limits.indexPerRequestCount);
@@ -171,8 +171,8 @@ export class ClientTalk implements Talk<ClientToRelay["kind"]> {
 
 /**
  * Answers a client's report of dead nodes, in the same order. Counts the nodes
- * that the index named in vain: that is a stranger's word, so nothing but the
- * count depends on it.
+ * that the index named wrongly. This is the claim of a stranger, so it affects
+ * only the count.
  */
 async function answerReport(
   { ids, wrong = [] }: MessageOf<"report">,
@@ -189,8 +189,8 @@ async function answerReport(
 /**
  * Checks whether a node is dead by dialling the host that it registered from.
  * The relay does this only if the node also asked to be dialled there;
- * otherwise a failure proves nothing. An attached node is alive; one that is
- * attached to another instance is, as far as that one is heard.
+ * otherwise a failure proves nothing. An attached node is alive. A node that is
+ * attached to another instance is alive if that instance answers.
  */
 async function findOut(
   id: string,

@@ -1,6 +1,6 @@
 /**
  * The relay's side of a conversation with another instance of itself, which
- * wants a tunnel for a client of its own.
+ * asks for a tunnel for one of its clients.
  *
  * @module
  */
@@ -29,7 +29,7 @@ export async function talkWithInstance(
     );
   }
   const { id, from: host } = message;
-  // Only to a node that is attached here: nothing is passed on twice.
+  // Only to a node that is attached here: no tunnel is passed on twice.
   await channel.send(
     tunnels?.open(id, { host, port: 0 }) ??
       refusal("no_tunnels", "this relay carries no tunnels"),

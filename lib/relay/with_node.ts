@@ -49,8 +49,8 @@ export class NodeTalk implements Talk<NodeToRelay["kind"]> {
   readonly #relay: RelayContext;
   readonly #admittance: Admittance;
   /**
-   * The node that has registered or renewed on this connection, and has thus
-   * proved its identity.
+   * The node that has registered or renewed on this connection, and has
+   * therefore proved its identity.
    */
   #registered: Renewable | null = null;
   #attached: Disposable | null = null;

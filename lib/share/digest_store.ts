@@ -301,8 +301,8 @@ function formatLine(key: string, { content, sha256 }: FileDigest): string {
 }
 
 /**
- * Shows damage. Nothing else would show a wrong SHA-256 of a file with several
- * pieces before a client has fetched all of it.
+ * A checksum, which detects damage. Without it, a wrong SHA-256 of a file with
+ * several pieces would be noticed only after a client has fetched all of it.
  */
 function checkOf(content: string, sha256: string, quoted: string): string {
   return crc32(`${content} ${sha256} ${quoted}`).toString(16).padStart(8, "0");

@@ -20,7 +20,9 @@ export class FileHash {
   readonly #size: number;
   readonly #pieceBytes: number;
   readonly #hashes: Uint8Array<ArrayBuffer>;
-  /** Of a file with several pieces; the hash of the only piece is that of the file. */
+  /**
+   * For a file with several pieces; the hash of a single piece is the file's.
+   */
   readonly #whole: Hash | undefined;
   #piece: Hash | undefined;
   #position = 0;
@@ -37,14 +39,14 @@ export class FileHash {
     return this.#position;
   }
 
-  /** How many bytes {@linkcode update} takes at most: no more than a piece. */
+  /** The most bytes for the next {@linkcode update}: the rest of the piece. */
   get mostBytes(): number {
     return this.#pieceBytes - this.#position % this.#pieceBytes;
   }
 
-  /** Hashes the next bytes, which do not go beyond their piece. */
+  /** Hashes the next bytes, all of them in one piece. */
   update(bytes: Uint8Array): void {
-    // A hash that is never asked for waits for the garbage collector.
+    // Created late: an unused hash object stays until garbage collection.
     this.#piece ??= createSha256();
     this.#piece.update(bytes);
     this.#whole?.update(bytes);
@@ -56,7 +58,7 @@ export class FileHash {
     this.#piece = undefined;
   }
 
-  /** The result, once all bytes have come. */
+  /** The result, once all bytes are hashed. */
   describe(): DescribedFile {
     const manifest = new Manifest(this.#size, this.#hashes);
     return {
@@ -76,7 +78,9 @@ export function uncut(size: number, sha256: string): Manifest {
   return new Manifest(size, hash);
 }
 
-/** Whether a digest is consistent, as far as that shows without a manifest. */
+/**
+ * Whether a digest is consistent, as far as a check without a manifest shows.
+ */
 export function isPlausible({ size }: ShareFile, digest: FileDigest): boolean {
   const { content, sha256 } = digest;
   return pieceCountOf(size) > 1 ||

@@ -34,10 +34,10 @@ export type DescribeOutcome =
   | { readonly kind: "described"; readonly described: DescribedFile }
   | { readonly kind: "refused"; readonly reason: ReadRefusal };
 
-/** Put off: another file is waited for, and this one is not. */
+/** Postponed: somebody waits for another file, and nobody for this one. */
 const PUT_OFF = { kind: "put_off" } as const;
 
-/** A file that is waited for. */
+/** A file for which somebody waits. */
 interface Waiting extends PromiseWithResolvers<DescribeOutcome> {
   /** How many wait for it. */
   askers: number;
@@ -48,7 +48,7 @@ export interface DigestsOptions {
   readonly limits: Limits;
   /** Stores digests between runs. */
   readonly store?: DigestStore | undefined;
-  /** Whether files are being sent. Hashing then gives way. */
+  /** Whether files are being sent. Hashing then slows down. */
   readonly isBusy: () => boolean;
   /**
    * Called when the last file has been hashed, with the number of hashed files.
@@ -61,9 +61,10 @@ const READ_BYTES = 1024 * 1024;
 // A file that changed this recently may change again within the same
 // millisecond.
 const SETTLED_MS = 2_000;
-// A file goes before one of which more than this many times its size is left.
-// Only the outermost file, while nobody waits for it, lets larger ones go first.
-// So at most 21 files between 1 MiB and 1 TiB are open at once.
+// A file is hashed before the rest of another one if that rest is more than
+// this many times as large. Only the outermost file, while nobody waits for it,
+// lets larger ones go first. So at most 21 files between 1 MiB and 1 TiB are
+// open at once.
 const NESTING_RATIO = 2;
 
 /** Digests of the files of one share. */
@@ -170,7 +171,7 @@ export class Digests implements AsyncDisposable {
     return waiting.promise;
   }
 
-  /** Counts one asker less once `signal` is aborted. */
+  /** Removes one asker when `signal` is aborted. */
   #leaveOn(
     signal: AbortSignal | undefined,
     { version }: ShareFile,
@@ -213,7 +214,9 @@ export class Digests implements AsyncDisposable {
     await this.#keepSettled();
   }
 
-  /** Hashes files once more that have settled, and keeps what is still true. */
+  /**
+   * Hashes settled files once more, and keeps digests that are still correct.
+   */
   async #keepSettled(): Promise<void> {
     for (const [version, file] of this.#settling) {
       if (!isSettled(file)) continue;
@@ -235,7 +238,7 @@ export class Digests implements AsyncDisposable {
     this.#awaitSettled();
   }
 
-  /** Has the next pass begin when the first file may have settled. */
+  /** Schedules the next pass for when the first file may have settled. */
   #awaitSettled(): void {
     clearTimeout(this.#settled);
     const [first] = this.#settling.values();
@@ -259,7 +262,7 @@ export class Digests implements AsyncDisposable {
     for (;;) {
       const file = this.#urgent.take(bytes);
       if (file === undefined || this.#stopped.signal.aborted) return false;
-      // It may have been hashed by now, or be in progress if it was requested
+      // It may have been hashed already, or be in progress if it was requested
       // twice.
       const { version } = file;
       if (!this.#waiting.has(version) || this.#underWay.has(version)) continue;
@@ -364,7 +367,7 @@ export class Digests implements AsyncDisposable {
 
   /**
    * Hashes one file that goes before the rest of `file`: only one, so that a
-   * stream of these cannot delay a larger one for ever.
+   * stream of these cannot delay a larger one forever.
    *
    * @returns whether to put `file` off, because askers wait only for others.
    */

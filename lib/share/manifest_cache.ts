@@ -19,14 +19,14 @@ export interface DigestStore {
   hashesOf(content: string): Uint8Array | undefined;
 }
 
-/** What a manifest takes in memory beside its hashes, as measured. */
+/** Measured memory of a manifest, without its hashes. */
 export const MANIFEST_OWN_BYTES = 700;
 
 function bytesOf({ hashes }: Manifest): number {
   return MANIFEST_OWN_BYTES + hashes.length;
 }
 
-/** Manifests by content id, no more than so many bytes of them. */
+/** Manifests by content id, up to a total of `mostBytes`. */
 export class ManifestCache {
   readonly #mostBytes: number;
   readonly #store: DigestStore | undefined;

@@ -1,7 +1,7 @@
 /**
- * An open file of the share. It is read directly if the disk is quick, or else
- * in a thread, and compared with the file that was found. A link, pipe, socket
- * or device in its place is detected.
+ * An open file of the share. It is read synchronously if the disk is fast, or
+ * otherwise in a thread, and compared with the file that was found. A link,
+ * pipe, socket or device in its place is detected.
  *
  * @module
  */
@@ -24,29 +24,29 @@ import { isSameStamp, type ShareFile, stampOf } from "./shared_file.ts";
 import { type LastWay, lookAlone, lookOften, type Way } from "./way.ts";
 import type { FolderIdentity } from "./root.ts";
 
-/** Why a file cannot be read any more. */
+/** Why a file can no longer be read. */
 export type ReadRefusal = "gone" | "changed" | "unreadable";
 
 /** A file of the share, open. Disposing closes it. */
 export interface OpenedFile extends Disposable {
-  /** What was opened. */
+  /** The file that was opened. */
   readonly file: ShareFile;
-  /** Reads from `position` on, at once where that is quick; 0 at the end. */
+  /** Reads from `position` on, synchronously if that is fast; 0 at the end. */
   read(buffer: Uint8Array, position: number): Promise<number> | number;
   /** Fills `buffer` from the start of the file; `false` when that is too short. */
   readSync(buffer: Uint8Array): boolean;
   /** Whether the file is still what it was when it was found. */
   isUnchanged(): boolean;
-  /** Whether it also is still at the place where it was found. */
+  /** Whether it is also still at the path where it was found. */
   isStill(): boolean;
 }
 
-/** A file that was opened, or why not. */
+/** An open file, or the reason why it could not be opened. */
 export type FileOpening =
   | { readonly kind: "opened"; readonly opened: OpenedFile }
   | { readonly kind: "refused"; readonly reason: ReadRefusal };
 
-/** The content of a small file, or why not. */
+/** The content of a small file, or the reason why it could not be read. */
 export type SmallFileOutcome =
   | { readonly kind: "read"; readonly bytes: Uint8Array<ArrayBuffer> }
   | { readonly kind: "refused"; readonly reason: ReadRefusal };
@@ -111,8 +111,8 @@ export class DiskSpeed {
 const SLOW_READ_MS = 5;
 
 /**
- * Opens a file of the share with this folder; whether it still is what it was is
- * to be asked then.
+ * Opens a file of the share with this folder. The caller must then check
+ * whether it is still the same file.
  *
  * @throws {Error} with the code of the system.
  */
@@ -125,7 +125,7 @@ export function openFile(
     ways: LastWay;
   },
 ): OpenedFile {
-  // Where the system tells the name of what is open, nothing else is asked.
+  // If the system reports the name of an open file, no other check is needed.
   const way = canTellNames() || root === null
     ? null
     : ways.to(root, dirname(file.path));
@@ -153,7 +153,7 @@ export function openFile(
   };
 }
 
-/** Reads the whole of a small file, in a thread where the disk is slow. */
+/** Reads the whole of a small file, in a thread if the disk is slow. */
 export async function readWhole(opened: OpenedFile): Promise<SmallFileOutcome> {
   const bytes = new Uint8Array(opened.file.size);
   try {
@@ -171,7 +171,7 @@ export async function readWhole(opened: OpenedFile): Promise<SmallFileOutcome> {
   }
 }
 
-/** How to look at the place of a file. */
+/** Options of the check of a file's path. */
 interface Looks {
   readonly way: Way | null;
   readonly ways: LastWay;
@@ -182,7 +182,8 @@ interface Looks {
 /**
  * Whether what was opened is the file that was found, at the place where it was
  * found: a link may have been put into its path since. With all permissions the
- * system tells which file a descriptor is; else the way to it must have stayed.
+ * system tells which file a descriptor is; otherwise the path to it must be the
+ * same.
  */
 function isStill(
   descriptor: number,
@@ -194,7 +195,7 @@ function isStill(
   return name === undefined ? isSeenThere(file, looks) : name === file.path;
 }
 
-/** Whether the file that was found is at its path, and no link led there. */
+/** Whether the file that was found is at its path, and no link leads there. */
 function isSeenThere(
   { path, inode, device }: ShareFile,
   { way, ways, isLone }: Looks,
@@ -213,16 +214,18 @@ function isSeenThere(
 
 const DESCRIPTORS = "/proc/self/fd";
 
-/** Not known before the first file: the library may be loaded and not used. */
+/** Determined at the first file, because a loaded library may not be used. */
 let tellsNames: boolean | undefined;
 
-/** Whether the system tells where an open file is, and this process may look. */
+/**
+ * Whether the system reports the path of an open file, and Deno allows that.
+ */
 function canTellNames(): boolean {
   return tellsNames ??= Deno.build.os === "linux" &&
     isGranted({ name: "read", path: DESCRIPTORS });
 }
 
-/** Where an open file is, if that can be told. */
+/** The path of an open file, if the system reports it. */
 function nameOf(descriptor: number): string | undefined {
   if (!canTellNames()) return undefined;
   try {
@@ -248,7 +251,7 @@ function isVersion(descriptor: number, file: ShareFile): boolean {
   return info.isFile && isSameStamp(stampOf(info), file);
 }
 
-/** What an error on opening or reading says of the file. */
+/** The reason for an error on opening or reading. */
 export function refusalOf(error: unknown): ReadRefusal {
   const code = systemErrorCode(error);
   if (code === "ENOENT" || code === "ENOTDIR") return "gone";

@@ -20,7 +20,7 @@ export interface FolderIdentity {
 export type RootState =
   | { readonly kind: "there"; readonly identity: FolderIdentity }
   | { readonly kind: "gone"; readonly why: string }
-  /** No file descriptor is free for looking. */
+  /** No file descriptor is free for the check. */
   | { readonly kind: "not_seen" };
 
 /**
@@ -40,7 +40,7 @@ export async function folderIdentity(given: string): Promise<FolderIdentity> {
   return { path, device: info.dev, inode: info.ino };
 }
 
-/** Looks at the folder at a path, now. */
+/** Checks the folder at a path. */
 export async function lookAtRoot(given: string): Promise<RootState> {
   try {
     return { kind: "there", identity: await folderIdentity(given) };

@@ -34,7 +34,7 @@ export interface ShareFile {
   readonly path: string;
 }
 
-/** The facts about a file that come from the system. */
+/** The properties of a file that the system reports. */
 export interface FileFacts {
   readonly isFile: boolean;
   readonly size: number;

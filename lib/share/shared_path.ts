@@ -1,7 +1,7 @@
 /**
  * What a node shares: one folder without a prefix, or several folders and
- * files, each under a name of its own. Finds out which is which, and refuses
- * what would clash.
+ * files, each under its own name. Finds out which are folders, and refuses
+ * names that would clash.
  *
  * @module
  */

@@ -1,5 +1,5 @@
 /**
- * What keeps the files of one part of a share up to date, a folder or some single
+ * Keeps the files of one part of a share up to date: of a folder, or of single
  * files. Types only.
  *
  * @module
@@ -12,9 +12,9 @@ import type { RiskyFinds } from "./risky_names.ts";
 import type { FolderIdentity } from "./root.ts";
 import type { Skipped, SkippedName } from "./skipped.ts";
 
-/** Events of a share that is followed. */
+/** Events of a share that is kept up to date. */
 export type ShareEvent =
-  /** The folder is gone, or another one has taken its place. */
+  /** The folder is gone, or was replaced by another one. */
   | { event: "share_gone"; directory: string; files: number; why: string }
   /** There is a folder at the path again, and it has been scanned. */
   | { event: "share_back"; directory: string; files: number }
@@ -43,7 +43,7 @@ export interface Upkeep extends AsyncDisposable {
   readonly table: FileTable;
   /** The folder that was scanned; `null` for files that were named one by one. */
   readonly folder: FolderIdentity | null;
-  /** Whether it is where it was, as far as is known. */
+  /** Whether it was still at its path at the last check. */
   readonly isThere: boolean;
   /** Whether the first scan is complete. */
   readonly isScanned: boolean;
@@ -51,7 +51,7 @@ export interface Upkeep extends AsyncDisposable {
   readonly skipped: Skipped;
   /** The first of these entries, in the order of their names. */
   skippedNames(): SkippedName[];
-  /** Whether it is where it was, checked now. */
+  /** Checks now whether it is still at its path. */
   isReadable(): Promise<boolean>;
   /** Starts the watch, so that no later change is missed. */
   startWatch(): Promise<void>;
@@ -64,9 +64,9 @@ export interface Upkeep extends AsyncDisposable {
   catchUp(): Promise<void>;
   /** Looks for one file at the path that its name gives. */
   lookFor(name: string): Promise<void>;
-  /** Scans everything, once for all callers that ask meanwhile. */
+  /** Scans everything, once for all callers during the scan. */
   lookThrough(): Promise<void>;
-  /** Leaves out something else from now on, and scans everything. */
+  /** Changes what is left out, and scans everything. */
   exclude(filter: ShareFilter): Promise<void>;
   /** Stops all work. */
   stop(): void;

@@ -39,7 +39,7 @@ export type WatchReply =
     readonly code: string | undefined;
   };
 
-/** The inside of a worker, as far as a watch uses it. */
+/** The parts of a worker's scope that a watch uses. */
 export interface WatchScope {
   /** Sends a report. */
   postMessage(reply: WatchReply): void;
@@ -72,7 +72,7 @@ export async function runWatch(
 export interface WatchPort {
   /** Takes the reports. */
   onmessage: ((event: MessageEvent<WatchReply>) => void) | null;
-  /** Hears that the worker failed. */
+  /** Called if the worker failed. */
   onerror: ((event: ErrorEvent) => void) | null;
   /** Ends the worker at once. */
   terminate(): void;

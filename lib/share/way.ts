@@ -25,7 +25,7 @@ const STEP_MS = 1_020;
 // link that comes and goes would have to be there for each check, and away in
 // between.
 const LOOKS = 3;
-const PAUSE_LOOKS = 8; // each takes some 6 µs
+const PAUSE_LOOKS = 8; // each takes about 6 µs
 // A file that its owner named has no share's folder whose time of change could
 // be checked, so these looks are all there is.
 const LONE_LOOKS = 8;

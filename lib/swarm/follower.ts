@@ -1,6 +1,6 @@
 /**
  * Tells one client of pieces that are gained: of many at once, in the order in
- * which they came, and never faster than the client reads.
+ * which they arrived, and never faster than the client reads.
  *
  * @module
  */
@@ -28,7 +28,7 @@ export class Follower implements Disposable {
   #isEnded = false;
   #quiet: ReturnType<typeof setTimeout> | undefined;
 
-  /** Tells of pieces that are gained after this. */
+  /** Reports pieces that are gained from now on. */
   constructor(
     pieces: FollowedPieces,
     tell: TellGained,

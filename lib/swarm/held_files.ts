@@ -115,7 +115,7 @@ export class HeldDigests implements ServedDigests {
     return this.#files.holdingOf(file)?.manifest;
   }
 
-  /** Only where the hash of the whole is known, which the answer must give. */
+  /** Only if the hash of the whole file is known: the answer needs it. */
   describe(file: ShareFile): Promise<DescribeOutcome> {
     const { manifest, sha256 } = this.#files.holdingOf(file) ?? {};
     if (manifest === undefined || sha256 === undefined) {

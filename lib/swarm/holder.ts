@@ -1,6 +1,6 @@
 /**
- * The serving end of a client in a swarm: listens under a key of its own, and
- * gives the contents that it holds to clients that ask for them by content id.
+ * The serving end of a client in a swarm: listens with its own key, and sends
+ * the contents that it holds to clients that request them by content id.
  *
  * accept → TLS → hello both ways → holding, read | …
  *
@@ -35,22 +35,22 @@ const NO_CONTENT = "0".repeat(64);
 
 /** Options of {@linkcode Holder.open}. */
 export interface HolderOptions {
-  /** A key of this process alone. */
+  /** A key that only this process has. */
   readonly identity: Identity;
   readonly plaintext: boolean;
   /** Address to bind, and port; 0 lets the system pick. */
   readonly at: Endpoint;
   readonly limits: Limits;
-  /** Whether clients must show grants, under keys that come later. */
+  /** Whether clients must show grants; their keys are set later. */
   readonly isPrivate: boolean;
-  /** Limits all that is given. */
+  /** Limits all sending. */
   readonly rate?: SharedRate | undefined;
   readonly onEvent?: (event: IncidentEvent) => void;
   /** Takes pieces that clients offer. */
   readonly takeOffer?: TakeOffer;
 }
 
-/** Gives what it holds. Disposing ends all connections. */
+/** Serves the contents that it holds. Disposing ends all connections. */
 export class Holder implements AsyncDisposable {
   readonly #options: HolderOptions;
   readonly #limits: Limits;
@@ -61,14 +61,14 @@ export class Holder implements AsyncDisposable {
   readonly #watch: FetchWatch;
   readonly #incidents: Incidents;
   readonly #gate: NodeGate | null;
-  /** The keys that each relay gave, by its id: grants name contents in its terms. */
+  /** The keys that each relay sent, by relay id: a grant is for one relay. */
   readonly #keys = new Map<string, readonly string[]>();
   #gaveAt = -Infinity;
   #wasDialled = false;
   #listener: Listener | null = null;
 
   private constructor(options: HolderOptions) {
-    // It receives as well, and must stay small.
+    // The process also receives, so serving must not take much memory.
     const { swarmAcceptCount, swarmHandshakeCount, swarmSendBytes } =
       options.limits;
     const limits = {
@@ -123,7 +123,7 @@ export class Holder implements AsyncDisposable {
       at: options.at,
       identity: options.plaintext ? null : options.identity,
       limits: holder.#limits,
-      // The machines of one office have one address; they make room for others.
+      // The machines of one office may share one address; they make room for others.
       connectionsPerAddressCount: swarmAcceptCount,
       handle: (accepted) => {
         holder.#wasDialled = true;
@@ -147,8 +147,8 @@ export class Holder implements AsyncDisposable {
   }
 
   /**
-   * Gives one content over a channel that this client opened, to a holder that
-   * the relay has listed for it, and that needs no grant therefore.
+   * Serves one content over a channel that this client opened to a holder. The
+   * relay has listed that holder for the content, so it needs no grant.
    */
   async giveOver(channel: Channel, content: string): Promise<void> {
     const { idleMs } = this.#limits;
@@ -174,7 +174,7 @@ export class Holder implements AsyncDisposable {
     return this.#options.identity.id;
   }
 
-  /** Bytes that it has given. */
+  /** Bytes that it has sent. */
   get sentBytes(): number {
     return this.#service.sentBytes;
   }
@@ -189,7 +189,7 @@ export class Holder implements AsyncDisposable {
     return this.#service.clientCount;
   }
 
-  /** When it last gave a piece, on the monotonic clock; at first -Infinity. */
+  /** When it last sent a piece, on the monotonic clock; at first -Infinity. */
   get gaveAt(): number {
     return this.#gaveAt;
   }
@@ -199,12 +199,12 @@ export class Holder implements AsyncDisposable {
     return this.#listener?.connectionCount ?? 0;
   }
 
-  /** Gives a content from now on, until it is removed. */
+  /** Serves a content from now on, until it is removed. */
   add(holding: Holding): void {
     this.#files.add(holding);
   }
 
-  /** Gives a content no longer. The caller disposes of it. */
+  /** Stops serving a content. The caller disposes of it. */
   remove(holding: Holding): void {
     this.#files.remove(holding);
   }
@@ -216,8 +216,8 @@ export class Holder implements AsyncDisposable {
   }
 
   /**
-   * What a grant allows here: the one content that it is for. A link's prefix is
-   * the name at the node, and clients may have saved it under another.
+   * What a grant allows here: only its content. The prefix of a link is the
+   * name at the node, and clients may have saved the file under another name.
    */
   #within(grant: Grant): Grant {
     const content = this.#files.contents.find((content) =>

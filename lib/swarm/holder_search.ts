@@ -35,7 +35,7 @@ export interface HolderSearchOptions {
   ) => Promise<NodeSession>;
   readonly onSource: (found: HolderSource) => void;
   /**
-   * Hears again and again of holders that may be offered pieces: those that
+   * Called repeatedly with holders that may be offered pieces: those that
    * there is a link to, and once all is here, those that the relay names.
    */
   readonly onMet: (holder: ListedHolder) => void;

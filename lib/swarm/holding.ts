@@ -18,31 +18,31 @@ import { Follower } from "./follower.ts";
 
 const readAt = promisify(read);
 
-/** What is held. */
+/** The content that is held. */
 export interface HeldFile {
   /** The name that grants are compared with; it is never sent to clients. */
   readonly name: string;
   readonly manifest: Manifest;
-  /** SHA-256 of the whole file, where a node has said it. */
+  /** SHA-256 of the whole file, if a node has sent it. */
   readonly sha256?: string | undefined;
   /** The file, open for reading; it is closed with the holding. */
   readonly descriptor: number;
-  /** Pieces that are in it. */
+  /** Pieces that the file has. */
   readonly have: Iterable<number>;
 }
 
-/** The numbers that bound a holding. */
+/** The limits of a holding. */
 export type HoldingLimits = Pick<
   Limits,
   "gainedRunCount" | "gainedQuietMs" | "gainedPauseMs"
 >;
 
-/** Gives pieces of one content while it is received. Disposing ends that. */
+/** Serves pieces of one content while it is received. Disposing ends that. */
 export class Holding implements HeldContent, Disposable {
   readonly manifest: Manifest;
   readonly sha256: string | undefined;
   readonly pieces: PieceSet;
-  /** It, as a service knows files. */
+  /** The content as a file of a service. */
   readonly file: ShareFile;
   /** Pieces in the order in which they were gained. */
   readonly gained: number[] = [];
@@ -50,7 +50,7 @@ export class Holding implements HeldContent, Disposable {
   readonly #limits: HoldingLimits;
   readonly #followers = new Set<Follower>();
   #news: ReturnType<typeof setTimeout> | undefined;
-  /** Reads that are under way. */
+  /** Running reads. */
   #readCount = 0;
   #isClosed = false;
 
@@ -65,19 +65,19 @@ export class Holding implements HeldContent, Disposable {
     this.file = {
       name,
       size,
-      // Nobody finds it by its name, so nobody is told any of these.
+      // Nobody can find it by name, so these fields are not sent.
       ...{ modifiedMs: 0, isExecutable: false, path: "" },
       ...{ changedAt: 0, device: 0, inode: null },
       version: contentId.slice(0, 32),
     };
   }
 
-  /** Whether all pieces are there. */
+  /** Whether all pieces exist. */
   get isComplete(): boolean {
     return this.pieces.isComplete;
   }
 
-  /** Pieces have been verified, and are on the disk. */
+  /** Notes pieces that have been verified and saved. */
   gain({ first, count }: PieceRun): void {
     if (this.#isClosed) return;
     for (let piece = first; piece < first + count; piece++) {
@@ -100,7 +100,7 @@ export class Holding implements HeldContent, Disposable {
     };
   }
 
-  /** It, opened; disposing of that closes nothing. */
+  /** The open file; disposing of the result closes nothing. */
   opened(speed: DiskSpeed): OpenedFile {
     const readNow = (buffer: Uint8Array, position: number) =>
       speed.time(() =>
@@ -126,7 +126,7 @@ export class Holding implements HeldContent, Disposable {
     return {
       file: this.file,
       read: (buffer, position) => {
-        // Its number may belong to another file by now.
+        // Its descriptor may belong to another file now.
         if (this.#isClosed) return 0;
         return speed.isQuick
           ? readNow(buffer, position)
@@ -147,7 +147,10 @@ export class Holding implements HeldContent, Disposable {
     this.#closeIfUnused();
   }
 
-  /** A read under way would read another file that gets the same number. */
+  /**
+   * Closes the file when no read runs: a running read could otherwise read
+   * another file that gets the same descriptor.
+   */
   #closeIfUnused(): void {
     if (this.#isClosed && this.#readCount === 0) closeSync(this.#descriptor);
   }

@@ -58,7 +58,7 @@ export class HolderLeases implements AsyncDisposable {
   }
 
   /**
-   * Asks for the holders of one content, again and again. What has come a
+   * Asks for the holders of one content, again and again. What has arrived a
    * moment after the first answer is taken; a later answer counts the next time.
    */
   asker(content: string): AskHolders {

@@ -58,14 +58,14 @@ export interface BatchTaker extends Pick<PieceReceiver, "target" | "filled"> {
 export interface Answer {
   /** Number of the request. */
   readonly request: number;
-  /** Whether all of it has come. */
+  /** Whether all of it has arrived. */
   readonly isDone: boolean;
   /** Whether it is made of file bytes, which a source is judged by. */
   readonly owesPieces?: true;
   /** Where bytes go, where some may come. */
   readonly receiver?: Pick<PieceReceiver, "target" | "filled"> | undefined;
   /**
-   * Hears that the node works on it, and has not gone. Absent if the node answers
+   * Called while the node works on it and is alive. Absent if the node answers
    * at once.
    */
   readonly works?: (() => void) | undefined;
@@ -167,7 +167,7 @@ export class ListingAnswer implements Answer {
     this.#onRead();
   }
 
-  /** The pages, as they come. */
+  /** The pages, as they arrive. */
   async *pages(): AsyncGenerator<readonly ListedFile[]> {
     for (;;) {
       const page = this.#pages.shift();
@@ -251,7 +251,7 @@ export class ManifestAnswer implements Answer {
   }
 }
 
-/** Pieces in a row, which go to a receiver. */
+/** Consecutive pieces, which a receiver gets. */
 export class PiecesAnswer implements Answer {
   readonly request: number;
   readonly owesPieces = true;
@@ -280,7 +280,7 @@ export class PiecesAnswer implements Answer {
     this.works = takesTurns ? () => {} : undefined;
   }
 
-  /** Resolves when the last has come, or to the node's refusal. */
+  /** Resolves when the last has arrived, or to the node's refusal. */
   get promise(): Promise<Refused | undefined> {
     return this.#refused.promise;
   }

@@ -43,7 +43,7 @@ export class Arrivals {
   }
 
   /**
-   * Verifies what has come for requests, writes it, and tells the plan. Only
+   * Verifies what has arrived for requests, writes it, and tells the plan. Only
    * then the node is judged: what is right of it counts.
    */
   async accept(
@@ -65,7 +65,7 @@ export class Arrivals {
     }
   }
 
-  /** The same for one of them; whether all that came of it is right. */
+  /** The same for one request. Returns whether all of its bytes are correct. */
   async #acceptOne(
     connection: Connection,
     { task, receiver }: Request,
@@ -86,7 +86,7 @@ export class Arrivals {
     const good = { ...task, count: right };
     const isWanted = right > 0 && !file.ended &&
       this.#arrived(connection, { task: good, file, path });
-    // What is being written keeps its slab, wanted or not.
+    // Pieces that are being written keep their slab, wanted or not.
     const isUsed = isWanted || verified.written !== undefined;
     if (isWanted) file.note(task.first, verified.hashes?.slice(0, right) ?? []);
     if (isUsed) this.#options.track(this.#write(good, file, verified));
@@ -94,7 +94,7 @@ export class Arrivals {
     return right === wholeCount;
   }
 
-  /** Tells the plan what a lane has written of a task. */
+  /** Reports to the plan the pieces of a task that a lane has written. */
   async #acceptSaved(
     connection: Connection,
     { task, receiver }: Pick<Request, "task" | "receiver">,
@@ -117,9 +117,9 @@ export class Arrivals {
       this.#arrived(connection, { task: good, file, path });
       this.#options.onSaved(good);
     }
-    // Also where nothing is new: others may have waited for this.
+    // Even if no piece is new: others may have waited for this write.
     this.#finishIfWhole(task.file, file);
-    // The node has vouched for so many.
+    // The node claimed hashes for this many pieces.
     return !isWrong || right >= wholeCount;
   }
 
@@ -155,7 +155,7 @@ export class Arrivals {
     if (isWhole && !file.ended) this.#options.finish(index, file);
   }
 
-  /** Tells the plan; whether any of the pieces was still wanted. */
+  /** Tells the plan. Returns whether any of the pieces was still wanted. */
   #arrived(
     { id, source }: Connection,
     { task, file: { given }, path }: {

@@ -1,6 +1,6 @@
 /**
- * One connection to a source. It opens one session after the other, and keeps
- * each full of requests while there is something to request.
+ * One connection to a source. It opens one session after another, and sends
+ * requests on each as long as there is something to request.
  *
  * @module
  */
@@ -15,39 +15,39 @@ import type { TaskReceiver } from "./receiving.ts";
 import type { NodeSession } from "./session.ts";
 import type { Source } from "./source.ts";
 
-/** A request, as it is to be made. */
+/** A request to send. */
 export interface Request {
-  /** What it is for. */
+  /** The task that it belongs to. */
   readonly task: Task;
   /** Content id or version to ask for. */
   readonly of: string;
-  /** Bytes that it asks for. */
+  /** Number of requested bytes. */
   readonly bytes: number;
-  /** Where they go. */
+  /** Receives the bytes. */
   readonly receiver: TaskReceiver;
-  /** Whether it is for a small file, which others may be asked for with. */
+  /** Whether it is for a small file, which can share a request with others. */
   readonly isSmall: boolean;
 }
 
-/** What a connection works for. */
+/** The download that a connection works for. */
 export interface Work {
-  /** File bytes asked of one connection before they come. */
+  /** Most file bytes in flight on one connection. */
   readonly windowBytes: number;
-  /** Requests on one connection before their answers come. */
+  /** Most requests in flight on one connection. */
   readonly windowRequestCount: number;
-  /** Aborted when all is over. */
+  /** Aborted when the download ends. */
   readonly signal: AbortSignal;
-  /** Whether there is nothing left to do for anybody. */
+  /** Whether no connection has anything left to do. */
   isOver(): boolean;
   /** The next request, if there is one now. */
   next(connection: Connection, options: NextOptions): Request | undefined;
   /** A session was opened. */
   opened(connection: Connection, session: NodeSession): void;
-  /** Bytes of the small files that one request asks for. */
+  /** Most bytes of small files in one request. */
   readonly batchBytes: number;
-  /** Small files that one request asks for. */
+  /** Most small files in one request. */
   readonly batchFileCount: number;
-  /** Takes the files of a request for several. */
+  /** Receives the files of a request for several. */
   receiveMany(
     connection: Connection,
     requests: readonly Request[],
@@ -55,48 +55,48 @@ export interface Work {
   ): BatchReceiver;
   /** The node refused a request. */
   refused(connection: Connection, request: Request, refused: Skipped): void;
-  /** What has come for requests, by some path, may be verified. */
+  /** Verifies what has arrived for requests, by a path. */
   accept(
     connection: Connection,
     requests: readonly Request[],
     path: Path,
   ): Promise<void>;
-  /** Keeps a running part in view. */
+  /** Waits for a running part before the download ends. */
   track(part: Promise<void>): void;
-  /** A session broke off. */
+  /** A session ended with an error. */
   brokeOff(connection: Connection, error: unknown): void;
 }
 
 /** Options of {@linkcode Work.next}. */
 export interface NextOptions {
-  /** Whether it is time to look at what others were asked for. */
+  /** Whether pieces requested from other sources may be taken over. */
   readonly mayTakeOver: boolean;
-  /** The conn of the session, where a lane owns it. */
+  /** The conn of the session, if a lane owns it. */
   readonly conn: LaneConn | undefined;
-  /** Hears of bytes of the request as they come. */
+  /** Called with the number of bytes of the request as they arrive. */
   readonly onBytes: (count: number) => void;
 }
 
-/** What is under way in one session. */
+/** What is in flight in one session. */
 interface Flight {
-  /** Small files that are to be asked for together. */
+  /** Small files that will be requested together. */
   readonly gathered: Request[];
   requests: number;
   bytes: number;
-  /** Bytes that have come in all. */
+  /** All bytes that have arrived. */
   receivedBytes: number;
-  /** Requests that wait for their answer, or whose answer is being verified. */
+  /** Requests without an answer, or whose answer is being verified. */
   readonly reading: Set<Promise<void>>;
   error: unknown;
 }
 
-// What a connection is asked for before anything has come over it.
+// Requested from a connection before anything has arrived over it.
 const FIRST_WINDOW_BYTES = 1024 * 1024;
-// The first files that are asked for together.
+// Bytes of the first files that are requested together.
 const LEAST_BATCH_BYTES = 64 * 1024;
-// While so many are under way, the next waits until it is full.
+// While this many are in flight, the next waits until it is full.
 const REQUESTS_AHEAD = 2;
-// Between two attempts to reach a source that broke off.
+// Pause between two attempts to reach a source after a session failed.
 const RETRY_MS = 500;
 const RETRY_MAX_MS = 2_000;
 const IDLE_LOOK_MS = 250;
@@ -109,17 +109,17 @@ export class Connection {
   readonly source: Source;
   readonly #work: Work;
   #session: NodeSession | undefined;
-  /** Milliseconds for which sessions that have ended were waited for. */
+  /** Milliseconds in which ended sessions made the client wait. */
   #waitedMs = 0;
   #resume = () => {};
   /** When the session, or the attempt to open one, began. */
   #triedAt = 0;
   /** Whether its sessions are in lanes. */
   #isLane = false;
-  /** Whether something of its own has changed, or it has idled for a while. */
+  /** Whether its own state has changed, or it has been idle for a while. */
   #looksAround = true;
 
-  /** Uses `session` first, where there is one. */
+  /** Uses `session` first, if there is one. */
   constructor(
     id: string,
     { source, work, session }: {
@@ -134,7 +134,7 @@ export class Connection {
     this.#session = session;
   }
 
-  /** One session after the other, until the source is out or all is done. */
+  /** Runs one session after another, until the source is out or all is done. */
   async serve(): Promise<void> {
     const { source } = this;
     const { signal } = this.#work;
@@ -164,8 +164,8 @@ export class Connection {
   }
 
   /**
-   * One session in a lane, until it fails or all is done. An error of `open`
-   * is no trouble, because the other connections continue.
+   * Runs one session in a lane, until it fails or all is done. If `open` fails,
+   * the other connections continue.
    */
   async serveInLane(
     open: (signal: AbortSignal) => Promise<NodeSession>,
@@ -193,22 +193,22 @@ export class Connection {
     }
   }
 
-  /** Whether sessions in lanes do its work. */
+  /** Whether sessions in lanes replace this one. */
   get #rests(): boolean {
     return !this.#isLane && this.source.laneCount > 0;
   }
 
-  /** When the session that broke off, or the attempt to open it, began. */
+  /** When the failed session, or the attempt to open it, began. */
   get triedAt(): number {
     return this.#triedAt;
   }
 
-  /** There may be something for it to do. */
+  /** Wakes it: there may be something to request. */
   wake(): void {
     this.#resume();
   }
 
-  /** Resolves when it is woken, or after so many milliseconds. */
+  /** Resolves when it is woken, or after `withinMs`. */
   async #changed(withinMs?: number): Promise<void> {
     const timer = withinMs === undefined
       ? undefined
@@ -222,7 +222,9 @@ export class Connection {
     this.wake();
   }
 
-  /** Milliseconds for which it owed pieces that we were ready to read. */
+  /**
+   * Milliseconds for which requested pieces that we could read were missing.
+   */
   waitedMs(now: number): number {
     return this.#waitedMs + (this.#session?.waitedMs(now) ?? 0);
   }
@@ -262,11 +264,11 @@ export class Connection {
     };
     while (!this.#isOver) {
       if (flight.error !== null) {
-        // What has come whole before that counts.
+        // Pieces that arrived complete before that are still used.
         await Promise.all(flight.reading);
         throw flight.error;
       }
-      // A holder that only tells what it gains may leave while it is asked nothing.
+      // A holder that only reports gained pieces may leave between requests.
       if (session.failure !== null && flight.requests === 0) {
         throw session.failure;
       }
@@ -274,7 +276,7 @@ export class Connection {
         if (flight.gathered.length === 0) return;
         this.#askGathered(session, flight, this.#countingIn(flight));
       } else if (!this.#rests) this.#fill(session, flight);
-      // An idle source looks again now and then: others may have become slow.
+      // An idle source checks again regularly: others may have become slow.
       const isIdle = flight.requests === 0;
       await this.#changed(isIdle ? IDLE_LOOK_MS : undefined);
     }
@@ -287,7 +289,7 @@ export class Connection {
     };
   }
 
-  /** Asks for more, once half of what is under way has come. */
+  /** Requests more when half of the window has arrived. */
   #fill(session: NodeSession, flight: Flight): void {
     const { windowBytes, windowRequestCount } = this.#work;
     // Small at first, so that the first to answer does not get all of a file.
@@ -316,7 +318,7 @@ export class Connection {
     }
   }
 
-  /** Adds a small file to those that are asked for together. */
+  /** Adds a small file to those that will be requested together. */
   #gather(
     session: NodeSession,
     flight: Flight,
@@ -324,7 +326,7 @@ export class Connection {
     onBytes: (count: number) => void,
   ): void {
     const { batchBytes, batchFileCount } = this.#work;
-    // A connection that breaks off loses at most as much as it has brought.
+    // A connection that fails loses at most as much as it has delivered.
     const most = Math.max(LEAST_BATCH_BYTES, flight.receivedBytes);
     const bytes = sum(flight.gathered) + request.bytes;
     if (bytes > Math.min(most, batchBytes)) {
@@ -345,7 +347,7 @@ export class Connection {
     else if (requests.length === 1) this.#ask(session, flight, requests[0]!);
   }
 
-  /** Makes one request; its answer is handled in the background. */
+  /** Sends one request; its answer is handled in the background. */
   #ask(session: NodeSession, flight: Flight, request: Request): void {
     const { task: { first, count }, of, bytes, receiver } = request;
     flight.requests++;
@@ -393,7 +395,7 @@ export class Connection {
   }
 }
 
-/** Bytes that requests ask for. */
+/** Sum of the bytes of requests. */
 function sum(requests: readonly Request[]): number {
   return requests.reduce((sum, { bytes }) => sum + bytes, 0);
 }

@@ -30,7 +30,7 @@ import { SourceTroubles } from "./source_troubles.ts";
 // Several small pieces are asked for, hashed and written together.
 const SLAB_BYTES = 1024 * 1024;
 // With a rate limit, no more is requested than arrives in this time. Otherwise
-// queued bytes are sent in vain if another source delivers them, and a node
+// queued bytes are sent for nothing if another source delivers them, and a node
 // that cannot send for long takes us for dead.
 const LIMITED_AHEAD_SECONDS = 4;
 // Where pieces are taken in order, so much may be under way ahead.
@@ -182,7 +182,7 @@ export class Download {
     }
   }
 
-  /** A holder is out, or of no more use: it may be added again later. */
+  /** A holder is out, or no longer useful: it may be added again later. */
   #parted(source: Source): void {
     this.#sources.remove(source);
     this.#holders.parted(source);
@@ -210,8 +210,8 @@ export class Download {
   }
 
   /**
-   * Hashes of the pieces of a file, in order: of all where its manifest is
-   * known, else of those that have come.
+   * Hashes of the pieces of a file, in order: of all if its manifest is known,
+   * otherwise of those that arrived.
    */
   hashesOf(index: number): Uint8Array {
     return this.#files.get(index)!.hashes;

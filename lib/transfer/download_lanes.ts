@@ -1,6 +1,6 @@
 /**
- * Begins sessions in lanes beside the first session with a node: which of its
- * sources have how many, and when there are to be no more.
+ * Begins sessions in lanes, in addition to the first session with a node:
+ * decides how many each source has, and when no more are opened.
  *
  * @module
  */
@@ -36,12 +36,12 @@ export class DownloadLanes {
     this.#options = options;
   }
 
-  /** A node was reached: sessions in lanes do the rest where they can. */
+  /** A node was reached: sessions in lanes do the rest if they can. */
   opened(source: Source, session: NodeSession): void {
     const { openInLane } = source.given;
     if (openInLane === undefined || session.path !== "direct") return;
     const { sourceFailureCount } = this.#options.limits;
-    // As often as it may break off: then the usual connections do it all.
+    // After this many failures only the usual connections are used.
     const isTired = source.laneRounds >= sourceFailureCount;
     if (source.laneCount > 0 || isTired) return;
     const count = this.#countFor(source);

@@ -11,11 +11,11 @@ import type { Hasher } from "./hashing.ts";
 import type { Task } from "./plan_types.ts";
 import type { SourceTrouble } from "./source.ts";
 
-/** Bytes that have come, and are right. */
+/** Bytes that have arrived and are correct. */
 export interface Arrived {
-  /** The node they came from. */
+  /** The node that sent them. */
   readonly source: string;
-  /** The path they came by. */
+  /** The path by which they arrived. */
   readonly path: Path;
   /** The file they are of. */
   readonly file: number;

@@ -1,6 +1,6 @@
 /**
- * What hashes the pieces of files: here on the spot; `lane.ts` does it beside
- * the event loop.
+ * Hashes the pieces of files. The hashers here use the main thread; `lane.ts`
+ * uses a worker.
  *
  * @module
  */
@@ -10,29 +10,29 @@ import type { LaneConn, LanePieces, LaneSaved } from "./lane_conn.ts";
 
 /** Bytes with the hashes of their parts. */
 export interface Hashed {
-  /** The bytes that were given, in a buffer that may be another object now. */
+  /** The given bytes, in a buffer that may be another object now. */
   readonly bytes: Uint8Array;
   /** SHA-256 of each part, in order. */
   readonly hashes: readonly Uint8Array[];
 }
 
-/** What becomes of pieces that a lane saves. */
+/** The results of pieces that a lane saves. */
 export interface Saving {
-  /** How many of them, from the first on, are right. */
+  /** Number of correct pieces, from the first on. */
   readonly right: Promise<number>;
   /**
-   * These have been written. Whether the file still has a name; rejects with the
-   * error of the disk.
+   * Resolves when these are written, to whether the file still has a name;
+   * rejects with the error of the disk.
    */
   readonly written: Promise<boolean>;
 }
 
-/** A file that a lane writes to. Who opened it closes it. */
+/** A file that a lane writes to. The caller that opened it closes it. */
 export interface LaneFile {
   /**
-   * Writes the parts of `bytes`, which lie in shared memory, up to the first
-   * that does not have its hash; 32 bytes of `hashes` are for each. The bytes
-   * may be used again when they have been written.
+   * Writes the parts of `bytes`, which are in shared memory, up to the first
+   * one with a wrong hash; `hashes` has 32 bytes for each part. The bytes may
+   * be used again when they have been written.
    */
   save(
     bytes: Uint8Array,
@@ -43,19 +43,19 @@ export interface LaneFile {
     },
   ): Saving;
   /**
-   * Has the pieces of a request saved where `conn` receives them, if that is
-   * where the file is open.
+   * Has the lane of `conn` save the pieces of a request, if the file is open in
+   * that lane.
    */
   expect(
     conn: LaneConn,
     request: number,
     pieces: Omit<LanePieces, "file">,
   ): LaneSaved | undefined;
-  /** Closes it, after what was ordered before. Then nothing more is written. */
+  /** Closes it after earlier orders. Then nothing more is written. */
   close(): Promise<void>;
 }
 
-/** What tells one file from all others. */
+/** Identifies a file. */
 export interface FileIdentity {
   /** Its inode. */
   readonly ino: number | null;
@@ -71,16 +71,16 @@ export interface Hasher extends Disposable {
    */
   hash(bytes: Uint8Array, partBytes: number): Promise<Hashed>;
   /**
-   * Opens the file at `path` where pieces are hashed, if they can be written
-   * there; nothing where that is not the file meant, or cannot be opened.
+   * Opens the file at `path` in the lane that hashes, if the lane can write.
+   * Returns nothing if it is another file, or cannot be opened.
    */
   open?(path: string, file: FileIdentity): Promise<LaneFile | undefined>;
 }
 
-/** Up to so many bytes are hashed on the spot: quicker than telling another to. */
+/** Up to this many bytes are hashed at once: faster than sending them away. */
 export const HASHED_AT_ONCE_BYTES = 128 * 1024;
 
-/** Hashes on the spot. For what is small, and for where there is no worker. */
+/** Hashes at once: for small data, and if there is no worker. */
 export class PlainHasher implements Hasher {
   hash(bytes: Uint8Array, partBytes: number): Promise<Hashed> {
     return Promise.resolve({ bytes, hashes: hashParts(bytes, partBytes) });

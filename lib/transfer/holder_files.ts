@@ -68,7 +68,7 @@ export class HolderFiles {
     }
   }
 
-  /** A source takes part no more. */
+  /** A source is excluded. */
   parted(source: Source): void {
     this.#sessions.delete(source);
   }

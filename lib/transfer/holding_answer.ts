@@ -19,7 +19,7 @@ export type HoldingOutcome =
 export interface HoldingQuestion {
   /** Pieces of it. */
   readonly pieceCount: number;
-  /** Hears of pieces that the peer has gained, each once. */
+  /** Called for pieces that the peer has gained, once for each. */
   readonly onGained: (runs: readonly PieceRun[]) => void;
 }
 

@@ -1,14 +1,14 @@
 /**
- * Numbers in ascending order, each once: the next ones to look at. Pure. Adding
- * behind the last and taking the first, the usual operations, cost one step.
+ * A queue of numbers in ascending order, each once. Pure. The usual operations,
+ * adding a number above the last one and removing the first, cost one step.
  *
  * @module
  */
 
-// Taken places are given back together, so that none is moved often.
+// Removed numbers are cut off together, so that the rest is rarely moved.
 const TAKEN_COUNT = 1_024;
 
-/** A queue of numbers, the smallest first. */
+/** A queue of numbers, smallest first. */
 export class IndexQueue {
   readonly #indices: number[] = [];
   #head = 0;
@@ -18,7 +18,7 @@ export class IndexQueue {
     return this.#indices[this.#head];
   }
 
-  /** Takes the smallest away. */
+  /** Removes the smallest number. */
   shift(): void {
     this.#head++;
     if (this.#head < TAKEN_COUNT && this.#head < this.#indices.length) return;
@@ -26,7 +26,7 @@ export class IndexQueue {
     this.#head = 0;
   }
 
-  /** Adds a number, unless it is there. */
+  /** Adds a number, unless the queue has it. */
   push(index: number): void {
     const indices = this.#indices;
     let low = this.#head;

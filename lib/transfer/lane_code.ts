@@ -11,7 +11,7 @@ import type { createHash } from "node:crypto";
 import type { LaneConnOrder, LaneConnReply } from "./lane_conn_messages.ts";
 import type { LaneError, LaneFiles } from "./lane_files.ts";
 
-/** What a lane is told to do. Answers carry the same `id`. */
+/** An order to a lane. Its answers have the same `id`. */
 export type LaneOrder =
   | {
     readonly kind: "hash";
@@ -19,7 +19,7 @@ export type LaneOrder =
     readonly bytes: Uint8Array;
     readonly partBytes: number;
   }
-  /** Opens a file, which later orders call by this `id`. */
+  /** Opens a file, which later orders name by this `id`. */
   | {
     readonly kind: "open";
     readonly id: number;
@@ -27,7 +27,7 @@ export type LaneOrder =
     readonly ino: number | null;
     readonly dev: number;
   }
-  /** Writes the parts of `bytes` up to the first that has another hash. */
+  /** Writes the parts of `bytes` up to the first one with a wrong hash. */
   | {
     readonly kind: "save";
     readonly id: number;
@@ -39,20 +39,20 @@ export type LaneOrder =
   }
   | { readonly kind: "close"; readonly id: number; readonly file: number };
 
-/** What a lane answers. A `save` is answered twice. */
+/** An answer of a lane. A `save` has two answers. */
 export type LaneReply =
   | {
     readonly kind: "hashed";
     readonly id: number;
-    /** The bytes again, where they do not lie in shared memory. */
+    /** The bytes, returned unless they are in shared memory. */
     readonly bytes: Uint8Array | undefined;
     readonly hashes: readonly Uint8Array[];
   }
-  /** Whether it was the file that was meant, and could be opened. */
+  /** Whether the path led to the expected file, and it could be opened. */
   | { readonly kind: "opened"; readonly id: number; readonly isOpen: boolean }
   /** Nothing more is written to it. */
   | { readonly kind: "closed"; readonly id: number }
-  /** So many parts are right; they are written next. */
+  /** The number of correct parts; they are written next. */
   | { readonly kind: "checked"; readonly id: number; readonly right: number }
   | {
     readonly kind: "written";
@@ -62,9 +62,9 @@ export type LaneReply =
     readonly error: LaneError | undefined;
   };
 
-/** The inside of a worker, as far as a lane uses it. */
+/** The parts of a worker's scope that a lane uses. */
 export interface LaneScope {
-  /** Takes the next order. */
+  /** Called for each order. */
   onmessage:
     | ((event: { readonly data: LaneOrder | LaneConnOrder }) => void)
     | null;
@@ -76,8 +76,8 @@ export interface LaneScope {
 }
 
 /**
- * Answers the orders that come to `scope`, one after the other. Those for
- * connections go to what `connsOf` gives.
+ * Answers the orders that arrive in `scope`, one after another. Orders for
+ * connections go to the function that `connsOf` returns.
  */
 export function runLane(
   scope: LaneScope,
@@ -96,7 +96,7 @@ export function runLane(
     { ino, dev }: { ino: number | null; dev: number },
   ) => info.isFile && info.ino === ino && info.dev === dev;
 
-  /** Parts from the first on that have the hashes they must have. */
+  /** Number of parts, from the first on, that have the expected hashes. */
   const countRight = (
     { bytes, partBytes, hashes }: {
       bytes: Uint8Array;
@@ -120,7 +120,7 @@ export function runLane(
       try {
         written += file.writeSync(bytes.subarray(written));
       } catch (error) {
-        // A signal came between: the call is made again.
+        // A signal interrupted the call: it is made again.
         const { code, message } = error as Error & { code?: string };
         if (code !== "EINTR" && !message.endsWith("(os error 4)")) throw error;
       }
@@ -148,15 +148,15 @@ export function runLane(
   const openFile = ({ id, path, ...inode }: LaneOrder & { kind: "open" }) => {
     let file: Deno.FsFile | undefined;
     try {
-      // Before it is opened, too: a pipe would hold the thread.
+      // Checked before opening too: opening a pipe would block the thread.
       if (isInode(Deno.lstatSync(path), inode)) {
-        // For both: to write alone, a pipe put there since would hold it too.
+        // For reading too: opening a pipe only for writing would block.
         file = Deno.openSync(path, { read: true, write: true });
         if (isInode(file.statSync(), inode)) files.set(id, file);
         else file.close();
       }
     } catch {
-      file?.close(); // the maker of the file writes by itself
+      file?.close(); // the main thread then writes the file itself
     }
     scope.postMessage({ kind: "opened", id, isOpen: files.has(id) }, []);
   };

@@ -24,7 +24,7 @@ export interface LaneSaved {
   error: Error | undefined;
 }
 
-/** Pieces that a lane is to save as they come. */
+/** Pieces that a lane must save as they arrive. */
 export interface LanePieces {
   /** The file, as the lane calls it. */
   readonly file: number;
@@ -120,7 +120,7 @@ export class LaneConn implements Conn {
     this.dialled.resolve();
   }
 
-  /** Takes what the lane says has come. */
+  /** Handles a report of received data from the lane. */
   came(parts: readonly Came[]): void {
     for (const part of parts) {
       if (part instanceof Uint8Array || typeof part === "number") {

@@ -1,6 +1,6 @@
 /**
- * The code of a lane that owns connections: it dials, receives pieces straight
- * into one buffer, verifies them there and writes the right ones. Everything
+ * The code of a lane that owns connections: it dials, receives pieces directly
+ * into one buffer, verifies them there and writes the correct ones. Everything
  * else that a node sends goes to the main thread. {@linkcode runLaneConns} must
  * not use anything outside itself; see `lane_code.ts`.
  *
@@ -16,7 +16,7 @@ import type {
 } from "./lane_conn_messages.ts";
 import type { LaneError, LaneFiles } from "./lane_files.ts";
 
-/** What dials in a lane; it belongs to `transport`. */
+/** The function that dials in a lane; it belongs to `transport`. */
 export type LaneDialler<Pin> = (
   options: {
     readonly hostname: string;
@@ -27,13 +27,13 @@ export type LaneDialler<Pin> = (
   opened: (conn: Deno.Conn) => void,
 ) => Promise<Deno.Conn>;
 
-/** The inside of a worker, as far as connections use it. */
+/** The parts of a worker's scope that connections use. */
 export interface LaneConnScope {
   /** Sends an answer. */
   postMessage(reply: LaneConnReply, transfer: Transferable[]): void;
 }
 
-/** Takes orders for connections; returns what takes the next one. */
+/** Starts the code; returns the function that takes orders for connections. */
 export function runLaneConns<Pin>(
   scope: LaneConnScope,
   files: LaneFiles,
@@ -49,16 +49,18 @@ export function runLaneConns<Pin>(
     bytes: number;
     partBytes: number;
     hashes: Uint8Array;
-    /** Where the buffer begins: at a piece that is not saved yet. */
+    /** Offset of the buffer in the task: a piece that is not saved yet. */
     start: number;
-    /** Bytes that have come, and those of them that are right and written. */
+    /**
+     * Bytes that have arrived, and how many of them are correct and written.
+     */
     filled: number;
     saved: number;
     right: number;
     isWrong: boolean;
     hasName: boolean;
     error: LaneError | undefined;
-    /** Whether the rest is thrown away. */
+    /** Whether the rest is discarded. */
     isOver: boolean;
   }
   interface Line {
@@ -71,7 +73,7 @@ export function runLaneConns<Pin>(
     unusedBytes: number;
     wake: () => void;
     parts: Came[];
-    /** File bytes that have come since the last part. */
+    /** File bytes that have arrived since the last part. */
     skipped: number;
     toldAt: number;
     buffer: Uint8Array | undefined;
@@ -88,7 +90,7 @@ export function runLaneConns<Pin>(
     tell(line);
     const told = error === undefined ? undefined : files.described(error);
     scope.postMessage({ kind: "ended", conn: line.id, error: told }, []);
-    // After a half-close by the peer this end may still send.
+    // If the peer only half-closed, this end may still send.
     if (error !== undefined) hangUp(line);
   };
 
@@ -100,7 +102,7 @@ export function runLaneConns<Pin>(
     try {
       line.conn?.close();
     } catch {
-      // It was closed.
+      // It is closed already.
     }
     line.conn = undefined;
   };
@@ -115,14 +117,14 @@ export function runLaneConns<Pin>(
     scope.postMessage({ kind: "came", conn: id, parts }, []);
   };
 
-  /** The next bytes of the conn in `target`; nothing at the end. */
+  /** Reads the next bytes of the conn into `target`; `null` at the end. */
   const read = async (line: Line, target: Uint8Array) => {
     const count = await line.conn!.read(target);
     if (count !== null) Atomics.add(line.cells, cell.received, count);
     return count;
   };
 
-  /** Reads until `bytes` are ahead; whether they are. */
+  /** Reads ahead until there are `bytes`; `false` if the conn ends before. */
   const ahead = async (line: Line, bytes: number) => {
     while (line.end - line.start < bytes) {
       line.ahead.copyWithin(0, line.start, line.end);
@@ -135,7 +137,9 @@ export function runLaneConns<Pin>(
     return true;
   };
 
-  /** Hands the main thread the next `bytes`; waits while it has too many. */
+  /**
+   * Passes the next `bytes` to the main thread; waits while it has too many.
+   */
   const forward = async (line: Line, bytes: number) => {
     for (let left = bytes; left > 0;) {
       if (line.start === line.end && !await ahead(line, 1)) return false;
@@ -154,7 +158,7 @@ export function runLaneConns<Pin>(
     return true;
   };
 
-  /** Bytes from the first one that is not saved, up to where the rest is wrong. */
+  /** Where the first wrong or incomplete part begins, after the saved ones. */
   const rightEnd = (task: Task, buffer: Uint8Array) => {
     let right = task.saved;
     while (right < task.filled) {
@@ -170,14 +174,14 @@ export function runLaneConns<Pin>(
     return right;
   };
 
-  /** Writes the parts of `task` that are right, up to `right`. */
+  /** Writes the correct parts of `task`, up to `right`. */
   const writePieces = (line: Line, task: Task, right: number) => {
     const startedAt = performance.now();
     Atomics.store(line.cells, cell.isWriting, 1);
     try {
       const file = files.open.get(task.file);
       if (file === undefined) {
-        task.isOver = true; // it was closed: others have delivered all of it
+        task.isOver = true; // closed: others have delivered it
         return;
       }
       const { start, saved } = task;
@@ -196,7 +200,7 @@ export function runLaneConns<Pin>(
     }
   };
 
-  /** Verifies and writes the parts of `task` that are whole; keeps the rest. */
+  /** Verifies and writes the complete parts of `task`; keeps the rest. */
   const save = (line: Line, task: Task) => {
     const buffer = line.buffer!;
     if (!task.isOver) {
@@ -225,7 +229,7 @@ export function runLaneConns<Pin>(
     for (let left = bytes; left > 0;) {
       const isFull = task.filled - task.start === buffer.length;
       if (isFull || task.filled === task.bytes) save(line, task);
-      // More than was asked for is of no use, which the main thread will say.
+      // Bytes beyond the request are dropped; the main thread reports them.
       const isAsked = task.filled < task.bytes;
       const at = isAsked ? task.filled - task.start : 0;
       const room = isAsked ? task.bytes - task.filled : left;
@@ -237,7 +241,8 @@ export function runLaneConns<Pin>(
         buffer.set(line.ahead.subarray(line.start, stop), at);
         line.start = stop;
       } else {
-        // Not by `read`: a promise less for each record of 16 KiB.
+        // Without `read`, which would make one more promise per record of 16
+        // KiB.
         count = await line.conn!.read(buffer.subarray(at, at + most));
         if (count === null) return false;
         Atomics.add(line.cells, cell.received, count);
@@ -254,7 +259,7 @@ export function runLaneConns<Pin>(
     return true;
   };
 
-  /** One frame; whether there was one. */
+  /** Reads one frame; `false` at the end of the conn. */
   const next = async (line: Line) => {
     const { frameHeaderBytes, dataHeaderBytes } = terms;
     if (!await ahead(line, frameHeaderBytes)) return false;
@@ -338,7 +343,7 @@ export function runLaneConns<Pin>(
       return;
     }
     const line = lines.get(order.conn);
-    if (line === undefined) return; // it has ended meanwhile
+    if (line === undefined) return; // it has ended
     switch (order.kind) {
       case "send":
         return send(line, order.bytes);

@@ -1,12 +1,12 @@
 /**
- * What the main thread and a lane tell each other about connections in the lane.
+ * Messages between the main thread and a lane about connections in the lane.
  *
  * @module
  */
 
 import type { LaneError } from "./lane_files.ts";
 
-/** What a lane is told to do with its connections, which `conn` numbers. */
+/** An order to a lane; `conn` is the number of one of its connections. */
 export type LaneConnOrder =
   | {
     readonly kind: "dial";
@@ -30,32 +30,32 @@ export type LaneConnOrder =
     readonly partBytes: number;
     readonly hashes: Uint8Array;
   }
-  /** The main thread has used so many of the bytes that it got. */
+  /** The main thread has used `bytes` of the bytes that it got. */
   | { readonly kind: "ack"; readonly conn: number; readonly bytes: number }
   | { readonly kind: "close_write"; readonly conn: number }
   | { readonly kind: "hang_up"; readonly conn: number };
 
-/** How far the pieces of a request have come. */
+/** The progress of the pieces of a request. */
 export interface Verdict {
   /** The request. */
   readonly request: number;
-  /** So many, from the first on, are right and have been written. */
+  /** Number of pieces, from the first on, that are correct and written. */
   readonly right: number;
-  /** Whether the next one has another hash than it must have. */
+  /** Whether the hash of the next piece is wrong. */
   readonly isWrong: boolean;
   /** Whether the file still has a name. */
   readonly hasName: boolean;
-  /** Why no more is written. */
+  /** Why writing has stopped. */
   readonly error: LaneError | undefined;
 }
 
 /**
- * A part of what came: bytes, or a number of file bytes that stayed in the lane,
- * or what became of these.
+ * A part of the received data: bytes for the main thread, or a number of file
+ * bytes that stayed in the lane, or the result of verifying those.
  */
 export type Came = Uint8Array | number | Verdict;
 
-/** What a lane says of its connections. */
+/** A report of a lane about one of its connections. */
 export type LaneConnReply =
   | {
     readonly kind: "dialled";
@@ -68,7 +68,7 @@ export type LaneConnReply =
     readonly conn: number;
     readonly parts: readonly Came[];
   }
-  /** Nothing more comes; an error unless the peer half-closed. */
+  /** Nothing more arrives; with an error unless the peer half-closed. */
   | {
     readonly kind: "ended";
     readonly conn: number;
@@ -77,25 +77,25 @@ export type LaneConnReply =
 
 /** What each of the shared cells counts. */
 export const CELL = {
-  /** Bytes that have come, modulo 2^32. */
+  /** Received bytes, modulo 2^32. */
   received: 0,
-  /** Whether the lane writes, and so does not read. */
+  /** Whether the lane writes at the moment, and therefore does not read. */
   isWriting: 1,
-  /** Milliseconds for which it has written in all. */
+  /** Milliseconds of all writes. */
   writingMs: 2,
 } as const;
 
-/** Types of frames, and limits, which the code cannot import. */
+/** Frame types and limits, which the code in the worker cannot import. */
 export interface LaneConnTerms {
   readonly dataType: number;
   readonly frameHeaderBytes: number;
   readonly dataHeaderBytes: number;
   /** Bytes of the largest body of a data frame. */
   readonly mostBytes: number;
-  /** Bytes that the main thread may get and not have used. */
+  /** Most bytes that the main thread may have received and not used. */
   readonly unusedBytes: number;
   /** Bytes of the buffer of a conn; a larger piece makes it larger. */
   readonly bufferBytes: number;
-  /** Milliseconds after which the main thread hears how far it is. */
+  /** Milliseconds between two reports of progress to the main thread. */
   readonly tellMs: number;
 }

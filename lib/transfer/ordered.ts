@@ -28,9 +28,9 @@ export class OrderedSink implements Sink {
   #wake: (() => void) | null = null;
 
   /**
-   * Begins at piece `first`; `onConsumed` hears up to which piece everything has
-   * been given out. Nobody writes the pieces that are `zeros`, of a file of
-   * `size` bytes.
+   * Begins at piece `first`. Calls `onConsumed` with the piece up to which
+   * everything has been delivered. Pieces in `zeros` are not written; this
+   * needs the `size` of the file.
    */
   constructor(
     options: {
@@ -64,7 +64,7 @@ export class OrderedSink implements Sink {
     return Promise.resolve();
   }
 
-  /** Nothing more comes: what lies beyond a gap will never be given out. */
+  /** Nothing more arrives: pieces after a gap will never be delivered. */
   abandon(): void {
     this.#abandoned = true;
     this.#dropBeyondGap();
@@ -82,13 +82,13 @@ export class OrderedSink implements Sink {
     }
   }
 
-  /** Ends it: the reader gets `error` after the pieces that are there. */
+  /** The reader gets `error` after the pieces that have arrived. */
   fail(error: unknown): void {
     this.#failure ??= { error };
     this.#signal();
   }
 
-  /** Lets go of everything: nobody reads any more. */
+  /** Drops all pieces: nobody reads any more. */
   cancel(): void {
     this.#failure ??= { error: new Error("cancelled") };
     for (const { taken } of this.#held.splice(0)) taken();
@@ -96,8 +96,8 @@ export class OrderedSink implements Sink {
   }
 
   /**
-   * The bytes in order, in parts of whole pieces with the number of the first;
-   * each part may be used until the next is asked for.
+   * Yields the bytes in order, in parts of whole pieces with the number of the
+   * first. Each part is valid until the next is requested.
    */
   async *parts(): AsyncGenerator<
     { first: number; bytes: Uint8Array<ArrayBuffer> }
@@ -131,7 +131,7 @@ export class OrderedSink implements Sink {
     return new Uint8Array(Math.min(this.#pieceBytes, this.#size - start));
   }
 
-  /** What holds the next piece; what is behind it already is let go. */
+  /** Removes the part with the next piece; drops parts before that piece. */
   #takeNext(): Held | undefined {
     for (let at = this.#held.length - 1; at >= 0; at--) {
       const held = this.#held[at]!;

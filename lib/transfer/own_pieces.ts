@@ -15,7 +15,7 @@ export class OwnPieces {
   #left: number;
   #news: number[] = [];
 
-  /** `have` are there already, and no news. */
+  /** The pieces in `have` exist already, and are not reported. */
   constructor(count: number, have: Iterable<number> = []) {
     this.#count = count;
     this.#bitmap = new Uint8Array(Math.ceil(count / 8));
@@ -43,12 +43,12 @@ export class OwnPieces {
     return hasBit(this.#bitmap, piece);
   }
 
-  /** All that is saved; a copy. */
+  /** All saved pieces; a copy. */
   get holding(): Holding {
     return this.#left === 0 ? "complete" : this.#bitmap.slice();
   }
 
-  /** The pieces saved since this was last asked, as runs in order. */
+  /** The pieces saved since the last call, as runs in order. */
   takeNews(): PieceRun[] {
     const runs: { first: number; count: number }[] = [];
     for (const piece of this.#news.sort((a, b) => a - b)) {

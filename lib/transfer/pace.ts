@@ -21,7 +21,7 @@ export class WaitClock {
     this.#startedAt ??= now;
   }
 
-  /** We wait no more. */
+  /** This client no longer waits. */
   stop(now: number): void {
     this.#ms = this.read(now);
     this.#startedAt = undefined;
@@ -53,7 +53,7 @@ export class Pace {
     this.#lastAt = now;
   }
 
-  /** Bytes have come. */
+  /** Notes that bytes have arrived. */
   note(bytes: number, now: number): void {
     const ms = Math.max(now - this.#lastAt, 0.01);
     this.#lastAt = now;
@@ -63,14 +63,14 @@ export class Pace {
     this.#lateMs = kept * this.#lateMs + ms;
   }
 
-  /** Bytes a millisecond; 0 where it is not known, for pieces of that size. */
+  /** Bytes a millisecond for pieces of that size; 0 if it is not known. */
   rateFor(pieceBytes: number): number {
     const isMeasured = this.#bytes > 0 &&
       this.#bytes >= Math.min(MEASURED_BYTES, pieceBytes);
     return isMeasured ? this.#lateBytes / this.#lateMs : 0;
   }
 
-  /** Milliseconds for which it has work and nothing has come. */
+  /** Milliseconds for which it has work and nothing has arrived. */
   silentMs(now: number): number {
     return now - this.#lastAt;
   }

@@ -10,11 +10,11 @@ const MISSING = 0, ASKED = 1, DONE = 2;
 export interface PiecesOptions {
   /** Number of pieces. */
   readonly count: number;
-  /** Those that are there already. */
+  /** Pieces that exist already. */
   readonly have?: Iterable<number> | undefined;
   /**
-   * Pieces that may be asked for beyond the last that has been consumed, for a
-   * file that is consumed in order.
+   * For a file that is consumed in order: how many pieces after the last
+   * consumed one may be requested.
    */
   readonly lookahead?: number | undefined;
 }
@@ -28,7 +28,7 @@ export class Pieces {
   #left: number;
   #consumed: number;
 
-  /** All are missing but those that are there. */
+  /** All pieces are missing, except those in `have`. */
   constructor({ count, have = [], lookahead = Infinity }: PiecesOptions) {
     const states = new Uint8Array(count);
     for (const piece of have) states[piece] = DONE;
@@ -39,17 +39,17 @@ export class Pieces {
     this.#consumed = missing < 0 ? count : missing;
   }
 
-  /** Pieces that are not there yet. */
+  /** Number of missing pieces, including requested ones. */
   get left(): number {
     return this.#left;
   }
 
-  /** Whether a piece is neither there nor asked for. */
+  /** Whether a piece is missing and not requested. */
   isMissing(piece: number): boolean {
     return this.#states[piece] === MISSING;
   }
 
-  /** Whether a piece is there. */
+  /** Whether a piece exists. */
   isDone(piece: number): boolean {
     return this.#states[piece] === DONE;
   }
@@ -59,17 +59,17 @@ export class Pieces {
     return { from: this.#consumed, to: this.#consumed + this.#lookahead };
   }
 
-  /** Whether a piece is asked for, and not there. */
+  /** Whether a piece is requested, and has not arrived. */
   isAsked(piece: number): boolean {
     return this.#states[piece] === ASKED;
   }
 
-  /** Notes that a piece is asked for. */
+  /** Notes that a piece is requested. */
   ask(piece: number): void {
     this.#states[piece] = ASKED;
   }
 
-  /** Notes that a piece is there; whether it was not before. */
+  /** Notes that a piece has arrived. Returns whether it was missing before. */
   arrive(piece: number): boolean {
     if (this.#states[piece] === DONE) return false;
     this.#states[piece] = DONE;
@@ -88,7 +88,7 @@ export class Pieces {
     this.#consumed = piece;
   }
 
-  /** The first missing pieces in a row, `most` at most, that may be asked for. */
+  /** The first run of missing pieces that may be requested, at most `most`. */
   firstMissing(most: number): { first: number; count: number } | undefined {
     const states = this.#states;
     while (this.#front < states.length && states[this.#front] !== MISSING) {

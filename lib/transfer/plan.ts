@@ -140,7 +140,7 @@ export class Plan {
     this.#queues.add(state, [holder]);
   }
 
-  /** Says that a holder has more; whether there is something to ask it for. */
+  /** Notes gained pieces of a holder. Returns whether any can be requested. */
   holderGained(
     file: number,
     holder: string,
@@ -193,7 +193,7 @@ export class Plan {
     return this.#sources.get(source)?.asked.size ?? 0;
   }
 
-  /** Whether a source takes part no more. */
+  /** Whether a source is excluded. */
   isOut(source: string): boolean {
     return this.#sources.get(source)?.out ?? true;
   }
@@ -357,7 +357,7 @@ export class Plan {
     return [...givenUp];
   }
 
-  /** Puts a piece back among the missing; whether its file is given up. */
+  /** Notes that a piece is missing again. Returns whether its file fails. */
   #giveBack(
     key: number,
     asked: AskedPiece,

@@ -16,7 +16,7 @@ export interface FileProgress {
   readonly planned: PlannedFile;
   readonly holders: Set<string>;
   readonly pieces: Pieces;
-  /** The same pieces, if the rarest are first. */
+  /** The same pieces, if the rarest are requested first. */
   readonly rarest: RarestPieces | undefined;
   phase: "waiting" | "open";
 }

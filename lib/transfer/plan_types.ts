@@ -1,12 +1,12 @@
 /**
- * What a plan is given, and what it answers.
+ * The input and the output of a plan.
  *
  * @module
  */
 
 import type { SwarmNumbers } from "./swarm_window.ts";
 
-/** Pieces in a row. */
+/** Consecutive pieces. */
 export interface PieceRun {
   /** First piece. */
   readonly first: number;
@@ -14,31 +14,37 @@ export interface PieceRun {
   readonly count: number;
 }
 
-/** What one source is asked for: pieces of one file in a row. */
+/** A request to one source: consecutive pieces of one file. */
 export interface Task extends PieceRun {
   /** Index of the file in the plan. */
   readonly file: number;
 }
 
-/** What a piece that has arrived is good for. */
+/** Whether a piece that has arrived was wanted. */
 export type Arrival = "wanted" | "duplicate" | "unasked";
 
 /** Options of {@linkcode Plan}. */
 export interface PlanOptions {
   /** Files worked on at once. */
   readonly openFileCount: number;
-  /** Failures of a piece, of each holder left one at least, that end its file. */
+  /**
+   * A file fails after this many failures of one of its pieces, if each
+   * remaining holder has failed to send that piece.
+   */
   readonly pieceFailureCount: number;
-  /** How much longer, in milliseconds, a slow source must need to lose work. */
+  /**
+   * Another source takes over a piece only if a slow source would need this
+   * many milliseconds longer.
+   */
   readonly takeOverMs: number;
   /**
-   * For how long, in milliseconds, a connection must bring nothing to lose work
-   * to another connection of its holder.
+   * Another connection of the same holder takes over pieces only if a
+   * connection has delivered nothing for this many milliseconds.
    */
   readonly connectionQuietMs: number;
   /**
-   * Milliseconds for which a source has been waited for, up to `now`: it is
-   * judged by these alone. By all of the time where this is not given.
+   * Milliseconds, up to `now`, in which the client waited for a source. Only
+   * these count for its speed; by default all time counts.
    */
   readonly waitedMs?: (source: string, now: number) => number;
   /** The numbers of files in a swarm; those of {@linkcode LIMITS} by default. */
@@ -61,25 +67,25 @@ export interface PlannedFile {
   readonly taskPieces: number;
   /** Holders that have it. */
   readonly holders: Iterable<string>;
-  /** Pieces that are there already. */
+  /** Pieces that exist already. */
   readonly have?: Iterable<number>;
   /**
-   * Pieces that may be under way beyond the last that has been consumed, for a
-   * file that is consumed in order. With `rarest`, these come first, and others
-   * follow.
+   * For a file that is consumed in order: how many pieces after the last
+   * consumed one may be requested. With `rarest`, these are requested first,
+   * then others.
    */
   readonly lookahead?: number;
   /**
-   * Asks for the rarest pieces first, each source for a few at a time. From the
-   * front where this is not given.
+   * Requests the rarest pieces first, a few at a time from each source. By
+   * default the first pieces are requested first.
    */
   readonly rarest?: RarestFirst;
 }
 
-/** Tasks of more pieces than usual, for a source that is quick. */
+/** Tasks of more pieces than usual, for a fast source. */
 export interface LongTasks {
-  /** Bytes of one at most. */
+  /** Most bytes of one task. */
   readonly mostBytes: number;
-  /** Milliseconds that one is to take at most, at the rate of its source. */
+  /** Most milliseconds that one task may take at the rate of its source. */
   readonly mostMs: number;
 }

@@ -39,7 +39,7 @@ export interface RarestPiecesOptions extends PiecesOptions {
 /** Pieces by places of the client's own order, 32 in a word. */
 type PlaceSet = Uint32Array;
 
-/** What a holder has that is not complete. */
+/** The pieces of an incomplete holder. */
 interface Part {
   readonly places: PlaceSet;
   /** Pieces that it lacks. */
@@ -50,14 +50,14 @@ interface Part {
 export class RarestPieces extends Pieces {
   readonly #count: number;
   readonly #order: Permutation;
-  /** What each holder has. */
+  /** The pieces of each holder. */
   readonly #holders = new Map<string, Part | "complete">();
-  /** How many holders that are not complete have each piece, by place. */
+  /** How many incomplete holders have each piece, by place. */
   readonly #counts: Uint16Array;
   /** Missing pieces by the number of their holders. */
   readonly #levels: PlaceSet[] = [];
 
-  /** Nobody has a piece but this client. */
+  /** At first no holder has a piece. */
   constructor(options: RarestPiecesOptions) {
     super(options);
     const { count, random } = options;
@@ -69,7 +69,7 @@ export class RarestPieces extends Pieces {
     }
   }
 
-  /** Notes what a holder has, in place of all that was known of it. */
+  /** Replaces what is known of a holder's pieces. */
   holds(holder: string, has: Holding): void {
     this.forget(holder);
     if (has === "complete") {
@@ -84,7 +84,7 @@ export class RarestPieces extends Pieces {
     if (part.left === 0) this.holds(holder, "complete");
   }
 
-  /** Notes that a holder has more; whether any of it is missing here. */
+  /** Notes gained pieces of a holder. Returns whether any is missing here. */
   gained(holder: string, runs: Iterable<PieceRun>): boolean {
     if (!this.#holders.has(holder)) this.holds(holder, new Uint8Array());
     const part = this.#holders.get(holder)!;
@@ -171,8 +171,9 @@ export class RarestPieces extends Pieces {
   }
 
   /**
-   * What to ask a holder for, `most` pieces at most: the first that a reader
-   * waits for, else the rarest, with those behind it that are as rare.
+   * The next pieces to request from a holder, at most `most`: the first one
+   * that a reader waits for, otherwise the rarest, and equally rare pieces
+   * after it.
    */
   nextOf(holder: string, most: number): PieceRun | undefined {
     const first = this.#firstForReader(holder) ?? this.#rarestOf(holder);
@@ -186,7 +187,7 @@ export class RarestPieces extends Pieces {
     return { first, count: end - first };
   }
 
-  /** Pieces that are not there and that no holder among `alive` has. */
+  /** Missing pieces that no holder in `alive` has. */
   nowhere(alive: ReadonlySet<string>): number[] {
     const holders = [...this.#holders.keys()].filter((id) => alive.has(id));
     if (holders.some((id) => this.isSeed(id))) return [];
@@ -222,7 +223,7 @@ export class RarestPieces extends Pieces {
     return undefined;
   }
 
-  /** Notes that a holder has a piece, or has it no more. */
+  /** Notes that a holder has a piece, or no longer has it. */
   #change(part: Part, piece: number, has: boolean): void {
     const place = this.#order.placeOf(piece);
     if (hasPlace(part.places, place) === has) return;

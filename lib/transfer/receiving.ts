@@ -24,7 +24,7 @@ export interface PiecesSaving {
   readonly written: Promise<void>;
 }
 
-/** Pieces in a row that have been asked for. */
+/** Consecutive requested pieces. */
 export interface ExpectedPieces {
   /** The number of the first. */
   readonly first: number;
@@ -45,14 +45,14 @@ export interface SavedPieces {
 /** Where the pieces of one file go. */
 export interface Sink {
   /**
-   * Takes whole pieces in a row, verified, from piece `first` on. The bytes may
-   * be used until it resolves.
+   * Takes consecutive whole pieces, verified, from piece `first` on. The bytes
+   * may be used until it resolves.
    */
   write(first: number, bytes: Uint8Array): Promise<void>;
   /**
-   * Takes whole pieces in a row that have not been verified, and the hashes that
-   * they must have: writes those up to the first wrong one, beside the event
-   * loop. Nothing where only `write` can be used now.
+   * Takes consecutive whole pieces that have not been verified, and their
+   * expected hashes. Writes the pieces up to the first wrong one, outside the
+   * main thread. Returns nothing if only `write` can be used now.
    */
   save?(
     first: number,
@@ -81,13 +81,13 @@ export interface DownloadFile {
   readonly name: string;
   /** Bytes. */
   readonly size: number;
-  /** The content it must have, where that is known. */
+  /** The content that it must have, if that is known. */
   readonly content?: string | undefined;
-  /** The hashes of its pieces, where it has more than one and they are known. */
+  /** The hashes of its pieces, if it has more than one and they are known. */
   readonly manifest?: Manifest | undefined;
   /** What to ask each source for, by node id: a content id or a version. */
   readonly sources: Map<string, string>;
-  /** Pieces that are there already. */
+  /** Pieces that exist already. */
   readonly have?: readonly number[];
   /** Whether the sink takes pieces in order. */
   readonly inOrder?: boolean;
@@ -116,7 +116,7 @@ export class IncomingFile {
   /** Hashes as they were found. */
   readonly #found: Uint8Array;
 
-  /** Nothing has come yet. */
+  /** Nothing has arrived yet. */
   constructor(given: DownloadFile) {
     this.given = given;
     this.pieceBytes = pieceBytesOf(given.size);
@@ -125,12 +125,14 @@ export class IncomingFile {
     this.#found = new Uint8Array(isKnown ? 0 : this.pieceCount * HASH_BYTES);
   }
 
-  /** Hashes of all pieces where they are known, else of those that have come. */
+  /**
+   * Hashes of all pieces if they are known, otherwise of those that arrived.
+   */
   get hashes(): Uint8Array {
     return this.given.manifest?.hashes ?? this.#found;
   }
 
-  /** How many whole pieces have room in so many bytes, and at least one. */
+  /** How many whole pieces fit into `bytes`, and at least one. */
   piecesIn(bytes: number): number {
     return Math.max(1, Math.floor(bytes / this.pieceBytes));
   }
@@ -175,13 +177,13 @@ export class IncomingFile {
 export interface TaskReceiverOptions {
   /** Where room comes from. */
   readonly slabs: NodeSlabs;
-  /** The conn of the request, where a lane owns it. */
+  /** The conn of the request, if a lane owns it. */
   readonly conn: LaneConn | undefined;
   /** Holds receiving to a rate. */
   readonly rate: RateLimit | undefined;
   /** Ends waiting for it. */
   readonly signal: AbortSignal;
-  /** Hears of bytes as they come. */
+  /** Called with the number of bytes as they arrive. */
   readonly onBytes: (count: number) => void;
 }
 
@@ -194,11 +196,11 @@ export class TaskReceiver implements PieceReceiver {
   #slab: Uint8Array | undefined;
   /** Whether others of a batch have parts of the slab: more may come into it. */
   #isShared = false;
-  /** Whether what has come was taken: nothing more has a place here. */
+  /** Whether what has arrived was taken: nothing more has a place here. */
   #ended = false;
   /** Hashes of the pieces that are whole, as the node gave them. */
   claimed: Uint8Array = new Uint8Array();
-  /** Bytes that have come. */
+  /** Bytes that have arrived. */
   receivedBytes = 0;
   /**
    * Tells what a lane that receives the pieces has saved of them; nothing where
@@ -206,7 +208,7 @@ export class TaskReceiver implements PieceReceiver {
    */
   saved: (() => Promise<SavedPieces>) | undefined;
 
-  /** Nothing has come yet. */
+  /** Nothing has arrived yet. */
   constructor(
     file: IncomingFile,
     task: Task,
@@ -280,7 +282,7 @@ export class TaskReceiver implements PieceReceiver {
     );
   }
 
-  /** The whole file has come, in a slab that others share; its hash as given. */
+  /** The whole file has arrived, in a slab that others share; with its hash. */
   receive(slab: Uint8Array, hash: Uint8Array): void {
     this.#slab = slab;
     this.#isShared = true;

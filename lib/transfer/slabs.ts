@@ -137,7 +137,7 @@ export class NodeSlabs {
     return slab;
   }
 
-  /** The node sends no more into a buffer, which is still lent. */
+  /** The node sends nothing more into a buffer, which is still lent. */
   filled({ buffer }: Uint8Array): void {
     const bytes = this.#filling.get(buffer);
     if (bytes === undefined) return;
@@ -146,13 +146,13 @@ export class NodeSlabs {
     this.#onLess();
   }
 
-  /** Like {@linkcode SlabPool.divide}; no more is sent into it. */
+  /** Like {@linkcode SlabPool.divide}; nothing more is sent into it. */
   divide(slab: Uint8Array, parts: number): void {
     this.filled(slab);
     this.#pool.divide(slab, parts);
   }
 
-  /** Like {@linkcode SlabPool.release}; no more is sent into it. */
+  /** Like {@linkcode SlabPool.release}; nothing more is sent into it. */
   release(slab: Uint8Array): void {
     this.filled(slab);
     this.#pool.release(slab);

@@ -1,5 +1,5 @@
 /**
- * A node that file pieces come from, over one or several connections: what it
+ * A node that sends file pieces, over one or several connections: what it
  * has delivered, and how often it failed.
  *
  * @module
@@ -9,7 +9,7 @@ import { LIMITS } from "../base/limits.ts";
 import type { Path } from "../base/conn.ts";
 import type { NodeSession } from "./session.ts";
 
-/** A node that files come from. */
+/** A node that sends files. */
 export interface DownloadSource {
   /** Id of the node. */
   readonly id: string;
@@ -26,19 +26,19 @@ export interface DownloadSource {
    */
   open(signal: AbortSignal): Promise<NodeSession>;
   /**
-   * Opens another session beside `session`, over a conn that a lane owns, where
-   * that is possible.
+   * Opens another session in addition to `session`, over a conn that a lane
+   * owns, if that is possible.
    */
   openInLane?(
     session: NodeSession,
     signal: AbortSignal,
   ): Promise<NodeSession>;
-  /** Bytes have come from it, right or not. */
+  /** Notes bytes that have arrived from it, correct or not. */
   received?(): void;
-  /** Pieces have come from it that are right, and were missing. */
+  /** Notes that it has sent correct pieces that were missing. */
   arrived?(): void;
   /**
-   * A holder takes part no more, and may be added again; `mayReturn` says whether
+   * A holder is removed, and may be added again; `mayReturn` says whether
    * that is of use.
    */
   ended?(end: { mayReturn: boolean }): void;
@@ -57,20 +57,20 @@ export interface SourceTrouble {
   readonly cause: string;
   /** What it amounts to. */
   readonly kind: "broke_off" | "lied" | "slow" | "lost_file";
-  /** The code of a refusal, where it refused. */
+  /** The code of the refusal, if it refused. */
   readonly code?: string;
-  /** Whether the node takes part no more. */
+  /** Whether the node is excluded. */
   readonly out: boolean;
-  /** The file it concerns, where it is one. */
+  /** The file that it concerns, if it is about one. */
   readonly file?: number;
 }
 
 // Between two looks; a process that was busy for longer has not waited longer.
 const LOOK_MS = 1_000;
-// Another must be so much quicker: else it is our own line that is slow.
+// Another source must be this much faster: otherwise our own line is slow.
 const MUCH_QUICKER = 2;
 
-/** How far a source had come when it had been waited for so long. */
+/** The progress of a source after a time of waiting for it. */
 interface Mark {
   readonly bytes: number;
   readonly waitedMs: number;
@@ -88,7 +88,7 @@ export class Source {
   laneRounds = 0;
   /** Sessions in lanes that the node has room for, as far as is known. */
   laneRoom = Infinity;
-  /** Whether it takes part no more. */
+  /** Whether it is excluded. */
   out = false;
   /** Whether it sent bytes that do not match their hash. */
   lied = false;
@@ -108,7 +108,7 @@ export class Source {
   #brokeOffAt = 0;
   #failedAt = -Infinity;
 
-  /** Has so many connections, none of them open. */
+  /** None of its connections is open at first. */
   constructor(given: DownloadSource, connectionCount: number) {
     this.given = given;
     this.connections = Array.from(
@@ -117,18 +117,18 @@ export class Source {
     );
   }
 
-  /** A session in a lane could not be opened: no more are tried than are there. */
+  /** A session in a lane could not be opened: no more lanes are tried. */
   refusesLane(): void {
     this.laneRoom = Math.max(1, this.laneCount);
   }
 
-  /** Bytes have come, right or not. */
+  /** Notes bytes that have arrived, correct or not. */
   received(bytes: number): void {
     this.#receivedBytes += bytes;
     this.given.received?.();
   }
 
-  /** Whole pieces have come, and are right. */
+  /** Notes correct whole pieces that have arrived. */
   arrived(bytes: number): void {
     this.#arrivedBytes += bytes;
     if (bytes > 0) this.given.arrived?.();
@@ -139,22 +139,23 @@ export class Source {
     return !this.lied && (!this.wasOpened || this.#arrivedBytes > 0);
   }
 
-  /** Times that it broke off, as far as they count. */
+  /** Number of its failures that count. */
   get failureCount(): number {
     return this.#failures;
   }
 
   /**
-   * Whether a connection that has been tried since then breaks off for the same
-   * reason as another before it: a node that leaves ends all of them.
+   * Whether a connection that was opened before the last failure fails for the
+   * same reason: a node that leaves ends all of its connections.
    */
   hasFailedSince(triedAt: number): boolean {
     return triedAt < this.#failedAt;
   }
 
   /**
-   * A connection broke off at `now`; whether it is of use all the same. While
-   * there is no other, it may fail as often as it brings something.
+   * Notes that a connection failed at `now`. Returns whether it can be used
+   * again. While it is the only source, it may fail any number of times if it
+   * delivers something each time.
    */
   brokeOff(isOnly: boolean, now: number): boolean {
     this.#failedAt = now;
@@ -164,7 +165,7 @@ export class Source {
     return isOfUse;
   }
 
-  /** Whether pieces have come since this was last asked. */
+  /** Whether pieces have arrived since the last call. */
   takeProgress(): boolean {
     const before = this.#arrivedAtFailure;
     this.#arrivedAtFailure = this.#arrivedBytes;

@@ -1,5 +1,5 @@
 /**
- * Handles a source that broke off, sent wrong data or is too slow: decides
+ * Handles a source that failed, sent wrong data or is too slow: decides
  * whether to try it again, and what to report.
  *
  * @module
@@ -21,7 +21,10 @@ export interface SourceTroublesOptions
   readonly plan: Plan;
   readonly sources: Sources;
   readonly holders: HolderFiles;
-  /** Files are given up, and others may be asked for what is left. */
+  /**
+   * Called with the files that fail; released pieces may be requested
+   * elsewhere.
+   */
   readonly settle: (givenUp: readonly number[], failure: FileFailure) => void;
   /** Files may have no source any more. */
   readonly onOut: () => void;
@@ -35,11 +38,11 @@ export class SourceTroubles {
     this.#options = options;
   }
 
-  /** A session broke off, or could not be opened. */
+  /** A session failed, or could not be opened. */
   brokeOff(connection: Connection, error: unknown): void {
     const { plan, settle } = this.#options;
     const { source, id, isOpen, wasHeld } = connection;
-    if (source.out) { // it has been told why
+    if (source.out) { // the reason has been reported
       return settle(plan.release(id), "undelivered");
     }
     const lied = error instanceof ProtocolError &&
@@ -68,7 +71,7 @@ export class SourceTroubles {
     const isOfUse = source.brokeOff(isOnly, now);
     const givenUp = plan.release(id, undefined, !isOfUse);
     const isLast = source.failureCount >= limits.sourceFailureCount;
-    // There may be another path, which opening anew finds.
+    // Opening another connection may find another path.
     const isFinal = isExhausted && !isOpen;
     if (lied || isFinal || (isLast && !this.#mayComeBack(source, now))) {
       givenUp.push(...this.putOut(source, { lied }));
@@ -100,7 +103,9 @@ export class SourceTroubles {
       failingMs < limits.tunnelPatienceMs;
   }
 
-  /** Puts all connections of a node out; the files that are given up for it. */
+  /**
+   * Puts all connections of a node out; returns the files that fail with it.
+   */
   putOut(source: Source, { lied = false } = {}): number[] {
     source.out = true;
     source.lied ||= lied;
@@ -124,13 +129,13 @@ export class SourceTroubles {
 
   /**
    * Whether a source may be slow because others have their turns: the seed of a
-   * swarm in which clients help. What it sends is not lost on the others.
+   * swarm in which clients help. The others pass on what it sends them.
    */
   hasManyReaders(source: Source): boolean {
     return this.#options.sources.activeHolderCount > 0 && this.#isSeed(source);
   }
 
-  /** A source is slower than it may be, and another is left. */
+  /** Excludes a source that is too slow while another is left. */
   tooSlow(source: Source, lowestBytesPerSecond: number): void {
     const { settle, onTrouble } = this.#options;
     settle(this.putOut(source), "undelivered");

@@ -47,7 +47,7 @@ export class Sources {
     this.#connections.set(connection.id, connection);
   }
 
-  /** There may be something to do for some sources, or for all. */
+  /** Wakes some sources, or all: there may be something to request. */
   wake(ids: Iterable<string> = this.#sources.keys()): void {
     for (const id of ids) {
       for (const connection of this.#sources.get(id)?.connections ?? []) {
@@ -72,14 +72,14 @@ export class Sources {
     return count;
   }
 
-  /** Milliseconds for which a connection has been waited for. */
+  /** Milliseconds in which the client waited for a connection. */
   waitedMs(connection: string, now: number): number {
     return this.#connections.get(connection)?.waitedMs(now) ?? 0;
   }
 
   /**
-   * A second has passed: the first source that owes something and is slower than
-   * it may be. It is held to the others, so that one at a time is put out.
+   * Called every second. Returns the first source that owes pieces and is too
+   * slow compared with the others, so that only one at a time is put out.
    */
   secondPassed(
     { lowestBytesPerSecond, now, isBusy, isExempt = () => false }: {

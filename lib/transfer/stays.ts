@@ -12,7 +12,7 @@ export class Stays {
   #credit: number = LIMITS.workingBurstCount;
   #toldAt: number | undefined;
 
-  /** It has said so at `now`; whether it may. */
+  /** Notes such a report at `now`. Returns whether it is accepted. */
   take(now: number): boolean {
     const { workingBurstCount, workingPauseMs } = LIMITS;
     const earned = (now - (this.#toldAt ?? now)) / workingPauseMs;

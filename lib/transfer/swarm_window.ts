@@ -1,5 +1,5 @@
 /**
- * How many pieces one source of a swarm may be asked for at once. Pure.
+ * How many pieces may be requested from one source of a swarm at once. Pure.
  *
  * It is small at first: many clients that begin together would otherwise have
  * the same pieces waiting in the seed's queue.
@@ -9,7 +9,7 @@
 
 import type { Limits } from "../base/limits.ts";
 
-/** The numbers of a swarm that the plan keeps to. */
+/** The limits of a swarm that the plan obeys. */
 export type SwarmNumbers = Pick<
   Limits,
   | "swarmWindowPieceCount"
@@ -30,14 +30,14 @@ export class SwarmWindow {
     this.#numbers = numbers;
   }
 
-  /** Pieces that may be under way. */
+  /** Pieces that may be in flight. */
   get pieceCount(): number {
     return this.#pieceCount;
   }
 
   /**
-   * A piece came, `ms` after it was asked for. A client that is alone makes no
-   * other wait: its window grows as long as pieces arrive.
+   * Notes that a piece arrived, `ms` after its request. A client that is alone
+   * does not make others wait: its window grows with each piece.
    */
   came(ms: number, isAlone = false): void {
     const { swarmQuickMs, swarmSlowMs } = this.#numbers;

@@ -1,6 +1,6 @@
 /**
- * Which pieces a source without other work is asked for although another source
- * was: those of a much slower one, and the last of a swarm. Pure.
+ * Chooses pieces that are requested from a second source, which has no other
+ * work: pieces of a much slower source, and the last pieces in a swarm. Pure.
  *
  * @module
  */
@@ -21,13 +21,13 @@ export interface PlannedPieces {
   readonly files: ReadonlyMap<number, FileProgress>;
   readonly sources: ReadonlyMap<string, PlannedSource>;
   readonly options: PlanOptions;
-  /** Counts what has been looked at. */
+  /** Counts the steps of the search. */
   readonly step: () => void;
 }
 
 /**
- * A piece of the source that will need longest for what it was asked for, if
- * `thief` would be done much earlier.
+ * A piece requested from the source that will finish last, if `thief` would
+ * deliver it much earlier.
  */
 export function takeOver(
   all: PlannedPieces,
@@ -40,8 +40,8 @@ export function takeOver(
   for (const [otherId, victim] of all.sources) {
     if (otherId === id || victim.out) continue;
     const waited = waitedMs?.(otherId, now) ?? now;
-    // A node that moves brings each byte once: another connection of it would
-    // only take its rate from the first.
+    // While a node sends, a second connection to it gains nothing: it would
+    // only take bandwidth from the first.
     const isHelp = thief.holder !== victim.holder ||
       victim.pace.silentMs(waited) >= connectionQuietMs;
     if (!isHelp) continue;
@@ -60,7 +60,7 @@ export function takeOver(
   return best?.task;
 }
 
-/** How long a source will take to deliver all it was asked for. */
+/** How long a source will take to deliver all pieces requested from it. */
 function remainingMs(
   { step }: PlannedPieces,
   source: PlannedSource,
@@ -77,8 +77,8 @@ function remainingMs(
 }
 
 /**
- * The piece that is best taken from `victim`: the last it was asked for; of a
- * file consumed in order the first, because others wait on it.
+ * The best piece to take over from `victim`: the last one requested from it. In
+ * a file that is consumed in order, the first one: the reader waits for it.
  */
 function takeable(
   all: PlannedPieces,
@@ -91,7 +91,7 @@ function takeable(
     const file = all.files.get(asked.file);
     if (!file?.pieces.isAsked(asked.piece)) continue;
     if (!hasPiece(file, thief, asked.piece)) continue;
-    // Another connection of a slow node is no help while there is another.
+    // A second connection to a slow node does not help if another node has it.
     if (thief === victim.holder && hasOther(all, file, thief)) continue;
     if (isAskedElsewhere(all, asked, victim)) continue;
     if (file.planned.lookahead !== undefined) return asked;
@@ -100,7 +100,7 @@ function takeable(
   return last;
 }
 
-/** Whether a source of another holder takes part that has a file. */
+/** Whether a source of another holder has a file. */
 function hasOther(
   { sources, step }: PlannedPieces,
   { holders }: FileProgress,
@@ -114,7 +114,7 @@ function hasOther(
   return false;
 }
 
-/** Whether a piece was asked for from another source. */
+/** Whether a piece was requested from another source. */
 export function isAskedElsewhere(
   { sources, step }: Pick<PlannedPieces, "sources" | "step">,
   asked: AskedPiece,
@@ -129,8 +129,8 @@ export function isAskedElsewhere(
 }
 
 /**
- * One of the last pieces of a swarm that another holder was asked for, and no
- * third: a holder that never answers would keep the file from its end.
+ * One of the last pieces in a swarm, requested from one other holder only: if
+ * that holder never answers, the file would not be finished.
  */
 export function inEndgame(
   all: PlannedPieces,

@@ -1,6 +1,6 @@
 /**
- * Verifies the pieces of one request: on the spot, by the hasher, or where they
- * are written.
+ * Verifies the pieces of one request: in this thread, in the hasher, or in the
+ * lane that writes them.
  *
  * @module
  */
@@ -9,21 +9,21 @@ import { HASH_BYTES } from "../base/hash.ts";
 import { HASHED_AT_ONCE_BYTES, type Hasher, hashParts } from "./hashing.ts";
 import type { IncomingFile } from "./receiving.ts";
 
-/** Whole pieces in a row, as they have come. */
+/** Consecutive whole pieces, as they have arrived. */
 export interface ReceivedPieces {
-  /** The file that they are of. */
+  /** The file that they belong to. */
   readonly file: IncomingFile;
   /** The number of the first. */
   readonly first: number;
   /** Their bytes, in a slab. */
   readonly bytes: Uint8Array;
-  /** Their hashes, as the node gave them. */
+  /** Their hashes, as the node sent them. */
   readonly claimed: Uint8Array;
 }
 
-/** What came of it. */
+/** The result. */
 export interface Verified {
-  /** How many of them, from the first on, are right. */
+  /** Number of correct pieces, from the first on. */
   readonly right: number;
   /** Their bytes, in a buffer that may be another object now. */
   readonly bytes: Uint8Array;
@@ -33,7 +33,7 @@ export interface Verified {
   readonly written?: Promise<void>;
 }
 
-/** Verifies pieces, and has them written at once where that is possible. */
+/** Verifies pieces, and has them written at once if that is possible. */
 export async function verify(
   pieces: ReceivedPieces,
   hasher: Hasher,

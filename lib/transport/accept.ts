@@ -1,6 +1,6 @@
 /**
- * Accepts connections in two ways: in the clear through `Deno.listen`, with TLS
- * through `node:net` and `node:tls`. Both recover when file descriptors run
+ * Accepts connections in two ways: unencrypted ones through `Deno.listen`, and
+ * TLS through `node:net` and `node:tls`. Both recover when file descriptors run
  * out.
  *
  * @module
@@ -47,7 +47,7 @@ export interface RawConnection {
 export interface OpenedConnection {
   /** The conn. */
   readonly conn: Conn;
-  /** Whether it came in the clear, with a tunnel key. */
+  /** Whether it is unencrypted and began with a tunnel key. */
   readonly isJoin: boolean;
 }
 
@@ -70,11 +70,11 @@ export interface AcceptOptions {
   readonly acceptPauseMs: number;
   /** How often an acceptor checks that it still accepts. */
   readonly acceptCheckMs: number;
-  /** Whether tunnel ends may connect in the clear to a TLS port. */
+  /** Whether tunnel ends may connect to a TLS port without encryption. */
   readonly acceptsJoins?: boolean;
   /**
-   * Called for every connection with the host it comes from, before any
-   * resource is used for it; `undefined` refuses the connection.
+   * Called for every connection with the host of the peer, before any resource
+   * is used for it; `undefined` refuses the connection.
    */
   readonly admit: (host: string) => Welcome | undefined;
   /** Called when the system refuses to accept for a while. */
@@ -129,8 +129,8 @@ export function acceptPlain(options: AcceptOptions): Acceptor {
  * Accepts TCP and expects TLS 1.3 with `identity`.
  *
  * At EMFILE the listener of `node:net` stops for good, without an event. It is
- * therefore restarted whenever a connection ends, and now and then. Connections
- * that arrive meanwhile wait in the system and are accepted afterwards.
+ * therefore restarted each time a connection ends, and regularly. Connections
+ * that arrive in the meantime wait in the system and are accepted afterwards.
  */
 export function acceptTls(
   identity: Identity,
@@ -242,13 +242,13 @@ class RawTls implements RawConnection {
       const conn = new StreamConn(this.#socket, this.#ends);
       return { conn, isJoin: true };
     }
-    // TLS over a destroyed socket would wait for ever.
+    // TLS over a destroyed socket would wait forever.
     if (this.#socket.destroyed) throw left();
     const conn = await handshake(this.#socket, this.#terms, this.#ends);
     return { conn, isJoin: false };
   }
 
-  /** Finds out what it begins with, and waits for the turn of a handshake. */
+  /** Waits for its first bytes, and for the turn of a handshake. */
   async #begin(turn?: () => Promise<void>): Promise<"client hello" | "join"> {
     using first = new FirstBytes(this.#socket, this.#terms);
     const kind = await first.kind();
@@ -265,7 +265,7 @@ class RawTls implements RawConnection {
 
 /**
  * Decides about admission before `node:net` makes a socket. A socket costs 10
- * KiB of garbage, and a flood brings thousands a second.
+ * KiB of garbage, and a flood causes thousands a second.
  */
 class Door extends BlockList {
   readonly #admit: AcceptOptions["admit"];

@@ -25,12 +25,12 @@ interface Listening {
   stop(): void;
 }
 
-/** How the system serves IPv4 beside IPv6. */
+/** How the system serves both IPv4 and IPv6. */
 export type Families = "one socket" | "two sockets" | "no IPv6";
 
 /**
  * Listens by `open`: at both families if the host is {@linkcode ANY_HOST} and
- * the system has both, else at IPv4 alone; at any other host as it is.
+ * the system has both, otherwise at IPv4 only; at any other host as it is.
  *
  * @throws what `open` throws.
  */

@@ -1,6 +1,7 @@
 /**
- * Takes the first bytes of a connection until it is known what they begin, and
- * until a TLS engine may start for them. Notices meanwhile when the peer leaves.
+ * Reads the first bytes of a connection until they show what the peer sends,
+ * and until a TLS engine may start for it. Notices when the peer leaves before
+ * that.
  *
  * @module
  */
@@ -13,9 +14,9 @@ import { JOIN_TYPE } from "../protocol/messages.ts";
 import { beginningOf } from "./client_hello.ts";
 import { foreign } from "./server_handshake.ts";
 
-/** What may come. */
+/** What a peer may send. */
 export interface FirstBytesOptions {
-  /** Whether a join in the clear may come in place of TLS. */
+  /** Whether a peer may send an unencrypted join in place of TLS. */
   readonly acceptsJoins: boolean;
   /** The name of the protocol over TLS, for errors. */
   readonly alpn: string;
@@ -24,8 +25,8 @@ export interface FirstBytesOptions {
 const ENDS = ["end", "error", "close"];
 
 /**
- * The first bytes of `socket`. They are taken out of it, because a socket tells
- * about its end only when it is empty; disposing puts them back.
+ * The first bytes of `socket`. They are read from it, because a socket reports
+ * its end only when it is empty; disposing puts them back.
  */
 export class FirstBytes implements Disposable {
   readonly #socket: Socket;
@@ -46,13 +47,13 @@ export class FirstBytes implements Disposable {
   }
 
   /**
-   * Waits until it is known what the bytes begin: a whole client hello, or the
-   * first byte of a join, which no TLS record begins with. The rest of a client
-   * hello is looked for after pauses, each twice as long: an attacker that sends
-   * crumbs causes 12 looks in 10 s, and no work of a TLS engine.
+   * Waits for a whole client hello, or for the first byte of a join, with which
+   * no TLS record begins. Between two checks for the rest of a client hello it
+   * pauses, each time twice as long: an attacker that sends a few bytes at a
+   * time causes 12 checks in 10 s, and no work of a TLS engine.
    *
-   * @throws {Deno.errors.ConnectionReset} if the peer leaves before.
-   * @throws {ProtocolError} if they are neither.
+   * @throws {Deno.errors.ConnectionReset} if the peer leaves before that.
+   * @throws {ProtocolError} if the peer sends something else.
    */
   async kind(): Promise<"client hello" | "join"> {
     let pauseMs: number = LIMITS.clientHelloPauseMs;
@@ -83,7 +84,7 @@ export class FirstBytes implements Disposable {
   readonly #take = (): void => {
     const socket = this.#socket;
     const { readableLength } = socket;
-    // Without a length, `read` may give the first part alone.
+    // Without a length, `read` may return only the first part.
     const bytes = readableLength === 0
       ? null
       : socket.read(readableLength) as Uint8Array | null;
@@ -92,10 +93,10 @@ export class FirstBytes implements Disposable {
       this.#length += bytes.length;
       this.#onMore();
     }
-    // Its end comes after it, and is for whoever takes it over.
+    // The next owner of the socket notices its end.
     if (this.#isJoin()) return;
     if (this.#length > LIMITS.clientHelloBytes) this.#broken.reject(excess());
-    else socket.read(0); // or neither more bytes nor the end cause an event
+    else socket.read(0); // without this, no event follows
   };
 
   readonly #end = (): void => this.#broken.reject(left());

@@ -41,7 +41,7 @@ export interface JoinOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
-/** The relay refused the tunnel, or the other side did not come. */
+/** The relay refused the tunnel, or the other side did not join. */
 export class TunnelRefused extends Error {
   override readonly name = "TunnelRefused";
   /** The relay's code, which is stable. */

@@ -1,5 +1,5 @@
 /**
- * Dials inside of a worker. {@linkcode laneDialler} must not use anything outside
+ * Dials inside a worker. {@linkcode laneDialler} must not use anything outside
  * itself, because a worker gets it as text.
  *
  * @module
@@ -35,5 +35,5 @@ export function laneDialler(start: typeof startPinned): (
   };
 }
 
-/** The source text of that function. */
+/** The source text of {@linkcode laneDialler}. */
 export const LANE_DIALLER = `(${laneDialler})(${startPinned})`;

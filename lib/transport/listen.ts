@@ -30,7 +30,7 @@ export interface Accepted {
   readonly conn: Conn;
   /** The group that limits count it in. */
   readonly source: string;
-  /** Whether it came in the clear, with a tunnel key. */
+  /** Whether it is unencrypted and began with a tunnel key. */
   readonly isJoin: boolean;
   /**
    * Ends the handshake deadline, after the peer's hello.
@@ -39,7 +39,7 @@ export interface Accepted {
    */
   settle(): void;
   /**
-   * Counts it with the connections of holders, whose limits are their own.
+   * Counts it with the connections of holders, which have their own limits.
    *
    * @returns whether there was room.
    */
@@ -48,11 +48,13 @@ export interface Accepted {
   giveTurnBack(): void;
 }
 
-/** A conversation whose peer is silent. */
+/** A paused conversation, whose peer is silent. */
 export interface Idle {
-  /** Wakes `sleeper` when there is something to go on with, or the end. */
+  /**
+   * Wakes `sleeper` when a message has arrived, or the conversation must end.
+   */
   sleep(sleeper: Sleeper): void;
-  /** Goes on until the end, or until the peer is silent again. */
+  /** Continues until the end, or until the peer is silent again. */
   goOn(): Promise<Idle | undefined>;
 }
 
@@ -69,7 +71,7 @@ export interface ListenOptions {
   readonly limits: Limits;
   /** The most connections of one address. */
   readonly connectionsPerAddressCount: number;
-  /** Whether tunnel ends may connect in the clear to a TLS port. */
+  /** Whether tunnel ends may connect to a TLS port without encryption. */
   readonly acceptsJoins?: boolean;
   /**
    * Talks to one peer, until the end or until it is silent. If it throws, only
@@ -88,7 +90,7 @@ export interface Listener {
   readonly address: Endpoint;
   /** Open connections. */
   readonly connectionCount: number;
-  /** Of these, connections that have not said hello yet. */
+  /** Open connections without a hello so far. */
   readonly handshakeCount: number;
   /**
    * Admits a connection that came another way, by the same rules.
@@ -138,7 +140,7 @@ export async function listen(options: ListenOptions): Promise<Listener> {
   };
 }
 
-/** The open connections of a listener, and what they have in common. */
+/** The open connections of a listener, and their shared state. */
 class AcceptedConnections {
   readonly options: ListenOptions;
   readonly turns: HandshakeTurns;
@@ -239,7 +241,7 @@ class AcceptedConnection implements Sleeper {
     void this.#run(() => this.#begin());
   }
 
-  /** Something has come of a silent peer. */
+  /** A peer that was silent has sent something. */
   wake(): void {
     const idle = this.#idle!;
     this.#idle = undefined;
@@ -267,7 +269,9 @@ class AcceptedConnection implements Sleeper {
     this.#waiting = undefined; // it may idle for hours after this
   }
 
-  /** Runs a part of it, and ends it unless it is silent then. Never rejects. */
+  /**
+   * Runs a part of it, and ends it unless its peer is silent. Never rejects.
+   */
   async #run(part: () => Promise<Idle | void>): Promise<void> {
     try {
       this.#idle = await part() ?? undefined;
@@ -336,7 +340,7 @@ class AcceptedConnection implements Sleeper {
   }
 }
 
-/** Apart from all else, for what it refers to stays as long as the connection. */
+/** A separate function: what it refers to stays as long as the connection. */
 function accountOf(
   slot: Slot,
 ): Pick<Accepted, "countApart" | "giveTurnBack"> {

@@ -151,7 +151,7 @@ export class StreamConn implements Conn {
     else reader.resolve(count);
   }
 
-  /** Fills `buffer`; `null` at the end, `undefined` if no bytes are there. */
+  /** Fills `buffer`; `null` at the end, `undefined` if there are no bytes. */
   #take(buffer: Uint8Array): number | null | undefined {
     const chunk = this.#unread ?? this.#nextChunk();
     if (chunk === null) return this.#ended ? null : undefined;

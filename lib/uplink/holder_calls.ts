@@ -1,6 +1,6 @@
 /**
- * A client's conversation with its relay about a swarm: one question after the
- * other over one connection.
+ * A client's conversation with its relay about a swarm: one question at a time,
+ * over one connection.
  *
  * @module
  */
@@ -25,7 +25,7 @@ export interface HolderCallsOptions {
 export class HolderCalls implements AsyncDisposable {
   readonly session: RelaySession;
   readonly #options: HolderCallsOptions;
-  /** The end of the question before. */
+  /** Resolves when the previous question has ended. */
   #turn: Promise<unknown> = Promise.resolve();
 
   constructor(session: RelaySession, options: HolderCallsOptions) {

@@ -88,7 +88,7 @@ export async function otherAddressOf(
   resolve: (name: string) => Promise<readonly string[]> = addressesOf,
 ): Promise<string | undefined> {
   if (isIpv4(host) || isIpv6(host)) return undefined;
-  // Else Deno might ask for the permission at a terminal.
+  // Otherwise Deno might ask for the permission at a terminal.
   if (!isGranted({ name: "net" })) return undefined;
   const isOther = isIpv4(from) ? isIpv6 : isIpv4;
   const found = await resolve(host).catch((error) => {

@@ -50,7 +50,7 @@ interface Renewal {
   readonly relayId: string;
   /** The addresses that were registered. */
   readonly addresses: string;
-  /** Without encryption, that of the connection; else empty. */
+  /** The nonce of an unencrypted connection; empty if it is encrypted. */
   readonly nonce: string;
 }
 
@@ -62,7 +62,7 @@ export class Registrant {
   #sequence = 0;
   /** The addresses that were registered last. */
   #told = "";
-  /** What the relay takes for a signature. */
+  /** The relay's token, which it accepts instead of a signature. */
   #renewal: Renewal | null = null;
 
   constructor(options: RegistrantOptions) {
@@ -76,7 +76,7 @@ export class Registrant {
 
   /**
    * Registers or renews: by the relay's token if it has given one for the same
-   * addresses, and else with a new signature.
+   * addresses, otherwise with a new signature.
    *
    * @throws {Failure} if the relay refuses; an {@linkcode AccessFailure} if it
    * is about access, or if the relay does not know the token.
@@ -115,7 +115,7 @@ export class Registrant {
 
   /** Registers with a new signature, and keeps the token in the answer. */
   async #sign(calls: RelayCalls): Promise<MessageOf<"registered">> {
-    // Also rises across restarts, unless the clock goes back.
+    // Also increases after a restart, unless the clock goes back.
     this.#sequence = Math.max(this.#sequence + 1, Date.now());
     const { session } = calls;
     const record = await this.sign("register", session);

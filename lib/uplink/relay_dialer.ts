@@ -34,13 +34,13 @@ import { isEarlier, isVersion, VERSION } from "../base/version.ts";
 export type RelayLinkEvent =
   /** The relay's id was not given; `id` is the one that it proved. */
   | { event: "relay_unverified"; relay: string; id: string }
-  /** A relay was met for the first time, and its id was stored. */
+  /** The first connection to a relay, whose id was stored. */
   | { event: "relay_remembered"; relay: string; id: string; path: string }
   /** The relay at this address has another id than before. */
   | { event: "relay_changed"; relay: string; id: string; previousId: string }
   /** A client has a token, and the relay admits everybody. Reported once. */
   | { event: "relay_open"; relay: string }
-  /** The relay's message of the day: a stranger's words. Reported once. */
+  /** The relay's message of the day: text from a stranger. Reported once. */
   | { event: "relay_motd"; relay: string; text: string }
   /** The relay runs another version of this program. Reported once. */
   | {
@@ -77,7 +77,7 @@ export interface RelaySession {
   readonly isEncrypted: boolean;
   /** The relay's nonce, which a registration signs. */
   readonly nonce: string;
-  /** The relay's greeting for people; a stranger's words. */
+  /** The relay's greeting for people; text from a stranger. */
   readonly greeting: string;
   /** The ports for tunnels, cheapest first; empty if the relay carries none. */
   readonly entrances: readonly Endpoint[];

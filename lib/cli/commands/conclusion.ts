@@ -1,6 +1,6 @@
 /**
- * Tells what a `get` has saved, once: before it goes on giving to others, or
- * else at its end.
+ * Prints once what a `get` has saved: before it continues to serve others, or
+ * otherwise at its end.
  *
  * @module
  */
@@ -21,15 +21,15 @@ export interface ConclusionOptions {
   readonly saved: Saved | Planned;
   readonly replicas: Replicas;
   readonly receipt: ReceiptWriter | undefined;
-  /** Whether more files may be saved after this client gave to others. */
+  /** Whether more files may be saved after this client served others. */
   readonly mayGoOn: boolean;
 }
 
-/** The end of a `get`, in words. */
+/** The summary of a `get`. */
 export class Conclusion {
   readonly #options: ConclusionOptions;
   #told: Promise<void> | undefined;
-  /** What others were given, to be told after the rest. */
+  /** What was sent to others, to be printed after the rest. */
   #gave: readonly string[] = [];
 
   constructor(options: ConclusionOptions) {
@@ -58,7 +58,7 @@ export class Conclusion {
   }
 
   /**
-   * Tells it, unless that was done.
+   * Prints the summary, unless it was printed already.
    *
    * @throws {Failure} of kind `local` if the receipt cannot be written.
    */

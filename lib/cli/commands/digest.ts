@@ -25,7 +25,7 @@ export interface FileDigests {
  * Reads all of a file, and computes its digests.
  *
  * @throws {Failure} of kind `local` or `not_allowed` if it cannot be read, or
- * changes meanwhile; the signal's reason when aborted.
+ * changes while it is read; the signal's reason when aborted.
  */
 export async function digestFile(
   path: string,

@@ -1,6 +1,6 @@
 /**
- * A list of files as the user wants it: in which order, flat or by folders, for
- * people, for scripts or as events.
+ * Prints a list of files as the user wants it: in an order, flat or by folders,
+ * for people, for scripts or as events.
  *
  * @module
  */
@@ -31,7 +31,7 @@ import {
 import { compareText, inOrder, type SortBy } from "../output/order.ts";
 import type { Terminal } from "../output/terminal.ts";
 
-/** What a list needs beside its files. */
+/** What a list needs in addition to its files. */
 export interface FileListOptions {
   readonly nodes: readonly ListedNode[];
   /** Code units at the start of all names, which name the listed folder. */
@@ -54,7 +54,7 @@ export interface ListView {
 }
 
 /**
- * The view that a command line asks for.
+ * The view that a command line selects.
  *
  * @throws {Failure} of kind `usage` for a value that no option takes.
  */
@@ -84,7 +84,7 @@ export class FileList {
   readonly #files: FileListings;
   readonly #options: FileListOptions;
   readonly #names: ReadonlyMap<string, string>;
-  /** Of the last file. */
+  /** The formatted holders of the last file. */
   #holders: { readonly key: string; readonly text: string } | undefined;
 
   constructor(files: FileListings, options: FileListOptions) {
@@ -183,7 +183,7 @@ export class FileList {
     return nodes.toSorted((a, b) => compareText(nameOf(a), nameOf(b)));
   }
 
-  /** Most files have the same holders as many others. */
+  /** The holders as text, reused for files with the same holders. */
   #holdersOf(nodes: readonly string[]): string {
     const key = nodes.join();
     if (this.#holders?.key !== key) {
@@ -220,7 +220,7 @@ type ReadRow =
 /** Rows, with the sums of all files after they have been read. */
 interface Rows extends Iterable<ReadRow> {
   sums(): { readonly files: number; readonly bytes: number };
-  /** Files that stand in a folder above their own. */
+  /** Files that are shown in a folder above their own. */
   readonly cutCount: number;
 }
 
@@ -299,7 +299,7 @@ function folderRow({ folder }: Row & { kind: "folder" }): FileRow {
 
 const TREE_INDENT = 2;
 
-/** With the part of its name below the folder that it stands in. */
+/** The row with the part of its name below the folder in which it is shown. */
 function inTree(shown: FileRow, row: Row, start: number): FileRow {
   const { name } = shown;
   const end = row.kind === "folder"

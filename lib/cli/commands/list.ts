@@ -77,13 +77,13 @@ export async function runSearch(
 /** The lists of the nodes, asked for as often as needed. */
 class Listing implements Disposable {
   readonly #context: Context;
-  /** All nodes, once these are known. */
+  /** All nodes, once they are known. */
   #nodes: readonly ListedNode[] | undefined;
   readonly #telling: Telling;
   readonly #view: ListView;
   /** Prints the files as they arrive, if the user wants no order. */
   readonly #unsorted: UnsortedList | undefined;
-  /** Of the last lists, where folders are not all opened. */
+  /** The sums of closed folders, from the last lists. */
   #deep: DeepSums | undefined;
   readonly #collecting: Disposable;
 

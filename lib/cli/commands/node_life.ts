@@ -1,5 +1,5 @@
 /**
- * What becomes of the node of `send` at its relays.
+ * Tracks whether the relays list the node of `send`.
  *
  * @module
  */
@@ -18,13 +18,13 @@ interface LifeAtRelay {
   relay: FurtherRelay;
   /** Whether it refuses the node for good. */
   isGone: boolean;
-  /** What came of its attempts so far. */
+  /** The result of its attempts so far. */
   outcome: "listed" | Failure | undefined;
-  /** Resolves when there is one. */
+  /** Resolves when there is an outcome. */
   readonly tried: PromiseWithResolvers<void>;
 }
 
-/** What becomes of the node, as far as `send` waits for it. */
+/** Whether the relays list the node: `send` waits for that. */
 export class NodeLife {
   readonly #telling: Telling;
   /** By the name in events, in the order of the relays. */
@@ -44,7 +44,8 @@ export class NodeLife {
   }
 
   /**
-   * The relays that list the node: all those that do so a while after the first.
+   * Returns the relays that list the node: the first, and those that follow
+   * within `linkRelaysMs`.
    *
    * @throws {Failure} of the first relay if none does.
    */
@@ -57,7 +58,7 @@ export class NodeLife {
       await life.tried.promise;
       if (life.outcome !== "listed") throw life.outcome;
     });
-    await Promise.any(listed).catch(() => {}); // none; told below
+    await Promise.any(listed).catch(() => {}); // none: thrown below
     await within(Promise.all(tried), LIMITS.linkRelaysMs, signal);
     const [first, ...others] = lives
       .flatMap(({ outcome, relay }) => outcome === "listed" ? [relay] : []);

@@ -1,5 +1,5 @@
 /**
- * Tells what a `get --dry-run` would do with each file, and sums it up.
+ * Prints what a `get --dry-run` would do with each file, and the totals.
  *
  * @module
  */
@@ -18,7 +18,7 @@ const SIZE_COLUMNS = 9;
 // If more nodes have a file, only their number is printed.
 const MOST_NODES = 3;
 
-/** Prints planned files: all of them, but at a terminal not too many. */
+/** Prints planned files: all of them, or at a terminal the first ones. */
 export class Planned {
   readonly #terminal: Terminal;
   readonly #isTerminal: boolean;

@@ -86,7 +86,7 @@ export interface ReceiptOptions {
   readonly encrypted: boolean;
 }
 
-// The least bytes of a file's entry beside its name and path: digests, times
+// The least bytes of a file's entry without its name and path: digests, times
 // and nodes.
 const LEAST_FILE_BYTES = 350;
 
@@ -139,7 +139,7 @@ export class ReceiptWriter {
     try {
       info = await Deno.lstat(path);
     } catch {
-      return; // there is none, or the test below will tell
+      return; // there is none, or the test below reports why
     }
     if (info.isDirectory) {
       throw this.#cannot("it is a folder", "choose another path");

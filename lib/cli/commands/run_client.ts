@@ -35,7 +35,7 @@ export async function runClient(context: RoleContext): Promise<number> {
   const code = words[0] === "verify"
     ? await verify(words.slice(1), context)
     : await runWithRelay(context);
-  // A failure counts for more than a closed reader.
+  // A failure decides the exit code, even if the reader has closed.
   if (code === 0) terminal.check();
   return code;
 }

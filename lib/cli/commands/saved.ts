@@ -1,5 +1,5 @@
 /**
- * Tells which files a `get` has saved, and sums them up.
+ * Prints which files a `get` has saved, and the totals.
  *
  * @module
  */
@@ -17,7 +17,7 @@ export const MOST_TOLD = 20;
 
 /** Options of {@linkcode Saved}. */
 export interface SavedOptions {
-  /** Names every file, also where they are many. */
+  /** Names every file, even if there are many. */
   readonly isVerbose?: boolean;
 }
 
@@ -28,14 +28,14 @@ export class Saved {
   readonly #startedAt = performance.now();
   readonly #received = { files: 0, bytes: 0 };
   readonly #present = { files: 0, bytes: 0 };
-  /** Files of which something was kept. */
+  /** Files of which a part was kept. */
   #keptFiles = 0;
   /** Bytes of zeros that no node had to send, by name. */
   readonly #zeros = new Map<string, number>();
   readonly #isVerbose: boolean;
   /** The bytes and nodes of this run. */
   readonly #brought = { bytes: 0, relayed: 0, nodes: new Set<string>() };
-  /** What other clients gave of these bytes. */
+  /** How many of these bytes other clients sent. */
   readonly #swarm = { bytes: 0, holders: new Set<string>() };
 
   constructor(terminal: Terminal, { isVerbose = false }: SavedOptions = {}) {
@@ -65,7 +65,7 @@ export class Saved {
     }
   }
 
-  /** At a terminal, says how much a long list is before it begins. */
+  /** At a terminal, prints the size of a long list before it begins. */
   #noteWanted({ files, bytes }: { files: number; bytes: number }): void {
     if (files <= MOST_TOLD || !this.#terminal.showsStatus) return;
     this.#tell(`${amountInWords({ files, bytes })} to get`);
@@ -124,7 +124,7 @@ export class Saved {
     }
   }
 
-  /** How much came over the line, where that is not all of what was saved. */
+  /** How many bytes were received, if fewer than were saved. */
   #broughtInWords(): string {
     const { bytes } = this.#brought;
     return bytes < this.#received.bytes

@@ -60,8 +60,8 @@ export async function runSums(
 type Wanted = Pick<SumsOptions, "name" | "prefix" | "matches" | "leavesOut">;
 
 /**
- * What the user may mean, the first that some file matches: a name as it
- * stands, or else its folder and all names that end in it, as `get` finds them.
+ * What the user may mean: exactly that name, or, if no file has it, its folder
+ * and all names that end in it, as `get` finds them.
  */
 function meaningsOf(
   pattern: string | undefined,
@@ -89,7 +89,7 @@ function meaningsOf(
 /**
  * The SHA-256 of each name in the file of `--sums`, if there is one.
  *
- * @throws {Failure} of kind `local` or `usage` if it is no such file.
+ * @throws {Failure} of kind `local` or `usage` if it is not such a file.
  */
 export async function readSums(
   line: CommandLine,
@@ -138,7 +138,7 @@ async function tellSum(
 ): Promise<void> {
   const event = { event: "file_sum", name, bytes, sha256 } satisfies CliEvent;
   await terminal.events([event], signal);
-  // For people, as every stranger's text; for programs, as it is.
+  // For people escaped, as all text from strangers; for programs unchanged.
   const line = Deno.stdout.isTerminal()
     ? `${sha256}  ${showWhole(name)}`
     : formatSum(sha256, name);

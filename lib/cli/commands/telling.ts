@@ -162,7 +162,9 @@ export class Telling {
     return isFirst;
   }
 
-  /** Tells of a node that fails; it does so for each name it is asked for. */
+  /**
+   * Reports a node that fails, once: it fails for each name it is asked for.
+   */
   #tellAnswer(
     { node, address, answer }: ClientEvent & { event: "node_answered" },
   ): void {

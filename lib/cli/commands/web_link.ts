@@ -16,7 +16,7 @@ export type WebAddress = (link: string, bytes: number) => string;
 /**
  * How to make addresses for a browser; `undefined` without `--web`.
  *
- * @throws {Failure} of kind `usage` if it is not said at which gateway.
+ * @throws {Failure} of kind `usage` if the address of the gateway is missing.
  */
 export function webAddressIn(line: CommandLine): WebAddress | undefined {
   if (!line.isOn("web")) return undefined;
@@ -28,11 +28,14 @@ export function webAddressIn(line: CommandLine): WebAddress | undefined {
       remedy: "give it with --gateway-url URL",
     });
   }
-  // The gateway tells strangers no size: a private relay checks their link last.
+  // The gateway does not tell strangers the size: a private relay checks their
+  // link last.
   return (link, bytes) => `${gateway}link#${link},size=${bytes}`;
 }
 
-/** Warns of an address that is of no use, or not secret, on other machines. */
+/**
+ * Warns if an address does not work, or is not encrypted, on other machines.
+ */
 export function warnOfGateway(line: CommandLine, terminal: Terminal): void {
   const gateway = line.get("gateway-url");
   if (gateway === undefined || !line.isOn("web")) return;

@@ -43,8 +43,8 @@ export function parseWords(texts: readonly string[]): WordSearch {
   };
 }
 
-// Score in reverse and length of a name, beside its place, in one number: a
-// sort of numbers is quick.
+// Score in reverse, length and place of a name in one number: sorting numbers
+// is fast.
 const LENGTHS = 2 ** 11;
 const PLACES = 2 ** 26;
 

@@ -63,7 +63,7 @@ export function formatShortHelp(spec: CommandSpec): string {
   });
 }
 
-/** The text of `--help` for one command, as short. */
+/** The text of `--help` for one command, of the same length. */
 export function formatShortCommandHelp(
   spec: CommandSpec,
   name: string,
@@ -78,19 +78,19 @@ export function formatShortCommandHelp(
   });
 }
 
-/** What a page of one screen says. */
+/** The parts of a page that fits one screen. */
 interface Screen {
   readonly summary: string;
   readonly usage: string;
   /** The names of commands, as a list. */
   readonly commands?: string;
-  /** Left out if there is no room for all. */
+  /** Left out if not all of them fit. */
   readonly notes: readonly string[];
   readonly options: OptionTable;
   /** The options that most users want. */
   readonly common?: readonly string[] | undefined;
   readonly examples: readonly Example[];
-  /** The command that shows everything, without its option. */
+  /** The help command that shows everything, without `--all`. */
   readonly topic: string;
 }
 
@@ -137,7 +137,7 @@ function allOf(script: string, topic: string): string {
   return [program, topic, ...command].join(" ");
 }
 
-/** Lines of a screen's columns; `end` says that one goes on. */
+/** Breaks a text into lines; `end` marks a line that continues. */
 function wrap(
   text: string,
   { left, next, end }: { left: string; next: string; end: string },

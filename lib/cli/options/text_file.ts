@@ -14,7 +14,7 @@ import { show } from "../../base/text.ts";
 
 /**
  * Checks the permission to save in `folder`. Files get temporary names first,
- * so that the whole folder is needed, not only the final name.
+ * so permission for the whole folder is needed, not only for the final name.
  *
  * @throws {Failure} of kind `not_allowed`.
  */

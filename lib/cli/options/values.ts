@@ -71,7 +71,9 @@ export function relays(text: string): RelayLine[] {
   return lines(text).map(relayLine);
 }
 
-/** The address of a relay, and behind it the path of its token, if it has one. */
+/**
+ * The address of a relay, and the path of its token if the relay is private.
+ */
 export function relayLine(text: string): RelayLine {
   const [, word = "", tokenFile] = /^(\S+)(?:\s+(.+))?$/.exec(text.trim()) ??
     [];

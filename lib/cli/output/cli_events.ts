@@ -1,5 +1,5 @@
 /**
- * The events of the scripts, beside those of the engines.
+ * The events of the scripts, in addition to those of the engines.
  *
  * @module
  */
@@ -42,7 +42,7 @@ export type CliEvent =
     tokenFiles: { node?: string; client?: string };
     indexKeyFile?: string;
   }
-  /** A file that an interrupted fetch has left. */
+  /** A partial file of an interrupted fetch. */
   | {
     event: "partial_file";
     path: string;
@@ -53,7 +53,7 @@ export type CliEvent =
   }
   /** The relay answers queries on the local network. */
   | { event: "announcing"; name: string; port: number }
-  /** It cannot. */
+  /** The relay cannot answer queries on the local network. */
   | { event: "announce_failed"; port: number; why: string }
   /** Another relay with the same identity answers at this address. */
   | { event: "identity_elsewhere"; address: string }
@@ -103,7 +103,7 @@ export type CliEvent =
     bytes: number;
     modifiedMs: number;
   }
-  /** Everything that `ls` found, together. */
+  /** The totals of everything that `ls` found. */
   | { event: "files_listed"; files: number; bytes: number }
   /** The SHA-256 of a file, by `sums`. */
   | { event: "file_sum"; name: string; bytes: number; sha256: string }
@@ -141,7 +141,7 @@ export type CliEvent =
   /** The tokens of a secret, on request. */
   | { event: "tokens"; node: string; client: string }
   | NodeTried
-  /** `doctor` has checked something. */
+  /** The result of one check of `doctor`. */
   | ({ event: "checked" } & Check)
   /** `--receipt` has been written. */
   | { event: "receipt_written"; path: string; files: number }

@@ -75,7 +75,7 @@ export function sumFolders(
     const sums = { files: 1, bytes: size, modifiedMs };
     tree.add(name, sums).places.push(place);
   }
-  // They have been counted where they came.
+  // They were counted when they arrived.
   for (const [path, sums] of deep ?? []) tree.add(`${path}/`, sums);
   return tree;
 }
@@ -137,7 +137,7 @@ function add(to: Sums, { files, bytes, modifiedMs }: Sums): void {
   to.modifiedMs = Math.max(to.modifiedMs, modifiedMs);
 }
 
-// What a folder takes beside its name, in the map here and in the tree later.
+// Memory of a folder without its name, in the map here and in the tree later.
 const FOLDER_BYTES = 400;
 
 /**

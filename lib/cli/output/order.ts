@@ -58,7 +58,8 @@ export function naturalKey(name: string): string {
   return name.replaceAll(/\d+|\//g, partKey);
 }
 
-// Numbers of so many digits have their length in one digit before them.
+// Numbers of at most this many digits have their length in one digit before
+// them.
 const SHORT = 9;
 
 /** A number begins with a digit, and sorts by its value; a slash comes first. */

@@ -19,8 +19,8 @@ export function formatProgress(progress: Progress, columns: number): string {
 }
 
 /**
- * Joins the parts that have room in so many columns, in their order. Those with
- * the highest ranks are left out first.
+ * Joins the parts that fit into the columns, in their order. The parts with the
+ * highest ranks are left out first.
  */
 function formatParts(
   parts: readonly LinePart[],
@@ -56,7 +56,7 @@ export interface LinePart {
 const GAP = "  ";
 const NAME_COLUMNS = { least: 8, most: 30 };
 const BAR_COLUMNS = { least: 10, most: 32 };
-// On narrower terminals, times and parts stand without words.
+// On narrower terminals, times and parts are shown without words.
 const WORDS_COLUMNS = 60;
 // On narrower terminals, numbers of files are short.
 const FILES_COLUMNS = 99;
@@ -72,7 +72,7 @@ function partsOf(progress: Progress, columns: number): LinePart[] {
   const [nameRank, barRank] = fileCount > 1 ? [5, 7] : [7, 5];
   return [
     namePart(nameRank, show(progress.name)),
-    // A part of what is not known yet would go back later.
+    // While the total is unknown, the part could decrease later.
     ...(isWhole ? [barPart(barRank, part), fixed(0, percentOf(part))] : []),
     fixed(3, formatPart(progress, isNarrow ? "/" : " of ")),
     fixed(4, formatFiles(progress, columns)),

@@ -28,8 +28,8 @@ export interface BadLine {
 }
 
 /**
- * The SHA-256 of each name, in lower case; or the first line that is wrong: one
- * in another form, or with another sum of a name that was there before.
+ * The SHA-256 of each name, in lower case; or the first wrong line: one in
+ * another form, or with another sum of a name that occurred before.
  */
 export function parseSums(text: string): Map<string, string> | BadLine {
   const sums = new Map<string, string>();

@@ -66,7 +66,7 @@ export function subjectOf(text: string): Subject {
   return { text, folded: fold(text), lastPart: text.lastIndexOf("/") + 1 };
 }
 
-/** Lower case, where that keeps the length. */
+/** Lower case, if that keeps the length. */
 function fold(text: string): string {
   const folded = text.toLowerCase();
   if (folded.length === text.length) return folded;
@@ -201,7 +201,7 @@ function isCapital(unit: number): boolean {
   return unit >= 0x41 && unit <= 0x5a;
 }
 
-/** Letters and digits; everything outside of ASCII counts as a letter. */
+/** Letters and digits; everything outside ASCII counts as a letter. */
 function isWordUnit(unit: number): boolean {
   return unit >= 0x80 || isDigit(unit) || isCapital(unit) ||
     (unit >= 0x61 && unit <= 0x7a);

@@ -15,7 +15,7 @@ import {
   type Term,
 } from "./fuzzy.ts";
 
-/** Names per slice: some ten milliseconds of work. */
+/** Names per slice: about ten milliseconds of work. */
 export const SLICE_NAMES = 50_000;
 
 // A match is one number, so that sorting is a sort of numbers: first the score
@@ -28,10 +28,11 @@ export class Search {
   readonly #subjects: readonly Subject[];
   #query = "";
   #terms: readonly Term[] = [];
-  /** Indexes of the names to search, rising; `null` means all. */
+  /** Indexes of the names to search, ascending; `null` means all. */
   #candidates: Uint32Array | null = null;
   /**
-   * Indexes of the matches, in the order of the list, which is quick to read.
+   * Indexes of the matches, in the order of the list: reading names in this
+   * order is fast.
    */
   #places = new Uint32Array();
   /** The matches as numbers, sorted at the end. */

@@ -1,6 +1,6 @@
 /**
- * `--cluster`: makes a relay one of several instances that meet in Redis. Loaded
- * only with that option.
+ * `--cluster`: makes a relay one of several instances that share a Redis.
+ * Loaded only with that option.
  *
  * @module
  */
@@ -17,7 +17,7 @@ import { variableOf } from "../options/option_table.ts";
 import type { RoleContext } from "./role.ts";
 
 /**
- * What the options say of the other instances.
+ * The options of the relay that name the other instances.
  *
  * @throws {Failure} of kind `usage`, `local` or `not_allowed`.
  */
@@ -68,7 +68,7 @@ export async function clusterOptions(
   };
 }
 
-/** The URL of the Redis, from wherever it is given. */
+/** The URL of the Redis: from an option, a variable or a file. */
 async function clusterText(
   context: RoleContext,
 ): Promise<string | undefined> {
@@ -92,7 +92,7 @@ async function clusterText(
   return await readSecretFile(path, "cluster");
 }
 
-/** A password stands in a URL in another form than by itself. */
+/** Hides a password in the output, plain and as it is encoded in a URL. */
 function conceal({ terminal }: RoleContext, password: string): void {
   terminal.conceal(password);
   terminal.conceal(encodeURIComponent(password));

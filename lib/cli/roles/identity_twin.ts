@@ -1,7 +1,7 @@
 /**
- * Warns where another relay with the same identity answers, as after a copy of
- * the state folder: each would list only the nodes that register with it. The
- * folder keeps the relay's address, and so does a copy.
+ * Warns if another relay with the same identity answers, for example after the
+ * state folder was copied: each relay lists only the nodes that register with
+ * it. The folder stores the relay's address, and so does a copy.
  *
  * @module
  */
@@ -19,10 +19,11 @@ import type { Terminal } from "../output/terminal.ts";
 const ADDRESS_FILE = "address";
 
 /**
- * Asks at the address that the folder names, and warns if a relay with this id
- * answers there. Call it before the relay listens: then it is another one.
+ * Connects to the address stored in the folder, and warns if a relay with this
+ * id answers. Call it before the relay listens, so that it does not find
+ * itself.
  *
- * @returns whether one answers.
+ * @returns whether such a relay answers.
  */
 export async function warnOfTwin(
   state: string,
@@ -40,7 +41,7 @@ export async function warnOfTwin(
     const certificate = await learnCertificate(at, { timeoutMs, signal });
     if (certificateId(certificate) !== id) return false;
   } catch (error) {
-    if (error instanceof Error) return false; // nothing is kept, or nobody there
+    if (error instanceof Error) return false; // no stored address, or no answer
     throw error;
   }
   const address = formatEndpoint(at);
@@ -53,17 +54,17 @@ export async function warnOfTwin(
   return true;
 }
 
-/** Keeps where the relay is, as far as the folder can be written to. */
+/** Stores the relay's address, if the folder can be written to. */
 export async function keepAddress(
   state: string,
   address: string,
 ): Promise<void> {
   const path = join(state, ADDRESS_FILE);
-  // Else Deno might ask for the permission at a terminal.
+  // Otherwise Deno might ask for the permission at a terminal.
   if (!isGranted({ name: "write", path })) return;
   try {
     await Deno.writeTextFile(path, `${address}\n`, { mode: 0o600 });
   } catch (error) {
-    if (!(error instanceof Error)) throw error; // it is for a warning alone
+    if (!(error instanceof Error)) throw error; // only for the warning
   }
 }

@@ -136,9 +136,9 @@ type Collect = (done: (ms: number) => void) => void;
 
 /**
  * Makes V8 collect in slices of a few milliseconds, while the process goes on.
- * V8 does so when buffers beside its heap have grown by much; it has no function
- * for it, and `gc` stops the process for two whole collections. The pages of the
- * buffer are never touched, so it takes no memory.
+ * V8 does so when buffers outside its heap have grown much. It has no function
+ * for this, and `gc` stops the process for two whole collections. The pages of
+ * the buffer are never touched, so it takes no memory.
  */
 function inSlices(
   { collectBufferBytes, collectMsPerMib, collectAgainMs }: Limits,

@@ -35,7 +35,7 @@ export interface Watched {
   families(): readonly MetricFamily[];
   /** Why it is unhealthy; empty if it is healthy. */
   troubles(): readonly Trouble[] | Promise<readonly Trouble[]>;
-  /** What else its health says. */
+  /** Further fields of the health answer. */
   health?(): Readonly<Record<string, string>>;
 }
 
@@ -175,7 +175,8 @@ function processFamilies(): MetricFamily[] {
 const DESCRIPTORS = "/proc/self/fd";
 
 /**
- * Number of open descriptors, if the system tells and Deno already permits it.
+ * Number of open descriptors, if the system reports it and Deno already has the
+ * permission to read it.
  */
 function openDescriptors(): number | undefined {
   if (!isGranted({ name: "read", path: DESCRIPTORS })) return;

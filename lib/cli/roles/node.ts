@@ -1,6 +1,6 @@
 /**
- * `peer_node.ts`. The engine is loaded only for a command line that needs it: help and
- * version come without it.
+ * `peer_node.ts`. The engine is loaded only for a command line that needs it:
+ * `--help` and `--version` do not.
  *
  * @module
  */

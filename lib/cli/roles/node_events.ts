@@ -27,7 +27,7 @@ import { PLAINTEXT_WARNING, tellClockGap, tellRelayMet } from "./role.ts";
 export interface TellOptions {
   /** Whether the names of skipped entries follow. */
   readonly isListed?: boolean | undefined;
-  /** Tells of fetches. */
+  /** Prints the fetches. */
   readonly fetches?: FetchLines;
 }
 

@@ -1,7 +1,7 @@
 /**
  * Reads the settings of a running node again on SIGHUP: its rate, and what it
- * leaves out. Invalid values change nothing. A closing terminal sends the same signal; then
- * the node stops.
+ * leaves out. Invalid values change nothing. A closing terminal sends the same
+ * signal; then the node stops.
  *
  * @module
  */
@@ -56,7 +56,7 @@ function isAtTerminal(): boolean {
 class Reloads {
   readonly #node: Pick<NodeServer, "change" | "fileCount">;
   readonly #context: RoleContext;
-  /** The settings that hold, and those that wait for a restart. */
+  /** The current settings, and those that need a restart. */
   #line: CommandLine;
   #isWanted = false;
   #isRunning = false;

@@ -87,7 +87,7 @@ function go(change, { isNew = true } = {}) {
     showSection();
   } else {
     showFiles();
-    // Browsers allow so many changes of the address, and people type quicker.
+    // Browsers limit changes of the address, and people type faster than that.
     const write = () => history.replaceState(null, "", addressOf(wanted));
     addressTimer = setTimeout(write, 250);
   }

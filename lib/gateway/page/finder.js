@@ -296,7 +296,7 @@ export class Finder {
     files.forEach((file, place) => {
       places[file] = place;
     });
-    // A new list may have come between two slices.
+    // A new list may have arrived between two slices.
     if (this.#columns.files === all) {
       this.#orders.set(`${column} ${descending}`, { places, files });
     }

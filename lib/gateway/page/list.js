@@ -40,7 +40,7 @@ export class RowList {
   /** Whether a button of the mouse, or a finger, is down on a row. */
   #isPressed = false;
   /**
-   * A view that came meanwhile: the list stands still under a press.
+   * A view that arrived during a press: the list does not change until it ends.
    * @type {(() => void) | undefined}
    */
   #next;
@@ -94,7 +94,7 @@ export class RowList {
     this.#redraw();
   }
 
-  /** What was pressed has been opened by now. */
+  /** Called when the pressed entry has been opened. */
   #release() {
     const next = this.#next;
     [this.#isPressed, this.#next] = [false, undefined];

@@ -85,7 +85,7 @@ export class Hits {
     return this.#files.slice(0, this.#count);
   }
 
-  /** Those that are shown, best first, else in the order of names. */
+  /** The shown names, best match first; equal matches in the order of names. */
   bestFirst() {
     const ends = new Uint32Array(RANKS);
     for (let rank = 1; rank < RANKS; rank++) {

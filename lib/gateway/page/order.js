@@ -51,8 +51,9 @@ function isDigit(unit) {
 }
 
 /**
- * Where each key stands in order, equal ones as they come. Yields after every
- * `slice` keys: sorts so many at once, and then merges what is sorted.
+ * The position of each key in order; equal keys keep their order. Yields after
+ * every `slice` keys: sorts that many at once, and then merges the sorted
+ * parts.
  * @param {readonly (string | number)[]} keys
  * @param {number} slice
  * @returns {Generator<void, Uint32Array>}

@@ -47,7 +47,7 @@ let asked;
 let turns = 0;
 let isLoaded = false;
 let isRefreshing = false;
-/** The list as it came, without its age. */
+/** The list as it arrived, without its age. */
 let listed = "";
 let complete = true;
 /** Why the list is not newer. */
@@ -67,7 +67,7 @@ const paused = [];
 port1.onmessage = () => paused.shift()?.();
 
 /**
- * Lets messages in that have come meanwhile. A timer would wait four
+ * Handles messages that have arrived in the meantime. A timer would wait four
  * milliseconds each time.
  */
 function pause() {
