@@ -21,8 +21,8 @@ export interface WhenRoomOptions {
 /**
  * The result of `open`, as soon as a file descriptor is free.
  *
- * @throws the last error where the wait ended, and any other error of `open` at
- * once.
+ * @throws the last error when the wait has ended, and any other error of `open`
+ * at once.
  */
 export async function whenRoom<T>(
   open: () => T | Promise<T>,

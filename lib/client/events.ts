@@ -33,7 +33,7 @@ export type NodeAnswer =
   }
   /** The connection to the node failed, or the node refused. */
   | { readonly kind: "failed"; readonly cause: string }
-  /** The node does not give the file to this client, or has another content. */
+  /** The node does not send the file to this client, or has another content. */
   | { readonly kind: "denied"; readonly code: string; readonly cause: string }
   /** The node sent data that does not match its own hashes. */
   | { readonly kind: "corrupt"; readonly cause: string };
@@ -73,7 +73,7 @@ export interface Progress {
   readonly fileCount: number;
   /** Nodes that take part. */
   readonly nodes: number;
-  /** Other clients that give pieces, once there are any. */
+  /** Other clients that send pieces, once there are any. */
   readonly swarm?: {
     /** Holders that take part now. */
     readonly holders: number;
@@ -117,10 +117,12 @@ export type ClientEvent =
     event: "contents_differ";
     name: string;
     groups: readonly ContentGroup[];
-    /** Whether the first is taken; `false` if that is undecided. */
+    /** Whether the client takes the first content; `false` in a tie. */
     taken: boolean;
   }
-  /** No node has the name itself: it stands for a file with a longer name. */
+  /**
+   * No node has the name itself; the client takes a file with a longer name.
+   */
   | {
     event: "found_as";
     name: string;
@@ -128,7 +130,7 @@ export type ClientEvent =
     /** Number of names with this content. */
     paths: number;
   }
-  /** The name may stand for different files, and none is taken. */
+  /** The name may mean different files, and none is taken. */
   | {
     event: "found_several";
     name: string;
@@ -163,7 +165,7 @@ export type ClientEvent =
   }
   /** All wanted files are known. */
   | { event: "files_wanted"; files: number; bytes: number }
-  /** What would become of a file, with `dryRun`. */
+  /** What would be done with a file, with `dryRun`. */
   | {
     event: "file_planned";
     name: string;

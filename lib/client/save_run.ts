@@ -45,17 +45,19 @@ export interface SaveRunOptions extends
   readonly targets: Targets;
   /** Called with the results of files. */
   readonly outcomes: SaveReport;
-  /** What to fetch in place of a file that has changed, or why nothing. */
+  /** Finds what to fetch in place of a changed file, or why nothing. */
   readonly again: (job: Job) => Promise<Job | Failure>;
   /** Whether a content is not worth fetching; `otherwise` is asked at once. */
   readonly isDisbelieved: (job: Job) => boolean;
-  /** What to fetch in place of a content that is not the one asked for. */
+  /**
+   * Finds what to fetch in place of a content that is not the requested one.
+   */
   readonly otherwise: (job: Job) => Promise<Job | Failure>;
   /** The same file from further nodes, if these have it. */
   readonly elsewhere: (job: Job) => Promise<Job | undefined>;
-  /** What people call a node. */
+  /** The name of a node, for people. */
   readonly nodeName: (id: string) => string;
-  /** Lets other clients help with files, and helps them. */
+  /** Exchanges files with other clients. */
   readonly swarming?: Swarming | undefined;
 }
 
@@ -63,13 +65,13 @@ export interface SaveRunOptions extends
 interface Incoming {
   readonly job: Job;
   readonly deliveries: Deliveries;
-  /** Pieces that were there from an earlier run. */
+  /** Pieces that existed from an earlier run. */
   readonly have: number;
   /** Why nodes do not send it, by their ids. */
   readonly refusals: Map<string, SourceTrouble>;
 }
 
-/** A file of which a manifest may have been asked for. */
+/** A file whose manifest may have been requested. */
 interface Asked {
   readonly job: Job;
   readonly asked: ReturnType<Targets["askAhead"]>;
@@ -85,11 +87,11 @@ export class SaveRun {
   readonly #download: Download;
   /** Files that have not ended, by their index. */
   readonly #incoming = new Map<number, Incoming>();
-  /** What the download calls each file. */
+  /** The index of each file in the download. */
   readonly #files = new Map<Job, number>();
-  /** The last trouble that each node gave. */
+  /** The last failure of each node. */
   readonly #troubles = new Map<string, SourceTrouble>();
-  /** What is fetched in place of files that changed, or were mistaken. */
+  /** Files to fetch in place of changed or wrong ones. */
   readonly #changed: Job[] = [];
   /** Files that have ended, and whose partial files are being closed. */
   readonly #ending = new Set<Promise<void>>();
@@ -100,7 +102,7 @@ export class SaveRun {
     this.#options = options;
     this.#download = new Download({
       ...options,
-      sharesSlabs: true, // with what hashes large files, or saves small ones
+      sharesSlabs: true, // with the worker that hashes or saves
       onBytes: (arrived) => {
         this.#incoming.get(arrived.file)?.deliveries.add(arrived);
         const { source, path, bytes } = arrived;
@@ -123,7 +125,7 @@ export class SaveRun {
     this.#download.addSource(source);
   }
 
-  /** A node has a file as well; what to ask it for. */
+  /** Adds a node that has a file too; `of` is what to request from it. */
   addHolder(job: Job, node: string, of: string): void {
     job.sources.set(node, of);
     const file = this.#files.get(job);
@@ -131,9 +133,9 @@ export class SaveRun {
   }
 
   /**
-   * Receives all files, one way or the other; the next batch of them is asked for
-   * when the one before has been opened. Rejects when the disk fails, and with
-   * the signal's reason.
+   * Receives all files. Nodes are asked for the next batch when the files of
+   * the previous one are open. Rejects when the disk fails, and with the
+   * signal's reason.
    */
   async run(batches: AsyncIterable<readonly Job[]>): Promise<void> {
     const { stop, targets, outcomes } = this.#options;
@@ -162,8 +164,8 @@ export class SaveRun {
   }
 
   /**
-   * Opens one file after the other, as far as large ones may be open; then what
-   * is fetched in place of others, until there is nothing.
+   * Opens one file after another, with a limit on large ones; then the files
+   * that are fetched in place of others, until none is left.
    */
   async #openAll(batches: AsyncIterable<readonly Job[]>): Promise<void> {
     const { stop, limits } = this.#options;
@@ -186,13 +188,13 @@ export class SaveRun {
     }
   }
 
-  /** Asks what some files consist of before it is their turn. */
+  /** Requests the manifests of some files before it is their turn. */
   #askedAhead(jobs: readonly Job[]): Generator<Asked, void> {
     const { targets, limits: { askedAheadCount } } = this.#options;
     return begunAhead(jobs, askedAheadCount, (listed) => {
       const job = wholeOf(listed);
       const asked = targets.askAhead(job);
-      asked.catch(() => {}); // told when it is its turn
+      asked.catch(() => {}); // reported when it is its turn
       return { job, asked };
     });
   }
@@ -231,7 +233,7 @@ export class SaveRun {
     }
   }
 
-  /** Has other clients help with a file, and helps them. */
+  /** Exchanges a file with other clients. */
   #join({ name, manifest, have = [] }: DownloadFile): void {
     if (manifest === undefined) return;
     this.#options.swarming?.join({
@@ -246,12 +248,12 @@ export class SaveRun {
     if (content !== undefined) this.#options.swarming?.saved(content, run);
   }
 
-  /** A file is not what it should be, or is not to be had. */
+  /** A file is wrong, or cannot be delivered. */
   #leave({ group: { content } }: Job): void {
     if (content !== undefined) this.#options.swarming?.leave(content);
   }
 
-  /** Keeps the end of a file in view; then there is room for another. */
+  /** Waits for the end of a file, which makes room for another. */
   #end(ending: Promise<void>): void {
     const ended = ending.finally(() => {
       this.#ending.delete(ended);
@@ -281,7 +283,9 @@ export class SaveRun {
     if (!isAgain) this.#options.outcomes.forget(job.name);
   }
 
-  /** Nodes claimed that a content is the one asked for: another may be it. */
+  /**
+   * Nodes claimed wrongly that a content is the requested one: tries another.
+   */
   async #mistaken(file: number, job: Job): Promise<void> {
     const { onTrouble, otherwise, targets } = this.#options;
     this.#leave(job);
@@ -325,8 +329,8 @@ export class SaveRun {
   }
 
   /**
-   * Has fetched what `instead` gives in place of a file; where that is a
-   * failure, the file from further nodes. Returns whether there is any.
+   * Fetches what `instead` returns in place of a file; if that is a failure,
+   * the file from further nodes. Returns whether there is any.
    */
   async #fetchInstead(
     job: Job,
@@ -368,7 +372,7 @@ export class SaveRun {
     refusals: ReadonlyMap<string, SourceTrouble>,
   ): Cause[] {
     return [...sources.keys()].flatMap((id) => {
-      // Other clients come and go.
+      // A failure of another client is normal, and not reported.
       if (this.#options.swarming?.metOf(id) !== undefined) return [];
       const trouble = refusals.get(id) ?? this.#troubles.get(id);
       const node = this.#options.nodeName(id);

@@ -9,7 +9,7 @@
 import { foldCase } from "../base/text.ts";
 import { isHidden } from "./glob.ts";
 
-// More would hide the one that was meant.
+// With more names, the intended one would be hard to see.
 const MOST_NAMES = 3;
 // If more than a third of a name is wrong, it could be any.
 const WRONG_PART = 3;

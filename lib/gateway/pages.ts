@@ -29,8 +29,8 @@ function htmlAnswer(status: number, body: string): HttpAnswer {
 }
 
 /**
- * A page with a form. A browser tells the origin of a form only if the page may
- * tell it, and without that no form is taken.
+ * A page with a form. A browser sends the origin of a form only if the page
+ * allows that, and the gateway accepts no form without an origin.
  */
 export function formAnswer(status: number, body: string): HttpAnswer {
   const fields = PAGE_FIELDS.map((
@@ -39,7 +39,7 @@ export function formAnswer(status: number, body: string): HttpAnswer {
   return { status, fields, body };
 }
 
-/** What pages without files have in common. */
+/** The fields of pages without files. */
 export const EMPTY_PAGE: PageModel = {
   ...{ kind: "files", base: "", folder: "", entries: [] },
   ...{ fileCount: 0, entryCount: 0, nodes: [], greeting: "" },

@@ -1,6 +1,6 @@
 /**
- * The options of those that work together: of clients that give others what they
- * fetch, of the instances of one relay, and of a gateway for browsers.
+ * The options of programs that work together: clients that exchange pieces, the
+ * instances of one relay, and a gateway for browsers.
  *
  * @module
  */
