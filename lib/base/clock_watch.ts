@@ -1,7 +1,7 @@
 /**
- * Reads the clocks now and then. After the machine has slept, connections may
- * be dead without any sign, and leases may have ended. Their owners then start
- * again at once.
+ * Reads the clocks regularly. After the machine has slept, connections may be
+ * dead although nothing was reported, and leases may have ended. Their owners
+ * then start again at once.
  *
  * @module
  */

@@ -95,8 +95,7 @@ export class TunnelWay implements AsyncDisposable {
 
   /**
    * Asks the instance that the node is attached to. If the client cannot dial
-   * it, the relay's own address leads there too, at the cost of an instance
-   * between both.
+   * it, asks the instance at the relay's address, which passes the bytes on.
    */
   async #ask(
     { id, signed: { at } }: ListedNode,
@@ -115,8 +114,8 @@ export class TunnelWay implements AsyncDisposable {
   }
 
   /**
-   * The line to the instance that a node is attached to. It is asked once: one
-   * that sends the client on is not believed.
+   * The line to the instance that a node is attached to. If that instance names
+   * yet another one, the client does not follow.
    */
   #lineTo(at: string | undefined): RelayLine {
     if (at === undefined || this.#away.has(at)) return this.#line;

@@ -1,6 +1,6 @@
 /**
- * Handles received pieces: has them verified and written, marks the right ones
- * in the plan, and reports the nodes of wrong ones.
+ * Handles received pieces: has them verified and written, marks the correct
+ * ones in the plan, and reports the nodes of wrong ones.
  *
  * @module
  */
@@ -22,7 +22,7 @@ export interface ArrivalsOptions {
   readonly hasher: Hasher;
   readonly plan: Plan;
   readonly slabs: SlabPool;
-  /** Keeps a running part in view: whatever it throws ends everything. */
+  /** Waits for a running part: any error of it ends the download. */
   readonly track: (part: Promise<void>) => void;
   /** Bytes of a source have been verified, and are being written. */
   readonly onBytes: (arrived: Arrived) => void;
@@ -43,8 +43,8 @@ export class Arrivals {
   }
 
   /**
-   * Verifies what has arrived for requests, writes it, and tells the plan. Only
-   * then the node is judged: what is right of it counts.
+   * Verifies what has arrived for requests, writes it, and tells the plan. The
+   * node is judged after that, so its correct pieces are used.
    */
   async accept(
     connection: Connection,
