@@ -53,9 +53,7 @@ const NUMBERS = {
    * each every `shareCheckMs`, 20 µs for one.
    */
   sharePathCount: 1_000,
-  /**
-   * A `.p2pignore`: about 2,000 patterns, each of which is tried on each name.
-   */
+  /** A `.p2pignore`: about 2,000 patterns, each of them tried on each name. */
   ignoreFileBytes: 64 * KIB,
   /**
    * Steps that the patterns of a folder, and of those around it, may take for the
@@ -188,9 +186,7 @@ const NUMBERS = {
    * within `pieceStallMs`.
    */
   gainedQuietMs: 8_000,
-  /**
-   * How often the connection to a node may fail before the node is excluded.
-   */
+  /** Failures of connections to a node before the node is excluded. */
   sourceFailureCount: 3,
   /**
    * How often a piece may fail, over all nodes, before its file is given up. A
@@ -199,9 +195,7 @@ const NUMBERS = {
   pieceFailureCount: 5,
   /** How often a file that changes during the fetch is started again. */
   refetchCount: 3,
-  /**
-   * If a node would need this much longer, an idle one takes over its pieces.
-   */
+  /** If a node would need this much longer, an idle one takes its pieces. */
   takeOverMs: 500,
   /**
    * If a connection delivers nothing for this time, another one of the same
@@ -238,9 +232,7 @@ const NUMBERS = {
   listingWorkingCount: 24,
   /** Bytes that a client keeps of one node's list: about 200,000 files. */
   listingNodeBytes: 24 * MIB,
-  /**
-   * Bytes of all lists, in addition to the 140 MB that a client uses anyway.
-   */
+  /** Bytes of all lists. A client uses about 140 MB in addition. */
   listingBytes: 40 * MIB,
   /** Bytes of the folders of `ls --tree`: of 100,000, as deep as they may be. */
   treeBytes: 48 * MIB,
@@ -250,9 +242,7 @@ const NUMBERS = {
   askingCount: 8,
   /** Nodes asked at once, slow ones included: a tenth of all descriptors. */
   askingMostCount: 64,
-  /**
-   * A node that takes longer is slow: the next one is asked at the same time.
-   */
+  /** A node that takes longer is slow: then the next one is asked too. */
   askingPatienceMs: 1_000,
   /** Names asked for together; while they are fetched, the next are asked. */
   askingBatchCount: 256,
@@ -410,9 +400,7 @@ const NUMBERS = {
   clusterPassCount: 96,
   /** Tunnels that an instance asks others for at once: each takes milliseconds. */
   clusterCallCount: 16,
-  /**
-   * A client that cannot dial an instance in this time asks its own instance.
-   */
+  /** After this time without a connection, a client asks its own instance. */
   instanceConnectMs: 2_000,
   /** Pause between two equal lines about the store. */
   clusterNoteMs: 60_000,
