@@ -153,8 +153,8 @@ export class Source {
   }
 
   /**
-   * Notes that a connection failed at `now`. Returns whether it can be used
-   * again. While it is the only source, it may fail any number of times if it
+   * Notes that a connection failed at `now`. Returns whether the source is
+   * useful all the same: the only source may fail any number of times if it
    * delivers something each time.
    */
   brokeOff(isOnly: boolean, now: number): boolean {
