@@ -115,24 +115,31 @@ export function collectInTime(
   if (collect === undefined) return { [Symbol.dispose]: () => {} };
   const bytes = () => countedBytes(Deno.memoryUsage(), limits);
   const plan = new CollectionPlan(limits, bytes());
-  let isCollecting = false;
+  let underWay: Disposable | undefined;
   const timer = setInterval(() => {
-    if (isCollecting) return;
+    if (underWay !== undefined) return;
     const use = Deno.memoryUsage();
     const counted = countedBytes(use, limits);
     if (!plan.isDue(counted, performance.now(), use.rss)) return;
-    isCollecting = true;
-    collect((ms) => {
-      isCollecting = false;
+    underWay = collect((ms) => {
+      underWay = undefined;
       plan.collected({ ms, bytes: bytes() }, performance.now());
     });
   }, limits.collectCheckMs);
   Deno.unrefTimer(timer);
-  return { [Symbol.dispose]: () => clearInterval(timer) };
+  return {
+    [Symbol.dispose]: () => {
+      clearInterval(timer);
+      underWay?.[Symbol.dispose]();
+    },
+  };
 }
 
-/** Collects, then says how many milliseconds that took. */
-type Collect = (done: (ms: number) => void) => void;
+/**
+ * Collects, then says how many milliseconds that took. Returns what ends the
+ * wait for it; nothing if it is over.
+ */
+type Collect = (done: (ms: number) => void) => Disposable | undefined;
 
 /**
  * Makes V8 collect in slices of a few milliseconds, while the process goes on.
@@ -166,6 +173,9 @@ function inSlices(
     const again = setInterval(provoke, collectAgainMs);
     Deno.unrefTimer(again);
     provoke();
+    return isOver
+      ? undefined
+      : { [Symbol.dispose]: () => clearInterval(again) };
   };
 }
 
@@ -217,5 +227,6 @@ function collectorAtOnce(): Collect | undefined {
     const startedAt = performance.now();
     collect();
     done(performance.now() - startedAt);
+    return undefined;
   };
 }
