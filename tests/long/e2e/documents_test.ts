@@ -80,10 +80,11 @@ const UNTYPED: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   "docs/PERFORMANCE.md": {
     "deno task bench        # small things: connect, list, first byte":
       MEASURES,
-    "deno task bench:fetch  # whole fetches, beside other programs": MEASURES,
+    "deno task bench:fetch  # whole fetches, compared with other programs":
+      MEASURES,
     "deno task bench:swarm  # fetches one file with 50 clients together; --few: with 1 and 4":
       MEASURES,
-    "deno task bench:gateway # curl through a gateway beside cat; first byte, seek, 50 readers":
+    "deno task bench:gateway # curl through a gateway, compared with cat; first byte, seek, 50 readers":
       MEASURES,
     "deno task bench:page   # the page of a gateway with 100,000 names, in Chromium":
       MEASURES,
@@ -93,7 +94,7 @@ const UNTYPED: Readonly<Record<string, Readonly<Record<string, string>>>> = {
       "takes minutes",
     "deno task simulate:swarm 50 # so many clients that fetch one file together, in fake time":
       MEASURES,
-    "deno task bench:tunnel # fetches through the relay, beside dialling and socat":
+    "deno task bench:tunnel # fetches through the relay, compared with dialling and socat":
       MEASURES,
     "apt-get install curl nginx openssl aria2 rsync python3-libtorrent": SYSTEM,
   },
