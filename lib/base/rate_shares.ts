@@ -8,6 +8,9 @@
 
 import type { RateLimit } from "./rate.ts";
 
+// A turn shrinks when many wait, so that all are soon served. Shorter turns
+// would cost more than they gain.
+const LEAST_TURN_BYTES = 64 * 1024;
 // Groups that are kept although they wait for nothing now.
 const IDLE_GROUP_COUNT = 64;
 
@@ -53,6 +56,13 @@ export class RateShares<Request> {
     return this.#groups.size;
   }
 
+  /** Bytes of a turn: the most that one reservation should have. */
+  get turnBytes(): number {
+    const { stepBytes } = this.#limit;
+    const part = stepBytes / Math.max(1, this.#ring.length);
+    return Math.min(stepBytes, Math.max(LEAST_TURN_BYTES, Math.ceil(part)));
+  }
+
   /** Reserves `bytes` if they may be sent now and nobody waits. */
   begin(bytes: number, { group: key }: RateUser, now: number): boolean {
     if (this.#ring.length > 0 || this.#limit.dueIn(now) > 0) return false;
@@ -67,7 +77,9 @@ export class RateShares<Request> {
     const group = this.#groups.get(user.group) ?? this.#newGroup(user.group);
     group.waiting.set(user.connection, { bytes, request });
     if (group.waiting.size > 1) return;
-    // Its turn goes on if it used only a part of it.
+    // Its turn goes on if it used only a part of it, and is no longer than the
+    // turns of those who wait now.
+    group.left = Math.min(group.left, this.turnBytes);
     if (group.left > 0) this.#ring.unshift(group);
     else this.#begin(group);
   }
@@ -85,7 +97,7 @@ export class RateShares<Request> {
 
   /** A group waits for its turn, after all others. */
   #begin(group: Group<Request>): void {
-    group.left = Math.max(0, group.left) + this.#limit.stepBytes;
+    group.left = Math.max(0, group.left) + this.turnBytes;
     this.#ring.push(group);
   }
 

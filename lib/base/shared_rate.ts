@@ -27,9 +27,9 @@ export class SharedRate {
     return this.#limit.bytesPerSecond;
   }
 
-  /** The most bytes to reserve at once. */
+  /** The most bytes to reserve at once; fewer when many wait. */
   get stepBytes(): number {
-    return this.#limit.stepBytes;
+    return this.#shares.turnBytes;
   }
 
   /** Reserves `bytes` if they may be sent now; otherwise the user waits. */

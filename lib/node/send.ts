@@ -111,7 +111,9 @@ export class PieceSender {
       const rate = this.#options.rate();
       // A rate counts all that is reserved, so no more than will be sent.
       if (rate !== undefined && reserved === 0) {
-        reserved = Math.min(end - position, rate.stepBytes);
+        reserved = Math.min(
+          ...[end - position, rate.stepBytes, limits.frameDataBytes],
+        );
         await this.#pace(rate, reserved);
       }
       const most = Math.min(
