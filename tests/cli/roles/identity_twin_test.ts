@@ -12,15 +12,21 @@ function relayWith(state: string, ...words: string[]) {
 
 const isReady = /^relay address /;
 
+/** Resolves when a file of a folder has something in it. */
+async function written(folder: string, name: string): Promise<void> {
+  const isWritten = () =>
+    Deno.readTextFile(`${folder}/${name}`).then((it) => it !== "", () => false);
+  using changes = Deno.watchFs(folder);
+  if (await isWritten()) return;
+  for await (const _ of changes) if (await isWritten()) return;
+}
+
 Deno.test("A relay whose state was copied from one that still runs warns at its start, each time, and says what to do", async () => {
   await using folder = await tempShare({});
   const [first, second] = [`${folder.path}/first`, `${folder.path}/second`];
   await using one = relayWith(first, "--host", "127.0.0.1");
   const [, at] = await one.stdout.until(/^relay address p2p:\/\/([^/]+)\//);
-  const path = `${first}/address`;
-  while (await Deno.readTextFile(path).then((it) => it === "", () => true)) {
-    await new Promise((done) => setTimeout(done, 10));
-  }
+  await written(first, "address");
   await Deno.mkdir(second);
   for await (const { name } of Deno.readDir(first)) {
     await Deno.copyFile(`${first}/${name}`, `${second}/${name}`);
