@@ -406,10 +406,14 @@ Deno.test("RelayDialer ends with the signal's reason", async () => {
 Deno.test("RelayDialer leaves at most one socket at a stopped relay after any number of requests", async () => {
   const relay = await startRelay();
   const { address } = relay.server;
-  const dialer = dialerTo(address, { timeoutMs: 200 });
+  await using front = await startFaultProxy();
+  front.target = address.port;
+  const at = { ...address, port: front.port };
+  const dialer = dialerTo(at, { timeoutMs: 200 });
   await meet(dialer);
   await relay.server.close();
-  const silent = Deno.listen({ hostname: address.host, port: address.port });
+  const silent = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  front.target = silent.addr.port;
   const accepted: Deno.TcpConn[] = [];
   const ended: number[] = [];
   const { promise: threeEnded, resolve } = Promise.withResolvers<void>();
