@@ -176,6 +176,7 @@ const PURE = [
   "gateway/recent",
   "guard/admission",
   "guard/counts",
+  "guard/giving_way",
   "guard/handshake_order",
   "guard/refusals",
   "http/answer",

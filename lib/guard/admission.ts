@@ -8,6 +8,7 @@
 
 import type { Conn } from "../base/conn.ts";
 import type { Limits } from "../base/limits.ts";
+import { givesWay } from "./giving_way.ts";
 import { PlaceUse } from "./place_use.ts";
 import { TokenBucket } from "./token_bucket.ts";
 
@@ -147,26 +148,17 @@ function settling(
     return { refused: "too_many_connections_for_address" };
   }
   if (settled < limits.connectionCount) return {};
-  const largest = largestOf(sources.values());
   // The address of a client in a tunnel is only what the relay claims.
-  const isBelow = !group.source.startsWith(IN_TUNNEL) &&
-    largest !== undefined && largest.settled.size > group.settled.size + 1;
-  return isBelow
-    ? { loser: idlestOf(largest.settled, now)! }
-    : { refused: "too_many_connections" };
-}
-
-/** The group with most connections; a shared one is of many peers. */
-function largestOf(
-  groups: Iterable<AddressGroup>,
-): AddressGroup | undefined {
-  let largest: AddressGroup | undefined;
-  let most = 0;
-  for (const group of groups) {
-    if (group.settled.size <= most || isShared(group.source)) continue;
-    [largest, most] = [group, group.settled.size];
-  }
-  return largest;
+  const largest = group.source.startsWith(IN_TUNNEL)
+    ? undefined
+    : givesWay(sources.values(), {
+      own: group.settled.size,
+      // A shared one is of many peers.
+      sizeOf: ({ source, settled }) => isShared(source) ? 0 : settled.size,
+    });
+  return largest === undefined
+    ? { refused: "too_many_connections" }
+    : { loser: idlestOf(largest.settled, now)! };
 }
 
 /** The one that has moved fewest bytes for its age. */
@@ -296,24 +288,11 @@ export class Admission {
       (isOwn ? ownHalf : otherHalf).push(each);
       if (isOwn) ownCount += each.pending.size;
     }
-    return ownCount < Math.floor(limits.handshakeCount / 2)
-      ? this.#worst(otherHalf, -Infinity, now)
-      : this.#worst(ownHalf, this.#against(group, now) + 2, now); // its new one
-  }
-
-  /** The group with most against it, if that is more than `least`. */
-  #worst(
-    groups: readonly AddressGroup[],
-    least: number,
-    now: number,
-  ): AddressGroup | "none" {
-    let worst: AddressGroup | "none" = "none";
-    let most = least;
-    for (const group of groups) {
-      const against = this.#against(group, now);
-      if (against > most) [worst, most] = [group, against];
-    }
-    return worst;
+    const isLent = ownCount < Math.floor(limits.handshakeCount / 2);
+    return givesWay(isLent ? otherHalf : ownHalf, {
+      ...!isLent && { own: this.#against(group, now) + 1 }, // its new one
+      sizeOf: (each) => this.#against(each, now),
+    }) ?? "none";
   }
 
   #against({ source, pending }: AddressGroup, now: number): number {

@@ -11,6 +11,7 @@
 
 import { addressGroup } from "../base/address.ts";
 import type { Endpoint } from "../base/conn.ts";
+import { givesWay, GroupSizes } from "../guard/giving_way.ts";
 import {
   type AcceptOptions,
   acceptPlain,
@@ -84,38 +85,25 @@ function loserAmong(
 ): WebConnection | undefined {
   const now = performance.now();
   const group = addressGroup(host);
-  const all = [...connections];
-  const hasStalled = (one: WebConnection, ms: number) =>
-    one.phase === "writing" && now - one.since >= ms;
+  const all = [...connections].map((connection) => ({
+    connection,
+    group: addressGroup(connection.host),
+  }));
+  type Place = typeof all[number];
+  const hasStalled = ({ connection }: Place, ms: number) =>
+    connection.phase === "writing" && now - connection.since >= ms;
+  const first = (places: readonly Place[], own?: number) => {
+    const sizes = new GroupSizes(places);
+    return givesWay(places, {
+      ...own !== undefined && { own },
+      sizeOf: (place) => sizes.of(place.group),
+      order: (one, other) => one.connection.precedes(other.connection) ? -1 : 0,
+    })?.connection;
+  };
   const idle = all.filter((one) =>
-    one.phase === "waiting" || hasStalled(one, webStalledMs)
+    one.connection.phase === "waiting" || hasStalled(one, webStalledMs)
   );
-  const own = all.filter((one) => addressGroup(one.host) === group);
-  return firstOf(ofLargestGroups(idle, 0)) ??
-    firstOf(ofLargestGroups(all, own.length + 1)) ??
-    firstOf(own.filter((one) => hasStalled(one, webOwnStalledMs)));
-}
-
-/**
- * The connections of the address groups that have most of them, if that is more
- * than `least`.
- */
-function ofLargestGroups(
-  connections: readonly WebConnection[],
-  least: number,
-): readonly WebConnection[] {
-  const groups = Map.groupBy(connections, (one) => addressGroup(one.host));
-  const most = Math.max(0, ...groups.values().map((each) => each.length));
-  if (most <= least) return [];
-  return [...groups.values()].filter((each) => each.length === most).flat();
-}
-
-function firstOf(
-  connections: readonly WebConnection[],
-): WebConnection | undefined {
-  let first: WebConnection | undefined;
-  for (const one of connections) {
-    if (first === undefined || one.precedes(first)) first = one;
-  }
-  return first;
+  const own = all.filter((one) => one.group === group);
+  return first(idle) ?? first(all, own.length) ??
+    first(own.filter((one) => hasStalled(one, webOwnStalledMs)));
 }

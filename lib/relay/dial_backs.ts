@@ -6,10 +6,11 @@
  */
 
 import { addressGroup, isIpv4, withoutMapping } from "../base/address.ts";
-import { isShared } from "../guard/admission.ts";
 import type { Endpoint } from "../base/conn.ts";
 import { isShortage } from "../base/errors.ts";
 import type { Limits } from "../base/limits.ts";
+import { isShared } from "../guard/admission.ts";
+import { givesWay } from "../guard/giving_way.ts";
 import { dial, type DialOptions } from "../transport/dial.ts";
 import { learnCertificate } from "../transport/learn.ts";
 
@@ -105,13 +106,10 @@ export class DialBacks {
   #loserTo(group: string, now: number): Dialling | undefined {
     const against = (of: string) =>
       this.#countOf(of) + this.#failures.count(of, now);
-    let loser: Dialling | undefined;
-    let most = against(group) + 1;
-    for (const dialling of this.#running) {
-      const its = against(dialling.group);
-      if (its > most) [loser, most] = [dialling, its];
-    }
-    return loser;
+    return givesWay(this.#running, {
+      own: against(group),
+      sizeOf: (dialling) => against(dialling.group),
+    });
   }
 
   /** Dials to a group that are in flight. */

@@ -12,7 +12,11 @@
  */
 
 import type { Limits } from "../base/limits.ts";
-import { givesWay, type TunnelPlace } from "./giving_way.ts";
+import {
+  givesWay,
+  type GroupedPlace,
+  GroupSizes,
+} from "../guard/giving_way.ts";
 
 /** How a tunnel ended; the same word in event, metric and test. */
 export type TunnelEnding =
@@ -29,6 +33,13 @@ export type TunnelEnding =
 
 /** The two sides of a tunnel. */
 export type TunnelSide = "client" | "node";
+
+/** A tunnel, as far as its place is concerned. */
+export interface TunnelPlace extends GroupedPlace {
+  readonly phase: "waiting" | "half" | "joined" | "ended";
+  /** When a byte last moved, or when it was joined; at first its opening. */
+  readonly activeAt: number;
+}
 
 /** A tunnel, from the request to its end. */
 export interface Tunnel extends TunnelPlace {
@@ -116,6 +127,29 @@ interface FullScope {
   has(tunnel: Tunnel): boolean;
 }
 
+/**
+ * The tunnel that gives way to a new one of `group`; `undefined` if none does.
+ * That is one of the group with most tunnels, if it has at least two more than
+ * `group`. Otherwise it is one in which nothing moved since `idleSince`, of any
+ * group with more tunnels, or of `group` itself. Tunnels that are not joined go
+ * first, then those that have been idle for longest.
+ */
+export function tunnelFor<Place extends TunnelPlace>(
+  places: readonly Place[],
+  { group, idleSince }: { readonly group: string; readonly idleSince: number },
+): Place | undefined {
+  const sizes = new GroupSizes(places);
+  const sizeOf = (place: Place) => sizes.of(place.group);
+  const isJoined = ({ phase }: Place) => Number(phase === "joined");
+  const order = (one: Place, other: Place) =>
+    isJoined(one) - isJoined(other) || one.activeAt - other.activeAt;
+  const idle = places.filter((place) =>
+    place.activeAt <= idleSince && sizes.yields(place, group)
+  );
+  return givesWay(places, { own: sizes.of(group), sizeOf, order }) ??
+    givesWay(idle, { sizeOf, order });
+}
+
 /** The tunnels of one relay. */
 export class Rendezvous {
   readonly #limits: RendezvousLimits;
@@ -143,7 +177,7 @@ export class Rendezvous {
 
   /**
    * Opens a tunnel, which then waits for both sides. At each limit, another one
-   * must give way: see {@linkcode givesWay}.
+   * must give way: see {@linkcode tunnelFor}.
    */
   open(request: TunnelRequest, now: number): TunnelOpening {
     const { node, keys, source = "", client } = request;
@@ -155,7 +189,7 @@ export class Rendezvous {
       if (evicted.some(({ tunnel }) => scope.has(tunnel))) continue;
       const { reason } = scope;
       const places = [...this.#all].filter(scope.has);
-      const tunnel = givesWay(places, newcomer);
+      const tunnel = tunnelFor(places, newcomer);
       if (tunnel === undefined) return { kind: "refused", reason };
       evicted.push({ tunnel, reason });
     }

@@ -9,6 +9,7 @@
 import type { Conn } from "../base/conn.ts";
 import { isBug } from "../base/errors.ts";
 import type { Limits } from "../base/limits.ts";
+import { givesWay, GroupSizes } from "../guard/giving_way.ts";
 import type { Channel } from "../protocol/channel.ts";
 import type { NodeSession } from "../transfer/session.ts";
 import type { ListedHolder } from "../uplink/listed_holders.ts";
@@ -109,20 +110,16 @@ export class Offers implements AsyncDisposable {
   /** The place that a holder of a group may have, if there is one. */
   #replaceable(group: string, now: number): Place | undefined {
     const { swarmLinkIdleMs } = this.#options.limits;
-    const counts = new Map([[group, 0]]);
-    for (const place of this.#places.values()) {
-      this.#look(place, now);
-      counts.set(place.group, (counts.get(place.group) ?? 0) + 1);
-    }
-    const countOf = (place: Place) => counts.get(place.group)!;
-    const places = [...this.#places.values()].sort((one, other) =>
-      countOf(other) - countOf(one) || one.activeAt - other.activeAt
+    const places = [...this.#places.values()];
+    for (const place of places) this.#look(place, now);
+    const sizes = new GroupSizes(places);
+    const sizeOf = (place: Place) => sizes.of(place.group);
+    const order = (one: Place, other: Place) => one.activeAt - other.activeAt;
+    const idle = places.filter((place) =>
+      now - place.activeAt >= swarmLinkIdleMs && sizes.yields(place, group)
     );
-    const own = counts.get(group)!;
-    return places.find((place) => countOf(place) > own + 1) ??
-      places.find((place) =>
-        countOf(place) >= own && now - place.activeAt >= swarmLinkIdleMs
-      );
+    return givesWay(places, { own: sizes.of(group), sizeOf, order }) ??
+      givesWay(idle, { sizeOf, order });
   }
 
   /** Notes whether pieces went over it: news of pieces are far smaller. */

@@ -10,6 +10,7 @@
 
 import type { Limits } from "../base/limits.ts";
 import { isShared } from "../guard/admission.ts";
+import { givesWay, GroupSizes } from "../guard/giving_way.ts";
 import type { Offer, TakenOffer } from "../node/served.ts";
 import type { Channel } from "../protocol/channel.ts";
 import { NodeSession } from "../transfer/session.ts";
@@ -130,23 +131,24 @@ export class TakenOffers implements Disposable {
 
   /** The place that an offer of a group may have, if there is one. */
   #replaceable(group: string, now: number): Place | undefined {
-    const sizes = new Map<string, number>();
-    for (const { group } of this.#places) {
-      sizes.set(group, (sizes.get(group) ?? 0) + 1);
-    }
-    const sizeOf = ({ group }: Place) => sizes.get(group)!;
-    const own = sizes.get(group) ?? 0;
-    const order = (one: Place, other: Place) =>
-      Number(one.hasGiven) - Number(other.hasGiven) ||
-      sizeOf(other) - sizeOf(one) || one.activeAt - other.activeAt;
-    const places = [...this.#places].sort(order);
-    const larger = places.find((place) => sizeOf(place) > own + 1);
+    const places = [...this.#places];
+    const sizes = new GroupSizes(places);
+    // First those that never sent anything.
+    const first = (among: readonly Place[], own?: number) => {
+      const rule = {
+        ...own !== undefined && { own },
+        sizeOf: (place: Place) => sizes.of(place.group),
+        order: (one: Place, other: Place) => one.activeAt - other.activeAt,
+      };
+      return givesWay(among.filter(({ hasGiven }) => !hasGiven), rule) ??
+        givesWay(among, rule);
+    };
+    const larger = first(places, sizes.of(group));
     if (larger !== undefined) return larger;
     const idle = places.filter((place) =>
-      (sizeOf(place) > own || place.group === group) &&
-      this.#isIdle(place, now)
+      this.#isIdle(place, now) && sizes.yields(place, group)
     );
-    return this.#ahead(group, now) < idle.length ? idle[0] : undefined;
+    return this.#ahead(group, now) < idle.length ? first(idle) : undefined;
   }
 
   /** The number of groups that have waited longer than this one. */

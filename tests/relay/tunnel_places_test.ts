@@ -7,8 +7,11 @@ import { type Conn, writeAll } from "../../lib/base/conn.ts";
 import { LIMITS } from "../../lib/base/limits.ts";
 import { encodeMessage } from "../../lib/protocol/messages.ts";
 import { greet } from "../../lib/protocol/hello.ts";
-import { givesWay, type TunnelPlace } from "../../lib/relay/giving_way.ts";
-import { Rendezvous } from "../../lib/relay/rendezvous.ts";
+import {
+  Rendezvous,
+  tunnelFor,
+  type TunnelPlace,
+} from "../../lib/relay/rendezvous.ts";
 import { openChannelFrom, startRelay, type TestRelay } from "../_network.ts";
 import {
   answerTo,
@@ -37,7 +40,7 @@ function loser(group: string, tunnels: readonly string[]): string | undefined {
       activeAt: Number(activeAt),
     };
   });
-  return givesWay(places, { group, idleSince: IDLE_SINCE })?.text;
+  return tunnelFor(places, { group, idleSince: IDLE_SINCE })?.text;
 }
 
 Deno.test("row 1045: a tunnel gives way to a newcomer with two fewer: one that is not joined, else the idlest", () => {

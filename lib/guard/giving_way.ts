@@ -1,0 +1,75 @@
+/**
+ * Decides which place a newcomer gets if all places are taken. Pure.
+ *
+ * A place is a connection, a tunnel, a dial or an offer. Places are shared out
+ * by group, in most cases a group of addresses. A newcomer replaces a place of
+ * the largest group if that has at least two more than the newcomer's own. With
+ * N places, attackers of fewer than N groups therefore cannot take the last place
+ * of another group, and cannot keep it from getting one.
+ *
+ * @module
+ */
+
+/** A place that counts in a group. */
+export interface GroupedPlace {
+  readonly group: string;
+}
+
+/** Options of {@linkcode givesWay}. */
+export interface GivingWay<Place> {
+  /**
+   * The size of the newcomer's group, without the newcomer. Omit it if even a
+   * place of a small group may give way.
+   */
+  readonly own?: number;
+  /** The size of the group of a place. */
+  readonly sizeOf: (place: Place) => number;
+  /**
+   * Compares two places of groups of the same size. Negative if the first one
+   * goes first. By default that is the one that comes first in `places`.
+   */
+  readonly order?: (one: Place, other: Place) => number;
+}
+
+/**
+ * The place that gives way to a newcomer: the first one of the largest groups
+ * among `places`, if these have at least two more than `own`; `undefined` if none
+ * gives way.
+ */
+export function givesWay<Place>(
+  places: Iterable<Place>,
+  { own = -Infinity, sizeOf, order = () => 0 }: GivingWay<Place>,
+): Place | undefined {
+  let first: { readonly place: Place; readonly size: number } | undefined;
+  for (const place of places) {
+    const size = sizeOf(place);
+    if (size <= own + 1) continue;
+    const isFirst = first === undefined || size > first.size ||
+      (size === first.size && order(place, first.place) < 0);
+    if (isFirst) first = { place, size };
+  }
+  return first?.place;
+}
+
+/** The number of places in each group. */
+export class GroupSizes<Place extends GroupedPlace> {
+  readonly #sizes = new Map<string, number>();
+
+  constructor(places: Iterable<Place>) {
+    for (const { group } of places) {
+      this.#sizes.set(group, this.of(group) + 1);
+    }
+  }
+
+  of(group: string): number {
+    return this.#sizes.get(group) ?? 0;
+  }
+
+  /**
+   * Whether an idle place gives way to a newcomer of `group`: it is of the same
+   * group, or of one with more places.
+   */
+  yields(place: Place, group: string): boolean {
+    return place.group === group || this.of(place.group) > this.of(group);
+  }
+}
