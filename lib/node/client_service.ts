@@ -1,7 +1,8 @@
 /**
- * A node's answers to one client: finds, lists, describes and sends files of
- * the share. It handles one request of a client at a time. Each request is
- * charged its cost, and waits for its turn among the requests of all clients.
+ * Answers one client of a node: sends pieces of files, and has
+ * `share_answers.ts` answer questions about them. It handles one request of a
+ * client at a time. Each request is charged its cost, and waits for its turn among
+ * the requests of all clients.
  *
  * @module
  */
@@ -11,7 +12,6 @@ import { addressGroup } from "../base/address.ts";
 import { isShared } from "../guard/admission.ts";
 import type { Channel } from "../protocol/channel.ts";
 import type { Counts } from "../guard/counts.ts";
-import type { DescribeOutcome } from "../share/digests.ts";
 import type { Limits } from "../base/limits.ts";
 import { refusal } from "../protocol/hello.ts";
 import { pieceBytesOf, pieceCountOf } from "../content/manifest.ts";
@@ -19,22 +19,22 @@ import type { PieceRun } from "../content/piece_set.ts";
 import {
   type ClientToNode,
   DIRECTION,
-  type ListedFile,
   type MessageOf,
 } from "../protocol/messages.ts";
 import { type BufferPool, Outbox, writeBytes } from "./outbox.ts";
 import type { ReadRefusal } from "../share/opened_file.ts";
 import type { ShareFile } from "../share/shared_file.ts";
-import { orAborted } from "../base/waiting.ts";
 import type { Fetches } from "./fetches.ts";
 import { ClientTurns, type TurnService } from "./client_turns.ts";
 import { ClientReads, type ReadService, type Served } from "./client_reads.ts";
 import { GrantedFiles } from "./granted_files.ts";
 import { isSentByItsName, type PiecesSent } from "./receivers.ts";
 import { SKIP_TEXT } from "./send_many.ts";
+import { ShareAnswers } from "./share_answers.ts";
 import { HeldNews } from "./held_news.ts";
 import type { HeldContent, ReadTurn, TakenOffer, TakeOffer } from "./served.ts";
 import { WORK_MS } from "./work_ledger.ts";
+import { whileWorking } from "./working.ts";
 import type { ClientWork, WorkQueue } from "./work_queue.ts";
 
 /** The parts of a node that all its clients share. */
@@ -60,12 +60,6 @@ export interface Service extends ReadService, TurnService {
   readonly takeOffer?: TakeOffer;
 }
 
-// While a client waits because a file is hashed, or because others have their
-// turns, this often a message shows it that we are alive.
-const WORKING_MS = 5_000;
-// Bytes of a listed file in a frame, without its name.
-const LISTED_BYTES = 300;
-
 /** Answers one client until it leaves. */
 export class ClientService implements Disposable {
   readonly #channel: Channel;
@@ -76,12 +70,11 @@ export class ClientService implements Disposable {
   readonly #source: string;
   /** Identifies the client, or its address group, for turns with others. */
   readonly #asker: unknown;
-  /** The last file that the client found by name. */
-  #found: ShareFile | undefined;
   readonly #news: HeldNews;
   readonly #turns: ClientTurns;
   /** The files that the client may fetch. */
-  #files: GrantedFiles;
+  readonly #files: GrantedFiles;
+  readonly #answers: ShareAnswers;
 
   /**
    * Answers over `channel`, after both hellos; the work is counted under
@@ -113,7 +106,13 @@ export class ClientService implements Disposable {
     const work = this.#work;
     this.#news = new HeldNews(channel, this.#outbox, { work });
     this.#turns = new ClientTurns(service, this.#asker);
-    this.#files = new GrantedFiles(service, undefined);
+    this.#files = new GrantedFiles(service);
+    this.#answers = new ShareAnswers(service, {
+      ...{ asker: this.#asker, files: this.#files, outbox: this.#outbox, work },
+      turn: () => this.#turn(),
+      refuse: (reason, request) => this.#refuse(reason, request),
+      whileWorking: (request, work) => this.#whileWorking(request, work),
+    });
   }
 
   /** What was sent to the client so far. */
@@ -127,7 +126,7 @@ export class ClientService implements Disposable {
    * end requests them. Within `grant`, if there is one.
    */
   async run(grant?: Grant): Promise<TakenOffer | undefined> {
-    this.#files = new GrantedFiles(this.#service, grant);
+    this.#files.limitTo(grant);
     this.#service.clientCount++;
     try {
       return await this.#answerAll();
@@ -177,11 +176,11 @@ export class ClientService implements Disposable {
   #answer(message: Exclude<ClientToNode, { kind: "offer" }>): Promise<void> {
     switch (message.kind) {
       case "find":
-        return this.#find(message);
+        return this.#answers.find(message);
       case "browse":
-        return this.#browse(message);
+        return this.#answers.browse(message);
       case "describe":
-        return this.#describe(message);
+        return this.#answers.describe(message);
       case "read":
         return this.#read(message);
       case "readMany":
@@ -191,158 +190,13 @@ export class ClientService implements Disposable {
     }
   }
 
-  async #find({ request, name }: MessageOf<"find">): Promise<void> {
-    const { share, digests, limits } = this.#service;
-    // Checked before the look-up, so the answer does not show whether the file
-    // exists.
-    if (!this.#files.mayName(name)) {
-      return await this.#outbox.message(
-        refusal("unauthorized", "not authorized", request),
-      );
-    }
-    const file = await share.find(name);
-    if (file === undefined) {
-      this.#work.charge(WORK_MS.miss);
-      return await this.#outbox.message(
-        refusal("not_found", "no such file here", request),
-      );
-    }
-    // A small file is hashed at once, so that its answer has the content id.
-    if (file.size <= limits.hashOnFindBytes) await this.#describeFile(file);
-    const wanted = this.#files.content;
-    if (wanted !== undefined) {
-      await this.#whileWorking(
-        request,
-        (signal) => this.#describeFile(file, signal),
-      );
-      if (digests.of(file)?.content !== wanted) {
-        return await this.#outbox.message(
-          refusal("other_content", "it has another content here", request),
-        );
-      }
-    }
-    this.#found = file;
-    const { size, modifiedMs, version } = file;
-    const digest = digests.of(file) ?? {};
-    await this.#outbox.message({
-      kind: "found",
-      request,
-      size,
-      modifiedMs,
-      version,
-      ...digest,
-      ...bitOf(file),
-    });
-  }
-
-  async #browse({ request, prefix }: MessageOf<"browse">): Promise<void> {
-    const { share, digests, limits } = this.#service;
-    this.#work.charge(WORK_MS.miss); // also where no file has the prefix
-    // Without the files that the scan has not found yet, the list would
-    // mislead.
-    if (!share.isScanned) {
-      const scanned = (left: AbortSignal) => orAborted(share.scanned(), left);
-      await this.#whileWorking(request, scanned);
-    }
-    let files: ListedFile[] = [];
-    let room = limits.frameControlBytes;
-    const listed = this.#files.listed(prefix, async (lookedAt) => {
-      this.#work.charge(lookedAt * WORK_MS.look);
-      await this.#turn();
-    });
-    for await (const file of listed) {
-      // At most three bytes a unit, as UTF-8 or escaped in JSON.
-      const needed = LISTED_BYTES + 3 * file.name.length;
-      if (room < needed || files.length === limits.listingPageCount) {
-        await this.#outbox.message({
-          kind: "files",
-          request,
-          files,
-          more: true,
-        });
-        this.#work.charge(files.length * WORK_MS.list);
-        files = [];
-        room = limits.frameControlBytes;
-      }
-      room -= needed;
-      const { name, size, modifiedMs, version } = file;
-      const content = digests.of(file)?.content;
-      const known = content === undefined ? {} : { content };
-      files.push({
-        name,
-        size,
-        modifiedMs,
-        version,
-        ...known,
-        ...bitOf(file),
-      });
-    }
-    this.#work.charge(files.length * WORK_MS.list);
-    await this.#outbox.message({ kind: "files", request, files, more: false });
-  }
-
-  async #describe({ request, of }: MessageOf<"describe">): Promise<void> {
-    const file = this.#files.standingFor(of);
-    if (file === undefined) return await this.#refuse("gone", request);
-    const outcome = await this.#whileWorking(
-      request,
-      (signal) => this.#describeFile(file, signal),
-    );
-    if (outcome.kind === "refused") {
-      return await this.#refuse(outcome.reason, request);
-    }
-    const { content, sha256, manifest } = outcome.described;
-    await this.#outbox.message({
-      kind: "manifest",
-      request,
-      size: file.size,
-      content,
-      sha256,
-    });
-    const { hashes } = manifest;
-    const { limits } = this.#service;
-    this.#work.charge(WORK_MS.sendByte * hashes.length);
-    for (let sent = 0; sent < hashes.length;) {
-      const most = Math.min(hashes.length - sent, limits.frameDataBytes);
-      sent += await this.#outbox.data(request, most, (target) => {
-        target.set(hashes.subarray(sent, sent + target.length));
-        return target.length;
-      });
-    }
-  }
-
-  /** Describes a file; if it must be hashed first, that is charged. */
-  #describeFile(
-    file: ShareFile,
-    signal?: AbortSignal,
-  ): Promise<DescribeOutcome> {
-    const { digests } = this.#service;
-    if (file.size > 0 && digests.manifestOf(file) === undefined) {
-      this.#work.charge(WORK_MS.hashByte * file.size);
-    }
-    return digests.describe(file, this.#asker, signal);
-  }
-
-  /**
-   * Does `work`, and regularly sends `working` to the client until it is done.
-   * If sending fails, because the client has left, its signal is aborted.
-   */
-  async #whileWorking<T>(
+  /** See {@linkcode whileWorking}. */
+  #whileWorking<T>(
     request: number,
     work: (signal: AbortSignal) => Promise<T>,
   ): Promise<T> {
-    await this.#outbox.flush(); // earlier answers are sent first
-    const left = new AbortController();
-    const timer = setInterval(() => {
-      // If this cannot be sent, the answer could not be sent either.
-      this.#channel.send({ kind: "working", request })
-        .catch(() => left.abort(CLIENT_LEFT));
-    }, WORKING_MS);
-    try {
-      return await work(left.signal);
-    } finally {
-      clearInterval(timer);
-    }
+    const [channel, outbox] = [this.#channel, this.#outbox];
+    return whileWorking({ channel, outbox, request }, work);
   }
 
   async #read(message: MessageOf<"read">): Promise<void> {
@@ -425,7 +279,7 @@ export class ClientService implements Disposable {
   /** Reports a file that a client has without being sent any of it. */
   #tellUnsent(): void {
     const { onSent, digests } = this.#service;
-    const file = this.#found;
+    const { found: file } = this.#answers;
     if (onSent === undefined || file === undefined) return;
     if (this.#reads.sent.files > 0 || !isSentByItsName(file, digests)) return;
     const { to } = this.served;
@@ -440,11 +294,4 @@ export class ClientService implements Disposable {
     this.#work[Symbol.dispose]();
     this.#outbox[Symbol.dispose]();
   }
-}
-
-const CLIENT_LEFT = new Deno.errors.ConnectionReset("the client left");
-
-/** The field for the executable bit; none if it is not set. */
-function bitOf({ isExecutable }: ShareFile): { executable?: true } {
-  return isExecutable ? { executable: true } : {};
 }

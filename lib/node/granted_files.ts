@@ -19,11 +19,15 @@ export interface Shared {
 /** What one client may have of a share. */
 export class GrantedFiles {
   readonly #shared: Shared;
-  readonly #grant: Grant | undefined;
+  #grant: Grant | undefined;
 
-  /** Without a grant the client may have everything. */
-  constructor(shared: Shared, grant: Grant | undefined) {
+  /** At first, the client may have everything. */
+  constructor(shared: Shared) {
     this.#shared = shared;
+  }
+
+  /** Limits the client to what its grant allows, if it has one. */
+  limitTo(grant: Grant | undefined): void {
     this.#grant = grant;
   }
 

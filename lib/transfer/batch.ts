@@ -6,12 +6,11 @@
  * @module
  */
 
-import { delay } from "@std/async/delay";
 import { ProtocolError } from "../base/errors.ts";
 import { HASH_BYTES } from "../base/hash.ts";
-import type { RateLimit } from "../base/rate.ts";
 import type { Refused } from "./answers.ts";
 import type { TaskReceiver } from "./receiving.ts";
+import { RequestSlab, type RequestSlabOptions } from "./request_slab.ts";
 import type { NodeSlabs } from "./slabs.ts";
 
 /** A file of a batch. */
@@ -21,31 +20,16 @@ export interface BatchFile {
   readonly receiver: TaskReceiver;
 }
 
-/** Options of {@linkcode BatchReceiver}. */
-export interface BatchOptions {
-  /** Provides the slab. */
-  readonly slabs: NodeSlabs;
-  /** Limits the receiving rate. */
-  readonly rate: RateLimit | undefined;
-  /** Ends waiting for the rate. */
-  readonly signal: AbortSignal;
-  /** Called for bytes as they arrive. */
-  readonly onBytes: (count: number) => void;
-}
-
 /** Why a node does not send a file. */
 export type Skipped = Pick<Refused, "code" | "text">;
 
 /** Receives the files of one request. {@linkcode end} gives the slab back. */
 export class BatchReceiver {
   readonly #files: readonly BatchFile[];
-  readonly #options: BatchOptions;
-  readonly #bytes: number;
+  readonly #slabs: NodeSlabs;
+  readonly #slab: RequestSlab;
   /** Files that the node does not send, by their place in the request. */
   readonly skipped = new Map<number, Skipped>();
-  receivedBytes = 0;
-  #slab: Uint8Array | undefined;
-  #ended = false;
   /** Files that the node has sent or skipped, and where the next begins. */
   #answered = 0;
   #position = 0;
@@ -53,61 +37,48 @@ export class BatchReceiver {
   #given = 0;
 
   /** Receives `files` in the order of the request. */
-  constructor(files: readonly BatchFile[], options: BatchOptions) {
+  constructor(files: readonly BatchFile[], options: RequestSlabOptions) {
     this.#files = files;
-    this.#options = options;
-    this.#bytes = files.reduce((sum, { bytes }) => sum + bytes, 0);
+    this.#slabs = options.slabs;
+    const bytes = files.reduce((sum, { bytes }) => sum + bytes, 0);
+    this.#slab = new RequestSlab(bytes, options);
   }
 
   get count(): number {
     return this.#files.length;
   }
 
-  /** Room for up to `length` of the next bytes; waits for a slab and the rate. */
-  async target(length: number): Promise<Uint8Array> {
-    const { rate, signal } = this.#options;
-    const room = this.#bytes - this.receivedBytes;
-    if (room === 0) throw wrong("more bytes than were asked for");
-    if (this.#slab === undefined) await this.#acquire();
-    const most = Math.min(length, room, rate?.stepBytes ?? Infinity);
-    const waitMs = rate?.reserve(most, performance.now()) ?? 0;
-    if (waitMs > 0) await delay(waitMs, { signal });
-    if (this.#slab === undefined) throw ended();
-    return this.#slab.subarray(this.receivedBytes, this.receivedBytes + most);
+  get receivedBytes(): number {
+    return this.#slab.receivedBytes;
   }
 
-  /** Waits for a slab; returns it if the batch has ended by then. */
-  async #acquire(): Promise<void> {
-    const slab = await this.#options.slabs.acquire(this.#bytes);
-    if (!this.#ended) {
-      this.#slab = slab;
-      return;
-    }
-    this.#options.slabs.release(slab);
-    throw ended();
+  /** Room for up to `length` of the next bytes; waits for a slab and the rate. */
+  async target(length: number): Promise<Uint8Array> {
+    if (this.#slab.room === 0) throw wrong("more bytes than were asked for");
+    return await this.#slab.target(length);
   }
 
   /** Counts `length` bytes that the caller has read into the target. */
   filled(length: number): void {
-    this.receivedBytes += length;
-    this.#options.onBytes(length);
+    this.#slab.filled(length);
   }
 
   /** Delivers the next complete files, with the node's hashes of them. */
   vouch(hashes: Uint8Array): void {
+    const { slab, receivedBytes } = this.#slab;
     for (let at = 0; at < hashes.length; at += HASH_BYTES) {
       const file = this.#files[this.#answered++];
       if (file === undefined) throw wrong("more files than were asked for");
       const end = this.#position + file.bytes;
-      if (end > this.receivedBytes || this.#slab === undefined) {
+      if (end > receivedBytes || slab === undefined) {
         throw wrong("a hash for bytes that did not arrive");
       }
       const hash = hashes.subarray(at, at + HASH_BYTES);
-      file.receiver.receive(this.#slab.subarray(this.#position, end), hash);
+      file.receiver.receive(slab.subarray(this.#position, end), hash);
       this.#given++;
       this.#position = end;
     }
-    if (this.#position < this.receivedBytes) {
+    if (this.#position < receivedBytes) {
       throw wrong("bytes that belong to no file");
     }
   }
@@ -127,15 +98,9 @@ export class BatchReceiver {
 
   /** Ends receiving; the slab stays with the receivers of complete files. */
   end(): void {
-    const slab = this.#slab;
-    this.#slab = undefined;
-    this.#ended = true;
-    if (slab !== undefined) this.#options.slabs.divide(slab, this.#given);
+    const slab = this.#slab.end();
+    if (slab !== undefined) this.#slabs.divide(slab, this.#given);
   }
-}
-
-function ended(): Error {
-  return new Error("the request has ended");
 }
 
 function wrong(what: string): ProtocolError {

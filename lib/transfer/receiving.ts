@@ -5,16 +5,14 @@
  * @module
  */
 
-import { delay } from "@std/async/delay";
 import { ProtocolError } from "../base/errors.ts";
 import { HASH_BYTES, isHashAt } from "../base/hash.ts";
 import { Manifest, pieceBytesOf, pieceCountOf } from "../content/manifest.ts";
 import type { RarestFirst, Task } from "./plan_types.ts";
-import type { RateLimit } from "../base/rate.ts";
 import { show } from "../base/text.ts";
 import type { PieceReceiver } from "./answers.ts";
 import type { LaneConn } from "./lane_conn.ts";
-import type { NodeSlabs } from "./slabs.ts";
+import { RequestSlab, type RequestSlabOptions } from "./request_slab.ts";
 
 /** What becomes of pieces that are verified where they are written. */
 export interface PiecesSaving {
@@ -174,17 +172,9 @@ export class IncomingFile {
 }
 
 /** Options of {@linkcode TaskReceiver}. */
-export interface TaskReceiverOptions {
-  /** Where room comes from. */
-  readonly slabs: NodeSlabs;
+export interface TaskReceiverOptions extends RequestSlabOptions {
   /** The conn of the request, if a lane owns it. */
   readonly conn: LaneConn | undefined;
-  /** Holds receiving to a rate. */
-  readonly rate: RateLimit | undefined;
-  /** Ends waiting for it. */
-  readonly signal: AbortSignal;
-  /** Called with the number of bytes as they arrive. */
-  readonly onBytes: (count: number) => void;
 }
 
 /** Takes the pieces of one task into one slab. */
@@ -193,15 +183,11 @@ export class TaskReceiver implements PieceReceiver {
   readonly file: IncomingFile;
   readonly #task: Task;
   readonly #options: TaskReceiverOptions;
-  #slab: Uint8Array | undefined;
-  /** Whether others of a batch have parts of the slab: more may come into it. */
-  #isShared = false;
-  /** Whether what has arrived was taken: nothing more has a place here. */
-  #ended = false;
+  readonly #slab: RequestSlab;
+  /** The part of the slab of a batch that has the file, until it is taken. */
+  #part: Uint8Array | undefined;
   /** Hashes of the pieces that are whole, as the node gave them. */
   claimed: Uint8Array = new Uint8Array();
-  /** Bytes that have arrived. */
-  receivedBytes = 0;
   /**
    * Tells what a lane that receives the pieces has saved of them; nothing where
    * they come here.
@@ -217,6 +203,12 @@ export class TaskReceiver implements PieceReceiver {
     this.file = file;
     this.#task = task;
     this.#options = options;
+    this.#slab = new RequestSlab(file.bytesOf(task), options);
+  }
+
+  /** Bytes that have arrived. */
+  get receivedBytes(): number {
+    return this.#part?.length ?? this.#slab.receivedBytes;
   }
 
   /** Pieces that are whole. */
@@ -238,35 +230,15 @@ export class TaskReceiver implements PieceReceiver {
   }
 
   async target(length: number): Promise<Uint8Array> {
-    const { rate, signal } = this.#options;
-    const room = this.file.bytesOf(this.#task) - this.receivedBytes;
+    const { room } = this.#slab;
     if (room === 0) throw tooMany(this.file.given.name);
-    if (this.saved !== undefined) {
-      return NOWHERE.subarray(0, Math.min(length, room));
-    }
-    if (this.#slab === undefined) await this.#acquire();
-    const most = Math.min(length, room, rate?.stepBytes ?? Infinity);
-    const waitMs = rate?.reserve(most, performance.now()) ?? 0;
-    if (waitMs > 0) await delay(waitMs, { signal });
-    if (this.#slab === undefined) throw ended();
-    return this.#slab.subarray(this.receivedBytes, this.receivedBytes + most);
-  }
-
-  /** Waits for a slab; returns it if the source was excluded by then. */
-  async #acquire(): Promise<void> {
-    const { slabs } = this.#options;
-    const slab = await slabs.acquire(this.file.bytesOf(this.#task));
-    if (!this.#ended) {
-      this.#slab = slab;
-      return;
-    }
-    slabs.release(slab);
-    throw ended();
+    return this.saved === undefined
+      ? await this.#slab.target(length)
+      : NOWHERE.subarray(0, Math.min(length, room));
   }
 
   filled(length: number): void {
-    this.receivedBytes += length;
-    this.#options.onBytes(length);
+    this.#slab.filled(length);
   }
 
   pieces(hashes: Uint8Array): void {
@@ -283,37 +255,31 @@ export class TaskReceiver implements PieceReceiver {
   }
 
   /** The whole file has arrived, in a slab that others share; with its hash. */
-  receive(slab: Uint8Array, hash: Uint8Array): void {
-    this.#slab = slab;
-    this.#isShared = true;
+  receive(part: Uint8Array, hash: Uint8Array): void {
+    this.#part = part;
     this.claimed = hash;
-    this.receivedBytes = slab.length;
   }
 
   /**
    * The slab, which the caller must release; nothing if no piece is complete.
    */
   take(): Uint8Array | undefined {
-    const slab = this.#slab;
-    this.#slab = undefined;
-    this.#ended = true;
-    if (slab !== undefined && !this.#isShared) {
-      this.#options.slabs.filled(slab);
+    const { slabs } = this.#options;
+    const slab = this.#slab.end();
+    if (slab === undefined) {
+      const part = this.#part;
+      this.#part = undefined;
+      return part;
     }
-    if (slab !== undefined && this.wholeCount === 0) {
-      this.#options.slabs.release(slab);
-      return undefined;
-    }
-    return slab;
+    slabs.filled(slab);
+    if (this.wholeCount > 0) return slab;
+    slabs.release(slab);
+    return undefined;
   }
 }
 
 // Bytes that a lane has saved are counted here, and not copied.
 const NOWHERE = new Uint8Array(1024 * 1024);
-
-function ended(): Error {
-  return new Error("the request has ended");
-}
 
 function tooMany(name: string): ProtocolError {
   return new ProtocolError(
