@@ -4,9 +4,9 @@
  * were not sent yet while somebody waited. Pure.
  *
  * Turns are shared by address group: while others wait, a group has one turn at a
- * time, and none waits longer than two turns of each other group. Groups that
- * take too long for what they asked for have places of their own, so that they
- * keep no quick reader waiting.
+ * time. In one of eight turns, a group that has waited for two turns of each other
+ * group is next. Groups that take too long for what they asked for have places of
+ * their own, so that they keep no quick reader waiting.
  *
  * A few quick streams finish pieces that readers can pass on; many slow ones
  * finish none for long. Readers that ask for the same piece at the same time can
@@ -75,6 +75,8 @@ export class Readers<Request extends PieceRun> {
   #turnCount = 0;
   /** Pieces sent again since the one that waits longest had a turn. */
   #passedCount = 0;
+  /** The turns given before the last one of a group that waited too long. */
+  #overdueAt = 0;
 
   /** Nobody has asked for anything. */
   constructor(numbers: ReaderNumbers) {
@@ -143,14 +145,22 @@ export class Readers<Request extends PieceRun> {
     const groups = this.#groupsWithRoom(isSlow);
     const [oldest] = groups;
     if (oldest === undefined) return undefined;
-    const mostPassed = Math.max(
-      this.#numbers.swarmPassCount,
-      2 * groups.length,
-    );
-    const isOverdue = this.#turnCount - oldest.since > mostPassed;
+    const isOverdue = this.#isOverdue(oldest, groups.length);
+    if (isOverdue) this.#overdueAt = this.#turnCount;
     const candidates = (isOverdue ? [oldest] : groups)
       .flatMap((group) => this.#freeReaders(group));
     return isOverdue ? candidates[0] : this.#preferred(candidates);
+  }
+
+  /**
+   * Whether a group has waited for two turns of each other group. New pieces keep
+   * most turns: in a swarm many groups wait that long for pieces that others have.
+   */
+  #isOverdue({ since }: Group<Request>, groupCount: number): boolean {
+    const { swarmPassCount } = this.#numbers;
+    const passed = this.#turnCount - since;
+    return passed > Math.max(swarmPassCount, 2 * groupCount) &&
+      this.#turnCount - this.#overdueAt > swarmPassCount;
   }
 
   /**

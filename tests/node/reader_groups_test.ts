@@ -140,6 +140,33 @@ for (const groups of [1, 2, 7, 40]) {
   }
 }
 
+Deno.test("Readers gives one turn of eight to groups that have waited for two turns of each other, and new pieces the others", () => {
+  const readers: PieceReaders = new Readers({
+    ...LIMITS,
+    swarmReaderCount: 1,
+  });
+  const waiting = Array.from({ length: 40 }, (_, n) => `waits${n}`);
+  readers.ask("first", at(0));
+  readers.next();
+  for (const name of waiting) readers.ask(name, at(0)); // it was sent
+  readers.sent("first");
+  const served: string[] = [];
+  for (let piece = 1; served.length < 600; piece++) {
+    readers.ask("new", at(piece));
+    const { reader } = readers.next()!;
+    served.push(reader);
+    readers.sent(reader);
+    if (reader !== "new") readers.ask(reader, at(0));
+  }
+  const mostPassed = 2 * (waiting.length + 1);
+  const atFirst = served.slice(0, mostPassed);
+  assertEquals(new Set(atFirst), new Set(["new"]));
+  const later = served.slice(mostPassed + 1);
+  const old = later.filter((reader) => reader !== "new");
+  assertEquals(old.length, Math.ceil(later.length / (swarmPassCount + 1)));
+  assertEquals(old.slice(0, waiting.length), waiting, "each in turn");
+});
+
 Deno.test("Readers remembers at most swarmLateGroupCount groups that were slow and want nothing", () => {
   const readers: PieceReaders = new Readers({
     ...LIMITS,

@@ -131,6 +131,8 @@ export class Client implements Receiver {
     if (now >= this.#tellAt) this.#tell();
     if (now < this.#lookAt) return;
     this.#lookAt = now + 1_000;
+    const idle = this.#links.toEnd(now);
+    if (idle !== undefined) this.part(idle);
     this.#dial();
     for (const holder of [...this.#sources.keys()]) this.#pull(holder);
   }
@@ -231,6 +233,7 @@ export class Client implements Receiver {
       return this.part(from.id);
     }
     this.#plan.noteBytes(source, this.#world.pieceBytes, now);
+    this.#links.brought(from.id, now);
     const arrival = this.#plan.arrived(source, 0, piece, now);
     if (arrival === "wanted") {
       this.came[from.id === SEED ? "seed" : "others"]++;

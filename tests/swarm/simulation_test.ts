@@ -21,8 +21,10 @@ for (const seed of [1, 2, 3]) {
     const { slowest, seedCopies, times, wasted } = figuresOf({ seed });
     assertEquals(times.length, 50);
     assert(slowest >= 1, "nothing is quicker than the seed's line");
-    assert(slowest <= 1.5, `${slowest}`);
-    assert(seedCopies <= 3, `${seedCopies}`);
+    // 1.5 and 3 are wanted. Fake time leaves nothing to chance, so that a worse
+    // plan shows at once.
+    assert(slowest <= 1.35, `${slowest}`);
+    assert(seedCopies <= 1.35, `${seedCopies}`);
     assert(wasted <= 0.1, `${wasted}`);
   });
 }
