@@ -9,12 +9,6 @@
 
 import { Type } from "@sinclair/typebox";
 import { TypeCompiler } from "@sinclair/typebox/compiler";
-import {
-  addressGroup,
-  isIpv4,
-  isIpv6,
-  withoutMapping,
-} from "../base/address.ts";
 import type { Endpoint } from "../base/conn.ts";
 import type { Use, Uses } from "../access/uses.ts";
 import type {
@@ -28,16 +22,12 @@ import type {
   Replicator,
   TakeOutcome,
 } from "../cluster/replicator.ts";
-import { isShared } from "../guard/admission.ts";
-import {
-  openRegistration,
-  readRegistration,
-} from "../protocol/signed_record.ts";
 import type { ClusterSide, InstanceTunnels } from "./cluster_side.ts";
 import { type RelayContext, tellLeft } from "./context.ts";
 import { HolderReplicas } from "./holder_replicas.ts";
 import { InstanceCalls } from "./instance_calls.ts";
 import type { Lease } from "./lease.ts";
+import { openReplicated, parseItem } from "./replicated_record.ts";
 
 /** Options of {@linkcode ClusterMember}. */
 export interface ClusterMemberOptions {
@@ -172,33 +162,21 @@ export class ClusterMember implements ClusterSide {
 
   /** Checks everything else before the signature. */
   async #takeNode(item: HeldItem): Promise<TakeOutcome> {
-    const { entries, limits, registry, names, id: relay } = this.#options.relay;
+    const { relay } = this.#options;
+    const { registry, names } = relay;
     const { id, sequence, holder, leftMs, isAttached: isAttachedThere } = item;
-    const parsed = parseJson(item.body);
-    if (!NODE_BODY.Check(parsed)) return "unproven";
-    const { host, ...signed } = parsed;
-    const read = readRegistration(signed);
-    if (read.kind === "refused" || !(isIpv4(host) || isIpv6(host))) {
-      return "unproven";
-    }
-    const { registration } = read;
-    const isMeant = registration.id === id &&
-      registration.sequence === sequence && registration.relay === relay &&
-      registration.purpose === "register";
-    if (!isMeant || registration.addresses.length === 0) return "unproven";
-    const observed = [...registration.addresses.keys()].filter((index) =>
-      withoutMapping(registration.addresses[index]!.host) === host
-    );
-    const packed = entries.pack({ signed, observed });
-    if (packed.listedBytes > limits.listedEntryBytes) return "unproven";
-    const verdict = await openRegistration(signed);
-    if (verdict.kind === "refused") return "unproven";
-    const { instance } = registration;
-    const group = addressGroup(host);
-    const source = isShared(group) ? id : group;
+    const sent = parseItem(item.body);
+    if (!NODE_BODY.Check(sent)) return "unproven";
+    const record = await openReplicated(sent, {
+      ...{ relay, purpose: "register", id },
+      isRight: (record) =>
+        record.sequence === sequence && record.addresses.length > 0,
+    });
+    if (record === undefined) return "unproven";
+    const { registration: { instance }, entry, listedBytes, source } = record;
     const outcome = registry.replicas.merge({
-      ...{ id, instance, sequence, ...packed, observedHost: host, source },
-      ...{ holder, leftMs, isAttachedThere },
+      ...{ id, instance, sequence, entry, listedBytes, source },
+      ...{ observedHost: sent.host, holder, leftMs, isAttachedThere },
     }, performance.now());
     if (outcome === "taken") {
       // The names that it sent to this instance may be outdated from now on.
@@ -264,13 +242,5 @@ export class ClusterMember implements ClusterSide {
     clearTimeout(this.#healTimer);
     await this.#options.replicator[Symbol.asyncDispose]();
     clearTimeout(this.#healTimer);
-  }
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined; // not JSON
   }
 }

@@ -9,12 +9,6 @@
 
 import { Type } from "@sinclair/typebox";
 import { TypeCompiler } from "@sinclair/typebox/compiler";
-import {
-  addressGroup,
-  isIpv4,
-  isIpv6,
-  withoutMapping,
-} from "../base/address.ts";
 import { LIMITS } from "../base/limits.ts";
 import type {
   HeldItem,
@@ -23,14 +17,10 @@ import type {
   Replicator,
   TakeOutcome,
 } from "../cluster/replicator.ts";
-import { isShared } from "../guard/admission.ts";
-import {
-  openRegistration,
-  readRegistration,
-} from "../protocol/signed_record.ts";
 import type { HolderSide } from "./cluster_side.ts";
 import type { RelayContext } from "./context.ts";
 import type { Holder } from "./holders.ts";
+import { openReplicated, parseItem } from "./replicated_record.ts";
 
 /** Options of {@linkcode HolderReplicas}. */
 export interface HolderReplicasOptions {
@@ -147,32 +137,20 @@ export class HolderReplicas implements HolderSide {
 
   /** Takes one of another instance. Checks all else before the signature. */
   async take({ id, sequence, body }: HeldItem): Promise<TakeOutcome> {
-    const { entries, limits, holders, id: relay } = this.#options.relay;
-    const parsed = parseJson(body);
+    const { relay } = this.#options;
+    const { holders } = relay;
+    const parsed = parseItem(body);
     if (!HOLDER_BODY.Check(parsed)) return "unproven";
-    const { host, reached, contents, ...signed } = parsed;
-    const read = readRegistration(signed);
-    if (read.kind === "refused" || !(isIpv4(host) || isIpv6(host))) {
-      return "unproven";
-    }
-    const { registration } = read;
-    const isMeant = registration.id === id && registration.relay === relay &&
-      registration.purpose === "hold";
-    if (!isMeant) return "unproven";
-    const observed = [...registration.addresses.keys()].filter((index) =>
-      withoutMapping(registration.addresses[index]!.host) === host
-    );
-    const packed = entries.pack({ signed, observed });
-    if (packed.listedBytes > limits.listedEntryBytes) return "unproven";
-    const verdict = await openRegistration(signed);
-    if (verdict.kind === "refused") return "unproven";
+    const { reached, contents, ...sent } = parsed;
+    const record = await openReplicated(sent, { relay, purpose: "hold", id });
+    if (record === undefined) return "unproven";
     if (sequence <= Math.max(this.#sequenceOf(id), this.#leftAt(id))) {
       return "stale"; // something newer has come meanwhile
     }
-    const group = addressGroup(host);
-    const source = isShared(group) ? id : group;
     const now = performance.now();
-    const outcome = holders.enter({ id, ...packed, group, source }, now);
+    const { entry, listedBytes, group, source } = record;
+    const entrant = { id, entry, listedBytes, group, source };
+    const outcome = holders.enter(entrant, now);
     if ("refusal" in outcome) return "full";
     this.#own.delete(id);
     holders.reach(outcome, reached);
@@ -222,13 +200,5 @@ export class HolderReplicas implements HolderSide {
     for (const [id, { holder }] of this.#others) {
       if (holder.expiresAt <= now) this.#others.delete(id);
     }
-  }
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined; // not JSON
   }
 }
