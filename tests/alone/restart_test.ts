@@ -21,6 +21,7 @@ import type {
   RelaySession,
 } from "../../lib/uplink/relay_dialer.ts";
 import { within } from "../_event_log.ts";
+import { ownPort } from "../_own_address.ts";
 import { tempShare } from "../_temp_share.ts";
 import {
   dialFrom,
@@ -50,7 +51,7 @@ async function kill(relay: RelayProcess): Promise<void> {
 async function inState(state: { path: string }, ...args: string[]) {
   const start = (port: string) =>
     spawnRelay([...args, "--state", state.path, port], accessTo(state));
-  return { first: await start("0"), start };
+  return { first: await start(`${ownPort()}`), start };
 }
 
 Deno.test("A relay that is killed and started again lists its node within 5 s, and cat works", async () => {

@@ -4,13 +4,13 @@ import type { Endpoint } from "../../lib/base/conn.ts";
 import { Failure } from "../../lib/base/errors.ts";
 import { listNodes } from "../../lib/client/listing.ts";
 import { type RelayProcess, spawnRelay } from "../e2e/_processes.ts";
-import { freePort } from "../cluster/_redis_server.ts";
+import { ownPort } from "../_own_address.ts";
 import { cpuSecondsOf } from "./_measuring.ts";
 
 /** One instance. */
 export class ClusterInstance {
-  readonly address: Endpoint = { host: "127.0.0.1", port: freePort() };
-  readonly #metrics = `127.0.0.1:${freePort()}`;
+  readonly address: Endpoint = { host: "127.0.0.1", port: ownPort() };
+  readonly #metrics = `127.0.0.1:${ownPort()}`;
   readonly #args: readonly string[];
   #relay: RelayProcess | null = null;
 

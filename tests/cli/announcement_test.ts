@@ -11,6 +11,7 @@ import { tellRelayMet } from "../../lib/cli/roles/role.ts";
 import { VERSION } from "../../lib/base/version.ts";
 import { runRole, spawnRelay, spawnRole } from "../e2e/_processes.ts";
 import { runRoleHere } from "../_here.ts";
+import { ownAddress } from "../_own_address.ts";
 import { relayHere } from "../_scenery.ts";
 import { within } from "../_event_log.ts";
 import { startNode, startRelay } from "../_network.ts";
@@ -90,14 +91,15 @@ Deno.test("A relay serves programs of its minimum version and later ones", async
 });
 
 Deno.test("A node continues to serve when its relay raises the minimum version", async () => {
+  const at = ownAddress();
   await using first = await startRelay({
+    ...at,
     limits: { leaseSeconds: 5, renewSeconds: 1 },
   });
-  const { port } = first.server.address;
   const limits = { renewMinSeconds: 1, retryFirstMs: 10 };
   await using node = await startNode(first, { "a": "a" }, { limits });
   await first.server.close();
-  await using _second = await startRelay({ port, minVersion: LATER });
+  await using _second = await startRelay({ ...at, minVersion: LATER });
   const { error } = await node.log.until("outdated");
   assertEquals(error instanceof Failure && error.exitCode, 3);
   assertEquals(node.server.fileCount, 1);

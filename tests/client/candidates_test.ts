@@ -24,6 +24,7 @@ import {
   type TestRelay,
 } from "../_network.ts";
 import { registerNode } from "../_evil_node.ts";
+import { ownAddress } from "../_own_address.ts";
 import { tempShare } from "../_temp_share.ts";
 import { ClientLog, fetch, filesIn, get, pinned } from "./_outcomes.ts";
 import {
@@ -192,12 +193,9 @@ Deno.test("A file that appears is found by its name, and one that is removed is 
 Deno.test("A killed node costs one dial, and hides no other node", async () => {
   await using relay = await startRelay();
   await using _node = await startIndexed(relay, { "a": "a" }, { name: "n0" });
-  const free = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  const { port } = free.addr;
-  free.close();
   await registerNode(relay, {
     ...{ name: "killed", identity: await createIdentity() },
-    addresses: [{ host: "127.0.0.1", port }],
+    addresses: [ownAddress()],
     index: (key) => [fingerprintOf(key, "name", "a")],
   });
   const { message, log } = await fetch(relay, "a", BY_INDEX);

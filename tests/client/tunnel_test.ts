@@ -23,6 +23,7 @@ import {
   type TestRelay,
 } from "../_network.ts";
 import type { ClientEvent } from "../../lib/mod.ts";
+import { ownAddress } from "../_own_address.ts";
 import { tempShare } from "../_temp_share.ts";
 import { askForTunnel } from "../_tunnel_ends.ts";
 import { type ClientLog, fetch, filesIn, get } from "./_outcomes.ts";
@@ -68,8 +69,8 @@ for (const plaintext of [false, true]) {
 }
 
 Deno.test("A transfer through a relay that restarts continues by itself", async () => {
-  const first = await startRelay({ limits: { tunnelDrainMs: 0 } });
-  const { port } = first.server.address;
+  const at = ownAddress();
+  const first = await startRelay({ ...at, limits: { tunnelDrainMs: 0 } });
   await using node = await startHidden(first, {
     limitRate: 1_500_000,
     limits: { retryFirstMs: 50, retryMaxMs: 200 },
@@ -86,7 +87,7 @@ Deno.test("A transfer through a relay that restarts continues by itself", async 
     if (second !== undefined) continue;
     await first.server.close();
     await node.log.until("detached");
-    second = await startRelay({ port, identity: first.identity });
+    second = await startRelay({ ...at, identity: first.identity });
   }
   assertEquals(await new Blob(parts).bytes(), BYTES);
   await second?.server.close();

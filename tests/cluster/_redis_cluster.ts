@@ -1,7 +1,8 @@
 /** A Redis Cluster of real servers: three masters, and a copy of one of them. */
 
 import type { Reply } from "../../lib/cluster/resp.ts";
-import { freePort, RedisServer } from "./_redis_server.ts";
+import { ownPort } from "../_own_address.ts";
+import { RedisServer } from "./_redis_server.ts";
 
 const SLOT_COUNT = 16_384;
 
@@ -34,7 +35,7 @@ export class RedisCluster implements AsyncDisposable {
         await RedisServer.start(
           ...["--cluster-enabled", "yes", "--dir", folder],
           ...["--cluster-config-file", `nodes-${n}.conf`],
-          ...["--cluster-port", String(freePort())],
+          ...["--cluster-port", String(ownPort())],
           ...["--repl-diskless-sync-delay", "0"],
           // Nothing here waits for the servers to miss each other.
           ...["--cluster-node-timeout", "60000"],

@@ -7,6 +7,7 @@ import { parseRedisAddress } from "../../lib/cluster/redis_address.ts";
 import { RedisConn } from "../../lib/cluster/redis_conn.ts";
 import type { Reply } from "../../lib/cluster/resp.ts";
 import { dialService } from "../../lib/transport/service_conn.ts";
+import { ownPort } from "../_own_address.ts";
 
 const PROGRAM = "redis-server";
 
@@ -23,14 +24,14 @@ export class RedisServer implements AsyncDisposable {
 
   /** Starts one with further arguments. */
   static async start(...extra: string[]): Promise<RedisServer> {
-    const server = new RedisServer(freePort(), extra);
+    const server = new RedisServer(ownPort(), extra);
     await server.start();
     return server;
   }
 
   /** One that is not started yet. */
   static unstarted(...extra: string[]): RedisServer {
-    return new RedisServer(freePort(), extra);
+    return new RedisServer(ownPort(), extra);
   }
 
   get url(): string {
@@ -116,10 +117,4 @@ export class RedisServer implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.kill();
   }
-}
-
-/** A port that nobody listens at. */
-export function freePort(): number {
-  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  return listener.addr.port;
 }

@@ -20,6 +20,7 @@ import {
   type TestNode,
   type TestRelay,
 } from "../_network.ts";
+import { ownPort } from "../_own_address.ts";
 import {
   answerTo,
   askForTunnel,
@@ -31,7 +32,6 @@ import {
 import { Front } from "./_front.ts";
 import { eventually, startInstance } from "./_instances.ts";
 import { MemoryStore } from "./_memory_store.ts";
-import { freePort } from "./_redis_server.ts";
 
 /** Two instances; the first tells the others its address in a private network. */
 class Pair implements AsyncDisposable {
@@ -97,7 +97,7 @@ class Pair implements AsyncDisposable {
 /** A node that nobody can dial, which comes through the front. */
 async function startHidden(pair: Pair, token?: Token): Promise<TestNode> {
   const node = await startNode(pair.relay, { "a.txt": "abc" }, {
-    advertise: { host: "127.0.0.1", port: freePort() },
+    advertise: { host: "127.0.0.1", port: ownPort() },
     ...token === undefined ? {} : { token },
   });
   await node.log.until("attached");

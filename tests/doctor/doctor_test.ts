@@ -4,6 +4,7 @@
  */
 
 import { assertEquals, assertMatch } from "@std/assert";
+import type { Endpoint } from "../../lib/base/conn.ts";
 import { Channel } from "../../lib/protocol/channel.ts";
 import { listNodes } from "../../lib/client/listing.ts";
 import type { ListedNode } from "../../lib/client/nodes.ts";
@@ -25,6 +26,7 @@ import { RelayDialer } from "../../lib/uplink/relay_dialer.ts";
 import { listen } from "../../lib/transport/listen.ts";
 import { MEMBER, NODE_TOKEN, startImpostor } from "../access/_private.ts";
 import { IDENTITIES, startNode, startRelay } from "../_network.ts";
+import { ownPort } from "../_own_address.ts";
 import { tempShare } from "../_temp_share.ts";
 import { optionsFor, Seen } from "./_seen.ts";
 
@@ -182,9 +184,9 @@ Deno.test("The doctor leaves a folder as it was", async () => {
   assertEquals(left.map(({ name }) => name), ["a"]);
 });
 
-/** What the doctor finds of a node that says it is at another port. */
+/** What the doctor finds of a node that says it is at another address. */
 async function examineAt(
-  port: number | undefined,
+  advertise: Endpoint | undefined,
   { relayTunnels, tunnels = true, plaintext = false }: {
     relayTunnels: boolean;
     tunnels?: boolean;
@@ -202,7 +204,7 @@ async function examineAt(
     name: "examined",
     host: "127.0.0.1",
     port: 0,
-    advertise: port === undefined ? undefined : { host: "127.0.0.1", port },
+    advertise,
   }, seen.findings);
   assertEquals(relay.server.nodeCount, 0, "it has withdrawn");
   return seen;
@@ -271,10 +273,8 @@ Deno.test("The doctor reports what the index knows of a running node, and does n
 });
 
 Deno.test("The doctor tells a node that cannot be dialled that clients come through the relay", async () => {
-  const closed = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  const { port } = closed.addr;
-  closed.close();
-  const tunnelled = await examineAt(port, { relayTunnels: true });
+  const closed = { host: "127.0.0.1", port: ownPort() };
+  const tunnelled = await examineAt(closed, { relayTunnels: true });
   assertEquals(tunnelled.of("reach").verdict, "warning");
   assertEquals(tunnelled.of("tunnel").verdict, "ok");
   for (
@@ -283,7 +283,7 @@ Deno.test("The doctor tells a node that cannot be dialled that clients come thro
       [true, false, "ok"],
     ] as const
   ) {
-    const seen = await examineAt(port, { relayTunnels, tunnels });
+    const seen = await examineAt(closed, { relayTunnels, tunnels });
     const { verdict: reach, kind } = seen.of("reach");
     assertEquals([reach, kind], ["failed", "relay"]);
     assertEquals(seen.of("tunnels").verdict, verdict);

@@ -3,6 +3,7 @@
  */
 
 import { formatToken, tokenOf } from "../../lib/access/token.ts";
+import { ownPort } from "../_own_address.ts";
 import { spawnNode } from "./_processes.ts";
 import { partialPathOf } from "../../lib/disk/partial_name.ts";
 import {
@@ -17,7 +18,6 @@ import {
   type Trial,
   type Trials,
   ungranted,
-  unusedPort,
   withoutNet,
 } from "./_remedy_trials.ts";
 
@@ -89,7 +89,7 @@ export const OF_ENGINES: Readonly<Record<string, Trials>> = {
       };
     },
     "check host and port, and that the relay is running": (here) => ({
-      wrong: here.bare("127.0.0.1", unusedPort(), "nodes"),
+      wrong: here.bare("127.0.0.1", `${ownPort()}`, "nodes"),
       right: here.bare("127.0.0.1", here.port, "nodes"),
     }),
     "give the relay's own port, from the line `relay address …` that it printed":
@@ -199,7 +199,7 @@ export const OF_ENGINES: Readonly<Record<string, Trials>> = {
   "lib/doctor/node.ts": {
     "choose another port, or stop the node if it runs already": (here) => ({
       wrong: here.node("doctor", here.at, here.port, "share"),
-      right: here.node("doctor", here.at, unusedPort(), "share"),
+      right: here.node("doctor", here.at, `${ownPort()}`, "share"),
     }),
   },
   "lib/doctor/relay.ts": {

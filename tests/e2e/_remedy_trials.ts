@@ -228,12 +228,6 @@ function patternOf(words: string): RegExp {
   );
 }
 
-/** A port where nobody listens. */
-export function unusedPort(): string {
-  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  return String(listener.addr.port);
-}
-
 /** A node that shares a folder at the relay. */
 export function shares(
   here: Here,

@@ -8,6 +8,7 @@ import { registerNode } from "../_evil_node.ts";
 import { runRoleHere } from "../_here.ts";
 import { startNode, startRelay } from "../_network.ts";
 import { serveOpenssl } from "../_openssl.ts";
+import { ownAddress } from "../_own_address.ts";
 import { testWith } from "../_tools.ts";
 import { runRole } from "./_processes.ts";
 import { failureHere } from "./_errors.ts";
@@ -25,19 +26,17 @@ Deno.test("A relay that may not be dialled is reported as not allowed", async ()
 });
 
 Deno.test("Errors without a relay", async () => {
-  const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  const port = String(listener.addr.port);
-  listener.close();
+  const { host, port } = ownAddress();
   for (const args of [["nodes"], ["cat", "1.txt"], []]) {
     const { code, line } = await failureHere("peer_client.ts", [
-      "127.0.0.1",
-      port,
+      host,
+      `${port}`,
       ...args,
     ]);
     assertEquals(code, 3);
     assertEquals(
       line,
-      `error: Cannot reach relay (127.0.0.1:${port}): connection refused; ` +
+      `error: Cannot reach relay (${host}:${port}): connection refused; ` +
         "check host and port, and that the relay is running",
     );
   }

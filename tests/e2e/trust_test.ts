@@ -9,6 +9,7 @@ import { within } from "../_event_log.ts";
 import { runRoleHere } from "../_here.ts";
 import { IDENTITIES } from "../_network.ts";
 import { serveOpenssl } from "../_openssl.ts";
+import { ownAddress, ownPort } from "../_own_address.ts";
 import { startRecording } from "../_recording_proxy.ts";
 import { relayHere } from "../_scenery.ts";
 import { tempShare } from "../_temp_share.ts";
@@ -62,20 +63,20 @@ Deno.test("--known-relays notices another relay behind a known address", async (
   await using folder = await tempShare();
   const file = join(folder.path, "relays");
   const permissions = [`--allow-read=${file}`, `--allow-write=${file}`];
-  await using before = await relayHere();
-  const { port } = before;
-  const args = ["--known-relays", file, "127.0.0.1", port, "nodes"];
+  const { host, port } = ownAddress();
+  await using before = await relayHere({ host, port });
+  const args = ["--known-relays", file, host, `${port}`, "nodes"];
   const list = () => runRoleHere("peer_client.ts", args);
   const first = await runRole("peer_client.ts", args, { permissions });
   assertEquals(first.stderr, [
-    `met relay ${before.id} at 127.0.0.1:${port} for the first time, not verified; ${file} remembers it`,
+    `met relay ${before.id} at ${host}:${port} for the first time, not verified; ${file} remembers it`,
     "peer node count: 0",
   ]);
   const second = await list();
   assertEquals([second.code, second.stderr], [0, ["peer node count: 0"]]);
   await before.server.close();
   await using _after = await relayHere({
-    port: Number(port),
+    ...{ host, port },
     identity: IDENTITIES[1]!,
   });
   const third = await list();
@@ -87,8 +88,8 @@ Deno.test("--known-relays notices another relay behind a known address", async (
 });
 
 Deno.test("A node continues with a relay that returned with another identity, and reports that", async () => {
-  await using before = await spawnRelay();
-  const { port } = before;
+  const port = `${ownPort()}`;
+  await using before = await spawnRelay([port]);
   await using node = await spawnNode(port, "files/one");
   before.signal("SIGKILL");
   await before.exitCode;

@@ -27,6 +27,7 @@ import {
   startRelay,
   type TestRelay,
 } from "../_network.ts";
+import { ownAddress } from "../_own_address.ts";
 import { randomBytes, seededRandom } from "../_random.ts";
 import { tempShare } from "../_temp_share.ts";
 import { identityMaker } from "../bench/_big_relay.ts";
@@ -231,8 +232,8 @@ Deno.test("row 35: a stopped node is listed until its lease ends, and returns by
 Deno.test("row 39: after a restart of the relay all nodes are listed within one lease, and serve meanwhile", async () => {
   const nodeCount = 30;
   const identity = relayIdentity;
-  const first = await startRelay({ identity, limits: QUICK });
-  const { port } = first.server.address;
+  const at = ownAddress();
+  const first = await startRelay({ ...at, identity, limits: QUICK });
   await using nodes = new AsyncDisposableStack();
   const started = await Promise.all(
     Array.from({ length: nodeCount }, async () =>
@@ -253,7 +254,7 @@ Deno.test("row 39: after a restart of the relay all nodes are listed within one 
   });
   await Array.fromAsync(file.pieces());
   const startedAt = performance.now();
-  await using second = await startRelay({ identity, port, limits: QUICK });
+  await using second = await startRelay({ ...at, identity, limits: QUICK });
   while (second.server.nodeCount < nodeCount) {
     await second.log.until(
       "node_registered",

@@ -10,9 +10,9 @@ import type { RelayAddress } from "../../lib/base/address.ts";
 import { LIMITS } from "../../lib/base/limits.ts";
 import { makeLink } from "../../lib/client/link.ts";
 import { type GatewayOptions, serveGateway } from "../../lib/gateway/server.ts";
+import { ownAddress } from "../_own_address.ts";
 import { randomBytes, seededRandom } from "../_random.ts";
 import { IDENTITIES, startNode, startRelay } from "../_network.ts";
-import { freePort } from "../cluster/_redis_server.ts";
 import { statusFrom, WebClient } from "../http/_web_client.ts";
 
 const SECRET = new Uint8Array(32).fill(7);
@@ -245,7 +245,7 @@ Deno.test("A gateway whose first relay is away opens the links of its second", a
   await using one = await start({ isPrivate: false });
   const { host, port } = one.at;
   await using gateway = await serveGateway({
-    relay: { host, port: freePort() },
+    relay: ownAddress(),
     relays: [{ address: { host, port } }],
     listen: { host: "127.0.0.1", port: 0 },
   });

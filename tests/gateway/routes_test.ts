@@ -12,6 +12,7 @@ import { IDENTITIES, startNode, startRelay } from "../_network.ts";
 import { serveGateway } from "../../lib/gateway/server.ts";
 import { WebClient } from "../http/_web_client.ts";
 import { startGateway } from "./_gateway.ts";
+import { ownAddress } from "../_own_address.ts";
 
 const MALLORY = IDENTITIES[3]!;
 
@@ -201,8 +202,8 @@ Deno.test("Gateway gives an old list if no new one comes in gatewayListPatienceM
 });
 
 Deno.test("Gateway says beside an old list why there is no newer one, and no longer when there is", async () => {
-  const relay = await startRelay();
-  const { port } = relay.server.address;
+  const at = ownAddress();
+  const relay = await startRelay(at);
   await using _node = await startNode(relay, { "a.txt": "a" });
   await using gateway = await serveGateway({
     relay: { ...relay.server.address, id: relay.identity.id },
@@ -220,7 +221,7 @@ Deno.test("Gateway says beside an old list why there is no newer one, and no lon
   const page = await client.ask("GET /");
   assertMatch(page.text, /role="alert">Cannot /);
   assertMatch(page.text, /a\.txt<\/a>/);
-  await using _again = await startRelay({ identity: relay.identity, port });
+  await using _again = await startRelay({ ...at, identity: relay.identity });
   assertEquals((await list()).problem, undefined);
 });
 

@@ -7,10 +7,11 @@ import type { ListedNode } from "../../lib/client/nodes.ts";
 import { type ClientEvent, fetchFile } from "../../lib/mod.ts";
 import { Front } from "../cluster/_front.ts";
 import { eventually } from "../cluster/_instances.ts";
-import { freePort, RedisServer } from "../cluster/_redis_server.ts";
+import { RedisServer } from "../cluster/_redis_server.ts";
 import { type RelayProcess, spawnRelay } from "../e2e/_processes.ts";
 import { EventLog, within } from "../_event_log.ts";
 import { startNode } from "../_network.ts";
+import { ownPort } from "../_own_address.ts";
 import { tempShare } from "../_temp_share.ts";
 import { testWith } from "../_tools.ts";
 
@@ -19,7 +20,7 @@ async function startInstance(
   redis: RedisServer,
   state: { path: string },
 ): Promise<RelayProcess> {
-  const port = freePort();
+  const port = ownPort();
   return await spawnRelay([
     ...["--state", join(state.path, "state"), "--cluster", redis.url],
     ...["--advertise-instance", `127.0.0.1:${port}`, String(port)],
@@ -65,7 +66,7 @@ testWith(
     front.to = { host: "127.0.0.1", port: Number(a.port) };
     const relay = { server: { address: front.address } };
     await using node = await startNode(relay, { "a.txt": "abc" }, {
-      advertise: { host: "127.0.0.1", port: freePort() },
+      advertise: { host: "127.0.0.1", port: ownPort() },
     });
     await node.log.until("attached");
     await within(

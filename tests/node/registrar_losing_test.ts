@@ -2,6 +2,7 @@ import { assert, assertEquals, assertLess } from "@std/assert";
 import { LIMITS } from "../../lib/base/limits.ts";
 import { FakeTime } from "../_fake_time.ts";
 import { startNode, startRelay } from "../_network.ts";
+import { ownAddress } from "../_own_address.ts";
 import { ENTRANCES, startStaying } from "./_registrar.ts";
 
 Deno.test("A registrar that loses its relay reports it, returns with full jitter, and attaches again without asking", async () => {
@@ -90,27 +91,29 @@ Deno.test("An attached node that gets nothing from its relay for 65 s attaches a
 
 Deno.test("A node that only notices the end of its connection is listed again at once when its relay is back", async () => {
   // Renewals are far apart: only the broken connection can be what it heeds.
+  const at = ownAddress();
   const first = await startRelay({
+    ...at,
     limits: { renewSeconds: 40, leaseSeconds: 120 },
   });
-  const { port } = first.server.address;
   await using node = await startNode(first, { "1.txt": "one" });
   await first.server.close();
-  await using again = await startRelay({ port });
+  await using again = await startRelay(at);
   const registered = await again.log.until("node_registered");
   assertEquals(registered.id, node.server.id);
 });
 
 Deno.test("A node is listed again by itself after its relay restarted empty", async () => {
   const limits = { renewMinSeconds: 1, retryFirstMs: 50 };
+  const at = ownAddress();
   const first = await startRelay({
+    ...at,
     limits: { renewSeconds: 1, leaseSeconds: 3 },
   });
-  const { port } = first.server.address;
   await using node = await startNode(first, { "1.txt": "one" }, { limits });
   await first.server.close();
   await node.log.until("registration_failed");
-  await using again = await startRelay({ port });
+  await using again = await startRelay(at);
   const registered = await again.log.until("node_registered");
   assertEquals(registered.id, node.server.id);
 });

@@ -25,6 +25,7 @@ import {
   type TestNode,
   type TestRelay,
 } from "../_network.ts";
+import { ownPort } from "../_own_address.ts";
 import { randomBytes, seededRandom } from "../_random.ts";
 
 const STALL = {
@@ -182,12 +183,9 @@ Deno.test("A fetch through the relay is counted by how its tunnel ended, with it
   const content = randomBytes(300_000, seededRandom(2));
   await using relay = await startRelay();
   // Where nobody answers: there is no way but through the relay.
-  using closed = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  const { port } = closed.addr;
-  closed.close();
   await using node = await startNode(relay, { "f": content }, {
     tunnels: "always",
-    advertise: { host: "127.0.0.1", port },
+    advertise: { host: "127.0.0.1", port: ownPort() },
   });
   await relay.log.until("node_attached");
   const before = readRelay(relay);

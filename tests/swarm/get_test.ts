@@ -15,6 +15,7 @@ import {
 import { within } from "../_event_log.ts";
 import { startNode, startRelay } from "../_network.ts";
 import { IMAGE, PIECE, startGet } from "./_getting.ts";
+import { ownAddress } from "../_own_address.ts";
 
 const LINGER = { lingerMs: 600_000 };
 const FILES = { "big.iso": IMAGE };
@@ -168,14 +169,13 @@ async function seedLeaves(
 ) {
   const relay = stack.use(await startRelay());
   const identity = await createIdentity();
-  const node = { identity };
+  const node = { ...ownAddress(), identity };
   const seed = await startNode(relay, FILES, { ...node, limitRate: 500_000 });
   const client = await startGet({ relay, limits }, stack);
   await client.log.until("progress", ({ received }) => received > 0);
-  const { port } = seed.server.address;
   await seed[Symbol.asyncDispose]();
   await client.log.until("node_trouble");
-  const comeBack = () => startNode(relay, FILES, { ...node, port });
+  const comeBack = () => startNode(relay, FILES, node);
   return { ...client, comeBack };
 }
 

@@ -30,6 +30,7 @@ import {
 } from "../access/_private.ts";
 import { EventLog } from "../_event_log.ts";
 import { startRelay, type TestRelay } from "../_network.ts";
+import { ownAddress } from "../_own_address.ts";
 
 const CONTENT = "cd".repeat(32);
 const OTHER = "ab".repeat(32);
@@ -182,17 +183,17 @@ Deno.test("HolderLease holds 64 contents, and has room again for one that is rel
 });
 
 Deno.test("HolderLease is listed again by a relay that returns, and reports once why it was not", async () => {
-  const first = await startRelay();
+  const at = ownAddress();
+  const first = await startRelay(at);
   await using one = await startHolder(first, { limits: { retryMaxMs: 50 } });
   one.lease.hold(CONTENT);
   await one.log.until("holder_listed");
-  const { port } = first.server.address;
   await first.server.close();
   assertEquals(await one.lease.askHolders(CONTENT), []);
   await one.log.until("holder_refused");
   assertEquals(await one.lease.askHolders(CONTENT), []);
   one.lease.hold(OTHER);
-  await using second = await startRelay({ port, identity: first.identity });
+  await using second = await startRelay({ ...at, identity: first.identity });
   await one.log.until("holder_listed", ({ contents }) => contents === 2);
   await using other = asker(second);
   assertEquals((await other.askHolders(OTHER))[0]?.id, one.identity.id);
@@ -344,15 +345,15 @@ Deno.test("HolderLease that the relay refuses as a holder still asks for others,
 });
 
 Deno.test("HolderLease is listed again at once if a question finds that its connection is lost", async () => {
-  await using relay = await startRelay({ limits: SLOW });
+  const at = ownAddress();
+  await using relay = await startRelay({ ...at, limits: SLOW });
   await using one = await startHolder(relay);
   one.lease.hold(CONTENT);
   await one.log.until("holder_reached");
   const before = one.log.names.filter((name) => name === "holder_listed");
   assertEquals(before.length, 1);
-  const { port } = relay.server.address;
   await relay.server.close();
-  await using again = await startRelay({ port, identity: relay.identity });
+  await using again = await startRelay({ ...at, identity: relay.identity });
   assertEquals(await one.lease.askHolders(CONTENT), []);
   await until(() => again.server.stats().heldContentCount === 1);
   await using other = asker(again);

@@ -18,6 +18,7 @@ import { within } from "../_event_log.ts";
 import { startFaultProxy } from "../_fault_proxy.ts";
 import { IDENTITIES, startNode, startRelay } from "../_network.ts";
 import { MEMBER } from "../access/_private.ts";
+import { ownAddress } from "../_own_address.ts";
 import { tempShare } from "../_temp_share.ts";
 
 const [first, second] = IDENTITIES as [Identity, Identity];
@@ -128,16 +129,15 @@ Deno.test("RelayDialer refuses any other relay than a relay address names, befor
 Deno.test("RelayDialer remembers a relay in the file of known relays, and refuses another", async () => {
   await using folder = await tempShare();
   const path = join(folder.path, "relays");
-  const before = await startRelay({ identity: first });
-  const { port } = before.server.address;
-  const at = before.server.address;
+  const at = ownAddress();
+  const before = await startRelay({ ...at, identity: first });
   const events: RelayLinkEvent[] = [];
   await meet(
     dialerTo(at, { knownRelays: await KnownRelays.load(path), events }),
   );
   assertEquals(events, [{
     event: "relay_remembered",
-    relay: `127.0.0.1:${port}`,
+    relay: formatEndpoint(at),
     id: first.id,
     path,
   }]);
@@ -148,7 +148,7 @@ Deno.test("RelayDialer remembers a relay in the file of known relays, and refuse
   assertEquals(events.length, 1);
   await before.server.close();
 
-  await using _after = await startRelay({ identity: second, port });
+  await using _after = await startRelay({ ...at, identity: second });
   const knownRelays = await KnownRelays.load(path);
   const failure = await failureOf(dialerTo(at, { knownRelays, events }));
   assertEquals(failure.message.includes("remembers another"), true);
@@ -169,17 +169,17 @@ Deno.test("RelayDialer remembers a relay whose address has its id, and says noth
 });
 
 Deno.test("RelayDialer at a bare address accepts another relay, and reports it", async () => {
-  const before = await startRelay({ identity: first });
-  const at = before.server.address;
+  const at = ownAddress();
+  const before = await startRelay({ ...at, identity: first });
   const events: RelayLinkEvent[] = [];
   const dialer = dialerTo(at, { events });
   assertEquals(await meet(dialer), first.id);
   await before.server.close();
-  await using _after = await startRelay({ identity: second, port: at.port });
+  await using _after = await startRelay({ ...at, identity: second });
   assertEquals(await meet(dialer), second.id);
   assertEquals(events.at(-1), {
     event: "relay_changed",
-    relay: `127.0.0.1:${at.port}`,
+    relay: formatEndpoint(at),
     id: second.id,
     previousId: first.id,
   });

@@ -4,8 +4,10 @@
 
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { join } from "@std/path";
+import { formatEndpoint } from "../../../lib/base/conn.ts";
 import { type OutcomeHere, runRoleHere } from "../../_here.ts";
 import { IDENTITIES } from "../../_network.ts";
+import { ownAddress } from "../../_own_address.ts";
 import { relayHere } from "../../_scenery.ts";
 import { runRole, spawnNode, spawnRelay } from "../../e2e/_processes.ts";
 import { makeKeys, privateRelayHere } from "../../e2e/_private.ts";
@@ -250,9 +252,7 @@ Deno.test("row 743: doctor of a client and of a node examines each of several re
   await using share = await tempShare({ "a": "a" });
   await using one = await relayHere();
   await using two = await relayHere();
-  const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  const away = `127.0.0.1:${listener.addr.port}`;
-  listener.close();
+  const away = formatEndpoint(ownAddress());
   const given = [one.address, two.address, away].flatMap((address) => [
     "--relay",
     address,

@@ -11,6 +11,7 @@ import {
 } from "@std/assert";
 import { join } from "@std/path/join";
 import { within } from "../../_event_log.ts";
+import { ownPort } from "../../_own_address.ts";
 import { randomBytes, seededRandom } from "../../_random.ts";
 import { tempShare } from "../../_temp_share.ts";
 import {
@@ -29,12 +30,6 @@ import {
 } from "../../e2e/_transfer.ts";
 
 const CONTENT = randomBytes(6 * MIB + 7, seededRandom(734));
-
-/** A port on loopback at which nobody listens. */
-function closedPort(): number {
-  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  return listener.addr.port;
-}
 
 /** A file that lists relays, with the access that a role needs to it. */
 async function listOf(
@@ -83,7 +78,7 @@ Deno.test("row 734: two relays, and the one whose tunnel a get uses is killed: t
     ...{ name: "hidden", relays },
     args: [
       ...["--limit-rate", "3M", "--tunnel"],
-      ...["--advertise", `127.0.0.1:${closedPort()}`],
+      ...["--advertise", `127.0.0.1:${ownPort()}`],
     ],
   });
   const other = await spawnListed(list, share, { name: "other", relays });

@@ -5,6 +5,7 @@
 
 import { assert, assertEquals, assertLess, assertMatch } from "@std/assert";
 import { within } from "../../_event_log.ts";
+import { ownPort } from "../../_own_address.ts";
 import { randomBytes, seededRandom } from "../../_random.ts";
 import { tempShare } from "../../_temp_share.ts";
 import {
@@ -28,12 +29,6 @@ import {
 
 const CONTENT = randomBytes(6 * MIB + 7, seededRandom(85));
 
-/** A port on loopback at which nobody listens. */
-function closedPort(): number {
-  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  return listener.addr.port;
-}
-
 /** A node that cannot be dialled where it says, and is attached for it. */
 async function spawnHidden(
   relay: { port: string },
@@ -41,7 +36,7 @@ async function spawnHidden(
   args: readonly string[] = [],
 ) {
   const node = await spawnNode(relay.port, share.path, [
-    ...["--advertise", `127.0.0.1:${closedPort()}`, "--name", "hidden"],
+    ...["--advertise", `127.0.0.1:${ownPort()}`, "--name", "hidden"],
     ...args,
   ]);
   await node.stderr.until(/: clients come through the relay$/);
@@ -53,8 +48,8 @@ Deno.test("row 85: kill -9 of the relay in the middle of a tunnel: the same rela
   await using folder = await tempShare();
   await using state = await tempShare();
   const access = accessTo(state);
-  const args = ["--state", state.path];
-  const first = await spawnRelay([...args, "0"], access);
+  const args = ["--state", state.path, `${ownPort()}`];
+  const first = await spawnRelay(args, access);
   await using _first = first;
   await using _node = await spawnHidden(first, share, ["--limit-rate", "3M"]);
   const { text } = await runRole("peer_client.ts", [first.address, "nodes"]);
@@ -63,7 +58,7 @@ Deno.test("row 85: kill -9 of the relay in the middle of a tunnel: the same rela
   await client.stdout.until(received(7));
   first.signal("SIGKILL");
   await within(first.exitCode, "the end of the relay");
-  await using again = await spawnRelay([...args, first.port], access);
+  await using again = await spawnRelay(args, access);
   assertEquals(again.address, first.address);
   assertEquals(await within(client.exitCode, "the exit"), 0);
   await assertSaved(folder, CONTENT);
