@@ -226,7 +226,6 @@ const PURE = [
   "swarm/links",
   "transfer/holder_queues",
   "transfer/index_queue",
-  "transfer/own_pieces",
   "transfer/pace",
   "transfer/permutation",
   "transfer/pieces",

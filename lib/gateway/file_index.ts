@@ -92,8 +92,7 @@ export class FileIndex {
 
   /** Whether there are files below a folder; its name ends in `/`. */
   hasFolder(folder: string): boolean {
-    const [first, end] = this.#below(folder);
-    return first < end;
+    return this.#countBelow(folder) > 0;
   }
 
   /** Some of the entries of a folder: folders first, each part by name. */
@@ -101,22 +100,11 @@ export class FileIndex {
     folder: string,
     { skip = 0, most = Infinity }: { skip?: number; most?: number } = {},
   ): FolderContent {
-    const [first, end] = this.#below(folder);
     const folders: PageEntry[] = [];
     const places: number[] = [];
-    for (let at = first; at < end;) {
-      const place = this.#places[at]!;
-      const rest = this.#files.nameAt(place).slice(folder.length);
-      const slash = rest.indexOf("/");
-      if (slash < 0) {
-        places.push(place);
-        at++;
-        continue;
-      }
-      const name = rest.slice(0, slash);
-      const [, after] = this.#below(`${folder}${name}/`);
-      folders.push(folderEntry(name, after - at));
-      at = after;
+    for (const child of this.#childrenOf(folder)) {
+      if (typeof child === "number") places.push(child);
+      else folders.push(child);
     }
     const wanted = places.slice(
       Math.max(0, skip - folders.length),
@@ -128,26 +116,33 @@ export class FileIndex {
         ...wanted.map((place) => this.#entryAt(place, folder)),
       ],
       entryCount: folders.length + places.length,
-      fileCount: end - first,
+      fileCount: this.#countBelow(folder),
     };
   }
 
   /** All entries of a folder in the order of names, each made when it is read. */
   *entriesIn(folder: string): Generator<PageEntry, void> {
+    for (const child of this.#childrenOf(folder)) {
+      yield typeof child === "number" ? this.#entryAt(child, folder) : child;
+    }
+  }
+
+  /** The places of the files in a folder, and entries of its folders, by name. */
+  *#childrenOf(folder: string): Generator<number | PageEntry, void> {
     const [first, end] = this.#below(folder);
     for (let at = first; at < end;) {
       const place = this.#places[at]!;
       const rest = this.#files.nameAt(place).slice(folder.length);
       const slash = rest.indexOf("/");
       if (slash < 0) {
-        yield this.#entryAt(place, folder);
+        yield place;
         at++;
         continue;
       }
       const name = rest.slice(0, slash);
-      const [, after] = this.#below(`${folder}${name}/`);
-      yield folderEntry(name, after - at);
-      at = after;
+      const count = this.#countBelow(`${folder}${name}/`);
+      yield folderEntry(name, count);
+      at += count;
     }
   }
 
@@ -169,6 +164,11 @@ export class FileIndex {
     // `0` follows `/`.
     const end = `${folder.slice(0, -1)}0`;
     return [this.#firstFrom(folder), this.#firstFrom(end)];
+  }
+
+  #countBelow(folder: string): number {
+    const [first, end] = this.#below(folder);
+    return end - first;
   }
 
   /** The first index whose name is not before `text`. */

@@ -9,13 +9,13 @@
  *
  * Rarest first is for a file that many clients fetch together. Its holders may
  * have only some of the pieces: {@linkcode Plan.holderHas} and
- * {@linkcode Plan.holderGained} tell which. {@linkcode Plan.saved} notes what
- * this client can serve, and {@linkcode Plan.takeGained} tells what is new of it.
+ * {@linkcode Plan.holderGained} tell which.
  *
  * @module
  */
 
 import { LIMITS } from "../base/limits.ts";
+import type { PieceRun } from "../content/piece_set.ts";
 import { HolderQueues, type PhaseQueues } from "./holder_queues.ts";
 import { Pace } from "./pace.ts";
 import { Pieces } from "./pieces.ts";
@@ -30,13 +30,11 @@ import {
 import type {
   Arrival,
   LongTasks,
-  PieceRun,
   PlannedFile,
   PlanOptions,
   Task,
 } from "./plan_types.ts";
-import { type Holding, RarestPieces } from "./rarest_pieces.ts";
-import { OwnPieces } from "./own_pieces.ts";
+import { type HeldPieces, RarestPieces } from "./rarest_pieces.ts";
 import { type SwarmNumbers, SwarmWindow } from "./swarm_window.ts";
 import {
   inEndgame,
@@ -57,8 +55,6 @@ export class Plan {
   readonly #sources = new Map<string, PlannedSource>();
   /** The holder of each failure, by piece. */
   readonly #failed = new Map<number, string[]>();
-  /** What is saved of files whose rarest pieces are first, by index. */
-  readonly #saved = new Map<number, OwnPieces>();
   #openCount = 0;
   #stepCount = 0;
 
@@ -78,7 +74,6 @@ export class Plan {
     });
     const pieces = rarest ?? new Pieces({ count, have, lookahead });
     const index = this.#left.push(pieces.left) - 1;
-    if (rarest) this.#saved.set(index, new OwnPieces(count, have));
     if (pieces.left === 0) return index;
     const holders = new Set(planned.holders);
     for (const holder of holders) rarest?.holds(holder, "complete");
@@ -132,7 +127,7 @@ export class Plan {
   }
 
   /** Says what a holder has of a file, in place of all that was known of it. */
-  holderHas(file: number, holder: string, has: Holding): void {
+  holderHas(file: number, holder: string, has: HeldPieces): void {
     const state = this.#files.get(file);
     if (state === undefined) return;
     state.holders.add(holder);
@@ -161,21 +156,6 @@ export class Plan {
   /** Pieces of a file that are not here, and that no source has. */
   nowhere(file: number): number[] {
     return this.#files.get(file)?.rarest?.nowhere(this.#alive()) ?? [];
-  }
-
-  /** Notes pieces that have been verified and written: others may have them. */
-  saved({ file, ...run }: Task): void {
-    this.#saved.get(file)?.add(run);
-  }
-
-  /** What has been saved of a file since this was last asked. */
-  takeGained(file: number): PieceRun[] {
-    return this.#saved.get(file)?.takeNews() ?? [];
-  }
-
-  /** All that is saved of a file; nothing where its pieces go from the front. */
-  holding(file: number): Holding {
-    return this.#saved.get(file)?.holding ?? new Uint8Array();
   }
 
   /** Whether every file is complete or given up. */
@@ -432,10 +412,5 @@ export class Plan {
     if (file.phase === "open") this.#openCount--;
     this.#left[file.index] = file.pieces.left;
     this.#files.delete(file.index);
-  }
-
-  /** Forgets the saved pieces of a file: they are no longer announced. */
-  forget(file: number): void {
-    this.#saved.delete(file);
   }
 }

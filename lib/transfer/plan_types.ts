@@ -4,15 +4,8 @@
  * @module
  */
 
+import type { PieceRun } from "../content/piece_set.ts";
 import type { SwarmNumbers } from "./swarm_window.ts";
-
-/** Consecutive pieces. */
-export interface PieceRun {
-  /** First piece. */
-  readonly first: number;
-  /** Number of pieces. */
-  readonly count: number;
-}
 
 /** A request to one source: consecutive pieces of one file. */
 export interface Task extends PieceRun {

@@ -9,21 +9,15 @@
  * @module
  */
 
+import type { PieceRun } from "../content/piece_set.ts";
 import { Permutation } from "./permutation.ts";
 import { Pieces, type PiecesOptions } from "./pieces.ts";
-import type { PieceRun } from "./plan_types.ts";
 
-/** What a holder has: `complete`, or a bitmap as {@linkcode hasBit} reads it. */
-export type Holding = Uint8Array | "complete";
+/** The pieces that a holder has: all, or those in a bitmap of a `PieceSet`. */
+export type HeldPieces = Uint8Array | "complete";
 
-/** Whether a bitmap has a piece: the highest bit of byte 0 is piece 0. */
-export function hasBit(bitmap: Uint8Array, piece: number): boolean {
+function hasBit(bitmap: Uint8Array, piece: number): boolean {
   return ((bitmap[piece >> 3] ?? 0) & (0x80 >> (piece & 7))) !== 0;
-}
-
-/** Adds a piece to a bitmap. */
-export function setBit(bitmap: Uint8Array, piece: number): void {
-  bitmap[piece >> 3]! |= 0x80 >> (piece & 7);
 }
 
 function clearBit(bitmap: Uint8Array, piece: number): void {
@@ -70,7 +64,7 @@ export class RarestPieces extends Pieces {
   }
 
   /** Replaces what is known of a holder's pieces. */
-  holds(holder: string, has: Holding): void {
+  holds(holder: string, has: HeldPieces): void {
     this.forget(holder);
     if (has === "complete") {
       this.#holders.set(holder, has);

@@ -4,6 +4,7 @@
  */
 
 import { LIMITS, type Limits } from "../../lib/base/limits.ts";
+import { PieceSet, runsOf } from "../../lib/content/piece_set.ts";
 import { askAgainMs, SwarmLinks } from "../../lib/swarm/links.ts";
 import { Plan } from "../../lib/transfer/plan.ts";
 import { type Receiver, Sender } from "./_sender.ts";
@@ -57,6 +58,10 @@ export class Client implements Receiver {
   readonly came = { seed: 0, others: 0, wasted: 0 };
   readonly #world: World;
   readonly #plan: Plan;
+  /** Pieces that it can give to others. */
+  readonly #saved: PieceSet;
+  /** Those that it has not told the others about. */
+  #gained: number[] = [];
   readonly #links: SwarmLinks;
   /** The source of each holder with a link, in the plan. */
   readonly #sources = new Map<string, string>();
@@ -85,6 +90,7 @@ export class Client implements Receiver {
       readerCount: limits.swarmReaderCount,
       sends: conduct !== "idler",
     });
+    this.#saved = new PieceSet(pieceCount);
     this.#plan = new Plan({
       openFileCount: LIMITS.requestedFileCount,
       pieceFailureCount: LIMITS.pieceFailureCount,
@@ -174,7 +180,9 @@ export class Client implements Receiver {
 
   /** What it says that it has. */
   get #announced(): Uint8Array | "complete" {
-    return this.conduct === "honest" ? this.#plan.holding(0) : "complete";
+    return this.conduct !== "honest" || this.#saved.isComplete
+      ? "complete"
+      : this.#saved.bitmap;
   }
 
   #connect(holder: string, has: Uint8Array | "complete"): void {
@@ -237,7 +245,7 @@ export class Client implements Receiver {
     const arrival = this.#plan.arrived(source, 0, piece, now);
     if (arrival === "wanted") {
       this.came[from.id === SEED ? "seed" : "others"]++;
-      this.#plan.saved({ file: 0, first: piece, count: 1 });
+      if (this.#saved.add(piece)) this.#gained.push(piece);
     } else this.came.wasted++;
     if (this.#plan.isDone) this.#finish();
     else this.#pull(from.id);
@@ -254,7 +262,8 @@ export class Client implements Receiver {
   #tell(): void {
     const { now } = this.#world;
     this.#tellAt = now + TELL_EVERY_MS;
-    const runs = this.#plan.takeGained(0);
+    const runs = runsOf(this.#gained);
+    this.#gained = [];
     if (runs.length === 0 || this.conduct !== "honest") return;
     for (const reader of this.#readers) {
       this.#world.find(reader)?.hears(this, runs);

@@ -203,7 +203,6 @@ Deno.test("Plan gives a reader of a swarm its window in order, and the rarest be
   const plan = newPlan(["s1", "a1"], 64, { holders: "s", lookahead: 3 });
   plan.holderHas(0, "a", bitmap(1, 40, 50));
   bring(plan, "a1", { count: 1, ms: 1 });
-  assertEquals(plan.takeGained(0), [], "it arrived and is not saved");
   const taken: number[] = [];
   for (let n = 0; n < 3; n++) taken.push(plan.take("a1", 0)?.first ?? -1);
   assertEquals(taken.slice(0, 2).toSorted(), [40, 50], "1 was first");
@@ -221,23 +220,4 @@ Deno.test("Plan keeps a source whose window is full for files that go from the f
   assertEquals(plan.take("s1", 0)?.file, 0);
   assertEquals(plan.take("s1", 0), { file: 1, first: 0, count: 2 });
   assertEquals(plan.take("s1", 0), undefined);
-});
-
-Deno.test("Plan reports saved pieces once and in runs, and all of them on request", () => {
-  const plan = newPlan(["s1"], 10, { holders: "s", have: [0, 4] });
-  assertEquals(plan.takeGained(0), []);
-  assertEquals(plan.holding(0), new Uint8Array([0b10001000, 0]));
-  plan.saved({ file: 0, first: 5, count: 2 });
-  plan.saved({ file: 0, first: 3, count: 2 });
-  plan.saved({ file: 0, first: 9, count: 5 });
-  assertEquals(plan.takeGained(0), [
-    { first: 3, count: 1 },
-    { first: 5, count: 2 },
-    { first: 9, count: 1 },
-  ]);
-  assertEquals(plan.takeGained(0), []);
-  plan.saved({ file: 0, first: 0, count: 10 });
-  assertEquals(plan.holding(0), "complete");
-  plan.forget(0);
-  assertEquals(plan.holding(0), new Uint8Array());
 });
