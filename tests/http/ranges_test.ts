@@ -57,6 +57,15 @@ for (
   });
 }
 
+Deno.test("Range with many blanks is read, or means the whole file, in time by its length", () => {
+  const blanks = " ".repeat(1 << 16); // the cube of it would take years
+  const padded = (first: string, last: string) =>
+    ask({ range: `bytes${blanks}=${blanks}${first}-${blanks}${last}` });
+  assertEquals(padded(`1${blanks}`, `2${blanks}`), part(1, 3));
+  assertEquals(padded("", "x"), WHOLE);
+  assertEquals(padded(blanks, `${blanks}x`), WHOLE);
+});
+
 Deno.test("Range of an empty file, and with other methods", () => {
   assertEquals(ask({ range: "bytes=0-" }, { size: 0 }), { kind: "none" });
   assertEquals(ask({ range: "bytes=-5" }, { size: 0 }), WHOLE);
