@@ -224,6 +224,30 @@ export class Catalogue implements Iterable<CatalogueEntry> {
     };
   }
 
+  /**
+   * Whether one of the offers at a place has a content, given as bytes. Makes no
+   * object, because all places may be asked.
+   */
+  hasContentAt(place: number, content: Uint8Array): boolean {
+    const sorted = this.#sorted!;
+    const first = sorted[place]!;
+    for (let at = place; at < sorted.length; at++) {
+      const index = sorted[at]!;
+      if (at > place && this.#compare(index, first) !== 0) return false;
+      if (this.#hasContent(index, content)) return true;
+    }
+    return false;
+  }
+
+  #hasContent(index: number, content: Uint8Array): boolean {
+    const { record, at } = this.#record(index);
+    if ((record.getUint8(at + FLAG_AT) & HAS_CONTENT) === 0) return false;
+    for (let n = 0; n < CONTENT_BYTES; n++) {
+      if (record.getUint8(at + CONTENT_AT + n) !== content[n]) return false;
+    }
+    return true;
+  }
+
   /** The name at a place. */
   nameAt(place: number): string {
     return this.#nameOf(this.#sorted![place]!);

@@ -148,6 +148,11 @@ export class FileListings implements Iterable<FileListing> {
     return this.#catalogue.nameAt(place);
   }
 
+  /** Whether one of the offers at a place has a content, given as bytes. */
+  hasContentAt(place: number, content: Uint8Array): boolean {
+    return this.#catalogue.hasContentAt(place, content);
+  }
+
   /** A number for each name, numbers in names by their values. */
   naturalPlaces(): Uint32Array {
     return this.#catalogue.naturalPlaces();

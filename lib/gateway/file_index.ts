@@ -9,8 +9,12 @@ import type { FileListing, FileListings } from "../client/listing.ts";
 import type { ListedNode } from "../client/nodes.ts";
 import type { PageEntry, PageNode } from "./page_model.ts";
 
-// Files looked at between two turns of others: a few milliseconds.
+// Names looked at between two turns of others: a few milliseconds.
 const LOOKED_AT_ONCE = 1_000;
+// The same if only their contents are compared.
+const COMPARED_AT_ONCE = 10_000;
+// Folders whose entries are remembered: 4 bytes a file, 8 a folder.
+const MOST_FOLDERS = 1_000;
 
 /** A list of all files. */
 export interface Snapshot {
@@ -37,15 +41,44 @@ export interface FolderContent {
   readonly fileCount: number;
 }
 
+/** The entries of a folder, as indexes into the order of names. */
+interface FolderPlaces {
+  /** The first name below each folder, and the first one after it, in turn. */
+  readonly folders: Uint32Array;
+  /** The files. */
+  readonly files: Uint32Array;
+}
+
 /** Files by name and folder. */
 export class FileIndex {
   readonly #files: FileListings;
   readonly #places: Uint32Array;
+  readonly #folders = new Map<string, Promise<FolderPlaces>>();
+  /** How many files each node has, by its id. */
+  readonly counts: ReadonlyMap<string, number>;
 
-  /** Names that hide themselves are not listed. */
-  constructor(files: FileListings) {
+  private constructor(
+    files: FileListings,
+    { places, counts }: {
+      places: Uint32Array;
+      counts: ReadonlyMap<string, number>;
+    },
+  ) {
     this.#files = files;
-    this.#places = Uint32Array.from(files.places());
+    this.#places = places;
+    this.counts = counts;
+  }
+
+  /** The index of such files. Others have a turn while it is made. */
+  static async of(files: FileListings): Promise<FileIndex> {
+    const places: number[] = [];
+    const counts = new Map<string, number>();
+    for (const place of files.places()) {
+      if (places.push(place) % LOOKED_AT_ONCE === 0) await othersTurn();
+      const { nodes } = files.briefAt(place);
+      for (const id of nodes) counts.set(id, (counts.get(id) ?? 0) + 1);
+    }
+    return new FileIndex(files, { places: Uint32Array.from(places), counts });
   }
 
   /** Number of names. */
@@ -80,70 +113,131 @@ export class FileIndex {
     content: string,
     { most }: { readonly most: number },
   ): Promise<string[]> {
+    const wanted = Uint8Array.fromHex(content);
     const names: string[] = [];
     let count = 0;
-    for (const { name, offers } of this) {
+    for (const place of this.#places) {
+      if (++count % COMPARED_AT_ONCE === 0) await othersTurn();
+      if (!this.#files.hasContentAt(place, wanted)) continue;
+      const { name, offers } = this.#files.at(place);
       if (offers.some((offer) => offer.content === content)) names.push(name);
       if (names.length === most) break;
-      if (++count % LOOKED_AT_ONCE === 0) await othersTurn();
     }
     return names;
   }
 
   /** Whether there are files below a folder; its name ends in `/`. */
   hasFolder(folder: string): boolean {
-    return this.#countBelow(folder) > 0;
+    const [first, end] = this.#below(folder);
+    return first < end;
   }
 
-  /** Some of the entries of a folder: folders first, each part by name. */
-  folder(
+  /**
+   * Some of the entries of a folder: folders first, each part by name. Others
+   * have a turn while they are looked for.
+   */
+  async folder(
     folder: string,
     { skip = 0, most = Infinity }: { skip?: number; most?: number } = {},
-  ): FolderContent {
-    const folders: PageEntry[] = [];
-    const places: number[] = [];
-    for (const child of this.#childrenOf(folder)) {
-      if (typeof child === "number") places.push(child);
-      else folders.push(child);
+  ): Promise<FolderContent> {
+    const [first, end] = this.#below(folder);
+    const { folders, files } = await this.#placesIn(folder);
+    const folderCount = folders.length / 2;
+    const entries: PageEntry[] = [];
+    const last = Math.min(skip + most, folderCount + files.length);
+    for (let n = skip; n < last; n++) {
+      entries.push(
+        n < folderCount
+          ? this.#folderAt(folders[2 * n]!, folders[2 * n + 1]!, folder)
+          : this.#entryAt(this.#places[files[n - folderCount]!]!, folder),
+      );
     }
-    const wanted = places.slice(
-      Math.max(0, skip - folders.length),
-      Math.max(0, skip + most - folders.length),
-    );
     return {
-      entries: [
-        ...folders.slice(skip, skip + most),
-        ...wanted.map((place) => this.#entryAt(place, folder)),
-      ],
-      entryCount: folders.length + places.length,
-      fileCount: this.#countBelow(folder),
+      entries,
+      entryCount: folderCount + files.length,
+      fileCount: end - first,
+    };
+  }
+
+  /** The entries of a folder, which many requests may want. */
+  #placesIn(folder: string): Promise<FolderPlaces> {
+    const places = this.#folders.get(folder) ?? this.#walk(folder);
+    this.#folders.delete(folder); // to the end of the order
+    this.#folders.set(folder, places);
+    const [oldest] = this.#folders.keys();
+    if (this.#folders.size > MOST_FOLDERS) this.#folders.delete(oldest!);
+    return places;
+  }
+
+  async #walk(folder: string): Promise<FolderPlaces> {
+    const folders: number[] = [];
+    const files: number[] = [];
+    let count = 0;
+    for (const [at, after] of this.#childrenOf(folder)) {
+      if (++count % LOOKED_AT_ONCE === 0) await othersTurn();
+      if (after === undefined) files.push(at);
+      else folders.push(at, after);
+    }
+    return {
+      folders: Uint32Array.from(folders),
+      files: Uint32Array.from(files),
     };
   }
 
   /** All entries of a folder in the order of names, each made when it is read. */
   *entriesIn(folder: string): Generator<PageEntry, void> {
-    for (const child of this.#childrenOf(folder)) {
-      yield typeof child === "number" ? this.#entryAt(child, folder) : child;
+    for (const [at, after] of this.#childrenOf(folder)) {
+      yield after === undefined
+        ? this.#entryAt(this.#places[at]!, folder)
+        : this.#folderAt(at, after, folder);
     }
   }
 
-  /** The places of the files in a folder, and entries of its folders, by name. */
-  *#childrenOf(folder: string): Generator<number | PageEntry, void> {
+  /** Files, each alone, and folders, each with the index where it ends. */
+  *#childrenOf(folder: string): Generator<[at: number, after?: number], void> {
     const [first, end] = this.#below(folder);
     for (let at = first; at < end;) {
-      const place = this.#places[at]!;
-      const rest = this.#files.nameAt(place).slice(folder.length);
-      const slash = rest.indexOf("/");
-      if (slash < 0) {
-        yield place;
-        at++;
-        continue;
-      }
-      const name = rest.slice(0, slash);
-      const count = this.#countBelow(`${folder}${name}/`);
-      yield folderEntry(name, count);
-      at += count;
+      const after = this.#entryEnd(at, { folder, end });
+      yield after === undefined ? [at] : [at, after];
+      at = after ?? at + 1;
     }
+  }
+
+  /**
+   * Where the folder ends whose first name is at `at`; `undefined` if that is a
+   * file. Most folders are small, so steps grow from there: to search among all
+   * names would take longer for each.
+   */
+  #entryEnd(
+    at: number,
+    { folder, end }: { folder: string; end: number },
+  ): number | undefined {
+    const name = this.#nameAt(at);
+    const slash = name.indexOf("/", folder.length);
+    if (slash < 0) return undefined;
+    const prefix = name.slice(0, slash + 1);
+    let step = 1;
+    while (at + step < end && this.#nameAt(at + step).startsWith(prefix)) {
+      step *= 2;
+    }
+    let low = at + (step >> 1) + 1;
+    let high = Math.min(at + step, end);
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if (this.#nameAt(middle).startsWith(prefix)) low = middle + 1;
+      else high = middle;
+    }
+    return low;
+  }
+
+  #nameAt(at: number): string {
+    return this.#files.nameAt(this.#places[at]!);
+  }
+
+  #folderAt(at: number, after: number, folder: string): PageEntry {
+    const name = this.#nameAt(at);
+    const base = name.slice(folder.length, name.indexOf("/", folder.length));
+    return folderEntry(base, after - at);
   }
 
   #entryAt(place: number, folder: string): PageEntry {
@@ -166,19 +260,13 @@ export class FileIndex {
     return [this.#firstFrom(folder), this.#firstFrom(end)];
   }
 
-  #countBelow(folder: string): number {
-    const [first, end] = this.#below(folder);
-    return end - first;
-  }
-
   /** The first index whose name is not before `text`. */
   #firstFrom(text: string): number {
     let low = 0;
     let high = this.#places.length;
     while (low < high) {
       const middle = (low + high) >> 1;
-      const name = this.#files.nameAt(this.#places[middle]!);
-      if (compareCodePoints(name, text) < 0) low = middle + 1;
+      if (compareCodePoints(this.#nameAt(middle), text) < 0) low = middle + 1;
       else high = middle;
     }
     return low;

@@ -41,7 +41,7 @@ export class Lists {
   readonly readers: ListReaders;
   #snapshot: Snapshot | undefined;
   #asking: Promise<Snapshot> | undefined;
-  /** When each node last answered, by its id. */
+  /** When each listed node last answered, by its id. */
   readonly #seenMs = new Map<string, number>();
 
   constructor(options: ListsOptions) {
@@ -129,8 +129,12 @@ export class Lists {
     for (const session of sessions.values()) {
       await session[Symbol.asyncDispose]();
     }
-    const files = new FileIndex(new FileListings(found, candidates));
-    const counts = countsIn(files);
+    const files = await FileIndex.of(new FileListings(found, candidates));
+    const { counts } = files;
+    const listed = new Map(candidates.nodes.map((node) => [node.id, node]));
+    for (const id of this.#seenMs.keys()) {
+      if (!listed.has(id)) this.#seenMs.delete(id);
+    }
     for (const id of paths.keys()) this.#seenMs.set(id, Date.now());
     const nodeOf = ({ id, name, addresses }: ListedNode): PageNode => {
       const [address = { host: "", port: 0 }] = addresses;
@@ -146,18 +150,10 @@ export class Lists {
     return this.#snapshot = {
       files,
       nodes: candidates.nodes.map(nodeOf),
-      listed: new Map(candidates.nodes.map((node) => [node.id, node])),
+      listed,
       greeting,
       complete: troubles.size === 0,
       at: performance.now(),
     };
   }
-}
-
-function countsIn(files: FileIndex): Map<string, number> {
-  const counts = new Map<string, number>();
-  for (const { nodes } of files.briefs()) {
-    for (const id of nodes) counts.set(id, (counts.get(id) ?? 0) + 1);
-  }
-  return counts;
 }

@@ -78,7 +78,7 @@ export async function folderPage(
   }
   const { pageEntryCount: most } = gateway;
   const page = pageNumberIn(request);
-  const content = files.folder(folder, { skip: page * most, most });
+  const content = await files.folder(folder, { skip: page * most, most });
   const isLast = (page + 1) * most >= content.entryCount;
   const prefix = request.path === "/" ? "files/" : "";
   const model: PageModel = {

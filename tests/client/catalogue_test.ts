@@ -88,3 +88,28 @@ Deno.test("Catalogue.soleAt gives names that are listed once, and no others", ()
     { name: "d", node: "other", size: 1, modifiedMs: 7 },
   ]);
 });
+
+Deno.test("Catalogue.hasContentAt compares the contents of all offers of a name", () => {
+  const catalogue = new Catalogue();
+  const contentOf = (digit: string) => digit.repeat(64);
+  for (
+    const [name, node, digit] of [
+      ["a", "one", "1"],
+      ["a", "two", "2"],
+      ["b", "one", undefined],
+      ["c", "two", "3"],
+    ] as const
+  ) {
+    catalogue.add({ node, votesAs: node }, {
+      ...{ name, size: 1, modifiedMs: 0, version: "ab".repeat(16) },
+      ...digit === undefined ? {} : { content: contentOf(digit) },
+    });
+  }
+  const namesWith = (digit: string) => {
+    const wanted = Uint8Array.fromHex(contentOf(digit));
+    return Array.from(catalogue.places())
+      .filter((place) => catalogue.hasContentAt(place, wanted))
+      .map((place) => catalogue.nameAt(place));
+  };
+  assertEquals(["0", "1", "2", "3"].map(namesWith), [[], ["a"], ["a"], ["c"]]);
+});

@@ -3,7 +3,7 @@
  * not at all, and which snapshots they keep.
  */
 
-import { assert, assertEquals } from "@std/assert";
+import { assert, assertEquals, assertMatch } from "@std/assert";
 import { LIMITS } from "../../lib/base/limits.ts";
 import type { FileListings } from "../../lib/client/listing.ts";
 import { FileIndex, type Snapshot } from "../../lib/gateway/file_index.ts";
@@ -11,6 +11,7 @@ import type { Gateway } from "../../lib/gateway/gateway.ts";
 import { ListReaders } from "../../lib/gateway/list_readers.ts";
 import { Lists } from "../../lib/gateway/lists.ts";
 import { Login } from "../../lib/gateway/login.ts";
+import type { PageEntry } from "../../lib/gateway/page_model.ts";
 import { answerTo } from "../../lib/gateway/routes.ts";
 import { Transfers } from "../../lib/gateway/transfers.ts";
 import type { BodyStream } from "../../lib/http/answer.ts";
@@ -19,10 +20,16 @@ import { startNode, startRelay } from "../_network.ts";
 
 const COUNT = 100_000;
 
-/** A gateway with COUNT files in one folder, and how many rows were made. */
-function flat() {
-  const made = { rows: 0 };
-  const nameAt = (place: number) => `flat/${String(place).padStart(6, "0")}`;
+/**
+ * A gateway with COUNT entries in one folder, and how many rows were made, names
+ * read, and contents compared.
+ */
+async function flat({ below = "" } = {}) {
+  const made = { rows: 0, names: 0, compared: 0 };
+  const nameAt = (place: number) => {
+    made.names++;
+    return `flat/${String(place).padStart(6, "0")}${below}`;
+  };
   const briefAt = (place: number) => {
     made.rows++;
     const [size, modifiedMs] = [place, 1_700_000_000_000];
@@ -32,12 +39,17 @@ function flat() {
       offers: [{ node: "n" }],
     };
   };
-  const files = new FileIndex({
+  const files = await FileIndex.of({
     places: () => Array.from({ length: COUNT }, (_, place) => place),
     nameAt,
     briefAt,
     at: briefAt,
+    hasContentAt: () => {
+      made.compared++;
+      return false;
+    },
   } as unknown as FileListings);
+  made.rows = made.names = 0;
   const snapshot: Snapshot = {
     ...{ files, nodes: [], listed: new Map(), greeting: "" },
     ...{ complete: true, at: performance.now() },
@@ -76,7 +88,7 @@ for (
   ]
 ) {
   Deno.test(`${line} of 100,000 names is made no further than its readers take it`, async () => {
-    const { gateway, made } = flat();
+    const { gateway, made } = await flat();
     const request = requestFor(line);
     if (line === "GET /api/files") {
       await answerTo(request, gateway); // makes its tag, once for a list
@@ -105,7 +117,7 @@ for (
 
 for (const line of ["PROPFIND /dav/flat/", "GET /?json", "GET /api/files"]) {
   Deno.test(`${line} of 100,000 names gives others a turn after each part, and is whole`, async () => {
-    const { gateway, made, readers } = flat();
+    const { gateway, made, readers } = await flat();
     let turns = 0;
     let most = 0;
     let before = 0;
@@ -132,12 +144,12 @@ for (const line of ["PROPFIND /dav/flat/", "GET /?json", "GET /api/files"]) {
 }
 
 Deno.test("A content that no node has is looked for in turns with others", async () => {
-  const { gateway, made } = flat();
+  const { gateway, made } = await flat();
   let most = 0;
   let before = 0;
   const timer = setInterval(() => {
-    most = Math.max(most, made.rows - before);
-    before = made.rows;
+    most = Math.max(most, made.compared - before);
+    before = made.compared;
   }, 0);
   try {
     const { files } = await gateway.lists.latest();
@@ -145,8 +157,63 @@ Deno.test("A content that no node has is looked for in turns with others", async
   } finally {
     clearInterval(timer);
   }
-  assertEquals(made.rows, COUNT);
-  assert(0 < most && most < COUNT / 4, `${most} rows without a turn`);
+  assertEquals([made.rows, made.compared], [0, COUNT]);
+  assert(0 < most && most < COUNT / 4, `${most} contents without a turn`);
+});
+
+Deno.test("A folder of 100,000 folders is walked once, in turns with others, and reads few names for each", async () => {
+  const { gateway, made } = await flat({ below: "/x" });
+  let most = 0;
+  let before = 0;
+  const timer = setInterval(() => {
+    most = Math.max(most, made.names - before);
+    before = made.names;
+  }, 0);
+  try {
+    const answers = [1, 2, 3].map((page) =>
+      answerTo(requestFor(`GET /files/flat/?page=${page}`), gateway)
+    );
+    for (const answer of answers) assertEquals((await answer).status, 200);
+  } finally {
+    clearInterval(timer);
+  }
+  assert(made.names < 3 * COUNT, `${made.names} names`);
+  assert(0 < most && most < COUNT / 2, `${most} names without a turn`);
+  made.names = 0;
+  const { body } = await answerTo(requestFor("GET /files/flat/"), gateway);
+  assertMatch(String(body), /href="001499\/"/);
+  assertEquals(String(body).includes('href="001500/"'), false);
+  assert(made.names < COUNT / 10, `${made.names} names`);
+});
+
+Deno.test("FileIndex finds the entries of a folder, whatever the number of files below each", async () => {
+  const counts = [1, 2, 3, 4, 5, 8, 9, 17, 1, 1];
+  const names = counts.flatMap((count, n) =>
+    n === 4
+      ? ["flat/4"]
+      : Array.from({ length: count }, (_, m) => `flat/${n}/${m}`).sort()
+  );
+  const files = await FileIndex.of({
+    places: () => names.keys(),
+    nameAt: (place: number) => names[place]!,
+    briefAt: (place: number) => ({ name: names[place]!, nodes: ["n"] }),
+  } as unknown as FileListings);
+  assertEquals([...files.counts], [["n", names.length]]);
+  const said = (entries: Iterable<PageEntry>) =>
+    Array.from(entries, ({ href, files }) => [href, files] as const);
+  const inOrder = counts.map((count, n) =>
+    n === 4 ? ["4", 1] as const : [`${n}/`, count] as const
+  );
+  assertEquals(said(files.entriesIn("flat/")), inOrder);
+  const [file] = inOrder.splice(4, 1);
+  const foldersFirst = [...inOrder, file!];
+  for (const skip of [0, 3, 8, 9, 10]) {
+    const { entries, entryCount } = await files.folder("flat/", {
+      ...{ skip, most: 2 },
+    });
+    assertEquals(said(entries), foldersFirst.slice(skip, skip + 2));
+    assertEquals(entryCount, counts.length);
+  }
 });
 
 Deno.test("Lists keeps two snapshots in memory, and ends the readers of older ones", async () => {
