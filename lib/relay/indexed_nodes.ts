@@ -266,7 +266,10 @@ export class IndexedNodes {
   /** Drops a node's index; from then on it may have any name. */
   #drop(id: string, node: IndexedNode): void {
     this.#changes++;
-    if (node.slot !== null) this.#index.close(node.slot);
+    if (node.slot !== null) {
+      this.#index.close(node.slot);
+      this.#ids[node.slot] = "";
+    }
     node.slot = null;
     const nodes = this.#byKey.get(node.key);
     if (nodes?.delete(id) && nodes.size === 0) this.#byKey.delete(node.key);

@@ -4,8 +4,9 @@
  * work.
  *
  * A pair that is removed is only marked. A node that leaves takes its slot with
- * it: its pairs count as gone at once. When they are many, `tidy` removes all of
- * these, block after block. Only then does another node get the slot.
+ * it: its pairs count as gone at once. They are removed when their block is
+ * rewritten. When they are many, `tidy` rewrites block after block. Another node
+ * gets the slot when the last of its pairs was removed.
  *
  * @module
  */
@@ -68,6 +69,8 @@ export class NameIndex {
    * common name visits a thousand of them, and these bytes stay in the cache.
    */
   #live = new Uint8Array(1_024);
+  /** Pairs in the blocks for each slot, also those that are marked. */
+  #storedOf = new Uint32Array(1_024);
   readonly #groups = new Map<string, GroupState>();
   /** Groups with fingerprints. */
   #holdingCount = 0;
@@ -75,10 +78,6 @@ export class NameIndex {
   #pairs = 0;
   /** All pairs in the blocks. */
   #stored = 0;
-  /** Dead slots whose pairs this round of tidying removes. */
-  #clearing: number[] = [];
-  /** Slots that died since. */
-  #dying: number[] = [];
   #isTidying = false;
   /** The next block to tidy. */
   #tidyAt = 0;
@@ -105,9 +104,11 @@ export class NameIndex {
     this.#groups.set(group, state);
     this.#slots[slot] = { group: state, pairs: 0, highest: -1 };
     if (slot >= this.#live.length) {
-      const larger = new Uint8Array(2 * this.#live.length);
-      larger.set(this.#live);
-      this.#live = larger;
+      const [live, storedOf] = [this.#live, this.#storedOf];
+      this.#live = new Uint8Array(2 * live.length);
+      this.#live.set(live);
+      this.#storedOf = new Uint32Array(2 * live.length);
+      this.#storedOf.set(storedOf);
     }
     this.#live[slot] = 1;
     return slot;
@@ -117,8 +118,8 @@ export class NameIndex {
   close(slot: number): void {
     const state = this.#stateOf(slot);
     this.#live[slot] = 0;
-    if (state.pairs === 0) this.#free(slot);
-    else this.#dying.push(slot);
+    this.#slots[slot] = undefined;
+    if (this.#storedOf[slot] === 0) this.#freeSlots.push(slot);
     this.#count(state, -state.pairs);
     const { group } = state;
     if (--group.slots === 0) this.#groups.delete(group.name);
@@ -148,6 +149,7 @@ export class NameIndex {
       return undefined;
     }
     block.append(pair);
+    this.#storedOf[slot]!++;
     state.highest = Math.max(state.highest, fingerprint);
     this.#stored++;
     if (block.isFull) this.#rewrite(number);
@@ -228,8 +230,7 @@ export class NameIndex {
   #largestSlotOf(group: GroupState): number | undefined {
     let [largest, most]: [number | undefined, number] = [undefined, 0];
     for (const [slot, state] of this.#slots.entries()) {
-      const isOther = state?.group !== group || this.#live[slot] === 0;
-      if (isOther || state.pairs <= most) continue;
+      if (state?.group !== group || state.pairs <= most) continue;
       [largest, most] = [slot, state.pairs];
     }
     return largest;
@@ -254,8 +255,6 @@ export class NameIndex {
       if (!this.#isMuchGarbage) return false;
       this.#isTidying = true;
       this.#tidyAt = 0;
-      this.#clearing = this.#dying;
-      this.#dying = [];
     }
     for (let left = most; left > 0 && this.#tidyAt < this.#blocks.length;) {
       left -= this.#blocks[this.#tidyAt]!.count;
@@ -263,19 +262,19 @@ export class NameIndex {
     }
     if (this.#tidyAt < this.#blocks.length) return true;
     this.#isTidying = false;
-    for (const slot of this.#clearing) this.#free(slot);
-    this.#clearing = [];
     return false;
   }
 
-  #free(slot: number): void {
-    this.#slots[slot] = undefined;
-    this.#freeSlots.push(slot);
-  }
+  /** A pair of a slot is no longer in the blocks. */
+  readonly #removed = (slot: number): void => {
+    const left = this.#storedOf[slot]! - 1;
+    this.#storedOf[slot] = left;
+    if (left === 0 && this.#live[slot] === 0) this.#freeSlots.push(slot);
+  };
 
   #stateOf(slot: number): SlotState {
     const state = this.#slots[slot];
-    if (state !== undefined && this.#live[slot] === 1) return state;
+    if (state !== undefined) return state;
     throw new TypeError(`Cannot use slot ${slot}: it is not open`);
   }
 
@@ -346,7 +345,7 @@ export class NameIndex {
       : [block!];
     const before = olds.reduce((sum, { count }) => sum + count, 0);
     const run = new Run(before);
-    for (const old of olds) old.copyTo(run, this.#live);
+    for (const old of olds) old.copyTo(run, this.#live, this.#removed);
     this.#stored += run.count - before;
     const news = [...run.blocks()];
     if (news.length === 0 && this.#blocks.length === olds.length) {

@@ -135,8 +135,15 @@ export class PairBlock {
     return at < this.#count ? at : -1;
   }
 
-  /** Adds the pairs whose slots are 1 in `live` to `run`, in order. */
-  copyTo(run: Run, live: Uint8Array): void {
+  /**
+   * Adds the pairs whose slots are 1 in `live` to `run`, in order. Calls
+   * `onDropped` with the slot of each of the others, and of each removed pair.
+   */
+  copyTo(
+    run: Run,
+    live: Uint8Array,
+    onDropped: (slot: number) => void = () => {},
+  ): void {
     const highs = this.#highs;
     const lows = this.#lows;
     const slots = this.#slots;
@@ -149,7 +156,10 @@ export class PairBlock {
         next < tail.length && this.#isAfter(at, tail[next]!);
       const from = isTail ? tail[next++]! : at++;
       const slot = slots[from]!;
-      if (slot >= REMOVED || live[slot] !== 1) continue;
+      if (slot >= REMOVED || live[slot] !== 1) {
+        onDropped(slot & ~REMOVED);
+        continue;
+      }
       run.highs[to] = highs[from]!;
       run.lows[to] = lows[from]!;
       run.slots[to++] = slot;
@@ -167,18 +177,28 @@ export class PairBlock {
     }
     keys.sort();
     const places = new Uint32Array(count);
-    for (let n = 0; n < count; n++) {
-      const place = this.#sorted + keys[n]! % TAIL_PLACES;
-      // Equal fingerprints are in the order of their arrival, and must be
-      // sorted by slot.
-      let to = n;
-      while (to > 0 && this.#isAfter(places[to - 1]!, place)) {
-        places[to] = places[to - 1]!;
-        to--;
-      }
-      places[to] = place;
+    for (let n = 0; n < count;) {
+      const fingerprint = Math.floor(keys[n]! / TAIL_PLACES);
+      let end = n;
+      do end++; while (Math.floor(keys[end]! / TAIL_PLACES) === fingerprint);
+      this.#sortBySlot(keys.subarray(n, end));
+      for (; n < end; n++) places[n] = this.#sorted + keys[n]! % TAIL_PLACES;
     }
     return places;
+  }
+
+  /**
+   * Sorts keys of one fingerprint. They are in the order of their arrival, which
+   * nodes choose.
+   */
+  #sortBySlot(keys: Float64Array): void {
+    if (keys.length === 1) return;
+    for (const [n, key] of keys.entries()) {
+      const place = key % TAIL_PLACES;
+      const slot = this.#slots[this.#sorted + place]! & ~REMOVED;
+      keys[n] = slot * TAIL_PLACES + place;
+    }
+    keys.sort();
   }
 
   /** Whether the pair at `a` comes after the one at `b`. */

@@ -55,6 +55,23 @@ Deno.test("NameIndex forgets a node at once, and the next node in its slot gets 
   assertLess(index.bytes, 10_000);
 });
 
+Deno.test("NameIndex uses few slots for a node that sends its names again and again", () => {
+  const index = newIndex();
+  const honest = index.open("a");
+  for (let n = 0; n < 20_000; n++) index.add(n, honest);
+  let most = 0;
+  for (let n = 0; n < 20_000; n++) {
+    const slot = index.open("b");
+    most = Math.max(most, slot);
+    index.add(7, slot);
+    index.close(slot);
+    index.tidy(1_000);
+  }
+  // As many as there are unsorted places in a block.
+  assertLess(most, 2_000);
+  assertEquals(found(index, 7), [honest]);
+});
+
 Deno.test("NameIndex refuses fingerprints beyond the limit of a node, an address group or all, and continues", () => {
   const index = newIndex({
     indexEntriesPerNodeCount: 10,
