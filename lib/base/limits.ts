@@ -236,6 +236,8 @@ const NUMBERS = {
   listingBytes: 40 * MIB,
   /** Bytes of the folders of `ls --tree`: of 100,000, as deep as they may be. */
   treeBytes: 48 * MIB,
+  /** Folders of one `get`: about 100 MB, and more than one node lists files. */
+  savedFolderCount: 300_000,
   /** Unread pages of a list before the client stops receiving. */
   listingPagesAheadCount: 4,
   /** Nodes asked for files at once, not counting slow ones. */

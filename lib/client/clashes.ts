@@ -20,6 +20,8 @@ export interface ClashesOptions {
   readonly nodeName: (id: string) => string;
   /** The longest time without a turn for others. */
   readonly turnMs: number;
+  /** The most folders that the files may need. */
+  readonly folderCount: number;
   /**
    * Whether the disk keeps names apart that differ only in case or
    * normalisation.
@@ -41,11 +43,12 @@ export class Clashes {
   readonly #options: ClashesOptions;
   /**
    * By a key that is the same for all spellings of a path. Nearly always one
-   * job.
+   * job; otherwise those of all spellings, by path.
    */
-  readonly #files = new Map<string, Job | Job[]>();
+  readonly #files = new Map<string, Job | Map<string, Job>>();
   /** For each needed folder, one file in it. */
   readonly #folders = new Map<string, Map<string, Job>>();
+  #folderCount = 0;
   readonly #apart = new Map<string, Promise<boolean>>();
 
   constructor(options: ClashesOptions) {
@@ -65,9 +68,11 @@ export class Clashes {
     for (const n of await this.#order(jobs, turns)) {
       if (turns.isOver) await turns.give();
       const job = jobs[n]!;
-      const other = this.#isFree(job) ? undefined : await this.#occupantOf(job);
-      if (other === undefined) this.#claim(job);
-      else refused.set(job, this.#failure(job, other));
+      const failure = this.#isFree(job)
+        ? undefined
+        : await this.#objection(job);
+      if (failure === undefined) this.#claim(job);
+      else refused.set(job, failure);
     }
     return {
       admitted: jobs.filter((job) => !refused.has(job)),
@@ -79,6 +84,7 @@ export class Clashes {
   clear(): void {
     this.#files.clear();
     this.#folders.clear();
+    this.#folderCount = 0;
   }
 
   /**
@@ -104,38 +110,56 @@ export class Clashes {
   }
 
   /** Whether nothing can clash with a file: its folder is known. */
-  #isFree({ path }: Job): boolean {
-    const key = keyOf(path);
-    if (this.#files.has(key) || this.#folders.has(key)) return false;
-    const folder = dirname(path);
-    return this.#folders.get(keyOf(folder))?.has(folder) ?? false;
+  #isFree(job: Job): boolean {
+    const key = keyOf(job.path);
+    return !this.#files.has(key) && !this.#folders.has(key) &&
+      this.#needsNoFolder(job);
   }
 
   #claim(job: Job): void {
-    const key = keyOf(job.path);
+    const { path } = job;
+    const key = keyOf(path);
     const claimed = this.#files.get(key);
-    this.#files.set(key, claimed === undefined ? job : [claimed, job].flat());
-    for (const folder of foldersOf(job.path)) {
+    if (claimed === undefined) this.#files.set(key, job);
+    else if (claimed instanceof Map) claimed.set(path, job);
+    else this.#files.set(key, new Map([[claimed.path, claimed], [path, job]]));
+    for (const folder of foldersOf(path)) {
       const key = keyOf(folder);
       const claimed = this.#folders.get(key);
       if (claimed?.has(folder)) return; // and everything above it
+      this.#folderCount++;
       if (claimed === undefined) {
         this.#folders.set(key, new Map([[folder, job]]));
       } else claimed.set(folder, job);
     }
   }
 
-  /** The job whose file is at a path, or at a folder that the path needs. */
-  async #occupantOf({ path }: Job): Promise<Job | undefined> {
-    return await this.#fileAt(path) ?? await this.#folderAt(path) ??
-      await this.#above(path);
+  /** Why a file cannot be saved; nothing if it can. */
+  async #objection(job: Job): Promise<Failure | undefined> {
+    const other = await this.#occupantOf(job);
+    if (other !== undefined) return this.#failure(job, other);
+    const { folderCount } = this.#options;
+    return this.#folderCount < folderCount || this.#needsNoFolder(job)
+      ? undefined
+      : tooManyFolders(job, folderCount);
   }
 
-  async #above(path: string): Promise<Job | undefined> {
+  #needsNoFolder({ path }: Job): boolean {
     const folder = dirname(path);
+    return this.#folders.get(keyOf(folder))?.has(folder) ?? false;
+  }
+
+  /** The job whose file is at a path, or at a folder that the path needs. */
+  async #occupantOf(job: Job): Promise<Job | undefined> {
+    const { path } = job;
+    return await this.#fileAt(path) ?? await this.#folderAt(path) ??
+      await this.#above(job);
+  }
+
+  async #above(job: Job): Promise<Job | undefined> {
     // Usually another file of the folder has already checked this.
-    if (this.#folders.get(keyOf(folder))?.has(folder)) return undefined;
-    for (const folder of foldersOf(path)) {
+    if (this.#needsNoFolder(job)) return undefined;
+    for (const folder of foldersOf(job.path)) {
       const found = await this.#fileAt(folder);
       if (found !== undefined) return found;
     }
@@ -145,9 +169,14 @@ export class Clashes {
   async #fileAt(path: string): Promise<Job | undefined> {
     const claimed = this.#files.get(keyOf(path));
     if (claimed === undefined) return undefined;
-    const jobs = [claimed].flat();
-    return jobs.find((job) => job.path === path) ??
-      (await this.#tellsApart(dirname(path)) ? undefined : jobs[0]);
+    // A node may list one name in very many spellings.
+    const spellings = claimed instanceof Map
+      ? claimed
+      : new Map([[claimed.path, claimed]]);
+    return spellings.get(path) ??
+      (await this.#tellsApart(dirname(path))
+        ? undefined
+        : spellings.values().next().value);
   }
 
   async #folderAt(path: string): Promise<Job | undefined> {
@@ -185,6 +214,15 @@ export class Clashes {
     const more = offers.length - MOST_NAMES;
     return names.join(", ") + (more > 0 ? ` and ${more} more` : "");
   }
+}
+
+function tooManyFolders({ name }: Job, most: number): Failure {
+  return new Failure("local", {
+    what: "Cannot save file",
+    where: show(name),
+    why: `the other files need ${most} folders already, and it needs another`,
+    remedy: "fetch fewer folders with one command",
+  });
 }
 
 function slashesIn(path: string): number {

@@ -121,6 +121,7 @@ export class GetRun implements AsyncDisposable {
     return new RunJobs({
       ...{ pathOf, hasSums: sums !== undefined, dryRun },
       turnMs: this.#peers.limits.turnMs,
+      folderCount: this.#peers.limits.savedFolderCount,
       signal: this.#signal,
       names: this.#names,
       lists: this.#lists,

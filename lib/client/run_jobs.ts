@@ -30,6 +30,8 @@ export interface RunJobsOptions {
   /** Whether no file may be made. */
   readonly dryRun: boolean;
   readonly turnMs: number;
+  /** The most folders that the files may need. */
+  readonly folderCount: number;
   readonly signal: AbortSignal;
   readonly names: RunNames;
   readonly lists: PatternLists;
@@ -46,12 +48,12 @@ export class RunJobs {
   readonly #clashes: Clashes;
 
   constructor(options: RunJobsOptions) {
-    const { names, nodes, turnMs } = options;
+    const { names, nodes, turnMs, folderCount } = options;
     this.#options = options;
     this.#clashes = new Clashes({
       // The user named none of the listed files: see #chooseListed.
       isNamed: (job) => !(job instanceof ListedJob) && names.has(job.name),
-      turnMs,
+      ...{ turnMs, folderCount },
       nodeName: (id) => nodes.get(id)!.name,
       // To find out, a file would have to be made.
       ...(options.dryRun

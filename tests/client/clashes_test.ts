@@ -2,13 +2,14 @@
  * Files that cannot be saved beside each other, and all others, that can.
  */
 
-import { assertEquals, assertMatch } from "@std/assert";
+import { assertEquals, assertLess, assertMatch } from "@std/assert";
 import { join } from "@std/path";
 import { Clashes } from "../../lib/client/clashes.ts";
 import { getFiles } from "../../lib/client/get.ts";
 import type { Job } from "../../lib/client/jobs.ts";
 import { tellsNamesApart } from "../../lib/disk/places.ts";
 import { Failure } from "../../lib/base/errors.ts";
+import { LIMITS } from "../../lib/base/limits.ts";
 import { startNode, startRelay } from "../_network.ts";
 import { tempShare } from "../_temp_share.ts";
 import { ClientLog, everything, filesIn, get, pinned } from "./_outcomes.ts";
@@ -30,12 +31,17 @@ function job(name: string, votes = 1, path = `out/${name}`): Job {
 /** What is admitted of some batches of files, on a disk that is as it is said. */
 async function admitted(
   batches: readonly (readonly Job[])[],
-  { named = [], apart = true }: { named?: string[]; apart?: boolean } = {},
+  { named = [], apart = true, folderCount = LIMITS.savedFolderCount }: {
+    named?: string[];
+    apart?: boolean;
+    folderCount?: number;
+  } = {},
 ): Promise<{ admitted: string[]; why: string[] }> {
   const clashes = new Clashes({
     isNamed: ({ name }) => named.includes(name),
     nodeName: (id) => `node ${id}`,
     turnMs: 5,
+    folderCount,
     tellsApart: () => Promise.resolve(apart),
   });
   const names: string[] = [];
@@ -264,9 +270,70 @@ Deno.test("Clashes makes no name strings for listed files, and checks each file 
     isNamed: () => false,
     nodeName: (id) => id,
     turnMs: 5,
+    folderCount: LIMITS.savedFolderCount,
     tellsApart: () => Promise.resolve(true),
   });
   const { admitted, refused } = await clashes.admit(jobs);
   assertEquals([admitted, refused], [jobs, []]);
   assertEquals(count, 0);
+});
+
+/** One name in a different spelling for each number below 1,024. */
+function spelling(n: number): string {
+  return Array.from(
+    "abcdefghij",
+    (letter, bit) => (n >> bit & 1) === 1 ? letter.toUpperCase() : letter,
+  ).join("");
+}
+
+for (const apart of [true, false]) {
+  Deno.test(
+    `Clashes looks at each of 1,000 spellings of one name a few times, where the disk ${
+      apart ? "keeps them apart" : "does not keep them apart"
+    }`,
+    async () => {
+      let readCount = 0;
+      const jobs = Array.from({ length: 1_000 }, (_, n) => ({
+        ...job(spelling(n)),
+        get path(): string {
+          readCount++;
+          return `out/${spelling(n)}`;
+        },
+      }));
+      const outcome = await admitted([jobs], { apart });
+      assertEquals(outcome.admitted.length, apart ? jobs.length : 1);
+      assertLess(readCount, 20 * jobs.length);
+    },
+  );
+}
+
+Deno.test("Clashes admits files in so many folders and no more, and further files in those", async () => {
+  const names = ["a/b/1", "a/c/2", "a/d/3", "a/b/4", "5"];
+  // `out` counts too.
+  const { admitted: some, why } = await admitted([
+    names.map((name) => job(name)),
+  ], { folderCount: 4 });
+  assertEquals(some, ["a/b/1", "a/c/2", "a/b/4", "5"]);
+  assertEquals(why, [
+    "Cannot save file (a/d/3): the other files need 4 folders already, and it " +
+    "needs another; fetch fewer folders with one command",
+  ]);
+});
+
+Deno.test("getFiles makes savedFolderCount folders and no more for what a node lists", async () => {
+  await using relay = await startRelay();
+  await using _node = await startNode(relay, {
+    "deep/a/1": "1",
+    "deep/b/2": "2",
+    "deep/c/3": "3",
+  });
+  await using folder = await tempShare();
+  // Those above the target folder count too.
+  const above = folder.path.split("/").length - 1;
+  const limits = {
+    savedFolderCount: above + "deep deep/a deep/b".split(" ").length,
+  };
+  const { failed } = await get(relay, folder.path, [everything()], { limits });
+  assertEquals(failed, { "deep/c/3": "local" });
+  assertEquals(filesIn(folder.path), ["deep/a/1", "deep/b/2"]);
 });
