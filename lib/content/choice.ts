@@ -134,8 +134,9 @@ function isUnknown({ content }: { content?: string | undefined }): boolean {
 }
 
 /**
- * The group that fits the conditions. If several do, the one with the most
- * votes.
+ * The group that fits the conditions. If several claim one SHA-256, the smallest:
+ * all but one lie, and it costs nothing to claim a terabyte of zeros, but takes
+ * an hour to hash them. Then the one with the most votes.
  */
 function choosePinned(
   groups: readonly ContentGroup[],
@@ -146,7 +147,11 @@ function choosePinned(
     (wanted === undefined || offer.sha256 === wanted) &&
     (content === undefined || offer.content === content);
   const votesFor = ({ offers }: ContentGroup) => votesOf(offers.filter(isIt));
-  const sorted = groups.toSorted((a, b) => votesFor(b) - votesFor(a));
+  const fits = (group: ContentGroup) => Number(group.offers.some(isIt));
+  const sorted = groups.toSorted((a, b) =>
+    fits(b) - fits(a) || (wanted === undefined ? 0 : a.size - b.size) ||
+    votesFor(b) - votesFor(a)
+  );
   const [group] = sorted;
   if (group?.offers.some(isIt)) {
     return { kind: "taken", group, groups: sorted, basis: "wished" };
@@ -256,17 +261,28 @@ const NO_TIME_MS = -Number.MAX_VALUE;
 /**
  * Whether one group has more addresses than any other content can get. Nodes
  * that have not hashed files of the same size may all have the same content,
- * even that of another group.
+ * even that of another group. Reads each offer twice at most, because a thousand
+ * nodes may have a thousand contents.
  */
 function hasMost(
   { votes }: ContentGroup,
   others: readonly ContentGroup[],
 ): boolean {
+  /** The addresses with files of each size that were not hashed. */
+  const unknown = new Map<number, Set<string>>();
+  for (const other of others) {
+    if (!isUnknown(other)) continue;
+    const known = unknown.get(other.size) ?? new Set();
+    unknown.set(other.size, known);
+    for (const { votesAs } of other.offers) known.add(votesAs);
+  }
   return others.every((rival) => {
-    const mayBeIt = others.filter((other) =>
-      other === rival ||
-      (isUnknown(other) && other.size === rival.size)
+    const mayBeIt = unknown.get(rival.size) ?? new Set();
+    // Those of an unknown rival are among them.
+    const own = isUnknown(rival) ? [] : rival.offers;
+    const further = new Set(
+      own.flatMap(({ votesAs }) => mayBeIt.has(votesAs) ? [] : votesAs),
     );
-    return votesOf(mayBeIt.flatMap(({ offers }) => offers)) < votes;
+    return mayBeIt.size + further.size < votes;
   });
 }

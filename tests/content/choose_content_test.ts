@@ -1,4 +1,4 @@
-import { assertEquals } from "@std/assert";
+import { assertEquals, assertLess } from "@std/assert";
 import {
   chooseContent,
   differ,
@@ -144,6 +144,17 @@ for (
       ],
       { sha256: HASH.toUpperCase() },
       "a wished",
+    ],
+    [
+      "of what claims the SHA-256 the smallest, because all but one lie",
+      [
+        offer("a", X, { sha256: HASH, size: 2 ** 40 }),
+        offer("b", X, { sha256: HASH, size: 2 ** 40 }),
+        offer("c", Y, { sha256: HASH, size: 200 }),
+        offer("d", Z, { sha256: "cd".repeat(32), size: 1 }),
+      ],
+      { sha256: HASH },
+      "c wished",
     ],
     [
       "the content whose id is asked for",
@@ -301,4 +312,19 @@ Deno.test("chooseContent decides by addresses where all times are in the future"
   ];
   assertEquals(chosen([a, b, c], wish), "bc wished");
   assertEquals(chosen([a, b], wish), "undecided");
+});
+
+Deno.test("chooseContent reads each of a thousand offers of one name a few times", () => {
+  let readCount = 0;
+  const rivals = Array.from({ length: 1_000 }, (_, n) => ({
+    ...offer(`rival ${n}`, undefined, { size: 7 }),
+    get votesAs(): string {
+      readCount++;
+      return "one address";
+    },
+  }));
+  const offers = [offer("a", X, { size: 5 }), offer("b", X, { size: 5 })];
+  const choice = chooseContent([...offers, ...rivals], {}, { isFinal: false });
+  assertEquals(choice.kind, "taken");
+  assertLess(readCount, 10 * rivals.length);
 });
