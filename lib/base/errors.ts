@@ -14,6 +14,7 @@
  */
 
 import type { RemedyCode } from "./remedy_code.ts";
+import { showWhole } from "./text.ts";
 
 /** Stable codes for the ways in which a peer can break the protocol. */
 export type ProtocolErrorCode =
@@ -131,8 +132,9 @@ function formatFailure(parts: FailureParts): string {
 }
 
 /**
- * Words for the errors of Deno and of Node's sockets. They leave out the path
- * or address in the error's own text, which may hold a stranger's bytes.
+ * Words for the errors of Deno and of Node's sockets, and of the protocol. They
+ * leave out the path or address in the system's own text, which may hold a
+ * stranger's bytes, and escape what a peer said.
  *
  * @example Usage
  * ```ts
@@ -146,9 +148,8 @@ function formatFailure(parts: FailureParts): string {
  * ```
  */
 export function describeCause(error: unknown): string {
-  if (error instanceof ProtocolError || error instanceof Failure) {
-    return error.message;
-  }
+  if (error instanceof Failure) return error.message;
+  if (error instanceof ProtocolError) return showWhole(error.message);
   const code = systemErrorCode(error);
   const known = code === undefined ? undefined : CAUSE_OF_CODE.get(code);
   if (known !== undefined) return known;

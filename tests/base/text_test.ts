@@ -3,6 +3,7 @@ import {
   counted,
   foldCase,
   show,
+  showLines,
   showWhole,
   TextCheck,
 } from "../../lib/base/text.ts";
@@ -39,6 +40,15 @@ Deno.test("show cuts at 200 characters, and not inside one", () => {
 Deno.test("showWhole escapes as show does, and cuts nothing", () => {
   const name = "n".repeat(1_000);
   assertEquals(showWhole(`${name}\x1b`), `${name}\\x1b`);
+});
+
+Deno.test("showLines keeps lines and colours, and escapes all other control of a terminal", () => {
+  const lines = "a\tb\n\x1b[30;107mc\x1b[0m\n";
+  assertEquals(showLines(lines), lines);
+  assertEquals(
+    showLines("\x1b]0;title\x07\r\x1b[2J\x9b2J\u202e\0\x7f"),
+    "\\x1b]0;title\\x07\\x0d\\x1b[2J\\x9b2J\\u{202e}\\x00\\x7f",
+  );
 });
 
 Deno.test("counted writes one and many correctly", () => {

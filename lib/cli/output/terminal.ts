@@ -9,7 +9,7 @@
 
 import { describeCause, Failure } from "../../base/errors.ts";
 import { Concealment } from "./concealment.ts";
-import { escapeJson } from "../../base/text.ts";
+import { escapeJson, showLines } from "../../base/text.ts";
 import { formatLog, type LoggedEvent, type LogOptions } from "./log.ts";
 import { orAborted } from "../../base/waiting.ts";
 import { cannotWrite, writeAll } from "./streams.ts";
@@ -194,7 +194,7 @@ export class Terminal {
     if (Deno.stdout.isTerminal()) this.status("");
     for (const text of joined(lines, POUR_UNITS)) {
       this.check();
-      const bytes = new TextEncoder().encode(this.#concealment.apply(text));
+      const bytes = new TextEncoder().encode(this.#safe(text));
       await orAborted(writeAll(Deno.stdout, bytes), signal);
     }
   }
@@ -226,8 +226,13 @@ export class Terminal {
     }
   }
 
+  /** The text without secrets, and without control of the terminal. */
+  #safe(text: string): string {
+    return showLines(this.#concealment.apply(text));
+  }
+
   #toStdout(text: string): void {
-    this.#writeOut(this.#concealment.apply(text));
+    this.#writeOut(this.#safe(text));
   }
 
   #writeOut(text: string): void {
@@ -239,7 +244,7 @@ export class Terminal {
 
   #toStderr(text: string): void {
     if (this.#drawn.length > 0) this.#redraw([]);
-    write(Deno.stderr, this.#concealment.apply(text)); // a failure cannot be reported anywhere
+    write(Deno.stderr, this.#safe(text)); // a failure cannot be reported anywhere
     if (this.#status.length > 0) this.#redraw(this.#status);
   }
 }

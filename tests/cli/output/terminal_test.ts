@@ -1,8 +1,8 @@
 import { assertEquals } from "@std/assert";
 import { formatFiles, formatNodes } from "../../../lib/cli/output/tables.ts";
-import { formatEvent } from "../../../lib/cli/output/terminal.ts";
+import { formatEvent, Terminal } from "../../../lib/cli/output/terminal.ts";
 import { Failure } from "../../../lib/base/errors.ts";
-import { showWhole } from "../../../lib/base/text.ts";
+import { showLines, showWhole } from "../../../lib/base/text.ts";
 
 Deno.test("formatEvent writes one line of JSON with version and name first", () => {
   const event = { event: "registered", relay: "nas:1700", leaseSeconds: 60 };
@@ -17,6 +17,48 @@ Deno.test("formatEvent contains no control characters, and loses nothing", () =>
   const line = formatEvent({ event: "x", name } as { event: string });
   assertEquals(showWhole(line), line);
   assertEquals(JSON.parse(line).name, name);
+});
+
+/** What `write` writes to stdout and stderr. */
+function written(write: () => void): string[] {
+  const outputs = [Deno.stdout, Deno.stderr];
+  const usual = outputs.map(({ writeSync }) => writeSync);
+  const texts: string[] = [];
+  for (const output of outputs) {
+    output.writeSync = (bytes) => {
+      texts.push(new TextDecoder().decode(bytes));
+      return bytes.length;
+    };
+  }
+  try {
+    write();
+  } finally {
+    outputs.forEach((output, n) => output.writeSync = usual[n]!);
+  }
+  return texts;
+}
+
+Deno.test("Terminal escapes what could control it in all that it is given", () => {
+  const evil = "a\x1b]0;title\x07b";
+  const shown = "a\\x1b]0;title\\x07b";
+  const terminal = new Terminal({ json: false, quiet: false, debug: true });
+  const failure = new Failure("local", {
+    ...{ what: "Cannot x", why: evil },
+    cause: new Error(evil),
+  });
+  const texts = written(() => {
+    terminal.fact(evil);
+    terminal.note(evil);
+    terminal.error(failure);
+  });
+  assertEquals(texts.slice(0, 3), [
+    `${shown}\n`,
+    `${shown}\n`,
+    `error: Cannot x: ${shown}\n`,
+  ]);
+  const stack = texts[3]!;
+  assertEquals(stack.includes(`[cause]: Error: ${shown}`), true, stack);
+  assertEquals(showLines(stack), stack);
 });
 
 Deno.test("formatEvent writes failures by their parts, and bytes as base64", () => {
