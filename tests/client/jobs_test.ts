@@ -88,6 +88,7 @@ Deno.test("Checks of all waiting files do not read their offers again", async ()
     isNamed: () => false,
     nodeName: (id) => id,
     turnMs: 5,
+    folderCount: 10,
     tellsApart: () => Promise.resolve(true),
   });
   const { admitted } = await clashes.admit(jobs);
@@ -110,6 +111,7 @@ Deno.test("Clashes gives others their turn while it looks at many files", async 
     isNamed: () => false,
     nodeName: (id) => id,
     turnMs: 0,
+    folderCount: 10,
     tellsApart: () => Promise.resolve(true),
   });
   let isOver = false;
@@ -136,7 +138,7 @@ Deno.test("100,000 listed files that wait take less than 250 bytes each of the h
     const jobs = [...catalogue.places()].map((at) =>
       new ListedJob(listed, { at, path: "out/" + catalogue.nameAt(at), isVoted: false, size: 4096, votes: 1 })
     );
-    const clashes = new Clashes({ isNamed: () => false, nodeName: (id) => id, turnMs: 5, tellsApart: async () => true });
+    const clashes = new Clashes({ isNamed: () => false, nodeName: (id) => id, turnMs: 5, folderCount: 10, tellsApart: async () => true });
     const { admitted } = await clashes.admit(jobs);
     gc();
     console.log(admitted.length, (Deno.memoryUsage().heapUsed - before) / jobs.length);
