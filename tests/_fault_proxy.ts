@@ -47,11 +47,11 @@ export interface FaultProxy extends AsyncDisposable {
   faults: FaultProxyOptions;
   /** Connections that have been accepted. */
   readonly acceptedCount: number;
-  /** Bytes that have been passed on to those who dialled. */
+  /** Bytes that have been passed on to the dialler. */
   readonly passedBytes: number;
-  /** Resolves when at least so many bytes have been passed on to those who dialled. */
+  /** Resolves when at least this many bytes have been passed on to the dialler. */
   passed(bytes: number): Promise<void>;
-  /** Resets what runs, and refuses whoever dials from now on. */
+  /** Resets all connections, and refuses new ones. */
   breakDown(): Promise<void>;
 }
 
@@ -59,46 +59,44 @@ const LOOPBACK = "127.0.0.1";
 // What may be on its way in a direction that is delayed.
 const IN_FLIGHT_BYTES = 4 * 1024 * 1024;
 
-/** Starts a proxy; where to is to be told before anybody dials. */
-export async function startFaultProxy(
-  faults: FaultProxyOptions = {},
-): Promise<FaultProxy> {
-  const server = createServer({ allowHalfOpen: true });
-  const open = new Set<Socket>();
-  const running = new Set<Promise<void>>();
-  const over = new AbortController();
-  const inAll = { toTarget: { bytes: 0 }, toDialler: { bytes: 0 } };
-  let passedBytes = 0;
-  let acceptedCount = 0;
-  const onPassed = new Set<() => void>();
+/** What goes through a proxy. */
+class Traffic {
+  acceptedCount = 0;
+  passedBytes = 0;
+  readonly #open = new Set<Socket>();
+  readonly #running = new Set<Promise<void>>();
+  readonly #over = new AbortController();
+  readonly #inAll = { toTarget: { bytes: 0 }, toDialler: { bytes: 0 } };
+  readonly #onPassed = new Set<() => void>();
 
-  const keep = (socket: Socket) => {
-    open.add(socket);
+  #keep(socket: Socket): void {
+    this.#open.add(socket);
     socket.setNoDelay(true);
     socket.on("error", () => {}); // a reset, by us or by them
-    socket.on("close", () => open.delete(socket));
-  };
-  const run = (pump: Promise<void>) => {
-    const tracked = pump.catch(() => {}).finally(() => running.delete(tracked));
-    running.add(tracked);
-  };
-  server.on("connection", (dialler: Socket) => {
-    acceptedCount++;
-    keep(dialler);
-    const target = connect({
-      port: proxy.target,
-      host: LOOPBACK,
-      allowHalfOpen: true,
-    });
-    keep(target);
-    const { toTarget = {}, toDialler = {} } = proxy.faults;
-    const { signal } = over;
-    run(
+    socket.on("close", () => this.#open.delete(socket));
+  }
+
+  #run(pump: Pump): void {
+    const tracked = pump.run().catch(() => {})
+      .finally(() => this.#running.delete(tracked));
+    this.#running.add(tracked);
+  }
+
+  /** Connects `dialler` to the target. */
+  accept(dialler: Socket, { target: port, faults }: FaultProxy): void {
+    this.acceptedCount++;
+    this.#keep(dialler);
+    const target = connect({ port, host: LOOPBACK, allowHalfOpen: true });
+    this.#keep(target);
+    const { toTarget = {}, toDialler = {} } = faults;
+    const { signal } = this.#over;
+    const inAll = this.#inAll;
+    this.#run(
       new Pump(dialler, target, {
         faults: toTarget,
         taken: toTarget.inAll ? inAll.toTarget : { bytes: 0 },
         signal,
-      }).run(),
+      }),
     );
     const counted = new Pump(target, dialler, {
       faults: toDialler,
@@ -106,43 +104,59 @@ export async function startFaultProxy(
       signal,
     });
     counted.onPassed = (bytes) => {
-      passedBytes += bytes;
-      for (const look of [...onPassed]) look();
+      this.passedBytes += bytes;
+      for (const look of [...this.#onPassed]) look();
     };
-    run(counted.run());
-  });
-  const end = async (how: (socket: Socket) => void) => {
-    over.abort();
-    const closed = [...open].map((socket) =>
+    this.#run(counted);
+  }
+
+  /** Resolves when at least so many bytes have been passed on. */
+  passed(bytes: number): Promise<void> {
+    return new Promise((resolve) => {
+      const look = () => {
+        if (this.passedBytes < bytes) return;
+        this.#onPassed.delete(look);
+        resolve();
+      };
+      this.#onPassed.add(look);
+      look();
+    });
+  }
+
+  /** Ends all connections. */
+  async end(how: (socket: Socket) => void): Promise<void> {
+    this.#over.abort();
+    const closed = [...this.#open].map((socket) =>
       new Promise<void>((resolve) => socket.once("close", () => resolve()))
     );
-    for (const socket of [...open]) how(socket);
-    await Promise.all([...closed, ...running, closeServer(server)]);
-  };
+    for (const socket of [...this.#open]) how(socket);
+    await Promise.all([...closed, ...this.#running]);
+  }
+}
+
+/** Starts a proxy. Set its target before anybody dials. */
+export async function startFaultProxy(
+  faults: FaultProxyOptions = {},
+): Promise<FaultProxy> {
+  const server = createServer({ allowHalfOpen: true });
+  const traffic = new Traffic();
+  server.on("connection", (dialler) => traffic.accept(dialler, proxy));
   await new Promise<void>((resolve) =>
     server.listen(0, LOOPBACK, () => resolve())
   );
+  const end = async (how: (socket: Socket) => void) => {
+    await Promise.all([traffic.end(how), closeServer(server)]);
+  };
   const { port } = server.address() as { port: number };
   const proxy: FaultProxy = {
-    port,
-    target: 0,
-    faults,
+    ...{ port, target: 0, faults },
     get acceptedCount() {
-      return acceptedCount;
+      return traffic.acceptedCount;
     },
     get passedBytes() {
-      return passedBytes;
+      return traffic.passedBytes;
     },
-    passed: (bytes) =>
-      new Promise((resolve) => {
-        const look = () => {
-          if (passedBytes < bytes) return;
-          onPassed.delete(look);
-          resolve();
-        };
-        onPassed.add(look);
-        look();
-      }),
+    passed: (bytes) => traffic.passed(bytes),
     breakDown: () => end(reset),
     [Symbol.asyncDispose]: () => end((socket) => socket.destroy()),
   };

@@ -1,6 +1,6 @@
 /**
- * What evil nodes say, each in its own way. What they are not told to lie about
- * they say as an honest node does.
+ * The answers of evil nodes. Where a node is not told to lie, it answers as an
+ * honest one.
  */
 
 import type { Channel } from "../lib/protocol/channel.ts";
@@ -37,7 +37,7 @@ export interface PieceToSend {
 /** How a piece is sent. */
 export type SendPiece = (channel: Channel, piece: PieceToSend) => Promise<void>;
 
-/** As an honest node does. */
+/** Like an honest node. */
 export const sendTruly: SendPiece = async (
   channel,
   { message, bytes, hash },
@@ -93,13 +93,13 @@ export function sendsOnly(
     ++sent > count ? then(channel, piece) : sendTruly(channel, piece);
 }
 
-/** Hangs up, after some bytes of the piece. */
-export const hangsUp = async (
+/** Closes the connection after some bytes of the piece. */
+export const closesEarly = async (
   channel: Channel,
   { message, bytes }: PieceToSend,
 ): Promise<void> => {
   await sayData(channel, message, bytes.subarray(0, bytes.length >> 1));
-  throw new Error("hangs up");
+  throw new Error("closes the connection");
 };
 
 /** Sends some bytes of the piece, and then nothing more. */
@@ -124,7 +124,111 @@ export interface Dishonesty {
   readonly unhashed?: boolean;
 }
 
-/** A node with these files that is honest where `lies` has nothing else. */
+/** The answers of a node to questions about its files, but for `lies`. */
+class Answers {
+  readonly #held: readonly DescribedBytes[];
+  readonly #lies: Dishonesty;
+
+  constructor(held: readonly DescribedBytes[], lies: Dishonesty) {
+    this.#held = held;
+    this.#lies = lies;
+  }
+
+  #fileOf(wanted: string): DescribedBytes | undefined {
+    return this.#held.find(({ listed, manifest }) =>
+      wanted === listed.version || wanted === manifest.contentId
+    );
+  }
+
+  #listedAs(listed: ListedFile): ListedFile {
+    const { content, ...rest } = listed;
+    return this.#lies.unhashed || content === undefined ? rest : listed;
+  }
+
+  async find(channel: Channel, message: MessageOf<"find">): Promise<void> {
+    const file = this.#held.find(({ listed }) => listed.name === message.name);
+    if (file === undefined) {
+      return await sayRefused(channel, message, { code: "not_found" });
+    }
+    const { name: _, ...found } = this.#listedAs(file.listed);
+    const sha256 = this.#lies.unhashed ? {} : { sha256: file.sha256 };
+    const { request } = message;
+    await channel.send({ kind: "found", request, ...found, ...sha256 });
+  }
+
+  async browse(
+    channel: Channel,
+    { request, prefix }: MessageOf<"browse">,
+  ): Promise<void> {
+    const files = this.#held.map(({ listed }) => this.#listedAs(listed))
+      .filter(({ name }) => name.startsWith(prefix));
+    await channel.send({ kind: "files", request, files, more: false });
+  }
+
+  async describe(
+    channel: Channel,
+    message: MessageOf<"describe">,
+  ): Promise<void> {
+    const file = this.#fileOf(message.of);
+    if (file === undefined) return await sayRefused(channel, message, GONE);
+    await sayManifest(channel, message, file);
+  }
+
+  async read(channel: Channel, message: MessageOf<"read">): Promise<void> {
+    const file = this.#fileOf(message.of);
+    if (file === undefined) return await sayRefused(channel, message, GONE);
+    const pieceBytes = pieceBytesOf(file.bytes.length);
+    for (let n = 0; n < message.count; n++) {
+      const index = message.first + n;
+      const bytes = file.bytes.subarray(
+        index * pieceBytes,
+        (index + 1) * pieceBytes,
+      );
+      const hash = file.manifest.hashOf(index);
+      const send = this.#lies.piece ?? sendTruly;
+      await send(channel, { message, index, bytes, hash });
+    }
+  }
+
+  /** Answers for each file as if it had been requested alone. */
+  async readMany(
+    channel: Channel,
+    { request, of }: MessageOf<"readMany">,
+  ): Promise<void> {
+    for (const wanted of of) {
+      const lie = this.#lies.read;
+      if (lie === undefined && this.#fileOf(wanted) === undefined) {
+        const text = "no such version is here now";
+        await channel.send({ kind: "skipped", request, code: "gone", text });
+        continue;
+      }
+      const read = { request, of: wanted, first: 0, count: 1 };
+      const message = { kind: "read", ...read } as const;
+      await (lie?.(channel, message) ?? this.read(channel, message));
+    }
+  }
+
+  async holding(
+    channel: Channel,
+    message: MessageOf<"holding">,
+  ): Promise<void> {
+    const file = this.#fileOf(message.of);
+    if (file === undefined) return await sayRefused(channel, message, GONE);
+    const { request } = message;
+    await channel.send({ kind: "has", request, complete: true });
+  }
+
+  async offer(
+    channel: Channel,
+    { request }: MessageOf<"offer">,
+  ): Promise<void> {
+    await channel.send(refusal("not_wanted", "none are wanted", request));
+  }
+}
+
+const GONE = { code: "gone" };
+
+/** A node with these files that answers as an honest one, but for `lies`. */
 export function honestBut(
   files: Readonly<Record<string, Uint8Array>>,
   lies: Dishonesty = {},
@@ -132,97 +236,26 @@ export function honestBut(
   const held = Object.entries(files).map(([name, bytes]) =>
     describeBytes(name, bytes)
   );
-  const of = (wanted: string) =>
-    held.find(({ listed, manifest }) =>
-      wanted === listed.version || wanted === manifest.contentId
-    );
-  const listedAs = (listed: ListedFile): ListedFile => {
-    const { content, ...rest } = listed;
-    return lies.unhashed || content === undefined ? rest : listed;
-  };
-  const gone = { code: "gone" };
-  const truth = {
-    find: async (channel: Channel, message: MessageOf<"find">) => {
-      const file = held.find(({ listed }) => listed.name === message.name);
-      if (file === undefined) {
-        return await sayRefused(channel, message, { code: "not_found" });
-      }
-      const { name: _, ...found } = listedAs(file.listed);
-      const sha256 = lies.unhashed ? {} : { sha256: file.sha256 };
-      const { request } = message;
-      await channel.send({ kind: "found", request, ...found, ...sha256 });
-    },
-    browse: async (
-      channel: Channel,
-      { request, prefix }: MessageOf<"browse">,
-    ) => {
-      const listing = held.map(({ listed }) => listedAs(listed))
-        .filter(({ name }) => name.startsWith(prefix));
-      await channel.send({
-        kind: "files",
-        request,
-        files: listing,
-        more: false,
-      });
-    },
-    describe: async (channel: Channel, message: MessageOf<"describe">) => {
-      const file = of(message.of);
-      if (file === undefined) return await sayRefused(channel, message, gone);
-      await sayManifest(channel, message, file);
-    },
-    read: async (channel: Channel, message: MessageOf<"read">) => {
-      const file = of(message.of);
-      if (file === undefined) return await sayRefused(channel, message, gone);
-      const pieceBytes = pieceBytesOf(file.bytes.length);
-      for (let n = 0; n < message.count; n++) {
-        const index = message.first + n;
-        const bytes = file.bytes.subarray(
-          index * pieceBytes,
-          (index + 1) * pieceBytes,
-        );
-        const hash = file.manifest.hashOf(index);
-        const send = lies.piece ?? sendTruly;
-        await send(channel, { message, index, bytes, hash });
-      }
-    },
-    holding: async (channel: Channel, message: MessageOf<"holding">) => {
-      const file = of(message.of);
-      if (file === undefined) return await sayRefused(channel, message, gone);
-      const { request } = message;
-      await channel.send({ kind: "has", request, complete: true });
-    },
-  };
-  // What is asked for together is told like what is asked for alone.
-  const readMany = async (channel: Channel, message: MessageOf<"readMany">) => {
-    const { request } = message;
-    for (const wanted of message.of) {
-      const read = { request, of: wanted, first: 0, count: 1 };
-      if (lies.read === undefined && of(wanted) === undefined) {
-        const text = "no such version is here now";
-        await channel.send({ kind: "skipped", request, code: "gone", text });
-      } else {
-        await (lies.read ?? truth.read)(channel, { kind: "read", ...read });
-      }
-    }
-  };
+  const truth = new Answers(held, lies);
   return (channel, message) => {
     switch (message.kind) {
       case "find":
-        return (lies.find ?? truth.find)(channel, message);
+        return lies.find?.(channel, message) ?? truth.find(channel, message);
       case "browse":
-        return (lies.browse ?? truth.browse)(channel, message);
+        return lies.browse?.(channel, message) ??
+          truth.browse(channel, message);
       case "describe":
-        return (lies.describe ?? truth.describe)(channel, message);
+        return lies.describe?.(channel, message) ??
+          truth.describe(channel, message);
       case "read":
-        return (lies.read ?? truth.read)(channel, message);
+        return lies.read?.(channel, message) ?? truth.read(channel, message);
       case "readMany":
-        return readMany(channel, message);
+        return truth.readMany(channel, message);
       case "holding":
-        return (lies.holding ?? truth.holding)(channel, message);
-      case "offer": {
-        const { request } = message;
-        return channel.send(refusal("not_wanted", "none are wanted", request));
-      }
+        return lies.holding?.(channel, message) ??
+          truth.holding(channel, message);
+      case "offer":
+        return truth.offer(channel, message);
     }
   };
 }

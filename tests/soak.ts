@@ -22,8 +22,8 @@ import {
 import { startEvilNode } from "./_evil_node.ts";
 import { startFaultProxy } from "./_fault_proxy.ts";
 import {
+  closesEarly,
   type Dishonesty,
-  hangsUp,
   honestBut,
   sendEndless,
   sendOtherContent,
@@ -72,7 +72,7 @@ const LIES: Readonly<Record<string, Dishonesty["piece"]>> = {
   "too few bytes": sendTooFew,
   "too many bytes": sendTooMany,
   "bytes without end": sendEndless,
-  "a hang-up": hangsUp,
+  "a hang-up": closesEarly,
   "silence in the middle": stalls,
   "silence after a while": sendsOnly(3, stalls),
 };

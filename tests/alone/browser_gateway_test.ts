@@ -16,6 +16,15 @@ import {
 import { brightnessAt, makeFilm } from "../gateway/_film.ts";
 import { startGateway } from "../gateway/_gateway.ts";
 
+type Page = Awaited<ReturnType<typeof openPage>>["page"];
+
+/** Searches for a file, and opens it. */
+async function openFound(page: Page, word: string): Promise<void> {
+  await page.fill("#q", word);
+  await page.waitForSelector(`.list[data-view="${word}"]`);
+  await page.keyboard.press("Enter");
+}
+
 testInBrowser(
   "A browser at a gateway searches, reads, seeks in a film, downloads, and is told what fails",
   async () => {
@@ -44,25 +53,19 @@ testInBrowser(
       ...["films/", "notes/", "<b>.txt", "backup.bin"],
     ]);
 
-    await page.fill("#q", "reading");
-    await page.waitForSelector('.list[data-view="reading"]');
-    await page.keyboard.press("Enter");
+    await openFound(page, "reading");
     await page.waitForSelector("dialog pre");
     assertEquals(await page.textContent("dialog pre"), "# Müller\n");
     await closePreview(page);
 
-    await page.fill("#q", "harbour");
-    await page.waitForSelector('.list[data-view="harbour"]');
-    await page.keyboard.press("Enter");
+    await openFound(page, "harbour");
     await until(page, 'document.querySelector("video")?.duration === 60');
     const isRight = (shade: number) => Math.abs(shade - 42 * 4) <= 6;
     const shade = await brightnessAt(page, 42.5, isRight);
     assert(isRight(shade), `${shade}`);
     await closePreview(page);
 
-    await page.fill("#q", "backup");
-    await page.waitForSelector('.list[data-view="backup"]');
-    await page.keyboard.press("Enter");
+    await openFound(page, "backup");
     const [download] = await Promise.all([
       page.waitForEvent("download"),
       page.click("dialog a:has-text('Download')"),

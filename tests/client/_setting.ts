@@ -9,10 +9,10 @@ import type { Channel } from "../../lib/protocol/channel.ts";
 import type { Identity } from "../../lib/identity/identity.ts";
 import { type EvilNode, startEvilNode } from "../_evil_node.ts";
 import {
+  closesEarly,
   describeBytes,
   type DescribedBytes,
   type Dishonesty,
-  hangsUp,
   honestBut,
   type SendPiece,
   sendsOnly,
@@ -97,7 +97,7 @@ export async function alphaAndBeta(
 
 /** Ways in which a node breaks off, and what is told of it. */
 export const BREAKS = [
-  ["hangs up", hangsUp, "broke_off"],
+  ["hangs up", closesEarly, "broke_off"],
   ["sends wrong bytes", sendWrongBytes, "lied"],
 ] as const;
 

@@ -81,7 +81,7 @@ Deno.test("getFiles asks again if a node hangs up, but does not dial a node fore
   await using relay = await startRelay();
   const files = small(60);
   let answered = 0;
-  await using hangsUp = await evil(relay, files, {
+  await using closesEarly = await evil(relay, files, {
     find: async (channel, message) => {
       if (++answered === 30) throw new Error("hangs up");
       await honestBut(files)(channel, message);
@@ -91,7 +91,7 @@ Deno.test("getFiles asks again if a node hangs up, but does not dial a node fore
   const { failed } = await get(relay, folder.path, Object.keys(files));
   assertEquals(failed, {});
   assertEquals(filesIn(folder.path).length, 60);
-  const finds = hangsUp.asked.filter(({ kind }) => kind === "find");
+  const finds = closesEarly.asked.filter(({ kind }) => kind === "find");
   assertEquals(finds.length >= 61, true);
 });
 

@@ -10,8 +10,8 @@ import { getFiles } from "../../lib/client/get.ts";
 import type { MessageOf } from "../../lib/protocol/messages.ts";
 import type { EvilNode } from "../_evil_node.ts";
 import {
+  closesEarly,
   describeBytes,
-  hangsUp,
   type SendPiece,
   sendsOnly,
   sendTruly,
@@ -122,7 +122,7 @@ Deno.test("getFiles keeps complete files when a node hangs up, and fetches the r
   const gone = Promise.withResolvers<void>();
   const piece = sendsOnly(5, (channel, piece) => {
     gone.resolve();
-    return hangsUp(channel, piece);
+    return closesEarly(channel, piece);
   });
   await using _mallory = await evil(relay, files, { piece });
   await using _trudy = await evil(relay, files, {

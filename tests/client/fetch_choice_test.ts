@@ -7,9 +7,9 @@ import { fetchFile } from "../../lib/client/fetch.ts";
 import { Failure } from "../../lib/base/errors.ts";
 import { within } from "../_event_log.ts";
 import {
+  closesEarly,
   describeBytes,
   type Dishonesty,
-  hangsUp,
   honestBut,
   sendsOnly,
   sendTruly,
@@ -135,7 +135,7 @@ Deno.test("fetchFile takes another content when nobody can deliver the first, un
           return await sendTruly(channel, piece);
         }
         if (isGivenOut) await taken.promise;
-        await hangsUp(channel, piece);
+        await closesEarly(channel, piece);
       },
     };
     await using _mallory = await evil(relay, { "f": MIDDLE }, lies);

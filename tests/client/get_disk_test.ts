@@ -9,8 +9,8 @@ import { Failure } from "../../lib/base/errors.ts";
 import { saysNothing } from "../_evil_node.ts";
 import { within } from "../_event_log.ts";
 import {
+  closesEarly,
   describeBytes,
-  hangsUp,
   type SendPiece,
   sendsOnly,
   sendTruly,
@@ -112,7 +112,7 @@ Deno.test("getFiles continues from another node with the bytes of one that is go
   await using folder = await tempShare();
   {
     await using _dies = await evil(relay, { "f": MIDDLE }, {
-      piece: sendsOnly(TASK, hangsUp),
+      piece: sendsOnly(TASK, closesEarly),
     });
     const { saved, failed } = await get(relay, folder.path, ["f"], {
       limits: ONE_FAILURE,
@@ -409,7 +409,7 @@ Deno.test("getFiles has reported every file, as saved or failed, when it is done
   await using relay = await startRelay();
   const names = Object.keys(SIX);
   const piece: SendPiece = (channel, told) =>
-    told.index === 1 ? hangsUp(channel, told) : sendTruly(channel, told);
+    told.index === 1 ? closesEarly(channel, told) : sendTruly(channel, told);
   await using _node = await evil(relay, SIX, { piece });
   await using folder = await tempShare();
   const { saved, failed, log } = await get(relay, folder.path, names, {

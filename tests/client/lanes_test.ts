@@ -13,7 +13,7 @@ import { Failure } from "../../lib/base/errors.ts";
 import type { Channel } from "../../lib/protocol/channel.ts";
 import { within } from "../_event_log.ts";
 import {
-  hangsUp,
+  closesEarly,
   sendEndless,
   sendOtherContent,
   sendsOnly,
@@ -190,7 +190,7 @@ for (
 Deno.test("getFiles continues with another node if one hangs up on its lanes", async () => {
   await using relay = await startRelay();
   await using _mallory = await evil(relay, { f: LARGE }, {
-    piece: sendsOnly(TASK + 1, hangsUp),
+    piece: sendsOnly(TASK + 1, closesEarly),
   });
   await using _honest = await startNode(relay, { f: LARGE }, {
     name: "honest",
@@ -211,7 +211,7 @@ Deno.test("getFiles continues with the only node, which hangs up on all lanes fr
   let count = 0;
   await using _mallory = await evil(relay, { f: LARGE }, {
     piece: (channel, piece) =>
-      ++count % 8 < 2 ? hangsUp(channel, piece) : sendTruly(channel, piece),
+      ++count % 8 < 2 ? closesEarly(channel, piece) : sendTruly(channel, piece),
   });
   await using folder = await tempShare();
   const { failed, log } = await within(

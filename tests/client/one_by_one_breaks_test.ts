@@ -5,9 +5,9 @@
 import { assertEquals } from "@std/assert";
 import { type Lie, startEvilNode } from "../_evil_node.ts";
 import {
+  closesEarly,
   describeBytes,
   type Dishonesty,
-  hangsUp,
   honestBut,
   sayManifest,
   sendsOnly,
@@ -33,7 +33,7 @@ function breaksLater(lies: Dishonesty = {}): { lie: Lie; onPart: () => void } {
   const { promise: taken, resolve: onPart } = Promise.withResolvers<void>();
   const piece = sendsOnly(TASK, async (channel, piece) => {
     await taken;
-    await hangsUp(channel, piece);
+    await closesEarly(channel, piece);
   });
   return { lie: honestBut({ "f": CONTENT }, { piece, ...lies }), onPart };
 }
@@ -62,7 +62,7 @@ Deno.test("fetchFile tries a node again that broke off before it asks the next",
     identity: MALLORY,
     lie: honestBut({ "f": CONTENT }, {
       piece: (channel, piece) =>
-        ++count === 2 ? hangsUp(channel, piece) : sendTruly(channel, piece),
+        ++count === 2 ? closesEarly(channel, piece) : sendTruly(channel, piece),
     }),
   });
   await using other = await startNode(relay, { "f": CONTENT });

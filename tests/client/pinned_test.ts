@@ -4,7 +4,12 @@
 
 import { assert, assertEquals } from "@std/assert";
 import { LIMITS } from "../../lib/base/limits.ts";
-import { describeBytes, hangsUp, sayManifest, sendsOnly } from "../_lies.ts";
+import {
+  closesEarly,
+  describeBytes,
+  sayManifest,
+  sendsOnly,
+} from "../_lies.ts";
 import { startNode, startRelay, type TestRelay } from "../_network.ts";
 import { randomBytes, seededRandom } from "../_random.ts";
 import { tempShare } from "../_temp_share.ts";
@@ -217,7 +222,7 @@ Deno.test("fetchFile does not take the beginning of one content that a node clai
   await using _mallory = await evil(relay, { "f": whole.bytes }, {
     piece: sendsOnly(TASK, async (channel, piece) => {
       await taken.promise;
-      await hangsUp(channel, piece);
+      await closesEarly(channel, piece);
     }),
     find: (channel, message) =>
       sayHas(channel, message, { ...whole, listed, sha256 }),

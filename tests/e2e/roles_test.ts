@@ -247,10 +247,8 @@ Deno.test("get saves files, verifies what already exists, and never writes over 
   await Deno.mkdir(`${path}/all`);
   const all = await get("**", "-o", `${path}/all/`);
   assertEquals(all.code, 0);
-  assertMatch(
-    all.stderr.at(-1) ?? "",
-    /^6 files, .* in .* s \(.*\/s\), from 1 node$/,
-  );
+  const sum = /^6 files, .* in .* s \(.*\/s\), from 1 node$/;
+  assertMatch(all.stderr.at(-1) ?? "", sum);
   assertEquals(await Deno.readFile(`${path}/all/${picture}`), original);
 
   const none = await get("one/1.txt", "none.txt", "-o", `${path}/all`);

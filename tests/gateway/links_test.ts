@@ -9,7 +9,11 @@ import { tokenOf } from "../../lib/access/token.ts";
 import type { RelayAddress } from "../../lib/base/address.ts";
 import { LIMITS } from "../../lib/base/limits.ts";
 import { makeLink } from "../../lib/client/link.ts";
-import { type GatewayOptions, serveGateway } from "../../lib/gateway/server.ts";
+import {
+  type GatewayOptions,
+  type GatewayServer,
+  serveGateway,
+} from "../../lib/gateway/server.ts";
 import { ownAddress } from "../_own_address.ts";
 import { randomBytes, seededRandom } from "../_random.ts";
 import { IDENTITIES, startNode, startRelay } from "../_network.ts";
@@ -23,6 +27,31 @@ const TOKEN = "correct horse battery";
 const JSON_TYPE = { "Content-Type": "application/json" };
 const FORM_TYPE = { "Content-Type": "application/x-www-form-urlencoded" };
 
+type Fields = Record<string, string>;
+
+/** Ways to ask a gateway, each over a connection of its own. */
+function questionsTo(gateway: GatewayServer) {
+  const ask = async (...question: Parameters<WebClient["ask"]>) => {
+    using client = await WebClient.to(gateway.address);
+    return await client.ask(...question);
+  };
+  const post = (path: string, fields: Fields, body: string) => {
+    const length = `${new TextEncoder().encode(body).length}`;
+    return ask(`POST ${path}`, { "Content-Length": length, ...fields }, body);
+  };
+  return {
+    ...{ ask, post },
+    look: (link: unknown, fields: Fields = {}) => {
+      const body = JSON.stringify({ link });
+      return post("/api/link/look", { ...JSON_TYPE, ...fields }, body);
+    },
+    open: (link: string, fields: Fields = {}) => {
+      const body = `${new URLSearchParams({ link })}`;
+      return post("/api/link/open", { ...FORM_TYPE, ...fields }, body);
+    },
+  };
+}
+
 /** A relay, private or not, a node, and a gateway; ways to ask it. */
 async function start(
   { isPrivate = true, ...options }: Partial<GatewayOptions> & {
@@ -30,18 +59,10 @@ async function start(
   } = {},
 ) {
   await using stack = new AsyncDisposableStack();
-  const relay = stack.use(
-    await startRelay(
-      isPrivate ? { secrets: { current: SECRET } } : {},
-    ),
-  );
-  stack.use(
-    await startNode(
-      relay,
-      FILES,
-      isPrivate ? { token: tokenOf(SECRET, "node") } : {},
-    ),
-  );
+  const secrets = isPrivate ? { secrets: { current: SECRET } } : {};
+  const relay = stack.use(await startRelay(secrets));
+  const token = isPrivate ? { token: tokenOf(SECRET, "node") } : {};
+  stack.use(await startNode(relay, FILES, token));
   const at = { ...relay.server.address, id: relay.identity.id };
   const access = isPrivate ? CLIENT : {};
   const gateway = stack.use(
@@ -52,38 +73,8 @@ async function start(
     }),
   );
   const moved = stack.move();
-  const ask = async (...question: Parameters<WebClient["ask"]>) => {
-    using client = await WebClient.to(gateway.address);
-    return await client.ask(...question);
-  };
-  const post = (
-    path: string,
-    fields: Record<string, string>,
-    body: string,
-  ) =>
-    ask(`POST ${path}`, {
-      "Content-Length": `${new TextEncoder().encode(body).length}`,
-      ...fields,
-    }, body);
   return {
-    at,
-    gateway,
-    ask,
-    look: (link: unknown, fields: Record<string, string> = {}) =>
-      post(
-        "/api/link/look",
-        { ...JSON_TYPE, ...fields },
-        JSON.stringify({
-          link,
-        }),
-      ),
-    open: (link: string, fields: Record<string, string> = {}) =>
-      post(
-        "/api/link/open",
-        { ...FORM_TYPE, ...fields },
-        `${new URLSearchParams({ link })}`,
-      ),
-    post,
+    ...{ at, gateway, ...questionsTo(gateway) },
     link: async (name: string, uses = 1) =>
       (await makeLink({ relay: at, access, name, uses })).text,
     [Symbol.asyncDispose]: () => moved.disposeAsync(),

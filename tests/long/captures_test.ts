@@ -19,6 +19,111 @@ import { runRole } from "../e2e/_processes.ts";
 
 const FILES = { "a.txt": "abc", "b.txt": "other" };
 
+/** Command lines of a client in which `word` stands where it does not belong. */
+function misplaced(
+  word: string,
+  { at, token, to }: Record<"at" | "token" | "to", readonly string[]>,
+): string[][] {
+  return [
+    [word],
+    [word, "ls"],
+    ["ls", word],
+    ["127.0.0.1", word],
+    [...at, word],
+    [...at, "ls", word],
+    [...at, "get", word, ...to],
+    [...at, "cat", word],
+    [`--${word}`, ...at],
+    ["--node", word, ...token, ...at, "ls"],
+    ["--limit-rate", word, ...token, ...at, "cat", "a.txt"],
+    ["--sha256", word, ...at, "cat", "a.txt"],
+    ["--token", word.slice(0, -2), ...at, "ls"],
+    ["--known-relays", word, ...at, "ls"],
+  ];
+}
+
+type Keys = Awaited<ReturnType<typeof makeKeys>>;
+type ClientOptions = Parameters<typeof runClient>[2];
+
+/** Keeps all that processes write. */
+class Writings {
+  readonly written: string[] = [];
+  readonly #keys: Keys;
+  readonly #mode: readonly string[];
+  readonly #into: string;
+
+  constructor(keys: Keys, mode: readonly string[], into: string) {
+    this.#keys = keys;
+    this.#mode = mode;
+    this.#into = into;
+  }
+
+  /** Runs a client, and again with all details. */
+  async run(args: readonly string[], options: ClientOptions = {}) {
+    await this.#runOnce(args, options);
+    await this.#runOnce([...DETAILS, ...args], options);
+  }
+
+  /** The same side by side, for what saves nothing. */
+  async runWrong(args: readonly string[]) {
+    await Promise.all([
+      this.#runOnce(args),
+      this.#runOnce([...DETAILS, ...args]),
+    ]);
+  }
+
+  async #runOnce(args: readonly string[], options: ClientOptions = {}) {
+    const words = [...this.#mode, ...args];
+    const given = { into: this.#into, ...options };
+    this.#keep(await runClient(this.#keys, words, given));
+  }
+
+  async runRole(script: string, args: readonly string[]) {
+    this.#keep(await runRole(script, args));
+  }
+
+  #keep({ text, stderr }: { text: string; stderr: readonly string[] }) {
+    this.written.push(text, ...stderr);
+  }
+}
+
+const DETAILS = ["--json", "--debug"];
+
+/** Gives secrets where they do not belong. */
+async function misplaceSecrets(
+  writings: Writings,
+  { keys, link, ...where }:
+    & { keys: Keys; link: string }
+    & Record<"at" | "token" | "to", readonly string[]>,
+) {
+  for (const word of [keys.tokens.client, keys.tokens.node, link]) {
+    for (const args of misplaced(word, where)) await writings.runWrong(args);
+    for (const script of ["relay.ts", "peer_node.ts"]) {
+      for (const args of [[word], ["--host", word, "0"], ["0", word, "0"]]) {
+        await writings.runRole(script, args);
+      }
+    }
+  }
+  const { secretText } = keys;
+  for (
+    const args of [
+      [secretText],
+      [secretText, "1700"],
+      ["--secret", secretText, secretText],
+      ["--secret", secretText, "--host", secretText, "0"],
+      ["--secret", `${secretText}!`, "0"],
+    ]
+  ) await writings.runRole("relay.ts", args);
+}
+
+/** The command line of a process, as others on the machine see it. */
+async function commandLineOf({ pid }: { pid: number }): Promise<string> {
+  const { stdout } = await new Deno.Command("cat", {
+    args: [`/proc/${pid}/cmdline`],
+  }).output();
+  return new TextDecoder().decode(stdout);
+}
+
 /** Runs everything there is, right and wrong, and keeps all that is written. */
 async function everythingWritten({ plaintext }: { plaintext: boolean }) {
   await using keys = await makeKeys();
@@ -27,7 +132,6 @@ async function everythingWritten({ plaintext }: { plaintext: boolean }) {
   await using folder = await tempShare();
   const into = folder.path;
   const mode = plaintext ? ["--plaintext"] : [];
-  const written: string[] = [];
   await using relay = await spawnPrivateRelay(keys, [...mode, "--debug"]);
   recording.target = Number(relay.port);
   const port = String(recording.port);
@@ -38,112 +142,50 @@ async function everythingWritten({ plaintext }: { plaintext: boolean }) {
   });
   const at = ["127.0.0.1", port];
   const token = ["--token-file", keys.tokenFiles.client];
-  const runOnce = async (
-    args: readonly string[],
-    options: Parameters<typeof runClient>[2] = {},
-  ) => {
-    const outcome = await runClient(keys, [...mode, ...args], {
-      into,
-      ...options,
-    });
-    written.push(outcome.text, ...outcome.stderr);
-  };
-  const DETAILS = ["--json", "--debug"];
-  const run = async (
-    args: readonly string[],
-    options: Parameters<typeof runClient>[2] = {},
-  ) => {
-    await runOnce(args, options);
-    await runOnce([...DETAILS, ...args], options);
-  };
-  // What saves nothing can be run side by side.
-  const runWrong = (args: readonly string[]) =>
-    Promise.all([runOnce(args), runOnce([...DETAILS, ...args])]);
+  const writings = new Writings(keys, mode, into);
   const made = await runClient(keys, [
     ...[...mode, ...token, ...at, "link", "a.txt", "--uses", "9", "--qr"],
   ]);
-  written.push(...made.stderr);
+  writings.written.push(...made.stderr);
   const link = made.text.trim();
   const linkFile = join(keys.folder, "link");
   await writeSecret(linkFile, link);
   const to = ["-o", `${into}/`, "--overwrite"];
-  await run([...token, ...at, "nodes"]);
-  await run([...token, ...at, "ls"]);
-  await run([...token, ...at, "get", "b.txt", ...to]);
-  await run([...token, ...at, "cat", "b.txt"]);
-  await run([...token, ...at], { input: "a.txt\n" });
-  await run([...token, ...at, "cat", "missing"]);
-  await run([...at, "get", "--link-file", linkFile, ...to]);
-  await run([...at, "get", link, ...to]);
-  // Everything where it does not belong.
-  for (const word of [keys.tokens.client, keys.tokens.node, link]) {
-    for (
-      const args of [
-        [word],
-        [word, "ls"],
-        ["ls", word],
-        ["127.0.0.1", word],
-        [...at, word],
-        [...at, "ls", word],
-        [...at, "get", word, ...to],
-        [...at, "cat", word],
-        [`--${word}`, ...at],
-        ["--node", word, ...token, ...at, "ls"],
-        ["--limit-rate", word, ...token, ...at, "cat", "a.txt"],
-        ["--sha256", word, ...at, "cat", "a.txt"],
-        ["--token", word.slice(0, -2), ...at, "ls"],
-        ["--known-relays", word, ...at, "ls"],
-      ]
-    ) await runWrong(args);
-    for (const script of ["relay.ts", "peer_node.ts"]) {
-      for (const args of [[word], ["--host", word, "0"], ["0", word, "0"]]) {
-        const outcome = await runRole(script, args);
-        written.push(outcome.text, ...outcome.stderr);
-      }
-    }
+  await writings.run([...token, ...at, "nodes"]);
+  await writings.run([...token, ...at, "ls"]);
+  await writings.run([...token, ...at, "get", "b.txt", ...to]);
+  await writings.run([...token, ...at, "cat", "b.txt"]);
+  await writings.run([...token, ...at], { input: "a.txt\n" });
+  await writings.run([...token, ...at, "cat", "missing"]);
+  await writings.run([...at, "get", "--link-file", linkFile, ...to]);
+  await writings.run([...at, "get", link, ...to]);
+  await misplaceSecrets(writings, { keys, link, at, token, to });
+  const commandLines = await Promise.all([relay, node].map(commandLineOf));
+  for (const role of [node, relay]) {
+    role.signal("SIGTERM");
+    await role.exitCode;
+    writings.written.push(...role.stdout.all, ...role.stderr.all);
   }
-  for (
-    const args of [
-      [keys.secretText],
-      [keys.secretText, "1700"],
-      ["--secret", keys.secretText, keys.secretText],
-      ["--secret", keys.secretText, "--host", keys.secretText, "0"],
-      ["--secret", `${keys.secretText}!`, "0"],
-    ]
-  ) {
-    const outcome = await runRole("relay.ts", args);
-    written.push(outcome.text, ...outcome.stderr);
-  }
-  const commandLines = await Promise.all(
-    [relay.pid, node.pid].map(async (pid) => {
-      const { stdout } = await new Deno.Command("cat", {
-        args: [`/proc/${pid}/cmdline`],
-      }).output();
-      return new TextDecoder().decode(stdout);
-    }),
-  );
-  node.signal("SIGTERM");
-  await node.exitCode;
-  relay.signal("SIGTERM");
-  await relay.exitCode;
-  for (const { stdout, stderr } of [relay, node]) {
-    written.push(...stdout.all, ...stderr.all);
-  }
-  const key = (text: string) => text.split("-").at(-1)!.slice(0, 24);
-  const { pass = "" } = parseLink(link);
-  const secrets = {
-    secret: keys.secretText.slice(0, 24),
-    "node token": key(keys.tokens.node),
-    "client token": key(keys.tokens.client),
-  };
   return {
-    written: written.join("\n"),
-    commandLines,
-    secrets,
-    pass: pass.slice(50, 80),
-    raw: keys.secret,
+    ...{ written: writings.written.join("\n"), commandLines },
+    ...secretsOf(keys, link),
     saw: (words: string | Uint8Array) => recording.saw(words),
     bytes: recording.byteCount,
+  };
+}
+
+/** Parts of the secrets that are long enough to be found. */
+function secretsOf(keys: Keys, link: string) {
+  const key = (text: string) => text.split("-").at(-1)!.slice(0, 24);
+  const { pass = "" } = parseLink(link);
+  return {
+    secrets: {
+      secret: keys.secretText.slice(0, 24),
+      "node token": key(keys.tokens.node),
+      "client token": key(keys.tokens.client),
+    },
+    pass: pass.slice(50, 80),
+    raw: keys.secret,
   };
 }
 

@@ -30,42 +30,44 @@ const identity: Identity = {
 
 const HELLO = { kind: "hello", protocol: 1, role: "relay" } as const;
 
+/** What a dialer learns of each relay in memory. */
+const MET = { id: IDENTITIES[0]!.id, nonce: "AAAA", greeting: "" };
+
+function notReached(): Promise<never> {
+  const failed = { what: "Cannot reach relay", why: "refused" };
+  return Promise.reject(new Failure("relay", failed));
+}
+
+/** Open channels of the node and of the relay. */
+function channelPair(): [node: Channel, relay: Channel] {
+  const options = { limits: LIMITS, writeStallMs: 1e6, idleMs: 1e6 };
+  const [node, relay] = memoryPair().map((conn) => new Channel(conn, options));
+  node!.openUp();
+  relay!.openUp();
+  return [node!, relay!];
+}
+
 type Handler = (message: NodeToRelay) => RelayToNode | null;
 
 /**
- * A dialer to a relay in memory, which answers as `handler` says; `null` hangs
- * up. While `away` is set nobody is reached.
+ * A dialer to a relay in memory, which answers as `handler` says; with `null` it
+ * closes the connection. While `away` is set, the relay cannot be reached.
  */
 function fakeDialer(handler: Handler): RelayDialer & { away: boolean } {
   const dialer = {
     relay: { host: "relay", port: 1700 },
     away: false,
     open: () => {
-      if (dialer.away) {
-        return Promise.reject(
-          new Failure("relay", { what: "Cannot reach relay", why: "refused" }),
-        );
-      }
-      const [near, far] = memoryPair();
-      const options = { limits: LIMITS, writeStallMs: 1e6, idleMs: 1e6 };
-      const relay = new Channel(far, options);
-      relay.openUp();
-      const channel = new Channel(near, options);
-      channel.openUp();
+      if (dialer.away) return notReached();
+      const [channel, relay] = channelPair();
       (async () => {
         const message = await relay.receive(DIRECTION.nodeToRelay);
         const answer = message && handler(message);
         if (answer) await relay.send(answer);
         await relay.close();
       })();
-      return Promise.resolve({
-        channel,
-        id: IDENTITIES[0]!.id,
-        nonce: "AAAA",
-        greeting: "",
-        entrances: [],
-        hello: HELLO,
-      });
+      const met = { channel, ...MET, entrances: [], hello: HELLO };
+      return Promise.resolve(met);
     },
   };
   return dialer as unknown as RelayDialer & { away: boolean };
@@ -128,7 +130,7 @@ interface StayingRelay {
   carries: boolean;
   /** What it answers to whether the node can be dialled. */
   reached: "alive" | "gone" | "unchecked";
-  /** Whether nobody is reached. */
+  /** Whether it cannot be reached. */
   away: boolean;
   /** Whether it wants nodes to stay. */
   stay: boolean;
@@ -166,6 +168,54 @@ function note(
   relay.addresses.push(addresses.map(formatEndpoint).join(" "));
 }
 
+function answerOf(
+  relay: StayingRelay,
+  message: NodeToRelay,
+): RelayToNode | null {
+  relay.asked.push(message.kind);
+  switch (message.kind) {
+    case "register":
+      note(relay, message);
+      return relay.refuses ??
+        (relay.stay ? { ...GRANTED, stay: true } : GRANTED);
+    case "withdraw":
+      return { kind: "withdrawn" };
+    case "reach":
+      return { kind: "reached", outcome: relay.reached };
+    case "attach":
+      return { kind: "attached" };
+    default:
+      return null;
+  }
+}
+
+/** A dialer that reaches `relay`, which answers until the node leaves. */
+function dialerTo(relay: StayingRelay): RelayDialer {
+  const open = () => {
+    if (relay.away) return notReached();
+    const [channel, there] = channelPair();
+    relay.channels.add(there);
+    (async () => {
+      for (;;) {
+        const message = await there.receive(DIRECTION.nodeToRelay);
+        if (message === null) break;
+        const said = answerOf(relay, message);
+        if (said !== null) await there.send(said);
+      }
+    })().catch(() => {}).finally(() => {
+      relay.channels.delete(there);
+      return there.close();
+    });
+    return Promise.resolve({
+      ...{ channel, ...MET },
+      entrances: relay.carries ? ENTRANCES : [],
+      hello: { ...HELLO, observed: relay.observed },
+    });
+  };
+  const dialer = { relay: { host: "relay", port: 1700 }, open };
+  return dialer as unknown as RelayDialer;
+}
+
 /** A registrar and a relay in memory that lets it stay. */
 export function startStaying(
   options: Partial<RegistrarOptions> = {},
@@ -182,56 +232,6 @@ export function startStaying(
     asked: [],
     channels: new Set(),
     ...start,
-  };
-  const answer = (message: NodeToRelay): RelayToNode | null => {
-    relay.asked.push(message.kind);
-    switch (message.kind) {
-      case "register":
-        note(relay, message);
-        return relay.refuses ??
-          (relay.stay ? { ...GRANTED, stay: true } : GRANTED);
-      case "withdraw":
-        return { kind: "withdrawn" };
-      case "reach":
-        return { kind: "reached", outcome: relay.reached };
-      case "attach":
-        return { kind: "attached" };
-      default:
-        return null;
-    }
-  };
-  const open = () => {
-    if (relay.away) {
-      return Promise.reject(
-        new Failure("relay", { what: "Cannot reach relay", why: "refused" }),
-      );
-    }
-    const [near, far] = memoryPair();
-    const timing = { limits: LIMITS, writeStallMs: 1e6, idleMs: 1e6 };
-    const there = new Channel(far, timing);
-    const channel = new Channel(near, timing);
-    there.openUp();
-    channel.openUp();
-    relay.channels.add(there);
-    (async () => {
-      for (;;) {
-        const message = await there.receive(DIRECTION.nodeToRelay);
-        if (message === null) break;
-        const said = answer(message);
-        if (said !== null) await there.send(said);
-      }
-    })().catch(() => {}).finally(() => {
-      relay.channels.delete(there);
-      return there.close();
-    });
-    return Promise.resolve({
-      channel,
-      id: IDENTITIES[0]!.id,
-      nonce: "AAAA",
-      greeting: "",
-      entrances: relay.carries ? ENTRANCES : [],
-      hello: { ...HELLO, observed: relay.observed },
-    });
   };
   const log = new EventLog<RegistrarEvent>();
   const leaving = new AbortController();
@@ -251,10 +251,7 @@ export function startStaying(
     },
   };
   const done = keepRegistered({
-    dialer: {
-      relay: { host: "relay", port: 1700 },
-      open,
-    } as unknown as RelayDialer,
+    dialer: dialerTo(relay),
     identity,
     name: "alpha",
     addressesFrom: () => [{ host: "127.0.0.1", port: 1500 }],

@@ -368,65 +368,82 @@ Deno.test("Registry lengthens no lease beyond the longest, however busy it is", 
   assertEquals(leaseSeconds, LIMITS.leaseMaxSeconds);
 });
 
+/** What a registry must do, in plain terms. */
+class Model {
+  readonly leases = new Map<
+    string,
+    Pick<Lease, "instance" | "sequence" | "expiresAt"> & { displaced?: string }
+  >();
+  readonly #departed = new Map<
+    string,
+    { sequence: number; forgetAt: number }
+  >();
+
+  pass(now: number): void {
+    for (const [id, { expiresAt }] of this.leases) {
+      if (expiresAt <= now) this.leases.delete(id);
+    }
+    for (const [id, { forgetAt }] of this.#departed) {
+      if (forgetAt <= now) this.#departed.delete(id);
+    }
+  }
+
+  /** Registers a node, or says why not. */
+  register(id: string, instance: string, sequence: number, now: number) {
+    const lease = this.leases.get(id);
+    const known = (lease ?? this.#departed.get(id))?.sequence ?? -1;
+    if (lease?.displaced === instance) return "identity_used_twice";
+    if (sequence <= known) return "stale_sequence";
+    const displaced = lease?.instance === instance
+      ? lease.displaced
+      : lease?.instance;
+    const expiresAt = now + LEASE_MS;
+    this.leases.set(id, {
+      ...{ instance, sequence, expiresAt },
+      ...(displaced === undefined ? {} : { displaced }),
+    });
+    this.#departed.delete(id);
+    return undefined;
+  }
+
+  /** Withdraws a node. Returns whether that ended its lease. */
+  withdraw(id: string, instance: string, sequence: number, now: number) {
+    const lease = this.leases.get(id);
+    const isHeld = lease?.instance === instance && sequence >= lease.sequence;
+    if (!isHeld) return false;
+    this.leases.delete(id);
+    const forgetAt = now + LIMITS.reregisterWindowMs;
+    this.#departed.set(id, { sequence, forgetAt });
+    return true;
+  }
+}
+
 Deno.test("Registry agrees with a simple model over 20,000 random steps", () => {
   const random = seededRandom(7);
   const below = (most: number) => Math.floor(random() * most);
   const { registry } = newRegistry({ reregisterCount: Infinity });
-  const leases = new Map<
-    string,
-    Pick<Lease, "instance" | "sequence" | "expiresAt"> & { displaced?: string }
-  >();
-  const departed = new Map<string, { sequence: number; forgetAt: number }>();
+  const model = new Model();
   let now = 0;
   for (let step = 0; step < 20_000; step++) {
     now += below(400);
-    for (const [id, { expiresAt }] of leases) {
-      if (expiresAt <= now) leases.delete(id);
-    }
-    for (const [id, { forgetAt }] of departed) {
-      if (forgetAt <= now) departed.delete(id);
-    }
+    model.pass(now);
     const id = `n${below(200)}`;
     const instance = `process ${below(3)}`;
     const sequence = below(50);
-    const lease = leases.get(id);
+    const sent = node(id, { instance, sequence });
     if (random() < 0.7) {
-      const known = (lease ?? departed.get(id))?.sequence ?? -1;
-      const reason = lease?.displaced === instance
-        ? "identity_used_twice"
-        : sequence <= known
-        ? "stale_sequence"
-        : undefined;
-      const outcome = registry.register(node(id, { instance, sequence }), now);
+      const outcome = registry.register(sent, now);
       assertEquals(
         outcome.kind === "refused" ? outcome.reason : undefined,
-        reason,
+        model.register(id, instance, sequence, now),
       );
-      if (reason === undefined) {
-        const displaced = lease?.instance === instance
-          ? lease.displaced
-          : lease?.instance;
-        leases.set(id, {
-          instance,
-          sequence,
-          expiresAt: now + LEASE_MS,
-          ...(displaced === undefined ? {} : { displaced }),
-        });
-        departed.delete(id);
-      }
     } else {
-      const isHeld = lease?.instance === instance && sequence >= lease.sequence;
-      const entry = registry.withdraw(node(id, { instance, sequence }), now);
+      const entry = registry.withdraw(sent, now);
+      const isHeld = model.withdraw(id, instance, sequence, now);
       assertEquals(entry !== undefined, isHeld);
-      if (isHeld) {
-        leases.delete(id);
-        departed.set(id, {
-          sequence,
-          forgetAt: now + LIMITS.reregisterWindowMs,
-        });
-      }
     }
-    assertEquals(registry.count(now), leases.size);
-    assertEquals(registry.find(id, now)?.expiresAt, leases.get(id)?.expiresAt);
+    assertEquals(registry.count(now), model.leases.size);
+    const { expiresAt } = model.leases.get(id) ?? {};
+    assertEquals(registry.find(id, now)?.expiresAt, expiresAt);
   }
 });

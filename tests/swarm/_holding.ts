@@ -49,6 +49,32 @@ export interface OneHolder {
   serve(): { conn: Conn; client: ClientService };
 }
 
+/** A service that gives held files. */
+function serviceOf(
+  files: HeldFiles,
+  { limits, rate }: { limits: Limits; rate: number | undefined },
+  stack: AsyncDisposableStack,
+): Service {
+  const digests = new HeldDigests(files);
+  const watch = new FetchWatch({
+    ...{ limits, digests },
+    onEvent: () => {},
+    onFetches: undefined,
+  });
+  return {
+    ...{ share: files, digests, limits },
+    rate: rate === undefined ? undefined : new SharedRate(rate),
+    buffers: new BufferPool(limits.sendBufferBytes),
+    work: stack.use(new WorkQueue(limits)),
+    clientCount: 0,
+    busyCount: 0,
+    fetches: stack.use(watch).fetches,
+    requests: new Counts(DIRECTION.clientToNode),
+    heldOf: (content) => files.heldOf(content),
+    sentBytes: 0,
+  };
+}
+
 /** Holds some pieces of a content; `stack` ends everything. */
 export async function holderOf(
   content: { bytes: Uint8Array; manifest: Manifest },
@@ -80,24 +106,7 @@ export async function holderOf(
   );
   const files = new HeldFiles();
   files.add(holding);
-  const digests = new HeldDigests(files);
-  const watch = new FetchWatch({
-    ...{ limits, digests },
-    onEvent: () => {},
-    onFetches: undefined,
-  });
-  const service: Service = {
-    ...{ share: files, digests, limits },
-    rate: rate === undefined ? undefined : new SharedRate(rate),
-    buffers: new BufferPool(limits.sendBufferBytes),
-    work: stack.use(new WorkQueue(limits)),
-    clientCount: 0,
-    busyCount: 0,
-    fetches: stack.use(watch).fetches,
-    requests: new Counts(DIRECTION.clientToNode),
-    heldOf: (content) => files.heldOf(content),
-    sentBytes: 0,
-  };
+  const service = serviceOf(files, { limits, rate }, stack);
   return {
     holding,
     files,

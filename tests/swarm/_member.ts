@@ -31,32 +31,24 @@ export interface MemberOptions {
   readonly hidden?: Pick<ReadonlySet<string>, "has">;
 }
 
-/** A client that has some pieces, and receives the others. */
-export async function startClient(
-  relays: TestRelay | readonly TestRelay[],
-  { have = [], seed, host = "127.0.0.1", hidden, limits: given }: MemberOptions,
+/** Opens a member that dials holders by itself. */
+async function openMember(
+  relays: readonly TestRelay[],
+  { seed, host = "127.0.0.1", hidden, limits, log }:
+    & Omit<MemberOptions, "limits">
+    & { limits: Limits; log: EventLog<HolderEvent> },
   stack: AsyncDisposableStack,
-) {
-  const { bytes, manifest } = CONTENT;
-  const limits = { ...LIMITS, swarmAskEveryMs: 50, ...given };
-  const dialers = [relays].flat().map(({ server }) =>
+): Promise<SwarmMember> {
+  const dialers = relays.map(({ server }) =>
     new RelayDialer(server.address, {
-      role: "client",
-      plaintext: false,
-      access: {},
-      limits,
+      ...{ role: "client", plaintext: false, access: {}, limits },
       onEvent: () => {},
     })
   );
   const reach = stack.use(new Reach({ dialers, plaintext: false, limits }));
-  const log = new EventLog<HolderEvent>();
-  const member = stack.use(
+  return stack.use(
     await SwarmMember.open({
-      dialers,
-      plaintext: false,
-      isPrivate: false,
-      host,
-      limits,
+      ...{ dialers, plaintext: false, isPrivate: false, host, limits },
       dial: async (holder, signal) => {
         if (hidden?.has(holder.id)) throw new Error("no way to it");
         const { channel } = await reach.open(holder, signal);
@@ -68,18 +60,40 @@ export async function startClient(
       onEvent: (event) => log.onEvent(event as HolderEvent),
     }),
   );
+}
+
+/** A partial file that has some pieces, and its path. */
+async function partialWith(
+  have: readonly number[],
+  stack: AsyncDisposableStack,
+): Promise<{ partial: PartialFile; path: string }> {
+  const { bytes } = CONTENT;
   const folder = stack.use(await tempShare());
   const path = join(folder.path, "big.iso");
-  const options = { overwrite: false, modifiedMs: 0, sync: false };
   const partial = await PartialFile.open(path, {
-    size: bytes.length,
-    ...options,
+    ...{ size: bytes.length, overwrite: false, modifiedMs: 0, sync: false },
   });
   stack.defer(() => partial.keep());
   for (const piece of have) {
     const part = bytes.subarray(piece * PIECE, (piece + 1) * PIECE);
     await partial.write(piece, part);
   }
+  return { partial, path };
+}
+
+/** A client that has some pieces, and receives the others. */
+export async function startClient(
+  relays: TestRelay | readonly TestRelay[],
+  { limits: given, ...options }: MemberOptions,
+  stack: AsyncDisposableStack,
+) {
+  const { have = [], seed } = options;
+  const { bytes, manifest } = CONTENT;
+  const limits = { ...LIMITS, swarmAskEveryMs: 50, ...given };
+  const log = new EventLog<HolderEvent>();
+  const set = { ...options, limits, log };
+  const member = await openMember([relays].flat(), set, stack);
+  const { partial, path } = await partialWith(have, stack);
   const from = new Map<string, number>();
   const failed: string[] = [];
   const finished = Promise.withResolvers<void>();
@@ -87,11 +101,8 @@ export async function startClient(
   stack.defer(() => stop.abort(new Error("the test has ended")));
   const offered = Promise.withResolvers<void>();
   const download = new Download({
-    limits,
-    hasher: new PlainHasher(),
-    connections: 1,
-    lowestBytesPerSecond: 1,
-    signal: stop.signal,
+    ...{ limits, hasher: new PlainHasher(), signal: stop.signal },
+    ...{ connections: 1, lowestBytesPerSecond: 1 },
     onBytes: ({ source, bytes }) =>
       from.set(source, (from.get(source) ?? 0) + bytes),
     onSaved: (task) => content.saved(task),
@@ -101,14 +112,10 @@ export async function startClient(
   });
   const descriptor = partial.openToRead();
   download.addFile({
-    name: "big.iso",
-    size: bytes.length,
+    ...{ name: "big.iso", size: bytes.length, manifest, have, sink: partial },
     content: manifest.contentId,
-    manifest,
     sources: new Map(),
-    have,
     rarest: { random: seededRandom(seed) },
-    sink: partial,
   });
   const held = { name: "big.iso", manifest, descriptor, have };
   const content = stack.use(
@@ -118,11 +125,7 @@ export async function startClient(
     }),
   );
   return {
-    member,
-    content,
-    log,
-    from,
-    failed,
+    ...{ member, content, log, from, failed },
     /** Resolves when another client has offered it pieces. */
     offered: offered.promise,
     /** Receives all of it; sources may come and go until then. */
@@ -132,9 +135,14 @@ export async function startClient(
       download.close();
       await within(end, "the end");
       assertEquals(failed, []);
-      const saved = await Deno.readFile(path);
-      assert(saved.every((byte, at) => byte === bytes[at]), "the right bytes");
-      assertEquals(saved.length, bytes.length);
+      await assertWhole(path);
     },
   };
+}
+
+async function assertWhole(path: string): Promise<void> {
+  const { bytes } = CONTENT;
+  const saved = await Deno.readFile(path);
+  assert(saved.every((byte, at) => byte === bytes[at]), "the right bytes");
+  assertEquals(saved.length, bytes.length);
 }

@@ -5,6 +5,7 @@ import { limitsWith } from "../../lib/base/limits.ts";
 import { sha256 } from "../../lib/base/hash.ts";
 import { Download } from "../../lib/transfer/download.ts";
 import { PlainHasher } from "../../lib/transfer/hashing.ts";
+import type { Sink } from "../../lib/transfer/receiving.ts";
 import { within } from "../_event_log.ts";
 import { seededRandom } from "../_random.ts";
 import { runHolder } from "./_holders.ts";
@@ -14,6 +15,21 @@ const COUNT = 12;
 const FIRST = contentOf(COUNT, 5);
 const SECOND = contentOf(COUNT, 6);
 const ALL = [...Array(COUNT).keys()];
+
+/** Takes a file into memory, and tells its hash when it is whole. */
+function hashingSink(size: number, onHash: (hash: string) => void): Sink {
+  const into = new Uint8Array(size);
+  return {
+    write: (first, part) => {
+      into.set(part, first * PIECE);
+      return Promise.resolve();
+    },
+    finish: () => {
+      onHash(sha256(into).toHex());
+      return Promise.resolve();
+    },
+  };
+}
 
 Deno.test("A download asks a node for the next file after a piece that came too late for the one before", async () => {
   await using stack = new AsyncDisposableStack();
@@ -35,22 +51,12 @@ Deno.test("A download asks a node for the next file after a piece that came too 
     onTrouble: () => {},
   });
   const addFile = ({ bytes, manifest }: typeof FIRST) => {
-    const into = new Uint8Array(bytes.length);
     const content = manifest.contentId;
     download.addFile({
       ...{ name: "big.iso", size: bytes.length, content, manifest },
       sources: new Map([[slow.source.id, content]]),
       rarest: { random: seededRandom(3) },
-      sink: {
-        write: (first, part) => {
-          into.set(part, first * PIECE);
-          return Promise.resolve();
-        },
-        finish: () => {
-          hashes.push(sha256(into).toHex());
-          return Promise.resolve();
-        },
-      },
+      sink: hashingSink(bytes.length, (hash) => hashes.push(hash)),
     });
   };
   const asked = Promise.withResolvers<void>();

@@ -10,7 +10,7 @@ import type { SourceTrouble } from "../../lib/transfer/source.ts";
 import { sayData, sayPieces, sayRefused } from "../_evil_node.ts";
 import { FakeTime } from "../_fake_time.ts";
 import {
-  hangsUp,
+  closesEarly,
   sendEndless,
   type SendPiece,
   sendsOnly,
@@ -74,7 +74,7 @@ for (const [more, isOut] of [[-64, true], [64, false]] as const) {
 
 /** How a source may end: each is chosen by chance. */
 const ENDS: readonly SendPiece[] = [
-  hangsUp,
+  closesEarly,
   sendWrongBytes,
   sendWrongHash,
   sendTooFew,

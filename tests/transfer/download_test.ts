@@ -3,8 +3,8 @@ import { limitsWith } from "../../lib/base/limits.ts";
 import type { Lie } from "../_evil_node.ts";
 import { sayRefused } from "../_evil_node.ts";
 import {
+  closesEarly,
   describeBytes,
-  hangsUp,
   honestBut,
   sendEndless,
   type SendPiece,
@@ -118,7 +118,7 @@ testInBoth(
 testInBoth(
   "Download goes on with the other source when one hangs up for good",
   async () => {
-    const dies = sourceWith("dies", sendsOnly(TASK + 1, hangsUp));
+    const dies = sourceWith("dies", sendsOnly(TASK + 1, closesEarly));
     const lives = sourceWith("lives");
     const { sink, trouble, bytes } = await receive([dies, lives], {
       options: { limits: limitsWith({ ...SHARED, sourceFailureCount: 1 }) },
@@ -136,7 +136,7 @@ testInBoth(
 testInBoth(
   "Download tries a source that hangs up again, and puts it out the third time",
   async () => {
-    const dies = sourceWith("dies", hangsUp);
+    const dies = sourceWith("dies", closesEarly);
     const { failed, trouble } = await receive([dies], {
       options: { limits: limitsWith({ pieceFailureCount: 100 }) },
     });
@@ -151,7 +151,7 @@ testInBoth("Download goes on where a source broke off once", async () => {
   const source = sourceWith(
     "a",
     (channel, piece) =>
-      ++count === 6 ? hangsUp(channel, piece) : sendTruly(channel, piece),
+      ++count === 6 ? closesEarly(channel, piece) : sendTruly(channel, piece),
   );
   const { sink, trouble } = await receive([source]);
   assertBytes(sink.bytes, LARGE.bytes);

@@ -9,8 +9,8 @@ import { RateLimit } from "../../lib/base/rate.ts";
 import type { Arrived } from "../../lib/transfer/download_options.ts";
 import { within } from "../_event_log.ts";
 import {
+  closesEarly,
   describeBytes,
-  hangsUp,
   honestBut,
   sendsOnly,
   sendTruly,
@@ -291,7 +291,7 @@ testInBoth(
       sendsOnly(TASK, async (channel, piece) => {
         if (source.path === "tunnel") return await sendTruly(channel, piece);
         source.path = "tunnel";
-        await hangsUp(channel, piece);
+        await closesEarly(channel, piece);
       }),
     );
     const { sink } = await receive([source], {

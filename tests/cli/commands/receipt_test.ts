@@ -40,17 +40,31 @@ function verify(folder: TempFolder, ...words: string[]) {
   });
 }
 
-Deno.test("get --receipt records which node sent what, and verify finds every change", async () => {
-  await using share = await tempShare({ "disk.img": CONTENT, "sub/empty": "" });
-  await using folder = await tempShare({ "all/sub/empty": "" });
-  await using relay = await relayHere();
-  await using alpha = await nodeHere(relay, share.path, { name: "alpha" });
-  await using beta = await nodeHere(relay, share.path, { name: "beta" });
+/** A relay, two nodes with the same files, and `get --receipt` from them. */
+async function startNodes() {
+  await using stack = new AsyncDisposableStack();
+  const files = { "disk.img": CONTENT, "sub/empty": "" };
+  const share = stack.use(await tempShare(files));
+  const folder = stack.use(await tempShare({ "all/sub/empty": "" }));
+  const relay = stack.use(await relayHere());
+  const start = (name: string) => nodeHere(relay, share.path, { name });
+  const alpha = stack.use(await start("alpha"));
+  const beta = stack.use(await start("beta"));
+  const moved = stack.move();
+  const receiptPath = join(folder.path, "receipt.json");
+  return {
+    ...{ folder, relay, alpha, beta, receiptPath },
+    getArgs: (...words: string[]) => [
+      ...[relay.address, "get", ...words, "--receipt", receiptPath],
+    ],
+    [Symbol.asyncDispose]: () => moved.disposeAsync(),
+  };
+}
+
+Deno.test("get --receipt records which node sent what, and never replaces a receipt", async () => {
+  await using nodes = await startNodes();
+  const { folder, relay, alpha, beta, receiptPath, getArgs } = nodes;
   const { path } = folder;
-  const receiptPath = join(path, "receipt.json");
-  const getArgs = (...words: string[]) => [
-    ...[relay.address, "get", ...words, "--receipt", receiptPath],
-  ];
   const got = await runRole(
     "peer_client.ts",
     getArgs("**", "-o", `${path}/all/`),
@@ -58,23 +72,17 @@ Deno.test("get --receipt records which node sent what, and verify finds every ch
   );
   assertEquals([got.code, got.text], [0, ""], got.stderr.join("\n"));
   assertEquals(got.stderr.at(-1), `receipt of 2 files: ${receiptPath}`);
-  const receipt = read(receiptPath);
-  assertEquals([receipt.v, receipt.receipt, receipt.encrypted], [
-    1,
-    "relay-p2p",
-    true,
-  ]);
-  assertEquals(receipt.relay, relay.address);
-  const [empty, disk] = receipt.files.toSorted((a, b) => a.bytes - b.bytes);
+  const { v, receipt, encrypted, relay: from, files } = read(receiptPath);
+  assertEquals([v, receipt, encrypted], [1, "relay-p2p", true]);
+  assertEquals(from, relay.address);
+  const [empty, disk] = files.toSorted((a, b) => a.bytes - b.bytes);
   assertEquals(
     [disk!.name, disk!.path, disk!.bytes, disk!.verified],
     ["disk.img", `${path}/all/disk.img`, CONTENT.length, "received"],
   );
   assertEquals(disk!.sha256, createSha256().update(CONTENT).digest("hex"));
-  assertEquals(
-    disk!.from.reduce((sum, { bytes }) => sum + bytes, 0),
-    CONTENT.length,
-  );
+  const received = disk!.from.reduce((sum, { bytes }) => sum + bytes, 0);
+  assertEquals(received, CONTENT.length);
   for (const { id, name, bytes, paths } of disk!.from) {
     assertEquals(id, { alpha: alpha.id, beta: beta.id }[name]);
     assertEquals(paths, { direct: bytes, tunnel: 0 });
@@ -100,6 +108,15 @@ Deno.test("get --receipt records which node sent what, and verify finds every ch
     `error: Cannot write receipt (${receiptPath}): already exists; use --overwrite to replace it, or choose another name`,
   ]]);
   assertEquals(namesIn(folder), ["all", "receipt.json"], "nothing was fetched");
+});
+
+Deno.test("verify compares a file with its receipt, and finds every change", async () => {
+  await using nodes = await startNodes();
+  const { folder, receiptPath, getArgs } = nodes;
+  const { path } = folder;
+  const args = getArgs("**", "-o", `${path}/all/`);
+  assertEquals((await runRoleHere("peer_client.ts", args)).code, 0);
+  const [disk] = read(receiptPath).files.filter(({ bytes }) => bytes > 0);
 
   const good = await verify(folder, "all/disk.img", "receipt.json");
   assertEquals([good.code, good.stderr], [0, []]);

@@ -156,7 +156,41 @@ function altered(token: string): string {
   return token.slice(0, at) + other + token.slice(at + 1);
 }
 
-Deno.test("Without the right token, altered, expired, used up or for something else: refused in one line, and the documented code", async () => {
+/** A client ends with `code`, and one line that says why. */
+async function refused(code: number, why: RegExp, args: string[]) {
+  const outcome = await runRoleHere("peer_client.ts", args);
+  assertEquals(outcome.code, code, outcome.stderr.join("\n"));
+  const errors = outcome.stderr.filter((line) => line.startsWith("error: "));
+  assertEquals(errors.length, 1);
+  assertMatch(errors[0]!, why);
+  assertEquals(outcome.text, "");
+}
+
+/** A link to a file, made with `args`. */
+async function linkTo(...args: string[]): Promise<string> {
+  const made = await runRoleHere("peer_client.ts", args);
+  assertEquals(made.code, 0, made.stderr.join("\n"));
+  return made.text.trim();
+}
+
+Deno.test("Without a right token: refused in one line, and the documented code", async () => {
+  await using keys = await makeKeys();
+  await using others = await makeKeys();
+  await using relay = await privateRelayHere(keys);
+  const tokenFile = join(keys.folder, "a.token");
+  const withToken = async (token: string) => {
+    await writeSecret(tokenFile, token);
+    return ["--token-file", tokenFile, relay.address, "ls"];
+  };
+  await refused(7, /it is private; give a client token/, [relay.address, "ls"]);
+  const { node, client } = keys.tokens;
+  await refused(7, /it is a node token/, await withToken(node));
+  await refused(7, /it was mistyped or cut/, await withToken(altered(client)));
+  const { client: other } = others.tokens;
+  await refused(7, /it rejects this token/, await withToken(other));
+});
+
+Deno.test("A link that is altered, expired, forged or for another relay: refused in one line, and the documented code", async () => {
   await using keys = await makeKeys();
   await using others = await makeKeys();
   await using relay = await privateRelayHere(keys);
@@ -164,81 +198,42 @@ Deno.test("Without the right token, altered, expired, used up or for something e
   await using folder = await tempShare();
   const { port } = relay;
   await using _node = await privateNodeHere(keys, relay, share.path);
-  const into = folder.path;
-  const refused = async (code: number, why: RegExp, args: string[]) => {
-    const outcome = await runRoleHere("peer_client.ts", args);
-    assertEquals(outcome.code, code, outcome.stderr.join("\n"));
-    const errors = outcome.stderr.filter((line) => line.startsWith("error: "));
-    assertEquals(errors.length, 1);
-    assertMatch(errors[0]!, why);
-    assertEquals(outcome.text, "");
-  };
-  const tokenFile = join(keys.folder, "a.token");
-  const withToken = async (token: string) => {
-    await writeSecret(tokenFile, token);
-    return ["--token-file", tokenFile, relay.address, "ls"];
-  };
-  await refused(7, /it is private; give a client token/, [relay.address, "ls"]);
-  await refused(7, /it is a node token/, await withToken(keys.tokens.node));
-  await refused(
-    7,
-    /it was mistyped or cut/,
-    await withToken(altered(keys.tokens.client)),
-  );
-  await refused(
-    7,
-    /it rejects this token/,
-    await withToken(others.tokens.client),
-  );
-
   const token = ["--token-file", keys.tokenFiles.client];
-  const linkTo = async (name: string, ...args: string[]) => {
-    const made = await runRoleHere("peer_client.ts", [
-      ...[...token, relay.address, "link", name, ...args],
-    ]);
-    assertEquals(made.code, 0, made.stderr.join("\n"));
-    return made.text.trim();
-  };
-  const link = await linkTo("a.txt");
-  const to = ["-o", `${into}/`];
+  const link = await linkTo(...token, relay.address, "link", "a.txt");
+  const to = ["-o", `${folder.path}/`];
   const parsed = parseLink(link);
   const terms = decodePass(fromBase64Url(parsed.pass!)!)!;
   assert("serial" in terms);
-  const linkWith = (
-    change: Partial<typeof terms>,
-    { name = "a.txt", secret = keys.secret } = {},
-  ) =>
-    formatLink({
+  const linkWith = (change: Partial<typeof terms>, { secret } = keys) => {
+    const key = { name: "a.txt", key: linkKeyOf(secret) };
+    return formatLink({
       ...parsed,
-      name,
-      pass: formatPass({ ...terms, ...change }, {
-        name,
-        key: linkKeyOf(secret),
-      }),
+      pass: formatPass({ ...terms, ...change }, key),
     });
-  await refused(2, /it is incomplete or was altered/, [
-    "get",
-    altered(link),
-    ...to,
-  ]);
-  await refused(2, /it is incomplete or was altered/, [
-    "get",
-    link.slice(0, -3),
-    ...to,
-  ]);
+  };
+  for (const text of [altered(link), link.slice(0, -3)]) {
+    await refused(2, /it is incomplete or was altered/, ["get", text, ...to]);
+  }
   await refused(2, /it is for another relay/, [
     ...[`p2p://127.0.0.1:${port}/${"a".repeat(52)}`, "get", link, ...to],
   ]);
   await refused(7, /it has expired/, ["get", linkWith({ expires: 1 }), ...to]);
-  const forged = linkWith({}, { secret: others.secret });
+  const forged = linkWith({}, others);
   await refused(7, /the relay rejects it/, ["get", forged, ...to]);
   const renamed = formatLink({ ...parsed, name: "b.txt" });
   await refused(7, /the relay rejects it/, ["get", renamed, ...to]);
+});
 
-  // The failures so far must not keep out who comes from the same address.
-  await using second = await privateRelayHere(keys);
-  await using _other = await privateNodeHere(keys, second, share.path);
-  const at = ["127.0.0.1", second.port];
+Deno.test("A link that is used up, or whose file has changed: refused in one line, and the documented code", async () => {
+  await using keys = await makeKeys();
+  await using relay = await privateRelayHere(keys);
+  await using share = await tempShare(FILES);
+  await using folder = await tempShare();
+  await using _node = await privateNodeHere(keys, relay, share.path);
+  const into = folder.path;
+  const to = ["-o", `${into}/`];
+  const token = ["--token-file", keys.tokenFiles.client];
+  const at = ["127.0.0.1", relay.port];
   const made = await runClient(keys, [...token, ...at, "link", "b.txt"]);
   const used = made.text.trim();
   const first = await runClient(keys, [used, ...to], { into });
@@ -248,11 +243,9 @@ Deno.test("Without the right token, altered, expired, used up or for something e
     ...["get", used, "-o", join(into, "again.txt")],
   ]);
   assertEquals(namesIn(folder), ["b.txt"]);
-  const changed = await runRoleHere("peer_client.ts", [
-    ...[...token, ...at, "link", "a.txt"],
-  ]);
+  const changed = await linkTo(...token, ...at, "link", "a.txt");
   await Deno.writeTextFile(join(share.path, "a.txt"), "something else");
-  await refused(4, /different content/, [changed.text.trim(), ...to]);
+  await refused(4, /different content/, [changed, ...to]);
 });
 
 Deno.test("A node without the right token, or at an open relay with one, ends with exit code 7", async () => {

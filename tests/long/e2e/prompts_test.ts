@@ -126,6 +126,49 @@ testWith(
   },
 );
 
+/** For each role and option that names a path, a line that names `elsewhere`. */
+function linesNaming(
+  at: string,
+): Readonly<Record<string, Readonly<Record<string, string>>>> {
+  return {
+    relay: {
+      state: "relay.ts --state elsewhere 0",
+      "secret-file": "relay.ts --secret-file elsewhere 0",
+      "previous-secret-file":
+        "relay.ts --secret-file share/secret --previous-secret-file elsewhere 0",
+      "cluster-file": "relay.ts --cluster-file elsewhere 0",
+      config: "relay.ts --config elsewhere 0",
+    },
+    node: {
+      state: `peer_node.ts --state elsewhere ${at} 0 share`,
+      relays: "peer_node.ts --relays elsewhere 0 share",
+      "known-relays": `peer_node.ts --known-relays elsewhere ${at} 0 share`,
+      "token-file": `peer_node.ts --token-file elsewhere ${at} 0 share`,
+      "index-key-file": `peer_node.ts --index-key-file elsewhere ${at} 0 share`,
+      config: `peer_node.ts --config elsewhere ${at} 0 share`,
+    },
+    client: {
+      output: `peer_client.ts ${at} get a.txt -o elsewhere/`,
+      base: `peer_client.ts ${at} get a.txt -o share/new.txt --base elsewhere`,
+      receipt:
+        `peer_client.ts ${at} get a.txt -o share/ --receipt elsewhere/r.json`,
+      relays: "peer_client.ts --relays elsewhere ls",
+      "known-relays": `peer_client.ts --known-relays elsewhere ${at} ls`,
+      "token-file": `peer_client.ts --token-file elsewhere ${at} ls`,
+      "index-key-file": `peer_client.ts --index-key-file elsewhere ${at} ls`,
+      sums: `peer_client.ts ${at} get --sums elsewhere -o share/`,
+      "link-file": "peer_client.ts get --link-file elsewhere",
+      "node-token-file":
+        `peer_client.ts ${at} send --node-token-file elsewhere share/a.txt`,
+      cert: `peer_client.ts ${at} gateway 0 --cert elsewhere --key share/k`,
+      key: `peer_client.ts ${at} gateway 0 --cert share/a.txt --key elsewhere`,
+      "gateway-token-file":
+        `peer_client.ts ${at} gateway 0 --gateway-token-file elsewhere`,
+      config: `peer_client.ts --config elsewhere ${at} ls`,
+    },
+  };
+}
+
 testWith(
   ["script"],
   "At a terminal whatever an option names and Deno does not grant is refused with a remedy, and not asked for",
@@ -140,46 +183,7 @@ testWith(
     await using relay = await relayHere();
     await using _node = await nodeHere(relay, join(cwd, "share"));
     const at = `127.0.0.1 ${relay.port}`;
-    const lines: Readonly<Record<string, Readonly<Record<string, string>>>> = {
-      relay: {
-        state: "relay.ts --state elsewhere 0",
-        "secret-file": "relay.ts --secret-file elsewhere 0",
-        "previous-secret-file":
-          "relay.ts --secret-file share/secret --previous-secret-file elsewhere 0",
-        "cluster-file": "relay.ts --cluster-file elsewhere 0",
-        config: "relay.ts --config elsewhere 0",
-      },
-      node: {
-        state: `peer_node.ts --state elsewhere ${at} 0 share`,
-        relays: "peer_node.ts --relays elsewhere 0 share",
-        "known-relays": `peer_node.ts --known-relays elsewhere ${at} 0 share`,
-        "token-file": `peer_node.ts --token-file elsewhere ${at} 0 share`,
-        "index-key-file":
-          `peer_node.ts --index-key-file elsewhere ${at} 0 share`,
-        config: `peer_node.ts --config elsewhere ${at} 0 share`,
-      },
-      client: {
-        output: `peer_client.ts ${at} get a.txt -o elsewhere/`,
-        base:
-          `peer_client.ts ${at} get a.txt -o share/new.txt --base elsewhere`,
-        receipt:
-          `peer_client.ts ${at} get a.txt -o share/ --receipt elsewhere/r.json`,
-        relays: "peer_client.ts --relays elsewhere ls",
-        "known-relays": `peer_client.ts --known-relays elsewhere ${at} ls`,
-        "token-file": `peer_client.ts --token-file elsewhere ${at} ls`,
-        "index-key-file": `peer_client.ts --index-key-file elsewhere ${at} ls`,
-        sums: `peer_client.ts ${at} get --sums elsewhere -o share/`,
-        "link-file": "peer_client.ts get --link-file elsewhere",
-        "node-token-file":
-          `peer_client.ts ${at} send --node-token-file elsewhere share/a.txt`,
-        cert: `peer_client.ts ${at} gateway 0 --cert elsewhere --key share/k`,
-        key:
-          `peer_client.ts ${at} gateway 0 --cert share/a.txt --key elsewhere`,
-        "gateway-token-file":
-          `peer_client.ts ${at} gateway 0 --gateway-token-file elsewhere`,
-        config: `peer_client.ts --config elsewhere ${at} ls`,
-      },
-    };
+    const lines = linesNaming(at);
     for (const [role, byOption] of Object.entries(lines)) {
       const named = Object.entries(OPTIONS).filter(([, option]) =>
         /^(FILE|DIR|PATH)$/.test(option.value ?? "") &&
