@@ -315,6 +315,61 @@ function watchedHere(name: string): Watched {
   });
 }
 
+/** All that runs, and what is wrong with it so far. */
+class Soak {
+  readonly tally = new Tally();
+  readonly ended: string[] = [];
+  readonly #watched: readonly Watched[];
+
+  constructor(watched: readonly Watched[]) {
+    this.#watched = watched;
+  }
+
+  get isBad(): boolean {
+    return this.tally.failures.length > 0 || this.ended.length > 0;
+  }
+
+  async note(when: string): Promise<void> {
+    for (const one of this.#watched) await one.note(when);
+  }
+
+  async #tell(): Promise<void> {
+    const { fetches, troubles, nodes, evilNodes, cuts, failures } = this.tally;
+    say(
+      `${fetches} fetches, ${troubles} troubles, ${nodes} nodes, ` +
+        `${evilNodes} evil ones, ${cuts} connections to be cut, ` +
+        `${failures.length} failures`,
+    );
+    for (const one of this.#watched) {
+      say(`  ${one.name.padEnd(7)} ${format(await one.now())}`);
+    }
+  }
+
+  /** Waits until `end`, and tells now and then how it goes. */
+  async until(end: number): Promise<void> {
+    for (;;) {
+      const left = end - performance.now();
+      if (left <= 0 || this.isBad) return;
+      await delay(Math.min(left, REPORT_MS));
+      if (!this.isBad) await this.#tell();
+    }
+  }
+
+  /** Says what is wrong. Returns the exit code. */
+  report(): number {
+    for (const one of this.#watched) one.report();
+    const complaints = [
+      ...this.tally.failures,
+      ...this.ended,
+      ...(this.isBad ? [] : this.#watched.flatMap((one) => one.complaints())),
+      ...(this.tally.fetches === 0 ? ["nothing was fetched"] : []),
+    ];
+    for (const complaint of complaints) say(complaint);
+    say(complaints.length === 0 ? "all is well" : "failed");
+    return complaints.length === 0 ? 0 : 1;
+  }
+}
+
 async function main([given]: readonly string[]): Promise<number> {
   const seconds = given === undefined ? DEFAULT_SECONDS : Number(given);
   if (!(seconds > 0)) {
@@ -335,29 +390,22 @@ async function main([given]: readonly string[]): Promise<number> {
   await using relay = await spawnRelay(["0"], counted);
   await using node = await spawnNode(relay.port, folder.path, [], counted);
   const targets = [await targetAt(relay.port), await targetAt(node.port)];
-  const watched = [
+  const soak = new Soak([
     watchedRole("relay", relay),
     watchedRole("node", node),
     watchedHere("clients"),
-  ];
-  const ended: string[] = [];
-  void relay.exitCode.then(() => ended.push("relay has ended"));
-  void node.exitCode.then(() => ended.push("node has ended"));
-  const tally = new Tally();
+  ]);
+  void relay.exitCode.then(() => soak.ended.push("relay has ended"));
+  void node.exitCode.then(() => soak.ended.push("node has ended"));
   const over = new AbortController();
-  const { signal } = over;
-  const isBad = () => tally.failures.length > 0 || ended.length > 0;
-  const note = async (when: string) => {
-    for (const one of watched) await one.note(when);
-  };
   const scene: Scene = {
     relay: { host: "127.0.0.1", port: Number(relay.port), id: relay.id },
     directory: folder.path,
-    tally,
-    signal,
+    tally: soak.tally,
+    signal: over.signal,
   };
   await once(scene, targets[0]!);
-  await note("before");
+  await soak.note("before");
   const running = [
     ...Array.from({ length: CLIENTS }, () => fetchOn(scene)),
     ...Array.from({ length: TROUBLEMAKERS }, () => troubleOn(targets, scene)),
@@ -365,49 +413,21 @@ async function main([given]: readonly string[]): Promise<number> {
     lieOn(targets[0]!, scene),
     cutOn(scene),
   ];
-  const tell = async () => {
-    const { fetches, troubles, nodes, evilNodes, cuts, failures } = tally;
-    say(
-      `${fetches} fetches, ${troubles} troubles, ${nodes} nodes, ` +
-        `${evilNodes} evil ones, ${cuts} connections to be cut, ` +
-        `${failures.length} failures`,
-    );
-    for (const one of watched) {
-      say(`  ${one.name.padEnd(7)} ${format(await one.now())}`);
-    }
-  };
   const startedAt = performance.now();
-  const until = async (part: number) => {
-    const end = startedAt + 1_000 * seconds * part;
-    for (;;) {
-      const left = end - performance.now();
-      if (left <= 0 || isBad()) return;
-      await delay(Math.min(left, REPORT_MS));
-      if (!isBad()) await tell();
-    }
-  };
-  for (
-    const [part, when] of [[0.25, "warm"], [0.6, "middle"], [1, ""]] as const
-  ) {
-    await until(part);
-    if (!isBad() && when !== "") await note(when);
+  for (const [part, when] of PARTS) {
+    await soak.until(startedAt + 1_000 * seconds * part);
+    if (!soak.isBad && when !== "") await soak.note(when);
   }
   over.abort();
   await Promise.all(running);
-  if (!isBad()) {
-    await delay(QUIET_MS); // whoever said nothing is gone by then
-    await note("end");
+  if (!soak.isBad) {
+    await delay(QUIET_MS); // silent connections are gone by then
+    await soak.note("end");
   }
-  for (const one of watched) one.report();
-  const complaints = [
-    ...tally.failures,
-    ...ended,
-    ...(isBad() ? [] : watched.flatMap((one) => one.complaints())),
-    ...(tally.fetches === 0 ? ["nothing was fetched"] : []),
-  ];
-  for (const complaint of complaints) say(complaint);
-  say(complaints.length === 0 ? "all is well" : "failed");
-  return complaints.length === 0 ? 0 : 1;
+  return soak.report();
 }
+
+/** Parts of the whole time, and the note that is taken at the end of each. */
+const PARTS = [[0.25, "warm"], [0.6, "middle"], [1, ""]] as const;
 
 if (import.meta.main) Deno.exit(await main(Deno.args));

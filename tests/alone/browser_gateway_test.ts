@@ -16,6 +16,11 @@ import {
 import { brightnessAt, makeFilm } from "../gateway/_film.ts";
 import { startGateway } from "../gateway/_gateway.ts";
 
+function nasFiles(film: Uint8Array) {
+  const notes = { "notes/reading list.md": "# Müller\n" };
+  return { "films/harbour.webm": film, ...notes };
+}
+
 type Page = Awaited<ReturnType<typeof openPage>>["page"];
 
 /** Searches for a file, and opens it. */
@@ -36,13 +41,7 @@ testInBrowser(
     });
     const archive = randomBytes(3_000_000, seededRandom(7));
     await using gateway = await startGateway({
-      nas: {
-        ...{
-          "films/harbour.webm": film,
-          "notes/reading list.md": "# Müller\n",
-        },
-        "backup.bin": archive,
-      },
+      nas: { ...nasFiles(film), "backup.bin": archive },
       laptop: { "backup.bin": archive, "<b>.txt": "x" },
     });
     const { host, port } = gateway.server.address;

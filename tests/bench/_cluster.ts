@@ -130,6 +130,115 @@ class Listeners implements AsyncDisposable {
   }
 }
 
+type Instances = readonly ClusterInstance[];
+
+/** Registers more nodes, and says after what time all instances list each. */
+async function sayPropagation(
+  instances: Instances,
+  count: number,
+  startNode: () => Promise<unknown>,
+): Promise<void> {
+  const known: number[] = [];
+  const walked: number[] = [];
+  const trials: number[] = [];
+  using walker = new Walker();
+  const all = (work: (it: ClusterInstance) => Promise<unknown>) =>
+    Promise.all(instances.map(work));
+  for (let n = 1; n <= TRIALS; n++) {
+    await startNode();
+    const at = performance.now();
+    await all((it) => untilHolds(it, count + n, 10));
+    known.push(performance.now() - at);
+    await all((it) => walker.untilLists(it.address.port, count + n));
+    walked.push(performance.now() - at);
+    await all((it) => untilLists(it, count + n));
+    trials.push(performance.now() - at);
+  }
+  const said = (times: number[]) => {
+    times.sort((x, y) => x - y);
+    const most = times.at(-1)!.toFixed(0);
+    return `${median(times).toFixed(0)} ms, at most ${most} ms`;
+  };
+  say(
+    `  a node registers, ${TRIALS} times: all three hold it after ` +
+      `${said(known)}; the pages of each have it after ${said(walked)} ` +
+      "(wanted: 2 s); clients that share a thread with all nodes have read " +
+      `and checked all after ${said(trials)}`,
+  );
+}
+
+/** Kills an instance, and says how long its nodes are without one. */
+async function sayKilled(
+  killed: ClusterInstance,
+  { others, all, listeners }: {
+    others: Instances;
+    all: number;
+    listeners: Listeners;
+  },
+): Promise<void> {
+  const [listedBefore, failedBefore] = listeners.countsOf(others);
+  const lost = await killed.ownCount();
+  await killed.kill();
+  const killedAt = performance.now();
+  await poll(async () => {
+    const counts = await Promise.all(others.map((it) => it.ownCount()));
+    return counts.reduce((sum, count) => sum + count, 0) >= all;
+  });
+  const elsewhere = (performance.now() - killedAt) / 1_000;
+  const [listed, failed] = listeners.countsOf(others);
+  say(
+    `  an instance with ${lost} nodes is killed: they are registered elsewhere ` +
+      `after ${elsewhere.toFixed(1)} s (wanted: 30 s); of ${
+        listed - listedBefore
+      } listings by the others meanwhile ${failed - failedBefore} failed`,
+  );
+}
+
+/** Whether `/healthz` of all instances has this word. */
+async function areAll(instances: Instances, word: string): Promise<boolean> {
+  const words = await Promise.all(instances.map((it) => it.health()));
+  return words.every((each) => each === word);
+}
+
+/** Ends Redis for a while, and says what instances do. Returns the new one. */
+async function sayAway<Store extends AsyncDisposable>(
+  store: Store,
+  { instances, all, listeners, awaySeconds, restart }: {
+    instances: Instances;
+    all: number;
+    listeners: Listeners;
+    awaySeconds: number;
+    restart: () => Promise<Store>;
+  },
+): Promise<Store> {
+  await store[Symbol.asyncDispose]();
+  const [doneBefore, badBefore] = listeners.countsOf(instances);
+  const goneAt = performance.now();
+  await poll(() => areAll(instances, "away"));
+  const told = (performance.now() - goneAt) / 1_000;
+  await pause(awaySeconds * 1_000 - (performance.now() - goneAt));
+  const listed = () => Promise.all(instances.map((it) => it.listedCount()));
+  const stillListed = await listed();
+  const [done, bad] = listeners.countsOf(instances);
+  const restarted = await restart();
+  const backAt = performance.now();
+  await poll(async () =>
+    await areAll(instances, "whole") &&
+    (await listed()).every((count) => count === all)
+  );
+  const whole = (performance.now() - backAt) / 1_000;
+  say(
+    `  Redis is killed, and back empty after ${awaySeconds} s: /healthz says ` +
+      `away after ${told.toFixed(1)} s; of ${done - doneBefore} listings ${
+        bad - badBefore
+      } failed; at the end ${
+        stillListed.join(" and ")
+      } of ${all} were listed; ` +
+      `whole again after ${whole.toFixed(1)} s (wanted: 10 s)`,
+  );
+  return restarted;
+}
+
 /** Runs it all, with Redis away for a while. */
 export async function benchCluster(
   program: string,
@@ -143,12 +252,13 @@ export async function benchCluster(
   const emptyBytes = await storedBytes(at.port);
   const instances = stack.use(await startInstances(at.port, 4));
   const [a, b, c] = instances.all;
+  const serving = [a!, b!, c!];
   const idle = instances.all[3]!;
   const nodes = stack.use(await Nodes.prepare());
-  const front = await instances.openFront([a!, b!, c!]);
-  const id = instances.relayId;
+  const front = await instances.openFront(serving);
+  const startNode = () => nodes.start(front, instances.relayId);
   const startedAt = performance.now();
-  await eachOf(Array(count).keys(), STARTING, () => nodes.start(front, id));
+  await eachOf(Array(count).keys(), STARTING, startNode);
   const seconds = (performance.now() - startedAt) / 1_000;
   say(
     `  ${count} nodes registered through the front in ${seconds.toFixed(1)} s`,
@@ -158,80 +268,19 @@ export async function benchCluster(
   say(`  bytes in Redis for each node: ${bytes.toFixed(0)}`);
 
   await sayStream(idle);
-  const listeners = stack.use(new Listeners([a!, b!, c!]));
-  const known: number[] = [];
-  const walked: number[] = [];
-  const trials: number[] = [];
-  using walker = new Walker();
-  for (let n = 1; n <= TRIALS; n++) {
-    await nodes.start(front, id);
-    const at = performance.now();
-    await Promise.all([a!, b!, c!].map((it) => untilHolds(it, count + n, 10)));
-    known.push(performance.now() - at);
-    await Promise.all(
-      [a!, b!, c!].map((it) => walker.untilLists(it.address.port, count + n)),
-    );
-    walked.push(performance.now() - at);
-    await Promise.all([a!, b!, c!].map((it) => untilLists(it, count + n)));
-    trials.push(performance.now() - at);
-  }
-  known.sort((x, y) => x - y);
-  walked.sort((x, y) => x - y);
-  trials.sort((x, y) => x - y);
-  const said = (times: readonly number[]) =>
-    `${median(times).toFixed(0)} ms, at most ${times.at(-1)!.toFixed(0)} ms`;
-  say(
-    `  a node registers, ${TRIALS} times: all three hold it after ` +
-      `${said(known)}; the pages of each have it after ${said(walked)} ` +
-      "(wanted: 2 s); clients that share a thread with all nodes have read " +
-      `and checked all after ${said(trials)}`,
-  );
+  const listeners = stack.use(new Listeners(serving));
+  await sayPropagation(serving, count, startNode);
   const all = count + TRIALS;
-
-  const [listedBefore, failedBefore] = listeners.countsOf([a!, b!]);
-  const lost = await c!.ownCount();
-  await c!.kill();
-  const killedAt = performance.now();
-  await poll(async () => await a!.ownCount() + await b!.ownCount() >= all);
-  const elsewhere = (performance.now() - killedAt) / 1_000;
-  const [listed, failed] = listeners.countsOf([a!, b!]);
-  say(
-    `  an instance with ${lost} nodes is killed: they are registered elsewhere ` +
-      `after ${elsewhere.toFixed(1)} s (wanted: 30 s); of ${
-        listed - listedBefore
-      } listings by the others meanwhile ${failed - failedBefore} failed`,
-  );
-
-  await store[Symbol.asyncDispose]();
-  const [doneBefore, badBefore] = listeners.countsOf([a!, b!]);
-  const goneAt = performance.now();
-  await poll(async () =>
-    await a!.health() === "away" && await b!.health() === "away"
-  );
-  const told = (performance.now() - goneAt) / 1_000;
-  await pause(awaySeconds * 1_000 - (performance.now() - goneAt));
-  const stillListed = await Promise.all([a!, b!].map((it) => it.listedCount()));
-  const [done, bad] = listeners.countsOf([a!, b!]);
-  store = await startRedis(program, 1_000, at.port);
-  const backAt = performance.now();
-  await poll(async () =>
-    await a!.health() === "whole" && await b!.health() === "whole" &&
-    (await a!.listedCount()) === all && (await b!.listedCount()) === all
-  );
-  const whole = (performance.now() - backAt) / 1_000;
-  say(
-    `  Redis is killed, and back empty after ${awaySeconds} s: /healthz says ` +
-      `away after ${told.toFixed(1)} s; of ${done - doneBefore} listings ${
-        bad - badBefore
-      } failed; at the end ${
-        stillListed.join(" and ")
-      } of ${all} were listed; ` +
-      `whole again after ${whole.toFixed(1)} s (wanted: 10 s)`,
-  );
+  const others = [a!, b!];
+  await sayKilled(c!, { others, all, listeners });
+  store = await sayAway(store, {
+    ...{ instances: others, all, listeners, awaySeconds },
+    restart: () => startRedis(program, 1_000, at.port),
+  });
   await listeners[Symbol.asyncDispose]();
   await instances.restart(c!);
-  for (const it of [a!, b!, c!]) await untilHolds(it, all);
-  await lookupCosts([a!, b!, c!], { pid: store.pid, at });
+  for (const it of serving) await untilHolds(it, all);
+  await lookupCosts(serving, { pid: store.pid, at });
 }
 
 /** What it costs an instance to follow the others. */

@@ -27,16 +27,18 @@ const AT_ONCE = 32;
 const ASKING_COUNT = 1_000;
 const KIB = 1024;
 
-/** Opens `count` holders, and says what they cost. */
-export async function benchHolders(count: number): Promise<void> {
-  await using relay = await spawnRelay(["--host", "0.0.0.0", "--quiet", "0"]);
-  const at = { host: "127.0.0.1", port: Number(relay.port) };
-  const target = { at, plaintext: false };
+/** A connection of a client that becomes a holder. */
+interface Client {
+  readonly exchange: Exchange;
+  readonly enter: Uint8Array;
+  readonly n: number;
+}
+
+type Target = Parameters<typeof greetFrom>[1];
+
+async function openClients(count: number, target: Target): Promise<Client[]> {
   const makeIdentity = await identityMaker();
-  const contentOf = (n: number) =>
-    contentFingerprint(relay.id, `${Math.floor(n / SWARM_COUNT)}`);
-  const emptyBytes = await residentBytes(relay.pid);
-  const clients: { exchange: Exchange; enter: Uint8Array; n: number }[] = [];
+  const clients: Client[] = [];
   await eachOf(Array(count).keys(), AT_ONCE, async (n) => {
     const host = hostOf(n, PEERS_PER_HOST);
     const { exchange, hello } = await greetFrom(host, target, "client");
@@ -52,58 +54,72 @@ export async function benchHolders(count: number): Promise<void> {
     const enter = encodeMessage({ kind: "enter", ...signed });
     clients.push({ exchange, enter, n });
   });
-  const idleBytes = await residentBytes(relay.pid);
+  return clients;
+}
 
-  /** Milliseconds of the relay's main thread for each of these. */
-  const costOf = async (
-    what: string,
-    work: (client: typeof clients[number]) => Promise<void>,
-    most = clients.length,
-  ) => {
-    const some = clients.slice(0, most);
-    const before = await mainThreadMs(relay.pid);
-    const rate = await ratePerSecond(some, work);
-    const ms = (await mainThreadMs(relay.pid) - before) / some.length;
-    say(
-      `  ${what}: ${rate.toFixed(0)} a second, ${ms.toFixed(2)} ms of the ` +
-        `main thread each`,
-    );
-  };
-  await costOf("enter", async ({ exchange, enter }) => {
+/** Says how much of the relay's main thread `work` needs for each client. */
+async function sayCost(
+  what: string,
+  { pid, clients }: { pid: number; clients: readonly Client[] },
+  work: (client: Client) => Promise<void>,
+): Promise<void> {
+  const before = await mainThreadMs(pid);
+  const rate = await ratePerSecond(clients, work);
+  const ms = (await mainThreadMs(pid) - before) / clients.length;
+  say(
+    `  ${what}: ${rate.toFixed(0)} a second, ${ms.toFixed(2)} ms of the ` +
+      `main thread each`,
+  );
+}
+
+/** Opens `count` holders, and says what they cost. */
+export async function benchHolders(count: number): Promise<void> {
+  await using relay = await spawnRelay(["--host", "0.0.0.0", "--quiet", "0"]);
+  const { pid } = relay;
+  const at = { host: "127.0.0.1", port: Number(relay.port) };
+  const target = { at, plaintext: false };
+  const contentOf = (n: number) =>
+    contentFingerprint(relay.id, `${Math.floor(n / SWARM_COUNT)}`);
+  const emptyBytes = await residentBytes(pid);
+  const clients = await openClients(count, target);
+  const idleBytes = await residentBytes(pid);
+  const all = { pid, clients };
+  await sayCost("enter", all, async ({ exchange, enter }) => {
     messageIn(await exchange.ask(enter), "entered");
   });
-  const hold = async ({ exchange, n }: typeof clients[number]) => {
+  const hold = async ({ exchange, n }: Client) => {
     const contents = [contentOf(n)];
     const frame = encodeMessage({ kind: "hold", contents });
     messageIn(await exchange.ask(frame), "held");
   };
-  await costOf("say what is held", hold);
-  const heldBytes = await residentBytes(relay.pid);
+  await sayCost("say what is held", all, hold);
+  const heldBytes = await residentBytes(pid);
   const perConnection = (idleBytes - emptyBytes) / count / KIB;
   const perHolder = (heldBytes - idleBytes) / count / KIB;
   say(
     `  ${count} holders: ${perConnection.toFixed(1)} KiB for a connection, ` +
       `${perHolder.toFixed(1)} KiB more for a holder`,
   );
-  await costOf("renew", hold);
+  await sayCost("renew", all, hold);
+  const asking = { pid, clients: clients.slice(0, ASKING_COUNT) };
   for (const most of [8, 50]) {
-    const ask = async (exchange: Exchange, n: number) => {
+    const ask = async ({ exchange, n }: Pick<Client, "exchange" | "n">) => {
       const content = contentOf(n);
       const frame = encodeMessage({ kind: "holders", content, most });
       const list = messageIn(await exchange.ask(frame), "holderList");
       if (list.holders.length !== most) throw new Error("too few holders");
     };
     await ratePerSecond(clients, hold); // the leases last a minute
-    await costOf(
-      `ask for ${most} of ${SWARM_COUNT}`,
-      ({ exchange, n }) => ask(exchange, n),
-      ASKING_COUNT,
+    await sayCost(`ask for ${most} of ${SWARM_COUNT}`, asking, ask);
+    await sayCost(
+      `the same by a connection of its own`,
+      asking,
+      async ({ n }) => {
+        const { exchange } = await greetFrom("127.0.0.1", target, "client");
+        using _conn = exchange.conn;
+        await ask({ exchange, n });
+      },
     );
-    await costOf(`the same by a connection of its own`, async ({ n }) => {
-      const { exchange } = await greetFrom("127.0.0.1", target, "client");
-      using _conn = exchange.conn;
-      await ask(exchange, n);
-    }, ASKING_COUNT);
   }
   for (const { exchange } of clients) exchange.conn.close();
 }

@@ -13,12 +13,8 @@ import { median } from "./_measuring.ts";
 import { say } from "./_report.ts";
 import { ENTRY_BYTES } from "./_redis.ts";
 
-/**
- * The registry alone. Runs in a process of its own, started with `--expose-gc`,
- * so that nothing else is in its memory.
- */
-export async function benchLeases(count: number): Promise<void> {
-  const { gc } = globalThis as { gc?: () => void };
+/** Entries of signed records. */
+async function entryMaker(): Promise<(n: number) => string> {
   const relay = await createIdentity();
   const sign = async (n: number): Promise<string[]> => {
     const { record, certificate, signature } = await signRegistration({
@@ -38,19 +34,29 @@ export async function benchLeases(count: number): Promise<void> {
   const packing = new Packing(await sign(-1));
   const parts: string[][] = [];
   for (let n = 0; n < 100; n++) parts.push(await sign(n));
-  const entryOf = (n: number) => packing.pack(parts[n % parts.length]!);
-  const nodeOf = (n: number, sequence: number, entry: string): Registration => {
-    const observedHost = flat(`10.${n >> 16}.${n >> 8 & 255}.${n & 255}`);
-    return {
-      id: flat(n.toString(32).padStart(52, "-")),
-      instance: flat(n.toString(36).padStart(16, "-")),
-      sequence: 1.8e12 + sequence,
-      entry,
-      listedBytes: ENTRY_BYTES,
-      observedHost,
-      source: flat(observedHost),
-    };
+  return (n) => packing.pack(parts[n % parts.length]!);
+}
+
+function nodeOf(n: number, sequence: number, entry: string): Registration {
+  const observedHost = flat(`10.${n >> 16}.${n >> 8 & 255}.${n & 255}`);
+  return {
+    id: flat(n.toString(32).padStart(52, "-")),
+    instance: flat(n.toString(36).padStart(16, "-")),
+    sequence: 1.8e12 + sequence,
+    entry,
+    listedBytes: ENTRY_BYTES,
+    observedHost,
+    source: flat(observedHost),
   };
+}
+
+/**
+ * The registry alone. Runs in a process of its own, started with `--expose-gc`,
+ * so that nothing else is in its memory.
+ */
+export async function benchLeases(count: number): Promise<void> {
+  const { gc } = globalThis as { gc?: () => void };
+  const entryOf = await entryMaker();
   const registry = new Registry({
     ...LIMITS,
     nodeCount: count,
@@ -73,8 +79,20 @@ export async function benchLeases(count: number): Promise<void> {
         verdict(heap <= LEASE_TARGET_BYTES)
       }`,
   );
-  // Each second a sweep, and then the renewals of that second, all in turn.
   const entry = entryOf(0); // the packing is not to be measured
+  sayTimes(registry, { count, perSecond, entry });
+}
+
+/** Says how long sweeps, renewals, pages and the end of all leases take. */
+function sayTimes(
+  registry: Registry,
+  { count, perSecond, entry }: {
+    count: number;
+    perSecond: number;
+    entry: string;
+  },
+): void {
+  // Each second a sweep, and then the renewals of that second, all in turn.
   const sweeps: number[] = [];
   let renewals = 0;
   let renewalMs = 0;

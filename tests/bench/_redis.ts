@@ -63,6 +63,15 @@ export async function startRedis(
   return { target, pid: child.pid, [Symbol.asyncDispose]: end };
 }
 
+/** Asks for as many entries as a page of a listing has. */
+function pageOf(nodes: number, random: () => number): Uint8Array {
+  const keys = Array.from(
+    { length: Math.min(PAGE_COUNT, nodes) },
+    () => `node-${Math.floor(random() * nodes)}`,
+  );
+  return command("MGET", ...keys);
+}
+
 /** Runs it, and ends it. */
 export async function benchRedis(
   program: string,
@@ -84,14 +93,7 @@ export async function benchRedis(
   const registrations = await ratePerSecond(clients, set);
   const heldBytes = await residentBytes(pid);
   const random = seededRandom(5);
-  const page = () =>
-    command(
-      "MGET",
-      ...Array.from(
-        { length: Math.min(PAGE_COUNT, nodes) },
-        () => `node-${Math.floor(random() * nodes)}`,
-      ),
-    );
+  const page = () => pageOf(nodes, random);
   const latencies = await latenciesOf(async () => {
     using conn = await dialFrom("127.0.0.1", target);
     await redisExchange(conn).ask(page());

@@ -92,13 +92,12 @@ interface Timed {
   readonly relayCpuSeconds: number;
 }
 
-/** Fetches by all ways in turn, and says how they compare. */
-async function benchFetch({ runs, sizeMib }: Plan): Promise<void> {
-  const { signal } = new AbortController();
-  await using inputs = await Inputs.open(sizeMib, signal);
-  const input = await inputs.get("big");
-  await using relay = await spawnRelay();
-  await using stack = new AsyncDisposableStack();
+/** Starts a node for each way that can be used here. */
+async function startWays(
+  relayPort: string,
+  directory: string,
+  stack: AsyncDisposableStack,
+): Promise<Way[]> {
   const ways: Way[] = [];
   for (const way of WAYS) {
     if (way === "socat" && findProgram("socat") === undefined) {
@@ -108,7 +107,7 @@ async function benchFetch({ runs, sizeMib }: Plan): Promise<void> {
     const at = freePort();
     const elsewhere = ["--advertise", `127.0.0.1:${at}`];
     const node = stack.use(
-      await spawnNode(relay.port, input.directory, [
+      await spawnNode(relayPort, directory, [
         ...["--name", way],
         ...way === "direct" ? [] : elsewhere,
         ...way === "socat" ? ["--no-tunnel"] : [],
@@ -118,6 +117,17 @@ async function benchFetch({ runs, sizeMib }: Plan): Promise<void> {
     if (way === "socat") stack.use(startSocat(at, node.port));
     ways.push(way);
   }
+  return ways;
+}
+
+/** Fetches by all ways in turn, and says how they compare. */
+async function benchFetch({ runs, sizeMib }: Plan): Promise<void> {
+  const { signal } = new AbortController();
+  await using inputs = await Inputs.open(sizeMib, signal);
+  const input = await inputs.get("big");
+  await using relay = await spawnRelay();
+  await using stack = new AsyncDisposableStack();
+  const ways = await startWays(relay.port, input.directory, stack);
   const times = new Map<Way, Timed[]>(ways.map((way) => [way, []]));
   // Round 0 does not count: it fills the caches, and compares what came.
   for (let round = 0; round <= runs; round++) {
@@ -139,6 +149,14 @@ async function benchFetch({ runs, sizeMib }: Plan): Promise<void> {
     }
     say(`${round === 0 ? "warm-up" : `run ${round}`}: ${line.join("; ")}`);
   }
+  const peak = formatMib(await peakBytesOf([relay.pid]));
+  sayComparison(times, { sizeMib, peak });
+}
+
+function sayComparison(
+  times: ReadonlyMap<Way, readonly Timed[]>,
+  { sizeMib, peak }: { sizeMib: number; peak: string },
+): void {
   const secondsOf = (way: Way) =>
     median(times.get(way)!.map(({ seconds }) => seconds));
   const through = times.get("tunnel")!;
@@ -146,21 +164,19 @@ async function benchFetch({ runs, sizeMib }: Plan): Promise<void> {
     `${sizeMib} MiB by a tunnel: ${formatSeconds(secondsOf("tunnel"))} s, ` +
       `of the relay's processor ${
         formatSeconds(median(through.map((run) => run.relayCpuSeconds)))
-      } s, its memory ${formatMib(await peakBytesOf([relay.pid]))}`,
+      } s, its memory ${peak}`,
   );
-  sayRatio("direct", secondsOf("direct"), DIRECT_TARGET);
-  if (ways.includes("socat")) {
-    sayRatio("socat", secondsOf("socat"), SOCAT_TARGET);
-  }
-
-  function sayRatio(way: Way, seconds: number, target: number): void {
+  const sayRatio = (way: Way, target: number) => {
+    const seconds = secondsOf(way);
     const ratio = seconds / secondsOf("tunnel");
     say(
       `beside ${way} with ${formatSeconds(seconds)} s: ` +
         `${ratio.toFixed(2)} of its speed, wanted >= ${target.toFixed(2)}: ` +
         verdict(ratio >= target),
     );
-  }
+  };
+  sayRatio("direct", DIRECT_TARGET);
+  if (times.has("socat")) sayRatio("socat", SOCAT_TARGET);
 }
 
 const formatMib = (bytes: number) => `${(bytes / MIB).toFixed(0)} MiB`;

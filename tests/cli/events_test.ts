@@ -1,7 +1,6 @@
 /**
- * What the scripts print with `--json`, held to the schemas of the events: by
- * real processes what they tell day by day, and through the same code what
- * rarely happens.
+ * What the scripts print with `--json`, compared with the schemas of the events.
+ * Real processes print common events, and the same code prints rare ones.
  */
 
 import { assert, assertEquals } from "@std/assert";
@@ -13,7 +12,6 @@ import type { ClientEvent } from "../../lib/client/events.ts";
 import type { SwarmEvent } from "../../lib/client/swarm_events.ts";
 import { Failure } from "../../lib/base/errors.ts";
 import { createIdentity } from "../../lib/identity/identity.ts";
-import { LIMITS } from "../../lib/base/limits.ts";
 import type { CliEvent } from "../../lib/cli/output/cli_events.ts";
 import type { NodeEvent } from "../../lib/node/server.ts";
 import type { RelayEvent } from "../../lib/relay/server.ts";
@@ -27,47 +25,13 @@ import {
 } from "../_evil_node.ts";
 import type { RelaysEvent } from "../../lib/client/relays.ts";
 import { startRelay } from "../_network.ts";
-
-import { randomBytes, seededRandom } from "../_random.ts";
-import { tempShare } from "../_temp_share.ts";
+import { checkLine, CONTENT, NEWEST, Scene } from "./_event_scene.ts";
 import { accessTo } from "../e2e/_transfer.ts";
-import { type HereOptions, runRoleHere } from "../_here.ts";
+import { runRoleHere } from "../_here.ts";
 import { spawnRole } from "../e2e/_processes.ts";
 import { makeKeys } from "../e2e/_private.ts";
 
-const ALWAYS: ReadonlySet<string> = new Set(Object.keys(EVENTS));
 const ID = "a".repeat(52);
-
-/** Checks a line; its event. */
-function checkLine(line: string): EventName {
-  const event = JSON.parse(line) as { v: number; event: EventName };
-  assertEquals(event.v, 1, line);
-  assert(ALWAYS.has(event.event), line);
-  const schema = schemaOf(event.event);
-  const [error] = [...Value.Errors(schema, event)];
-  assertEquals(error && `${error.path}: ${error.message}`, undefined, line);
-  return event.event;
-}
-
-/** Checks lines; the names of their events, each once. */
-function checkAll(lines: readonly string[]): Set<EventName> {
-  assert(lines.length > 0);
-  return new Set(lines.map(checkLine));
-}
-
-/** Runs a client to its end, and checks what it says. */
-async function client(
-  args: readonly string[],
-  options: HereOptions,
-): Promise<{ code: number; names: Set<EventName>; lines: string[] }> {
-  const outcome = await runRoleHere(
-    "peer_client.ts",
-    ["--json", ...args],
-    options,
-  );
-  const lines = outcome.text.split("\n").slice(0, -1);
-  return { code: outcome.code, names: checkAll(lines), lines };
-}
 
 /** A client that sends a file. */
 function spawnSender(address: string, path: string) {
@@ -76,180 +40,129 @@ function spawnSender(address: string, path: string) {
   ], { permissions: [`--allow-read=${path}`] });
 }
 
-Deno.test("Every line of every role and command with --json is as its schema says", async () => {
-  const content = randomBytes(4_000_000, seededRandom(3));
-  await using share = await tempShare({
-    "f": content,
-    "sub/1.txt": "one",
-    "zeros": new Uint8Array(1_000_000),
-  });
-  await using other = await tempShare({ "sub/1.txt": "another" });
-  await Deno.utime(join(other.path, "sub/1.txt"), 1, 1);
-  for (let n = 0; n <= LIMITS.skippedNameCount; n++) {
-    await Deno.symlink("nowhere", join(other.path, `${n}`));
-  }
-  const newest = ["--prefer", "newest"];
-  await using folder = await tempShare();
-  await using relay = spawnRole("relay.ts", [
-    ...["--json", "--host", "127.0.0.1", "--metrics", "127.0.0.1:0"],
-    ...["--motd", "away on \u202eSunday", "0"],
+async function listAndRead(scene: Scene): Promise<void> {
+  const { address, port, folder } = scene;
+  const known = join(folder, "known");
+  await scene.run(0, ["relay_unverified", "nodes_listed"], [
+    ...["127.0.0.1", port, "nodes"],
   ]);
-  const [line] = await relay.stdout.until(/^.*"relay_listening".*$/);
-  const { address, port } = JSON.parse(line) as {
-    address: string;
-    port: number;
-  };
-  const nodeOf = ({ path }: { path: string }, ...options: string[]) =>
-    spawnRole("peer_node.ts", [
-      ...["--json", "--host", "127.0.0.1", "--limit-rate", "3M", ...options],
-      ...["127.0.0.1", String(port), "0", path],
-    ], { permissions: [`--allow-read=${path}`] });
-  await using alpha = nodeOf(share, "--name", "al\u202epha");
-  await using beta = nodeOf(
-    other,
-    "--name",
-    "beta",
-    "--tunnel",
-    "--list-skipped",
-  );
-  await beta.stdout.until(/"attached"/);
-  for (const node of [alpha, beta]) {
-    await node.stdout.until(/"hashed"/);
-    await node.stdout.until(/"registered"/);
-  }
-  const seen = new Set<EventName>();
-  const run = async (
-    code: number,
-    wanted: readonly EventName[],
-    args: readonly string[],
-    options: HereOptions = {},
-  ) => {
-    const outcome = await client(args, options);
-    assertEquals(outcome.code, code, outcome.lines.join("\n"));
-    for (const name of wanted) {
-      assert(outcome.names.has(name), `${name} in ${outcome.lines.join("\n")}`);
-    }
-    if (code !== 0) assertEquals(checkLine(outcome.lines.at(-1)!), "error");
-    for (const name of outcome.names) seen.add(name);
-  };
-  const known = join(folder.path, "known");
-  const access = accessTo(folder);
-  const to = ["-o", `${folder.path}/`];
-  const receipt = join(folder.path, "r.json");
-
-  await run(0, ["relay_unverified", "nodes_listed"], [
-    "127.0.0.1",
-    String(port),
-    "nodes",
+  await scene.run(0, ["relay_remembered"], [
+    ...["--known-relays", known, "127.0.0.1", port, "nodes"],
   ]);
-  await run(0, ["relay_remembered"], [
-    ...["--known-relays", known, "127.0.0.1", String(port), "nodes"],
+  await scene.run(0, ["file", "files_listed"], [address, "ls"]);
+  await scene.run(0, ["file", "folder"], [address, "ls", "--depth", "1"]);
+  await scene.run(0, ["file_sum"], [address, "sums", "f"]);
+  await scene.run(0, ["checked"], [address, "doctor"]);
+  await scene.run(8, ["checked"], [
+    ...[address, "doctor", "-o", join(folder, "no/")],
   ]);
-  await run(0, ["file", "files_listed"], [address, "ls"]);
-  await run(0, ["file", "folder"], [address, "ls", "--depth", "1"]);
-  await run(0, ["file_sum"], [address, "sums", "f"]);
-  await run(0, ["checked"], [address, "doctor"]);
-  await run(8, ["checked"], [
-    ...[address, "doctor", "-o", join(folder.path, "no/")],
+  await scene.run(0, ["node_answered", "content", "file_received"], [
+    ...[address, "cat", "sub/1.txt", ...NEWEST],
   ]);
-  await run(0, ["node_answered", "content", "file_received"], [
-    ...[address, "cat", "sub/1.txt", ...newest],
-  ]);
-  await run(0, ["content", "file_received"], [
+  await scene.run(0, ["content", "file_received"], [
     ...[address, "cat", "f", "--tail", "10"],
   ]);
-  await run(5, ["contents_differ", "file_failed"], [
+  await scene.run(0, ["found_as"], [address, "cat", "1.txt", ...NEWEST]);
+  const dialogue = { input: "f\n" };
+  await scene.run(0, ["content", "file_received"], [address], dialogue);
+  await scene.run(0, ["link_made"], [address, "link", "sub/1.txt", ...NEWEST]);
+}
+
+async function fetchAndVerify(scene: Scene): Promise<void> {
+  const { address, folder, to } = scene;
+  const receipt = join(folder, "r.json");
+  await scene.run(5, ["contents_differ", "file_failed"], [
     ...[address, "get", "sub/", ...to],
   ]);
-  await run(0, ["contents_differ", "file_received"], [
-    ...[address, "get", "sub/", ...to, ...newest],
+  await scene.run(0, ["contents_differ", "file_received"], [
+    ...[address, "get", "sub/", ...to, ...NEWEST],
   ]);
-  await run(4, ["found_several"], [address, "get", "1.txt", ...to]);
-  await run(0, ["found_as"], [address, "cat", "1.txt", ...newest]);
-  await run(0, ["content", "file_received"], [address], { input: "f\n" });
-  await run(0, ["zeros_skipped"], [address, "get", "zeros", ...to]);
+  await scene.run(4, ["found_several"], [address, "get", "1.txt", ...to]);
+  await scene.run(0, ["zeros_skipped"], [address, "get", "zeros", ...to]);
   await using first = spawnRole(
     "peer_client.ts",
     ["--json", address, "get", "f", ...to],
-    access,
+    accessTo({ path: folder }),
   );
   await first.stdout.until(/"event":"progress","received":[1-9]/);
   first.signal("SIGINT");
   assertEquals(await first.exitCode, 130);
-  for (const name of checkAll(first.stdout.all)) seen.add(name);
-  await run(
+  scene.see(first.stdout.all);
+  await scene.run(
     0,
     ["progress", "file_resumed", "file_received", "receipt_written"],
-    [
-      ...[address, "get", "f", ...to, "--receipt", receipt],
-    ],
+    [address, "get", "f", ...to, "--receipt", receipt],
   );
-  await run(0, ["file_present"], [address, "get", "f", ...to]);
-  await run(0, ["files_wanted", "file_planned"], [
+  await scene.run(0, ["file_present"], [address, "get", "f", ...to]);
+  await scene.run(0, ["files_wanted", "file_planned"], [
     ...[address, "get", "f", "--dry-run", ...to],
   ]);
-  const older = join(folder.path, "older");
-  await Deno.writeFile(older, content.subarray(0, -1));
-  await run(0, ["file_kept", "file_received"], [
-    ...[address, "get", "f", "-o", join(folder.path, "new"), "--base", older],
+  const older = join(folder, "older");
+  await Deno.writeFile(older, CONTENT.subarray(0, -1));
+  await scene.run(0, ["file_kept", "file_received"], [
+    ...[address, "get", "f", "-o", join(folder, "new"), "--base", older],
   ]);
-  await run(
-    0,
-    ["file_verified"],
-    ["verify", join(folder.path, "f"), receipt],
-  );
-  await run(4, ["node_tried", "file_failed"], [address, "cat", "no"]);
-  await run(
-    4,
-    ["node_tried", "file_failed"],
-    [address, "get", "no", ...to],
-  );
-  await run(4, ["node_tried"], [address], { input: "no\n" });
-  await run(4, ["file_failed"], [address, "get", "no*", ...to]);
-  await run(4, ["waiting_for_files", "file_failed"], [
+  await scene.run(0, ["file_verified"], ["verify", join(folder, "f"), receipt]);
+}
+
+async function askInVain(scene: Scene): Promise<void> {
+  const { address, to } = scene;
+  await scene.run(4, ["node_tried", "file_failed"], [address, "cat", "no"]);
+  await scene.run(4, ["node_tried", "file_failed"], [
+    ...[address, "get", "no", ...to],
+  ]);
+  await scene.run(4, ["node_tried"], [address], { input: "no\n" });
+  await scene.run(4, ["file_failed"], [address, "get", "no*", ...to]);
+  await scene.run(4, ["waiting_for_files", "file_failed"], [
     ...[address, "get", "no", "--wait", "1s", ...to],
   ]);
-  await run(2, [], [address, "gte"]);
-  await run(3, [], ["127.0.0.1:1", "ls"]);
-  await run(0, ["version"], ["--version"]);
-  await run(0, ["help"], ["help", "get"]);
-  await run(0, ["completions"], ["completions", "fish"]);
+  await scene.run(2, [], [address, "gte"]);
+  await scene.run(3, [], ["127.0.0.1:1", "ls"]);
+  await scene.run(0, ["version"], ["--version"]);
+  await scene.run(0, ["help"], ["help", "get"]);
+  await scene.run(0, ["completions"], ["completions", "fish"]);
+  await scene.run(0, ["gateway_listening"], [address, "gateway", "0"], {
+    until: /"event":"gateway_listening"/,
+  });
+}
 
-  await run(0, ["link_made"], [
-    ...[address, "link", "sub/1.txt", ...newest],
-  ]);
-  const own = join(folder.path, "own");
-  await Deno.writeFile(own, content);
+async function sendByLink(scene: Scene): Promise<void> {
+  const { address, folder } = scene;
+  const own = join(folder, "own");
+  await Deno.writeFile(own, CONTENT);
   await using sender = spawnSender(address, own);
   const [made] = await sender.stdout.until(/^.*"link_made".*$/);
-  await run(0, ["file_received"], [
-    ...["get", JSON.parse(made).link, "-o", join(folder.path, "sent")],
+  await scene.run(0, ["file_received"], [
+    ...["get", JSON.parse(made).link, "-o", join(folder, "sent")],
   ]);
   assertEquals(await sender.exitCode, 0);
-  const told = checkAll(sender.stdout.all);
+  const told = scene.see(sender.stdout.all);
   assert(told.has("send_progress") && told.has("send_completed"));
-  for (const name of told) seen.add(name);
+}
+
+/** What needs no client, or ends at once. */
+async function runOthers(scene: Scene): Promise<void> {
+  const { address, folder, share } = scene;
   await using keys = await makeKeys();
   const tokens = await runRoleHere("relay.ts", [
     ...["--json", "--secret-file", keys.secretFile, "--show-tokens"],
   ]);
-  const turnedAway = await runRoleHere("peer_node.ts", [
-    ...["--json", "--token-file", keys.tokenFiles.node, address, "0"],
-    share.path,
+  const refused = await runRoleHere("peer_node.ts", [
+    ...["--json", "--token-file", keys.tokenFiles.node, address, "0", share],
   ]);
-  assertEquals(turnedAway.code, 7);
   const used = await runRoleHere("p2p", ["--json", "use", address], {
-    env: { HOME: folder.path, XDG_CONFIG_HOME: join(folder.path, "config") },
+    env: { HOME: folder, XDG_CONFIG_HOME: join(folder, "config") },
   });
-  assertEquals(used.code, 0);
-  await Deno.writeTextFile(join(folder.path, ".half.p2p-part"), "half");
-  const cleaned = await runRoleHere("p2p", ["--json", "clean", folder.path]);
-  assertEquals(cleaned.code, 0);
-  for (const { text } of [tokens, turnedAway, used, cleaned]) {
-    for (const name of checkAll(text.split("\n").slice(0, -1))) seen.add(name);
+  await Deno.writeTextFile(join(folder, ".half.p2p-part"), "half");
+  const cleaned = await runRoleHere("p2p", ["--json", "clean", folder]);
+  assertEquals([refused, used, cleaned].map(({ code }) => code), [7, 0, 0]);
+  for (const { text } of [tokens, refused, used, cleaned]) {
+    scene.see(text.split("\n").slice(0, -1));
   }
+}
 
-  // One that lies, and one that is not there.
+/** Asks a node that lies, and one that is not there. */
+async function askLiars(scene: Scene): Promise<void> {
   const [liar, dead] = await Promise.all([createIdentity(), createIdentity()]);
   await using evil = await startRelay();
   await using _liar = await startEvilNode(evil, {
@@ -270,43 +183,27 @@ Deno.test("Every line of every role and command with --json is as its schema say
     name: "dead",
     addresses: [{ host: "127.0.0.1", port: 1 }],
   });
-  await run(6, ["node_trouble", "node_tried"], [
-    evil.server.relayAddress,
-    "cat",
-    "lie",
-  ]);
-  await run(
-    6,
-    ["node_trouble", "node_tried"],
-    [evil.server.relayAddress, "get", "lie", ...to],
-  );
-  await run(
-    130,
-    ["node_hashing"],
-    [evil.server.relayAddress, "get", "f", "--sha256", "0".repeat(64), ...to],
-    { until: /"event":"node_hashing"/ },
-  );
+  const at = evil.server.relayAddress;
+  const trouble = ["node_trouble", "node_tried"] as const;
+  await scene.run(6, trouble, [at, "cat", "lie"]);
+  await scene.run(6, trouble, [at, "get", "lie", ...scene.to]);
+  await scene.run(130, ["node_hashing"], [
+    ...[at, "get", "f", "--sha256", "0".repeat(64), ...scene.to],
+  ], { until: /"event":"node_hashing"/ });
+}
 
-  await run(
-    0,
-    ["gateway_listening"],
-    [address, "gateway", "0"],
-    { until: /"event":"gateway_listening"/ },
-  );
-
-  for (const node of [alpha, beta]) node.signal("SIGTERM");
-  await alpha.exitCode;
-  await beta.exitCode;
-  await relay.stdout.until(/"node_detached"/);
-  relay.signal("SIGTERM");
-  await relay.exitCode;
-  for (const role of [relay, alpha, beta]) {
-    for (const name of checkAll(role.stdout.all)) seen.add(name);
-    assertEquals(role.stderr.all, []);
-  }
+Deno.test("Every line of every role and command with --json is as its schema says", async () => {
+  await using scene = await Scene.start();
+  await listAndRead(scene);
+  await fetchAndVerify(scene);
+  await askInVain(scene);
+  await sendByLink(scene);
+  await runOthers(scene);
+  await askLiars(scene);
+  await scene.end();
   // These need hours, or worse, and are below; a slow machine takes long enough
   // for some of them.
-  const isMissing = (name: string) => !seen.has(name as EventName);
+  const isMissing = (name: string) => !scene.seen.has(name as EventName);
   assertEquals(
     Object.keys(EVENTS).filter(isMissing).sort(),
     RARE.map(({ event }) => event).filter(isMissing).sort(),
