@@ -7,6 +7,7 @@
  */
 
 import { isBug, ProtocolError } from "../base/errors.ts";
+import { orAborted } from "../base/waiting.ts";
 import type { ListedNode } from "../client/nodes.ts";
 import {
   type Manifest,
@@ -102,6 +103,8 @@ class Reader {
   readonly pieceBytes: number;
   readonly #options: ReadOptions;
   readonly #tasks: Task[] = [];
+  /** What the reader waits for. */
+  #awaited: Task | undefined;
   /** What the reader has, and has not taken yet. */
   #given: Uint8Array<ArrayBuffer> | undefined;
   readonly #out = new Set<string>();
@@ -136,7 +139,11 @@ class Reader {
 
   /** The bytes of a task, which are the reader's until it has taken them. */
   async give(task: Task): Promise<Uint8Array<ArrayBuffer>> {
-    return this.#given = await task.bytes;
+    this.#awaited = task;
+    // A node that stalls keeps no reader that has left.
+    const bytes = await orAborted(task.bytes, this.#options.signal);
+    this.#awaited = undefined;
+    return this.#given = bytes;
   }
 
   /** The reader has taken a part, and does not need it any more. */
@@ -275,20 +282,20 @@ class Reader {
   /**
    * The reader has stopped. A connection with much data still to come, and no
    * other user, is closed, because the next request would wait behind that
-   * data. Buffers are freed: a socket may still read the one that was given out.
+   * data. Others count as used until all of it has come. Buffers are freed: a socket may still read the one that was given out.
    */
   cancel(): void {
     this.#isOver = true;
     if (this.#given !== undefined) ReaderMemory.free(this.#given);
-    for (const { bytes } of this.#tasks) {
+    const unused = [...this.#tasks, ...this.#awaited ? [this.#awaited] : []];
+    for (const { bytes } of unused) {
       void bytes.then(ReaderMemory.free, () => {}); // told to nobody any more
     }
     for (const line of this.#lines.values()) {
-      void line.lease.then((lease) => {
-        if (lease.users === 1 && line.owedBytes > this.#options.drainBytes) {
-          lease.session.abort(new Error("the reader stopped"));
+      void line.lease.then(({ users, session }) => {
+        if (users === 1 && line.owedBytes > this.#options.drainBytes) {
+          session.abort(new Error("the reader stopped"));
         }
-        lease.release();
       }, () => {}); // it was told where it was used
     }
   }

@@ -7,6 +7,7 @@
 
 import { type Conn, writeAll } from "../base/conn.ts";
 import { isDisconnect } from "../base/errors.ts";
+import { orAborted } from "../base/waiting.ts";
 import type { RawConnection } from "../transport/accept.ts";
 import {
   type BodyStream,
@@ -145,11 +146,19 @@ export class WebConnection {
     return await this.#sendAll(conn, head, answer);
   }
 
+  /**
+   * The answer. A client that leaves frees its place at once, whatever the
+   * handler still waits for.
+   */
   async #answerTo(request: WebRequest): Promise<HttpAnswer> {
     const { handle, onError } = this.#options;
+    const answering = Promise.try(() => handle(request));
     try {
-      return await handle(request);
+      return await orAborted(answering, this.#gone.signal);
     } catch (error) {
+      if (this.#gone.signal.aborted) {
+        void answering.then(giveUp, () => {}); // its client has left
+      }
       this.#gone.signal.throwIfAborted();
       onError(error);
       return plainAnswer(500);
@@ -252,6 +261,11 @@ export class WebConnection {
     const buffer = new Uint8Array(4096);
     while (await conn.read(buffer) !== null);
   }
+}
+
+/** Closes the body of an answer that is not sent. */
+function giveUp({ body }: HttpAnswer): void {
+  if (typeof body === "object" && "parts" in body) body.close?.();
 }
 
 /** How the body of an answer travels to a client. */

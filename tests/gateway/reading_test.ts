@@ -8,10 +8,11 @@ import { assert, assertEquals, assertMatch } from "@std/assert";
 import { startNode, startRelay, type TestNode } from "../_network.ts";
 import { randomBytes, seededRandom } from "../_random.ts";
 import { WebClient } from "../http/_web_client.ts";
+import { LIMITS } from "../../lib/base/limits.ts";
 import { serveGateway } from "../../lib/gateway/server.ts";
 import type { GatewayEvent, GatewayOptions } from "../../lib/gateway/server.ts";
-import { EventLog } from "../_event_log.ts";
-import { sendWrongBytes } from "../_lies.ts";
+import { EventLog, within } from "../_event_log.ts";
+import { sendWrongBytes, stalls } from "../_lies.ts";
 import { NodeSessions } from "../../lib/gateway/node_sessions.ts";
 import type { ListedNode } from "../../lib/client/nodes.ts";
 import type { Peers } from "../../lib/client/peers.ts";
@@ -185,6 +186,44 @@ Deno.test("Gateway ends a request when its client leaves, and serves the next at
   assertEquals(seen, ["cancelled", "done"]);
   const { sentBytes } = there.nodes[0]!.server.stats();
   assert(sentBytes < FILM.length, `${sentBytes} bytes`);
+});
+
+Deno.test("Gateway gives up what it reads for a client that has left, also from a node that stalls", async () => {
+  await using stack = new AsyncDisposableStack();
+  const relay = stack.use(await startRelay());
+  let asked = Promise.withResolvers<void>();
+  stack.use(
+    await evil(relay, { "film.mkv": FILM }, {
+      piece: (channel, piece) => {
+        asked.resolve();
+        return stalls(channel, piece);
+      },
+    }),
+  );
+  const server = stack.use(
+    await serveGateway({
+      relay: { ...relay.server.address, id: relay.identity.id },
+      listen: { host: "127.0.0.1", port: 0 },
+      // A node may stall for longer than this test waits.
+      limits: { ...LIMITS, pieceStallMs: 600_000, webConnectionCount: 2 },
+    }),
+  );
+  using client = await WebClient.to(server.address);
+  for (let n = 0; n < 3; n++) {
+    asked = Promise.withResolvers();
+    const film = await WebClient.to(server.address);
+    await film.send("GET /files/film.mkv HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    await within(asked.promise, "a request for a piece");
+    film[Symbol.dispose]();
+    for (let isOver = false; !isOver;) {
+      const { text } = await client.ask("GET /api/transfers");
+      const { transfers } = JSON.parse(text);
+      isOver = transfers.length > n &&
+        transfers.every(({ state }: { state: string }) =>
+          state === "cancelled"
+        );
+    }
+  }
 });
 
 Deno.test("Gateway sends no wrong byte of a lying node, and reports the node", async () => {

@@ -304,6 +304,32 @@ Deno.test("Web tells the handler that its client has left", async () => {
   await within(gone.promise, "the abort");
 });
 
+Deno.test("Web frees the place of a client that has left, and closes an answer that comes later", async () => {
+  const answering = Promise.withResolvers<HttpAnswer>();
+  const asked = Promise.withResolvers<AbortSignal>();
+  await using server = await serve({
+    handle: ({ path, signal }) => {
+      if (path !== "/slow") return Promise.resolve({ status: 200 });
+      asked.resolve(signal);
+      return answering.promise;
+    },
+    limits: { ...LIMITS, webConnectionCount: 1 },
+  });
+  const client = await WebClient.to(server.address);
+  await client.send("GET /slow HTTP/1.1\r\nHost: a\r\n\r\n");
+  const signal = await asked.promise;
+  const gone = Promise.withResolvers<void>();
+  signal.addEventListener("abort", () => gone.resolve());
+  client[Symbol.dispose]();
+  await within(gone.promise, "the abort");
+  using next = await WebClient.to(server.address);
+  assertEquals((await next.ask("GET /other")).status, 200);
+  const closed = Promise.withResolvers<void>();
+  const body = { parts: () => [], close: () => closed.resolve() };
+  answering.resolve({ status: 200, body });
+  await within(closed.promise, "the close");
+});
+
 /** A body whose second part never comes. */
 function halfBody(more: Partial<BodyStream>): BodyStream {
   return {
