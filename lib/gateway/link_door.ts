@@ -76,6 +76,18 @@ const PRESSED_AGAIN = "the button was pressed again: see the newer download";
 /** Relays of a link, with their passes. */
 type Relays = readonly [FurtherRelay, ...FurtherRelay[]];
 
+/** A download under way. */
+interface Download {
+  /** The group of the address that asked for it. */
+  readonly source: string;
+  /** Aborted when it is over. */
+  readonly over: AbortSignal;
+  readonly stack: AsyncDisposableStack;
+  /** Whether it has ended because another address took its place. */
+  isReplaced: boolean;
+  close(): Promise<void>;
+}
+
 /** A use to be spent. */
 interface Redemption {
   /** Who asks with which link. */
@@ -94,7 +106,8 @@ export class LinkDoor implements AsyncDisposable {
   /** Ids of the gateway's relays, by address. */
   readonly #ids = new Map<string, Promise<string>>();
   readonly #presses: Presses;
-  readonly #closings = new Set<() => Promise<void>>();
+  /** Those under way, the newest at the end. */
+  readonly #downloads = new Set<Download>();
   /** The last redemption. */
   #redeeming: Promise<void> = Promise.resolve();
 
@@ -145,19 +158,20 @@ export class LinkDoor implements AsyncDisposable {
     signal.throwIfAborted();
     const press = this.#presses.of(text, page, performance.now());
     press.end?.();
-    if (this.#closings.size >= this.#options.limits.gatewayLinkDownloadCount) {
-      return refused(503, TOO_MANY_DOWNLOADS);
-    }
-    const download = this.#begin(press, signal);
+    const source = addressGroup(remote.host);
+    if (!this.#makeRoom(source)) return refused(503, TOO_MANY_DOWNLOADS);
+    const download = this.#begin(press, { source, signal });
     try {
-      const attempt = { text, source: addressGroup(remote.host) };
-      const file = await this.#fileOf(link, { press, attempt, ...download });
+      const attempt = { text, source };
+      const { stack, over } = download;
+      const file = await this.#fileOf(link, { press, attempt, stack, over });
       const delivered = () => this.#presses.delivered(press, performance.now());
       return { kind: "welcome", file, signal: download.over, delivered };
     } catch (error) {
-      const isReplaced = download.over.aborted && !signal.aborted;
+      const isOver = download.over.aborted && !signal.aborted;
       await download.close();
-      if (isReplaced) return refused(409, PRESSED_AGAIN);
+      if (download.isReplaced) return refused(503, TOO_MANY_DOWNLOADS);
+      if (isOver) return refused(409, PRESSED_AGAIN);
       if (error instanceof TooManyRejected) {
         return refused(429, TOO_MANY_REJECTED);
       }
@@ -201,23 +215,48 @@ export class LinkDoor implements AsyncDisposable {
     return true;
   }
 
+  /**
+   * Whether one more may begin. If all places are taken, the newest download of
+   * the address with most of them ends for an address with at least two fewer.
+   */
+  #makeRoom(source: string): boolean {
+    const { gatewayLinkDownloadCount } = this.#options.limits;
+    if (this.#downloads.size < gatewayLinkDownloadCount) return true;
+    const groups = Map.groupBy(this.#downloads, (one) => one.source);
+    const own = groups.get(source)?.length ?? 0;
+    let most: readonly Download[] = [];
+    for (const group of groups.values()) {
+      if (group.length > most.length) most = group;
+    }
+    const loser = most.at(-1);
+    if (loser === undefined || most.length < own + 2) return false;
+    loser.isReplaced = true;
+    void loser.close();
+    return true;
+  }
+
   /** A download: it is over when the client leaves, or presses again. */
-  #begin(press: Press, signal: AbortSignal) {
+  #begin(
+    press: Press,
+    { source, signal }: { source: string; signal: AbortSignal },
+  ): Download {
     const stack = new AsyncDisposableStack();
     const ending = new AbortController();
     const close = async () => {
       if (ending.signal.aborted) return;
       ending.abort(signal.reason);
       signal.removeEventListener("abort", onAbort);
-      this.#closings.delete(close);
+      this.#downloads.delete(download);
       this.#presses.ended(press, performance.now());
       await stack.disposeAsync();
     };
     const onAbort = () => void close();
+    const over = ending.signal;
+    const download = { source, over, stack, isReplaced: false, close };
     this.#presses.begun(press, onAbort);
-    this.#closings.add(close);
+    this.#downloads.add(download);
     signal.addEventListener("abort", onAbort);
-    return { stack, close, over: ending.signal };
+    return download;
   }
 
   /**
@@ -352,7 +391,7 @@ export class LinkDoor implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await Promise.all([...this.#closings].map((close) => close()));
+    await Promise.all([...this.#downloads].map((one) => one.close()));
     await this.#redeeming;
   }
 }

@@ -54,15 +54,15 @@ function questionsTo(gateway: GatewayServer) {
 
 /** A relay, private or not, a node, and a gateway; ways to ask it. */
 async function start(
-  { isPrivate = true, ...options }: Partial<GatewayOptions> & {
-    isPrivate?: boolean;
-  } = {},
+  { isPrivate = true, files = FILES, ...options }:
+    & Partial<GatewayOptions>
+    & { isPrivate?: boolean; files?: Record<string, string | Uint8Array> } = {},
 ) {
   await using stack = new AsyncDisposableStack();
   const secrets = isPrivate ? { secrets: { current: SECRET } } : {};
   const relay = stack.use(await startRelay(secrets));
   const token = isPrivate ? { token: tokenOf(SECRET, "node") } : {};
-  stack.use(await startNode(relay, FILES, token));
+  stack.use(await startNode(relay, files, token));
   const at = { ...relay.server.address, id: relay.identity.id };
   const access = isPrivate ? CLIENT : {};
   const gateway = stack.use(
@@ -392,6 +392,30 @@ Deno.test("gatewayLinkDownloadCount downloads by links run at once, and an abort
     status = (await one.open(link)).status;
   }
   assertEquals(status, 200);
+});
+
+Deno.test("One address that holds every place for downloads by links gives one to another address, and gets none itself", async () => {
+  await using one = await start({
+    files: { "large.bin": new Uint8Array(16 * 1024 * 1024) },
+    limits: { gatewayLinkDownloadCount: 3 },
+  });
+  const body = `${new URLSearchParams({
+    link: await one.link("large.bin", 9),
+  })}`;
+  const request = "POST /api/link/open HTTP/1.1\r\nHost: localhost\r\n" +
+    `Content-Length: ${body.length}\r\n\r\n${body}`;
+  const { address } = one.gateway;
+  const held: WebClient[] = [];
+  for (const wanted of [200, 200, 200, 503]) {
+    const client = await WebClient.to(address);
+    held.push(client);
+    await client.send(request);
+    const head = new TextDecoder().decode(await client.take(12));
+    assertEquals(head, `HTTP/1.1 ${wanted}`);
+  }
+  assertEquals(await statusFrom("127.0.0.2", address, request), 200);
+  await held[2]!.rest(); // ends: it was the newest
+  for (const client of held) client[Symbol.dispose]();
 });
 
 Deno.test("A body over the limit and a link that is cut or too long are refused", async () => {
