@@ -22,7 +22,7 @@ export function logIn(request: WebRequest, { login }: Gateway): HttpAnswer {
   if (proof !== "right") return unproved(request, proof);
   return {
     status: 303,
-    fields: [["Location", "/"], ["Set-Cookie", login.cookie]],
+    fields: [["Location", "/"], ["Set-Cookie", login.cookieFor(request)]],
   };
 }
 

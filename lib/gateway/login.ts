@@ -29,6 +29,9 @@ export type Proof =
   /** Too many tokens were wrong: it is not checked. */
   | "blocked";
 
+/** A request, as far as it matters. */
+type Asked = Pick<WebRequest, "headers">;
+
 /** The token of a gateway. */
 export class Login {
   readonly #options: LoginOptions;
@@ -52,10 +55,9 @@ export class Login {
   /** Checks the cookie or the token of a request. */
   proofOf(request: WebRequest): Proof {
     if (this.isOpen) return "right";
-    const cookie = cookieIn(request.headers.get("cookie"), this.#cookieName);
-    if (cookie !== undefined && isSame(digestOf(this.#session), cookie)) {
-      return "right";
-    }
+    const session = digestOf(this.#session);
+    const cookies = cookiesIn(request, this.#cookieNameFor(request));
+    if (cookies.some((cookie) => isSame(session, cookie))) return "right";
     const token = tokenIn(request.headers.get("authorization"));
     return token === undefined ? "none" : this.check(token, request);
   }
@@ -74,17 +76,21 @@ export class Login {
   }
 
   /** The cookie for somebody whose token was right. */
-  get cookie(): string {
+  cookieFor(request: Asked): string {
     const secure = this.#options.isSecure ? "; Secure" : "";
-    return `${this.#cookieName}=${this.#session}; Path=/; HttpOnly; ` +
-      `SameSite=Strict${secure}`;
+    return `${this.#cookieNameFor(request)}=${this.#session}; Path=/; ` +
+      `HttpOnly; SameSite=Strict${secure}`;
   }
 
   /**
-   * With the prefix, a browser sends it only over TLS and only to this host.
+   * With the prefix, a browser sends it only over TLS and only to this host. All
+   * ports of a host share cookies, so gateways at different ports have different
+   * names for theirs.
    */
-  get #cookieName(): string {
-    return this.#options.isSecure ? "__Host-relay-p2p" : "relay-p2p";
+  #cookieNameFor({ headers }: Asked): string {
+    const [port = ""] = /:\d+$/.exec(headers.get("host") ?? "") ?? [];
+    const prefix = this.#options.isSecure ? "__Host-" : "";
+    return `${prefix}relay-p2p${port.replace(":", "-")}`;
   }
 }
 
@@ -97,19 +103,26 @@ function isSame(digest: Uint8Array, text: string): boolean {
   return timingSafeEqual(digest, digestOf(text));
 }
 
-function cookieIn(text = "", name: string): string | undefined {
-  return text.split(/; */).find((pair) => pair.startsWith(`${name}=`))
-    ?.slice(name.length + 1);
+/**
+ * The values of all cookies of a name: a program at another port may have set
+ * one too, and a browser may send that first.
+ */
+function cookiesIn({ headers }: Asked, name: string): string[] {
+  return (headers.get("cookie") ?? "").split(/; */)
+    .filter((pair) => pair.startsWith(`${name}=`))
+    .map((pair) => pair.slice(name.length + 1));
 }
 
-/** The token of a `Bearer`, or the password of a `Basic`. */
-function tokenIn(text: string | undefined): string | undefined {
-  const [, scheme, value] = /^(Bearer|Basic) +([A-Za-z0-9._~+/=-]+)$/i
-    .exec(text ?? "") ?? [];
+/** The token of a `Bearer`, or the password of a `Basic`; both are UTF-8. */
+function tokenIn(text = ""): string | undefined {
+  const [, scheme, value] = /^(Bearer|Basic) +([^ ].*)$/i.exec(text) ?? [];
   if (scheme === undefined || value === undefined) return undefined;
-  if (scheme.toLowerCase() === "bearer") return value;
+  const decoder = new TextDecoder();
+  if (scheme.toLowerCase() === "bearer") {
+    return decoder.decode(Uint8Array.from(value, (c) => c.charCodeAt(0)));
+  }
   try {
-    const pair = new TextDecoder().decode(Uint8Array.fromBase64(value));
+    const pair = decoder.decode(Uint8Array.fromBase64(value));
     return pair.slice(pair.indexOf(":") + 1);
   } catch {
     return ""; // no token is empty

@@ -6,10 +6,20 @@
  * @module
  */
 
+import { Buffer } from "node:buffer";
 import type { Conn } from "../base/conn.ts";
 
 const HEAD_END = "\r\n\r\n";
-const latin1 = new TextDecoder("latin1");
+
+/**
+ * Bytes as Latin-1, a character each. `TextDecoder` means another code by that
+ * name, and makes other characters of bytes from 0x80 to 0x9f.
+ */
+export function latin1In(
+  { buffer, byteOffset, length }: Uint8Array<ArrayBuffer>,
+): string {
+  return Buffer.from(buffer, byteOffset, length).toString("latin1");
+}
 
 /** The result of waiting for a head. */
 export type HeadRead =
@@ -48,7 +58,7 @@ export class HttpInput {
         isTold = true;
         onFirst();
       }
-      const text = latin1.decode(this.#buffer.subarray(0, this.#length));
+      const text = latin1In(this.#buffer.subarray(0, this.#length));
       const end = text.indexOf(HEAD_END);
       if (end >= 0) {
         this.#drop(end + HEAD_END.length);

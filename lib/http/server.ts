@@ -18,6 +18,7 @@ import { type Conn, type Endpoint, writeAll } from "../base/conn.ts";
 import { isDisconnect } from "../base/errors.ts";
 import type { Limits } from "../base/limits.ts";
 import { acceptPlain, type RawConnection } from "../transport/accept.ts";
+import { latin1In } from "./input.ts";
 
 /** The answer to a request. */
 export interface HttpResponse {
@@ -185,14 +186,13 @@ async function readHead(
     const count = await conn.read(buffer.subarray(length));
     if (count === null) return null;
     length += count;
-    const text = latin1.decode(buffer.subarray(0, length));
+    const text = latin1In(buffer.subarray(0, length));
     const end = text.indexOf(HEAD_END);
     if (end >= 0) return text.slice(0, end);
   }
   return undefined;
 }
 
-const latin1 = new TextDecoder("latin1");
 const encoder = new TextEncoder();
 const REQUEST_LINE = /^([!-~]+) ([!-~]+) HTTP\/1\.[01]$/;
 

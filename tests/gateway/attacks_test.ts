@@ -245,7 +245,7 @@ Deno.test("A content of a gateway with a token is kept for ever, but by no cache
 Deno.test("Gateway accepts its token as Bearer, as password, and by the form", async () => {
   await using gateway = await startGateway(SHARE, { token: TOKEN });
   const basic = btoa(`anybody:${TOKEN}`);
-  for (const authorization of [`Basic ${basic}`]) {
+  for (const authorization of [`Basic ${basic}`, `Bearer ${TOKEN}`]) {
     const answer = await gateway.ask("GET /files/a.txt", {
       Authorization: authorization,
     });
@@ -272,6 +272,45 @@ Deno.test("Gateway accepts its token as Bearer, as password, and by the form", a
     Cookie: `relay-p2p=${"0".repeat(64)}`,
   });
   assertEquals(forged.status, 401);
+});
+
+Deno.test("Gateway accepts a token of several words in any script as Bearer", async () => {
+  const token = "zwölf große 鍵 words";
+  await using gateway = await startGateway(SHARE, { token });
+  const ask = async (sent: string) =>
+    (await gateway.ask("GET /files/a.txt", { Authorization: sent })).status;
+  assertEquals(await ask(`Bearer ${token}`), 200);
+  assertEquals(await ask(`bearer  ${token}`), 200);
+  assertEquals(await ask(`Bearer ${token}s`), 401);
+  assertEquals(await ask("Bearer"), 401);
+});
+
+Deno.test("The cookie of a gateway is found behind others of its name, and gateways at other ports have other names", async () => {
+  await using gateway = await startGateway(SHARE, { token: TOKEN });
+  const form = `token=${encodeURIComponent(TOKEN)}`;
+  const pairs: string[] = [];
+  for (const host of ["localhost:1800", "localhost:1801", "localhost"]) {
+    const { fields } = await gateway.ask("POST /login", {
+      "Host": host,
+      "Content-Length": String(form.length),
+    }, form);
+    const [pair = ""] = fields.get("set-cookie")!.split(";");
+    pairs.push(pair);
+    const name = pair.slice(0, pair.indexOf("="));
+    const ask = async (cookie: string) =>
+      (await gateway.ask("GET /files/a.txt", { Host: host, Cookie: cookie }))
+        .status;
+    assertEquals(await ask(`${name}=other; ${pair}`), 200);
+    assertEquals(await ask(`${name}=other; ${name}=0`), 401);
+    assertEquals(await ask(`x${pair}`), 401);
+    // Bytes that are control characters in Latin-1, as of other programs.
+    assertEquals(await ask(`a=ß鍵; ${pair}`), 200);
+  }
+  assertEquals(pairs.map((pair) => pair.split("=")[0]), [
+    "relay-p2p-1800",
+    "relay-p2p-1801",
+    "relay-p2p",
+  ]);
 });
 
 Deno.test("Gateway refuses every token of an address after gatewayLoginFailureCount wrong ones", async () => {
