@@ -6,7 +6,7 @@
  */
 
 import type { BaseFile } from "../disk/base_file.ts";
-import { notFileWhy, type Occupant } from "../disk/occupant.ts";
+import { linkWhy, type Occupant, SPECIAL_WHY } from "../disk/occupant.ts";
 import { existsAlready, inTheWay, notOwn, targetOf } from "../disk/places.ts";
 import type { Owned, Owners } from "../disk/owners.ts";
 import { contentIdAt, hasContent, sha256At } from "../disk/rehash.ts";
@@ -72,13 +72,14 @@ export class Presence {
     if (occupant === "folder") {
       throw inTheWay(path, "a folder of that name is there");
     }
+    if (occupant === "special") throw inTheWay(path, SPECIAL_WHY);
     const mayBeIt = occupant === "same_size";
     if (mayBeIt && await this.#isIt(job, { manifest, isFresh })) {
       const why = await this.#objection(job, info);
       if (why === undefined) return "same";
       if (!overwrite) throw notOwn(path, why);
     }
-    if (!overwrite) throw existsAlready(path, await notFileWhy(path));
+    if (!overwrite) throw existsAlready(path, await linkWhy(path));
     await base?.requireOther(path);
     if (job.isVoted) throw notReplacedOnVote(job.name, path);
     return "other";

@@ -7,7 +7,7 @@
 import { cannot } from "./disk_failure.ts";
 
 /** What is already at the final path. */
-export type Occupant = "none" | "same_size" | "other" | "folder";
+export type Occupant = "none" | "same_size" | "other" | "folder" | "special";
 
 /** Looks at what is at the final path. */
 export async function occupantOf(
@@ -33,17 +33,19 @@ export function occupantAtOnce(
   try {
     const info = Deno.lstatSync(path);
     const hasOneName = info.nlink === 1;
-    return { occupant: occupantIn(info, size), hasOneName, info };
+    const occupant = info.isSymlink && leadsToSpecial(path)
+      ? "special"
+      : occupantIn(info, size);
+    return { occupant, hasOneName, info };
   } catch (error) {
     return { occupant: noOccupant(path, error), hasOneName: true };
   }
 }
 
-/** Says why something at a path is not a file; `undefined` if it is one. */
-export async function notFileWhy(path: string): Promise<string | undefined> {
+/** Says that a link is at a path; `undefined` if none is. */
+export async function linkWhy(path: string): Promise<string | undefined> {
   const info = await Deno.lstat(path).catch(() => undefined);
-  if (info === undefined || info.isFile) return undefined;
-  if (!info.isSymlink) return "something that is not a file is there";
+  if (!info?.isSymlink) return undefined;
   return await Deno.stat(path).then(
     () => "a symbolic link is there",
     (error) =>
@@ -53,8 +55,30 @@ export async function notFileWhy(path: string): Promise<string | undefined> {
   );
 }
 
+/** What is said of a special file. */
+export const SPECIAL_WHY = "a device, a pipe or a socket is there";
+
+/**
+ * Whether this is a device, a pipe or a socket. Other programs use it, so that
+ * it is never replaced: as root, somebody may save to `/dev/null`.
+ */
+export function isSpecial(
+  { isFile, isDirectory, isSymlink }: Deno.FileInfo,
+): boolean {
+  return !isFile && !isDirectory && !isSymlink;
+}
+
+function leadsToSpecial(path: string): boolean {
+  try {
+    return isSpecial(Deno.statSync(path));
+  } catch {
+    return false; // it leads to nothing
+  }
+}
+
 function occupantIn(info: Deno.FileInfo, size: number): Occupant {
   if (info.isDirectory) return "folder";
+  if (isSpecial(info)) return "special";
   return info.isFile && info.size === size ? "same_size" : "other";
 }
 

@@ -17,6 +17,7 @@ import { describeCause, Failure } from "../../base/errors.ts";
 import { LIMITS } from "../../base/limits.ts";
 import { PARTIAL_SUFFIX } from "../../base/names.ts";
 import { show } from "../../base/text.ts";
+import { isSpecial, SPECIAL_WHY } from "../../disk/occupant.ts";
 import { SmallFiles } from "../../disk/small_files.ts";
 import { VERSION } from "../../base/version.ts";
 import { digestFile } from "./digest.ts";
@@ -143,6 +144,12 @@ export class ReceiptWriter {
     }
     if (info.isDirectory) {
       throw this.#cannot("it is a folder", "choose another path");
+    }
+    const there = info.isSymlink
+      ? await Deno.stat(path).catch(() => info)
+      : info;
+    if (isSpecial(there)) {
+      throw this.#cannot(SPECIAL_WHY, "choose another path");
     }
     if (overwrite) return;
     throw this.#cannot(
