@@ -6,7 +6,7 @@
  */
 
 import type { ContentGroup } from "../content/choice.ts";
-import { isBug } from "../base/errors.ts";
+import { isBug, ProtocolError } from "../base/errors.ts";
 import { type Manifest, pieceBytesOf } from "../content/manifest.ts";
 import type { Limits } from "../base/limits.ts";
 import { RateLimit } from "../base/rate.ts";
@@ -187,7 +187,11 @@ async function askForManifest(
   try {
     const describe = async (open: NodeSession) => {
       // What else is asked of it would wait behind an answer that never comes.
-      const leave = () => open.abort(new Error("it did not describe the file"));
+      const late = new ProtocolError(
+        "timed_out",
+        "it did not describe the file",
+      );
+      const leave = () => open.abort(late);
       over.addEventListener("abort", leave);
       try {
         const question = { of, name, bytes: size, others };

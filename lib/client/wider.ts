@@ -303,13 +303,31 @@ class Found {
 
   /** The first name under which a node has the wanted SHA-256. */
   async #pinned(choosing: Choosing): Promise<string | undefined> {
-    for (const place of this.#places.slice(0, MOST_PINNED)) {
-      const { name, offers } = this.#catalogue.entryAt(place);
+    for (const { name, offers } of this.#inTurn(MOST_PINNED)) {
       const known = await choosing.described(name, offers);
       const { kind } = chooseContent(known, choosing.wish, { isFinal: true });
       if (kind === "taken") return name;
     }
     return undefined;
+  }
+
+  /**
+   * So many entries, of each address in turn: the many names of one leave room
+   * for those of others.
+   */
+  #inTurn(most: number): readonly CatalogueEntry[] {
+    const turns: CatalogueEntry[][] = [];
+    const counts = new Map<string, number>();
+    for (const entry of this.#entries()) {
+      let turn = most;
+      for (const { votesAs } of entry.offers) {
+        const count = counts.get(votesAs) ?? 0;
+        counts.set(votesAs, count + 1);
+        turn = Math.min(turn, count);
+      }
+      if (turn < most) (turns[turn] ??= []).push(entry);
+    }
+    return turns.flat().slice(0, most);
   }
 
   /** The name that most nodes have, and among those the shortest. */

@@ -303,3 +303,30 @@ Deno.test("getFiles takes no more of a node's listing than it asked for", async 
   assertEquals(failed, { "photos/**": "not_found" });
   assertEquals(node.asked.map(({ kind }) => kind), ["browse"]);
 });
+
+Deno.test("A node that does not describe a file delays nothing, and the user is told in words", async () => {
+  await using relay = await startRelay();
+  const described = describeBytes("f", MIDDLE);
+  const asked = Promise.withResolvers<void>();
+  await using _mute = await evil(relay, { "f": MIDDLE }, {
+    describe: (channel) => {
+      asked.resolve();
+      return saysNothing(channel);
+    },
+  });
+  await using _good = await evil(relay, { "f": MIDDLE }, {
+    identity: TRUDY,
+    describe: async (channel, message) => {
+      await asked.promise;
+      await sayManifest(channel, message, described);
+    },
+  });
+  await using folder = await tempShare();
+  const limits = { askingPatienceMs: 1 };
+  const { saved, log } = await get(relay, folder.path, ["f"], { limits });
+  assertEquals(Object.keys(saved), ["f"]);
+  assertEquals(
+    log.of("node_trouble").map(({ node, cause }) => `${node.name}: ${cause}`),
+    ["mallory: no answer in time"],
+  );
+});

@@ -148,6 +148,18 @@ Deno.test("A wanted SHA-256 decides between different files with one last part",
   ]);
 });
 
+Deno.test("The many names of one node hide no file of another with a wanted SHA-256", async () => {
+  await using relay = await startRelay();
+  const many = Array.from({ length: 40 }, (_, n) => [`${n}/a`, `other ${n}`]);
+  await using _one = await startNode(relay, Object.fromEntries(many));
+  await using _other = await startNode(relay, { "z/a": "wanted" });
+  await using folder = await tempShare();
+  const { sha256 } = describeBytes("a", new TextEncoder().encode("wanted"));
+  const options = { ...ANYWHERE, sha256 };
+  const { saved, failed } = await get(relay, folder.path, ["a"], options);
+  assertEquals([Object.keys(saved), failed], [["z/a"], {}]);
+});
+
 Deno.test("A chosen node decides between different files with one last part", async () => {
   await using relay = await startRelay();
   await using _one = await startNode(relay, { "b/a": "one" }, { name: "one" });
