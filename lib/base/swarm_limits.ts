@@ -13,7 +13,10 @@ export const SWARM_LIMITS = {
   swarmWindowPieceCount: 16,
   /** The same while no other client fetches the file: `windowBytes` of pieces. */
   swarmAloneWindowPieceCount: 32,
-  /** A source as quick as this may have one more piece; 250 does no better. */
+  /**
+   * A source may have as many pieces as it sends within this time, and one more
+   * for each that took less; 250 does no better.
+   */
   swarmQuickMs: 100,
   /** A source that takes longer for a piece gets one at a time again. */
   swarmSlowMs: 2_000,

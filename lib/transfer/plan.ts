@@ -245,10 +245,10 @@ export class Plan {
     const file = this.#files.get(index);
     if (!file?.holders.has(source.holder)) return undefined;
     const run = file.rarest
-      ? file.rarest.nextOf(
-        source.holder,
-        this.#runOf(file.rarest, file, source),
-      )
+      ? file.rarest.nextOf(source.holder, {
+        most: this.#runOf(file.rarest, file, source),
+        isQuick: source.window.isWide,
+      })
       : file.pieces.firstMissing(piecesOf(file.planned, source));
     return run && { file: index, ...run };
   }

@@ -167,10 +167,18 @@ export class RarestPieces extends Pieces {
   /**
    * The next pieces to request from a holder, at most `most`: the first one
    * that a reader waits for, otherwise the rarest, and equally rare pieces
-   * after it.
+   * after it. From a quick holder that has all, it is the first of the file while
+   * no other client fetches it: runs in an order of this client's own leave gaps,
+   * which take more requests.
    */
-  nextOf(holder: string, most: number): PieceRun | undefined {
-    const first = this.#firstForReader(holder) ?? this.#rarestOf(holder);
+  nextOf(holder: string, { most, isQuick = false }: {
+    most: number;
+    isQuick?: boolean;
+  }): PieceRun | undefined {
+    const isInOrder = isQuick && this.isAlone && this.isSeed(holder);
+    const first = this.#firstForReader(holder) ??
+      (isInOrder ? this.firstMissing(1)?.first : undefined) ??
+      this.#rarestOf(holder);
     if (first === undefined) return undefined;
     const rarity = this.countOf(first);
     let end = first + 1;

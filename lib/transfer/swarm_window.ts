@@ -35,17 +35,28 @@ export class SwarmWindow {
     return this.#pieceCount;
   }
 
+  /** Whether the source has been quick: it may have more than one run at once. */
+  get isWide(): boolean {
+    return this.#pieceCount > this.#numbers.swarmRunPieceCount;
+  }
+
   /**
    * Notes that a piece arrived, `ms` after its request. A client that is alone
    * does not make others wait: its window grows with each piece.
    */
   came(ms: number, isAlone = false): void {
     const { swarmQuickMs, swarmSlowMs } = this.#numbers;
+    if (ms > swarmSlowMs) {
+      this.#pieceCount = 1;
+      return;
+    }
     const most = isAlone
       ? this.#numbers.swarmAloneWindowPieceCount
       : this.#numbers.swarmWindowPieceCount;
     const isQuick = isAlone || ms < swarmQuickMs;
-    if (ms > swarmSlowMs) this.#pieceCount = 1;
-    else this.#pieceCount = Math.min(most, this.#pieceCount + Number(isQuick));
+    // Over a fast line, one more piece at a time would take many round trips.
+    const inTime = Math.floor(swarmQuickMs / Math.max(1, ms));
+    const wider = Math.max(inTime, this.#pieceCount + Number(isQuick));
+    this.#pieceCount = Math.min(most, wider);
   }
 }

@@ -141,6 +141,30 @@ Deno.test("Plan opens the window of a source up to swarmAloneWindowPieceCount wh
   assertEquals(windowOf(plan, "s1"), LIMITS.swarmWindowPieceCount);
 });
 
+Deno.test("Plan asks a quick source of a swarm at once for as many pieces as it sends within swarmQuickMs", () => {
+  for (const [ms, count] of [[1, 16], [10, 10], [40, 2], [90, 2]] as const) {
+    const plan = newPlan(["s1"], 300, { holders: "s" });
+    plan.holderHas(0, "a", bitmap());
+    bring(plan, "s1", { count: 1, ms });
+    assertEquals(windowOf(plan, "s1"), count, `${ms} ms`);
+  }
+});
+
+Deno.test("Plan asks a quick source for pieces in their order while no other client fetches the file, and for the rarest when one does", () => {
+  const plan = newPlan(["s1"], 300, { holders: "s" });
+  bring(plan, "s1", { count: 1, ms: 1 });
+  let next = 0;
+  for (let n = 0; n < 20; n++) {
+    const task = plan.take("s1", n, false)!;
+    assert(task.first >= next && task.first < next + 8, `${task.first}`);
+    next = task.first + task.count;
+    for (const piece of piecesOf(task)) plan.arrived("s1", 0, piece, n + 1);
+  }
+  plan.holderHas(0, "a", bitmap(next, next + 1));
+  const { first } = plan.take("s1", 21, false)!;
+  assert(first > next + 1, "a piece that the other client lacks");
+});
+
 Deno.test("Plan asks for one piece at a time again if one took longer than swarmSlowMs", () => {
   const plan = newPlan(["s1"], 64, { holders: "s" });
   plan.holderHas(0, "a", bitmap());
@@ -207,11 +231,12 @@ Deno.test("Plan gives a reader of a swarm its window in order, and the rarest be
   for (let n = 0; n < 3; n++) taken.push(plan.take("a1", 0)?.first ?? -1);
   assertEquals(taken.slice(0, 2).toSorted(), [40, 50], "1 was first");
   assertEquals(piecesOf(plan.take("s1", 0)), [0]);
-  plan.arrived("s1", 0, 0, 1);
-  assertEquals(piecesOf(plan.take("s1", 1)), [2, 3], "a run, from there");
-  for (const piece of [2, 3]) plan.arrived("s1", 0, piece, 2);
+  const ms = LIMITS.swarmQuickMs - 1; // one piece more for each
+  plan.arrived("s1", 0, 0, ms);
+  assertEquals(piecesOf(plan.take("s1", ms)), [2, 3], "a run, from there");
+  for (const piece of [2, 3]) plan.arrived("s1", 0, piece, 2 * ms);
   plan.consumed(0, 4);
-  assertEquals(piecesOf(plan.take("s1", 2)), [4, 5, 6, 7]);
+  assertEquals(piecesOf(plan.take("s1", 2 * ms)), [4, 5, 6, 7]);
 });
 
 Deno.test("Plan keeps a source whose window is full for files that go from the front", () => {
