@@ -18,6 +18,8 @@ export interface SwarmFile {
   readonly manifest: Manifest;
   /** Pieces that exist already. */
   readonly have: readonly number[];
+  /** The sources that offer it: nodes, and clients that were met. */
+  readonly sources: ReadonlyMap<string, string>;
   /** Opens the file again, to read saved pieces; the swarm closes it. */
   readonly openToRead: () => number;
   /** Called for another client that sends pieces of it. */

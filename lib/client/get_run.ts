@@ -16,7 +16,7 @@ import { exhausted, nobodyHasAny, notListedWhole } from "./failures.ts";
 import { Followups } from "./followups.ts";
 import type { Job } from "./jobs.ts";
 import { isMissing, MissedNames } from "./missed.ts";
-import type { ListedNode } from "./nodes.ts";
+import { entriesOf, type ListedNode } from "./nodes.ts";
 import { PatternLists } from "./pattern_lists.ts";
 import type { Peers } from "./peers.ts";
 import { RunJobs } from "./run_jobs.ts";
@@ -81,8 +81,7 @@ export class GetRun implements AsyncDisposable {
     this.#swarming = options.swarm && new Swarming(peers, {
       ...options.swarm,
       tell,
-      isPrivate: () =>
-        this.#nodes.byId.values().some(({ grant }) => grant !== undefined),
+      isOpen: (sources) => this.#isOpen(sources),
     });
     this.#outcomes = new SaveReport(tell, {
       nodeOf: this.#nodeOf,
@@ -104,6 +103,13 @@ export class GetRun implements AsyncDisposable {
     this.#jobs = this.#newJobs();
     this.#followups = this.#newFollowups();
     this.#saving = this.#newSaving();
+  }
+
+  /** Whether nodes have a file, and no private relay lists any of them. */
+  #isOpen(sources: Iterable<string>): boolean {
+    const nodes = [...sources].flatMap((id) => this.#nodes.byId.get(id) ?? []);
+    return nodes.length > 0 &&
+      nodes.flatMap(entriesOf).every(({ grant }) => grant === undefined);
   }
 
   /**

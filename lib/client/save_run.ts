@@ -234,10 +234,10 @@ export class SaveRun {
   }
 
   /** Exchanges a file with other clients. */
-  #join({ name, manifest, have = [] }: DownloadFile): void {
+  #join({ name, manifest, sources, have = [] }: DownloadFile): void {
     if (manifest === undefined) return;
     this.#options.swarming?.join({
-      ...{ name, manifest, have },
+      ...{ name, manifest, have, sources },
       openToRead: () => this.#options.targets.openToRead(name),
       onSource: (source) => this.#download.addSource(source),
     });

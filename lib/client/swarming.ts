@@ -32,8 +32,11 @@ export interface SwarmOptions {
 /** Options of {@linkcode Swarming}. */
 export interface SwarmingOptions extends SwarmOptions {
   readonly tell: (event: SwarmEvent) => void;
-  /** Whether the relay is private: others must show grants then. */
-  readonly isPrivate: () => boolean;
+  /**
+   * Whether everybody may have a file with these sources: open relays alone list
+   * the nodes among them.
+   */
+  readonly isOpen: (sources: Iterable<string>) => boolean;
 }
 
 // While something is being sent, this is how often to look whether it still is.
@@ -101,7 +104,7 @@ export class Swarming implements AsyncDisposable {
   }
 
   async #open(): Promise<SwarmMember | undefined> {
-    const { limitUpload, tell, isPrivate } = this.#options;
+    const { limitUpload, tell } = this.#options;
     const { dialers, limits, clock, options } = this.#peers;
     try {
       // Others need none of it, and start sooner without.
@@ -109,7 +112,6 @@ export class Swarming implements AsyncDisposable {
       return await SwarmMember.open({
         ...{ dialers, limits, clock },
         plaintext: options.plaintext ?? false,
-        isPrivate: isPrivate(),
         rate: limitUpload === undefined
           ? undefined
           : new SharedRate(limitUpload),
@@ -146,11 +148,12 @@ export class Swarming implements AsyncDisposable {
 
   #joinNow(
     member: SwarmMember,
-    { name, manifest, have, onSource }: SwarmFile,
+    { name, manifest, have, sources, onSource }: SwarmFile,
     descriptor: number,
   ): void {
     const { contentId } = manifest;
-    const held = { name, manifest, have, descriptor };
+    const isOpen = this.#options.isOpen(sources.keys());
+    const held = { name, manifest, have, descriptor, isOpen };
     const content = member.join(held, ({ holder, source }) => {
       const name = `client ${holder.id.slice(0, 6)}`;
       this.#met.set(source.id, { ...UNLISTED, ...holder, name });

@@ -123,10 +123,14 @@ export class ClientService implements Disposable {
 
   /**
    * Answers until the client ends, or offers pieces that are wanted: then this
-   * end requests them. Within `grant`, if there is one.
+   * end requests them. Within `grant`, if there is one; of the contents that are
+   * `allowed`, if that is given.
    */
-  async run(grant?: Grant): Promise<TakenOffer | undefined> {
-    this.#files.limitTo(grant);
+  async run(
+    grant?: Grant,
+    allowed?: (content: string) => boolean,
+  ): Promise<TakenOffer | undefined> {
+    this.#files.limitTo(grant, allowed);
     this.#service.clientCount++;
     try {
       return await this.#answerAll();

@@ -20,15 +20,20 @@ export interface Shared {
 export class GrantedFiles {
   readonly #shared: Shared;
   #grant: Grant | undefined;
+  #allowed: ((content: string) => boolean) | undefined;
 
   /** At first, the client may have everything. */
   constructor(shared: Shared) {
     this.#shared = shared;
   }
 
-  /** Limits the client to what its grant allows, if it has one. */
-  limitTo(grant: Grant | undefined): void {
+  /** Limits the client to what its grant allows, or to the contents `allowed`. */
+  limitTo(
+    grant: Grant | undefined,
+    allowed?: (content: string) => boolean,
+  ): void {
     this.#grant = grant;
+    this.#allowed = allowed;
   }
 
   /** The only content that the client may have, if it is limited to one. */
@@ -43,9 +48,13 @@ export class GrantedFiles {
 
   /** Whether the client may have a file as it is now. */
   #may(file: ShareFile): boolean {
-    return this.mayName(file.name) &&
-      (this.content === undefined ||
-        this.#shared.digests.of(file)?.content === this.content);
+    const { content: only } = this;
+    const allowed = this.#allowed;
+    if (!this.mayName(file.name)) return false;
+    if (only === undefined && allowed === undefined) return true;
+    const content = this.#shared.digests.of(file)?.content;
+    return content !== undefined && (only === undefined || content === only) &&
+      (allowed === undefined || allowed(content));
   }
 
   /**

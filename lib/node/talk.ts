@@ -30,8 +30,18 @@ export interface Host {
   readonly deadlines: Deadlines;
   /** What a grant allows here; all that it says by default. */
   readonly within?: (grant: Grant) => Grant;
+  /** Contents that need no grant although there is a gate. */
+  readonly open?: OpenContents;
   /** Called with what was sent to a client when it has left. */
   readonly onServed?: (served: Served) => void;
+}
+
+/** Contents that everybody may have who knows their ids. */
+export interface OpenContents {
+  /** Whether there are any now. */
+  readonly hasOpen: boolean;
+  /** Whether a content is one of them. */
+  isOpen(content: string): boolean;
 }
 
 /** Talks to one client. */
@@ -68,9 +78,9 @@ export async function talkOver(
   host: Host,
   { source, settle, only }: TalkOptions,
 ): Promise<void> {
-  const { incidents, gate, within = asItIs } = host;
-  const talk = async (grant?: Grant) => {
-    using offered = await client.run(grant);
+  const { incidents, gate, within = asItIs, open } = host;
+  const talk = async (grant?: Grant, open?: OpenContents) => {
+    using offered = await client.run(grant, open && open.isOpen.bind(open));
     await offered?.receive(channel);
   };
   const introduction = { role: "node", id: host.id };
@@ -82,6 +92,10 @@ export async function talkOver(
       { introduction, settle: gate === null ? settle : () => {}, incidents },
       async (hello) => {
         if (gate === null) return await talk(only);
+        if (hello.grant === undefined && open?.hasOpen) {
+          settle();
+          return await talk(undefined, open);
+        }
         const admitted = await gate.admit(channel, hello, source);
         if (admitted === null) return;
         using _until = admitted;

@@ -50,6 +50,16 @@ export class HeldFiles implements ServedFiles {
     return this.#holdings.get(content);
   }
 
+  /** Whether a content is held that needs no grant. */
+  get hasOpen(): boolean {
+    return this.#holdings.values().some(({ isOpen }) => isOpen);
+  }
+
+  /** Whether a content is held, and needs no grant. */
+  isOpen(content: string): boolean {
+    return this.heldOf(content)?.isOpen ?? false;
+  }
+
   /** Whether reads are quick enough to be done synchronously. */
   get isQuick(): boolean {
     return this.#speed.isQuick;

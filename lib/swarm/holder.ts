@@ -41,7 +41,10 @@ export interface HolderOptions {
   /** Address to bind, and port; 0 lets the system pick. */
   readonly at: Endpoint;
   readonly limits: Limits;
-  /** Whether clients must show grants; their keys are set later. */
+  /**
+   * Whether clients must show grants, other than for open contents; their keys are
+   * set later.
+   */
   readonly isPrivate: boolean;
   /** Limits all sending. */
   readonly rate?: SharedRate | undefined;
@@ -143,6 +146,7 @@ export class Holder implements AsyncDisposable {
       incidents: this.#incidents,
       deadlines: new Deadlines(),
       within: (grant) => this.#within(grant),
+      open: this.#files,
     };
   }
 

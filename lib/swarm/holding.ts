@@ -29,6 +29,11 @@ export interface HeldFile {
   readonly descriptor: number;
   /** Pieces that the file has. */
   readonly have: Iterable<number>;
+  /**
+   * Whether everybody who knows the content id may have it. Otherwise a holder
+   * that checks grants asks for one.
+   */
+  readonly isOpen?: boolean;
 }
 
 /** The limits of a holding. */
@@ -41,6 +46,8 @@ export type HoldingLimits = Pick<
 export class Holding implements HeldContent, Disposable {
   readonly manifest: Manifest;
   readonly sha256: string | undefined;
+  /** Whether it needs no grant. */
+  readonly isOpen: boolean;
   readonly pieces: PieceSet;
   /** The content as a file of a service. */
   readonly file: ShareFile;
@@ -58,6 +65,7 @@ export class Holding implements HeldContent, Disposable {
     const { manifest, name } = held;
     const { size, contentId } = manifest;
     this.manifest = manifest;
+    this.isOpen = held.isOpen ?? false;
     this.sha256 = held.sha256;
     this.pieces = new PieceSet(manifest.pieceCount, held.have);
     this.#descriptor = held.descriptor;

@@ -35,9 +35,12 @@ export class HolderLeases implements AsyncDisposable {
     this.#limits = options.limits;
   }
 
-  /** Has this client listed as a holder of a content, until it is released. */
-  hold(content: string): void {
-    for (const lease of this.#leases) lease.hold(content);
+  /**
+   * Has this client listed as a holder of a content, until it is released: at each
+   * relay if the content is open, otherwise at private relays alone.
+   */
+  hold(content: string, { isOpen }: { isOpen: boolean }): void {
+    for (const lease of this.#leases) lease.hold(content, { isOpen });
   }
 
   /** Withdraws this client as a holder of a content. Returns at once. */

@@ -29,8 +29,6 @@ export interface SwarmMemberOptions {
   /** Each connects to a relay that lists holders. */
   readonly dialers: readonly RelayDialer[];
   readonly plaintext: boolean;
-  /** Whether others must show grants of a relay. */
-  readonly isPrivate: boolean;
   /** Address to bind; every address of the machine by default. */
   readonly host?: string;
   readonly limits: Limits;
@@ -87,12 +85,13 @@ export class SwarmMember implements AsyncDisposable {
    * @throws {Deno.errors} or an `E…` error if no port can be bound.
    */
   static async open(options: SwarmMemberOptions): Promise<SwarmMember> {
-    const { plaintext, isPrivate, limits, rate, onEvent } = options;
+    const { plaintext, limits, rate, onEvent } = options;
     const identity = await createIdentity();
     const at = { host: options.host ?? ANY_HOST, port: 0 };
     const taken = new Map<string, TakenOffers>();
     const holder = await Holder.open({
-      ...{ identity, plaintext, at, limits, isPrivate, rate },
+      ...{ identity, plaintext, at, limits, rate },
+      isPrivate: true,
       takeOffer: (offer, source) => taken.get(offer.of)?.take(offer, source),
       ...onEvent === undefined ? {} : { onEvent },
     });
@@ -171,7 +170,7 @@ export class SwarmMember implements AsyncDisposable {
     };
     this.#taken.set(content, taken);
     this.#holder.add(holding);
-    this.#leases.hold(content);
+    this.#leases.hold(content, { isOpen: holding.isOpen });
     complete();
     this.#keep(search.run(AbortSignal.any([over.signal, this.#stop.signal])));
     return {

@@ -76,8 +76,8 @@ export class HolderLease implements AsyncDisposable {
   /** The relay's address. */
   readonly relay: string;
   readonly #random: () => number;
-  /** Content ids. */
-  readonly #contents = new Set<string>();
+  /** Content ids, and whether open relays may list them. */
+  readonly #contents = new Map<string, boolean>();
   readonly #stop = new AbortController();
   /** The connection, or its beginning. */
   #calls: Promise<HolderCalls> | undefined;
@@ -104,19 +104,19 @@ export class HolderLease implements AsyncDisposable {
   }
 
   /**
-   * Has this client listed as a holder of a content, until it is released.
-   * Returns at once.
+   * Has this client listed as a holder of a content, until it is released. An open
+   * relay lists it only if the content is open. Returns at once.
    *
    * @returns whether there was room for one more.
    */
-  hold(content: string): boolean {
+  hold(content: string, { isOpen = true } = {}): boolean {
     if (this.#options.serving === undefined) {
       throw new TypeError("Cannot hold a content: this client serves nothing");
     }
     if (this.#contents.has(content)) return true;
     const { contentsPerHolderCount } = this.#options.limits;
     if (this.#contents.size >= contentsPerHolderCount) return false;
-    this.#contents.add(content);
+    this.#contents.set(content, isOpen);
     this.#keeping ??= this.#keep();
     this.#wake?.();
     return true;
@@ -230,10 +230,12 @@ export class HolderLease implements AsyncDisposable {
 
   async #renew(): Promise<void> {
     const calls = await this.#connected();
-    await this.#enter(calls);
-    const contents = [...this.#contents].map((content) =>
-      contentFingerprint(calls.session.id, content)
+    const { id, isPrivate } = calls.session;
+    const contents = [...this.#contents].flatMap(([content, isOpen]) =>
+      isPrivate || isOpen ? [contentFingerprint(id, content)] : []
     );
+    if (contents.length === 0 && this.#entered !== calls) return;
+    await this.#enter(calls);
     const answer = await this.#call(calls, { kind: "hold", contents });
     if (answer.kind !== "held") throw this.#refused(answer);
     this.#takeKeys(answer, calls);

@@ -2,6 +2,7 @@
 
 import { join } from "@std/path";
 import type { Access } from "../../lib/access/credentials.ts";
+import type { RelayAddress } from "../../lib/base/address.ts";
 import type { Limits } from "../../lib/base/limits.ts";
 import type { ClientEvent } from "../../lib/client/events.ts";
 import { getFiles, type GetResult } from "../../lib/client/get.ts";
@@ -19,6 +20,8 @@ export const PIECE = 256 * 1024;
 /** Options of {@linkcode startGet}. */
 export interface GettingOptions {
   readonly relay: TestRelay;
+  /** Another relay that it asks. */
+  readonly further?: TestRelay;
   readonly access?: Access;
   readonly content?: string;
   /** What to fetch in place of `big.iso`. */
@@ -43,10 +46,16 @@ export interface Getting {
   from(): Promise<{ nodes: number; clients: number }>;
 }
 
+function addressOf({ server, identity: { id } }: TestRelay): RelayAddress {
+  const { host, port } = server.address;
+  return { host, port, id };
+}
+
 /** Begins to fetch; `stack` ends it, and removes what was saved. */
 export async function startGet(
   {
     relay,
+    further,
     access,
     content,
     selections = [{ kind: "name", name: "big.iso" }],
@@ -62,9 +71,9 @@ export async function startGet(
   const log = new EventLog<ClientEvent>();
   const stop = new AbortController();
   const path = given ?? join(folder.path, as);
-  const { host, port } = relay.server.address;
   const result = getFiles({
-    relay: { host, port, id: relay.identity.id },
+    relay: addressOf(relay),
+    ...further && { relays: [{ address: addressOf(further) }] },
     ...access === undefined ? {} : { access },
     ...content === undefined ? {} : { content },
     selections,

@@ -30,14 +30,20 @@ export interface RunningHolder {
  */
 export async function runHolder(
   { bytes, manifest }: { bytes: Uint8Array; manifest: Manifest },
-  { have, ...options }: Partial<HolderOptions> & { have: readonly number[] },
+  { have, isOpen = false, ...options }: Partial<HolderOptions> & {
+    have: readonly number[];
+    isOpen?: boolean;
+  },
   stack: AsyncDisposableStack,
 ): Promise<RunningHolder> {
   const folder = stack.use(await tempShare({ partial: bytes }));
   const descriptor = openSync(join(folder.path, "partial"), "r");
   const limits = options.limits ?? LIMITS;
   const held = stack.use(
-    new Holding({ name: "big.iso", manifest, descriptor, have }, limits),
+    new Holding(
+      { name: "big.iso", manifest, descriptor, have, isOpen },
+      limits,
+    ),
   );
   const identity = await createIdentity();
   const holder = stack.use(

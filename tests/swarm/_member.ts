@@ -2,6 +2,7 @@
 
 import { assert, assertEquals } from "@std/assert";
 import { join } from "@std/path";
+import type { Access } from "../../lib/access/credentials.ts";
 import { LIMITS, type Limits } from "../../lib/base/limits.ts";
 import { Reach } from "../../lib/client/reach.ts";
 import { PartialFile } from "../../lib/disk/partial.ts";
@@ -24,6 +25,10 @@ export const CONTENT = contentOf(COUNT, 7);
 export interface MemberOptions {
   readonly have?: readonly number[];
   readonly seed: number;
+  /** What it shows to relays that are private. */
+  readonly access?: Access;
+  /** Whether everybody may have its content; by default they may. */
+  readonly isOpen?: boolean;
   /** Where it listens; the relay dials all at 127.0.0.1. */
   readonly host?: string;
   readonly limits?: Partial<Limits>;
@@ -34,27 +39,29 @@ export interface MemberOptions {
 /** Opens a member that dials holders by itself. */
 async function openMember(
   relays: readonly TestRelay[],
-  { seed, host = "127.0.0.1", hidden, limits, log }:
+  { seed, host = "127.0.0.1", hidden, access = {}, limits, log }:
     & Omit<MemberOptions, "limits">
     & { limits: Limits; log: EventLog<HolderEvent> },
   stack: AsyncDisposableStack,
 ): Promise<SwarmMember> {
   const dialers = relays.map(({ server }) =>
     new RelayDialer(server.address, {
-      ...{ role: "client", plaintext: false, access: {}, limits },
+      ...{ role: "client", plaintext: false, access, limits },
       onEvent: () => {},
     })
   );
   const reach = stack.use(new Reach({ dialers, plaintext: false, limits }));
   return stack.use(
     await SwarmMember.open({
-      ...{ dialers, plaintext: false, isPrivate: false, host, limits },
+      ...{ dialers, plaintext: false, host, limits },
       dial: async (holder, signal) => {
         if (hidden?.has(holder.id)) throw new Error("no way to it");
         const { channel } = await reach.open(holder, signal);
         const { id } = holder;
-        const path = "direct";
-        return (await NodeSession.open(channel, { id, path })).session;
+        const grant = holder.grant?.text;
+        const shown = { id, ...grant === undefined ? {} : { grant } };
+        const options = { ...shown, path: "direct" } as const;
+        return (await NodeSession.open(channel, options)).session;
       },
       random: seededRandom(seed),
       onEvent: (event) => log.onEvent(event as HolderEvent),
@@ -117,7 +124,8 @@ export async function startClient(
     sources: new Map(),
     rarest: { random: seededRandom(seed) },
   });
-  const held = { name: "big.iso", manifest, descriptor, have };
+  const { isOpen = true } = options;
+  const held = { name: "big.iso", manifest, descriptor, have, isOpen };
   const content = stack.use(
     member.join(held, ({ source }) => {
       download.addSource(source);

@@ -73,6 +73,23 @@ Deno.test("On a private relay members and the holder of a link get a file from a
   }
 });
 
+Deno.test("A client of a private and an open relay gives a file of the open relay to clients there, and gets it from them", async () => {
+  await using stack = new AsyncDisposableStack();
+  const relay = stack.use(await startPrivate());
+  const further = stack.use(await startRelay());
+  stack.use(await startMember(relay, { "other.txt": "for members" }));
+  const seed = stack.use(await startNode(further, FILES));
+  const mixed = { relay, further, access: MEMBER };
+  const first = await startGet({ ...mixed, swarm: LINGER }, stack);
+  await first.log.until("swarm_lingers");
+  await seed.server.change(TRICKLE);
+  for (const given of [{ relay: further }, mixed]) {
+    const { from } = await startGet({ ...given }, stack);
+    const { clients } = await from();
+    assert(clients > IMAGE.length / 2, `${clients}`);
+  }
+});
+
 Deno.test("A client that lingers stops when nobody has read for swarmQuietMs", async () => {
   await using stack = new AsyncDisposableStack();
   const relay = stack.use(await startRelay());

@@ -139,6 +139,32 @@ Deno.test("A holder of two private relays serves clients of both, each with gran
   await assertRejects(() => get(grantFor(OF, { fingerprint }), second));
 });
 
+Deno.test("A holder gives open contents to clients without a grant, and no other content", async () => {
+  await using stack = new AsyncDisposableStack();
+  const { get, meet, holder } = await privately(stack);
+  const open = contentOf(4, 2);
+  const openId = open.manifest.contentId;
+  const options = { have: [0, 1, 2], isOpen: true };
+  const { held } = await runHolder(open, options, stack);
+  holder.add(held);
+  const question = { pieceCount: 4, onGained: () => {} };
+  const kindFor = async (content: string) => {
+    const session = await meet();
+    const answer = await within(session.holding(content, question), "it");
+    return answer.kind === "refused" ? answer.code : answer.kind;
+  };
+  assertEquals(await kindFor(openId), "has");
+  assertEquals(await kindFor(OF), "gone");
+  const stranger = await meet();
+  const read = { of: OF, first: 0, count: 1 };
+  const refused = await within(stranger.read(read, new Keeper()), "a refusal");
+  assertEquals(refused?.code, "gone");
+  assertEquals(holder.sentBytes, 0);
+  assertEquals(await get(grantFor(OF)), ["has", "pieces"], "a member");
+  holder.remove(held);
+  await assertRejects(() => kindFor(openId)); // nothing is open any more
+});
+
 Deno.test("A holder of a private relay sends nothing without a grant, with one of another key, or with one for a node", async () => {
   await using stack = new AsyncDisposableStack();
   const { get, meet, holder } = await privately(stack);

@@ -1,10 +1,17 @@
 /** Clients that find each other at a real relay, and help each other. */
 
 import { assert, assertEquals } from "@std/assert";
+import { formatEndpoint } from "../../lib/base/conn.ts";
 import { within } from "../_event_log.ts";
-import { startRelay } from "../_network.ts";
+import { MEMBER, startPrivate } from "../access/_private.ts";
+import { startRelay, type TestRelay } from "../_network.ts";
 import { PIECE } from "./_holding.ts";
 import { COUNT, startClient } from "./_member.ts";
+
+/** A relay, as events name it. */
+function addressOf({ server }: TestRelay): string {
+  return formatEndpoint(server.address);
+}
 
 const ALL = [...Array(COUNT).keys()];
 
@@ -65,4 +72,55 @@ Deno.test("A client meets the clients of a relay whose answers always come later
   const limits = { relayGraceMs: 0 };
   const client = await startClient([gone, slow], { seed: 2, limits }, stack);
   await client.receive();
+});
+
+Deno.test("A client of an open and a private relay gives an open content to clients of both, and gets it from both", async () => {
+  await using stack = new AsyncDisposableStack();
+  const open = stack.use(await startRelay());
+  const closed = stack.use(await startPrivate());
+  const access = MEMBER;
+  const seed = await startClient(open, { have: ALL, seed: 1 }, stack);
+  await within(seed.log.until("holder_listed"), "the lease");
+  const both = await startClient([open, closed], { seed: 2, access }, stack);
+  await both.receive();
+  await both.log.until(
+    "holder_listed",
+    ({ relay }) => relay === addressOf(open),
+  );
+  await both.log.until(
+    "holder_listed",
+    ({ relay }) => relay === addressOf(closed),
+  );
+  await seed.content[Symbol.dispose]();
+  await seed.member[Symbol.asyncDispose]();
+  for (
+    const [relays, number] of [[[open], 3], [[closed], 4], [
+      [open, closed],
+      5,
+    ]] as const
+  ) {
+    const other = await startClient(relays, { seed: number, access }, stack);
+    await other.receive();
+  }
+});
+
+Deno.test("A client of an open and a private relay lists a content of private nodes at the private relay alone, and another member gets it", async () => {
+  await using stack = new AsyncDisposableStack();
+  const open = stack.use(await startRelay());
+  const closed = stack.use(await startPrivate());
+  const given = { access: MEMBER, isOpen: false };
+  const both = await startClient(
+    [open, closed],
+    { ...given, have: ALL, seed: 1 },
+    stack,
+  );
+  await within(both.log.until("holder_listed"), "the lease");
+  const member = await startClient(
+    [open, closed],
+    { ...given, seed: 2 },
+    stack,
+  );
+  await member.receive();
+  assertEquals(open.server.stats().holderCount, 0);
+  assert(closed.server.stats().holderCount > 0);
 });
