@@ -4,7 +4,7 @@
  */
 
 // A process alone takes seconds to start on a small machine that is busy.
-const DEADLINE_MS = 60_000;
+export const DEADLINE_MS = 60_000;
 
 /** Keeps events; `onEvent` is to be given to an engine. */
 export class EventLog<E extends { event: string }> {

@@ -6,6 +6,7 @@ import { listNodes } from "../../lib/client/listing.ts";
 import type { Store } from "../../lib/cluster/store.ts";
 import { StoreReplicator } from "../../lib/cluster/store_replicator.ts";
 import type { RelayOptions } from "../../lib/relay/server.ts";
+import { DEADLINE_MS } from "../_event_log.ts";
 import { IDENTITIES, startRelay, type TestRelay } from "../_network.ts";
 import { PATIENT } from "./_side.ts";
 
@@ -32,11 +33,17 @@ export async function startInstance(
   });
 }
 
-/** Waits until something holds, at any pace. */
+/** Waits until something holds, at any pace, but not forever. */
 export async function eventually(
   what: () => boolean | Promise<boolean>,
 ): Promise<void> {
-  while (!await what()) await new Promise((done) => setTimeout(done, 20));
+  const until = performance.now() + DEADLINE_MS;
+  while (!await what()) {
+    if (performance.now() > until) {
+      throw new Error(`did not happen in time: ${what}`);
+    }
+    await new Promise((done) => setTimeout(done, 20));
+  }
 }
 
 /** Waits until an instance lists nodes with these names, and no others. */

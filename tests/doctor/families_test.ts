@@ -58,7 +58,7 @@ Deno.test("The doctor warns of a name with an address of another family at which
   const seen = new Seen();
   await examineClient(
     optionsFor({ host: "localhost", port }, {
-      ...{ resolve, limits: { ...LIMITS, connectMs: 500 } },
+      ...{ resolve, limits: { ...LIMITS, connectMs: 5_000 } },
     }),
     seen.findings,
   );

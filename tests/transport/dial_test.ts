@@ -283,7 +283,7 @@ for (
 
 Deno.test("A listener closes silent connections at its deadline", async () => {
   await using server = await serve({
-    limits: { handshakeMs: 100 },
+    limits: { handshakeMs: 1_000 },
     handle: async ({ conn }) => {
       await conn.read(new Uint8Array(1)); // waits for a hello
     },
@@ -306,7 +306,7 @@ Deno.test("A listener closes silent connections at its deadline", async () => {
 });
 
 Deno.test("A listener's deadline is absolute: trickling bytes do not extend it", async () => {
-  await using server = await serve({ limits: { handshakeMs: 200 } });
+  await using server = await serve({ limits: { handshakeMs: 1_000 } });
   const { address } = server.listener;
   using pace = await dialAt(address, alice);
   const tcp = await Deno.connect({

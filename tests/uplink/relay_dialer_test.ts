@@ -6,7 +6,7 @@ import { describeCause, Failure } from "../../lib/base/errors.ts";
 import type { Identity } from "../../lib/identity/identity.ts";
 import { Incidents } from "../../lib/guard/incidents.ts";
 import { KnownRelays } from "../../lib/identity/known_relays.ts";
-import { LIMITS, limitsWith } from "../../lib/base/limits.ts";
+import { LIMITS, type Limits, limitsWith } from "../../lib/base/limits.ts";
 import { encodeMessage } from "../../lib/protocol/messages.ts";
 import {
   RelayDialer,
@@ -31,6 +31,7 @@ function dialerTo(
     knownRelays?: KnownRelays;
     events?: RelayLinkEvent[];
     timeoutMs?: number;
+    limits?: Limits;
   } = {},
 ): RelayDialer {
   const ms = options.timeoutMs;
@@ -38,11 +39,15 @@ function dialerTo(
     role: options.role ?? "client",
     plaintext: options.plaintext ?? false,
     knownRelays: options.knownRelays,
-    limits: ms === undefined
-      ? LIMITS
-      : limitsWith({ connectMs: ms, handshakeMs: ms, turnedAwayMs: ms }),
+    limits: options.limits ??
+      (ms === undefined ? LIMITS : limitsWith(allAfter(ms))),
     onEvent: (event) => options.events?.push(event),
   });
+}
+
+/** Each limit that ends an attempt. */
+function allAfter(ms: number): Partial<Limits> {
+  return { connectMs: ms, handshakeMs: ms, turnedAwayMs: ms };
 }
 
 /** Opens and closes a session; the relay's id. */
@@ -409,8 +414,10 @@ Deno.test("RelayDialer leaves at most one socket at a stopped relay after any nu
   await using front = await startFaultProxy();
   front.target = address.port;
   const at = { ...address, port: front.port };
-  const dialer = dialerTo(at, { timeoutMs: 200 });
+  const limits = { ...LIMITS };
+  const dialer = dialerTo(at, { limits });
   await meet(dialer);
+  Object.assign(limits, allAfter(200)); // only those that are to fail
   await relay.server.close();
   const silent = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   front.target = silent.addr.port;
