@@ -54,24 +54,31 @@ function textsIn(source: string): string[][] {
   );
 }
 
-/** Whether a test is called `name`, or has a name that begins so. */
-function isNamed(name: string, parts: readonly string[]): boolean {
-  if (parts[0]!.startsWith(name)) return true;
-  const escaped = parts.map((part) =>
-    part.replace(/[.*+?^${}()|[\]\\]/g, "\\$&")
+/** Tells whether a test is called `name`, or has a name that begins so. */
+function namesIn(sources: string): (name: string) => boolean {
+  const texts = textsIn(sources);
+  const beginnings = `\0${texts.map(([first]) => first).join("\0")}`;
+  const patterns = new Set(
+    texts.filter((parts) =>
+      parts.length > 1 && parts.some((part) => part.trim().length > 5)
+    ).map((parts) => parts.map(RegExp.escape).join(".*")),
   );
-  return parts.length > 1 && parts.some((part) => part.trim().length > 5) &&
-    new RegExp(`^${escaped.join(".*")}`).test(name);
+  const computed = [...patterns].map((pattern) => new RegExp(`^${pattern}`));
+  return (name) =>
+    beginnings.includes(`\0${name}`) ||
+    computed.some((pattern) => pattern.test(name));
 }
+
+let isTest: ((name: string) => boolean) | undefined;
 
 /** Names, in cells of a table, of tests that there are not. */
 async function missingTests(
   cells: readonly (readonly [row: string, names: string])[],
 ): Promise<string[]> {
-  const texts = textsIn(await allTests("tests"));
+  const isThere = isTest ??= namesIn(await allTests("tests"));
   return cells.flatMap(([row, names]) =>
     names.split(" · ")
-      .filter((name) => !texts.some((parts) => isNamed(name, parts)))
+      .filter((name) => !isThere(name))
       .map((name) => `${row}: no test "${name}"`)
   );
 }
