@@ -3,7 +3,8 @@
  * a library of its own, and loading that takes longer than the tests of most
  * files. A group loads it once for all its files. The modules of
  * `tests/groups/` are the groups: the files are dealt out to them in turn, so
- * a new file needs no entry.
+ * a new file needs no entry. Those of `tests/fuzz/` are dealt to one group: the
+ * library that they alone use takes longer to load than all the rest.
  */
 
 import { basename, join } from "@std/path";
@@ -11,6 +12,8 @@ import { modulesBelow } from "./_rooms.ts";
 
 /** The folders whose files run by themselves, as processes or apart. */
 export const UNGROUPED = ["alone", "e2e", "groups", "long"];
+
+const TOGETHER = join("tests", "fuzz", "/");
 
 /** What belongs into groups, by its path below the project. */
 export function groupedFiles(): string[] {
@@ -28,8 +31,17 @@ export function groups(): string[] {
 /** The files of one group. */
 export function filesOf(group: string): string[] {
   const all = groups();
-  const turn = all.findIndex((path) => basename(path) === basename(group));
-  return groupedFiles().filter((_, at) => at % all.length === turn);
+  const dealt = all.map((): string[] => []);
+  const { together = [], inTurn = [] } = Object.groupBy(
+    groupedFiles(),
+    (path) => path.startsWith(TOGETHER) ? "together" : "inTurn",
+  );
+  dealt[0]!.push(...together);
+  for (const path of inTurn) {
+    const fewest = Math.min(...dealt.map(({ length }) => length));
+    dealt.find(({ length }) => length === fewest)!.push(path);
+  }
+  return dealt[all.findIndex((path) => basename(path) === basename(group))]!;
 }
 
 /** Registers the tests of the group whose module has this address. */

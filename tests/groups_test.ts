@@ -33,6 +33,17 @@ Deno.test("Each separate folder has a task of its own, and deno task test runs t
   }
 });
 
+Deno.test("The files that load fast-check are in one group", () => {
+  const users = groupedFiles().filter((path) =>
+    /^(import|}) .*from ".*(fast-check|fuzz\/.*)";$/m.test(read(path))
+  );
+  const [group] = groups().map(filesOf).filter((files) =>
+    files.includes(users[0]!)
+  );
+  assertEquals(users.filter((path) => !group!.includes(path)), []);
+  assert(users.length > 10);
+});
+
 Deno.test("All groups have the same size and the same code", () => {
   const sizes = groups().map((group) => filesOf(group).length);
   assert(Math.max(...sizes) - Math.min(...sizes) <= 1);
