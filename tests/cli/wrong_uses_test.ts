@@ -6,8 +6,8 @@
 import { assertEquals } from "@std/assert";
 import { dirname, join } from "@std/path";
 import { runRoleHere } from "../_here.ts";
-import { accessTo } from "../e2e/_transfer.ts";
-import { runRole, spawnNode, spawnRelay } from "../e2e/_processes.ts";
+import { nodeHere, relayHere } from "../_scenery.ts";
+import { runRole } from "../e2e/_processes.ts";
 import { tempShare } from "../_temp_share.ts";
 
 /** A world with a relay and one node that has 1.txt, and a folder. */
@@ -21,7 +21,7 @@ interface WrongUse {
   readonly what: string;
   readonly script?: string;
   readonly args: (world: World) => string[];
-  /** Those of a process of its own; without, it runs in that of the test. */
+  /** Those of a process of its own, where one must be missing. */
   readonly permissions?: (world: World) => string[];
   readonly env?: Record<string, string>;
   readonly code: number;
@@ -29,8 +29,6 @@ interface WrongUse {
   readonly isTold?: true;
   readonly line: (world: World) => string;
 }
-
-const ANYTHING = ["--allow-read", "--allow-write"];
 
 const CUT = "it is incomplete or was altered; " +
   "copy it again completely, or ask for a new one";
@@ -44,7 +42,6 @@ const WRONG_USES: readonly WrongUse[] = [
   {
     what: "a file that no node has",
     args: ({ relay }) => [relay, "get", "nothing.bin"],
-    permissions: () => ANYTHING,
     code: 4,
     line: () =>
       "Cannot find file (nothing.bin): the only node does not have it; check the name",
@@ -125,7 +122,6 @@ const WRONG_USES: readonly WrongUse[] = [
     args: ({ folder }) => [
       ...["--secret-file", `${folder}/secret`, "--overlap", "1h", "0"],
     ],
-    permissions: () => ANYTHING,
     code: 2,
     line: () => "Cannot use --overlap (1h): it needs --previous-secret-file",
   },
@@ -287,7 +283,6 @@ const WRONG_USES: readonly WrongUse[] = [
     what: "a node without its port",
     script: "peer_node.ts",
     args: () => ["nas", "1700"],
-    permissions: () => [],
     code: 2,
     line: () =>
       "Cannot start: the node's port is missing; usage: peer_node.ts [options] RELAY PORT [DIR…]",
@@ -296,7 +291,6 @@ const WRONG_USES: readonly WrongUse[] = [
     what: "a relay on a port that is taken",
     script: "relay.ts",
     args: ({ relayPort }) => ["--host", "127.0.0.1", relayPort],
-    permissions: () => [],
     code: 8,
     line: ({ relayPort }) =>
       `Cannot listen (127.0.0.1:${relayPort}): the port is in use by another program; choose another port (0 lets the system pick one) or --host`,
@@ -318,7 +312,6 @@ const WRONG_USES: readonly WrongUse[] = [
   {
     what: "a variable with a wrong value",
     args: ({ relay }) => [relay, "cat", "1.txt"],
-    permissions: () => ["--allow-env"],
     env: { RELAY_P2P_CONNECTIONS: "many" },
     code: 2,
     line: () => "Cannot use --connections (many): wanted a number from 1 to 16",
@@ -336,7 +329,6 @@ const WRONG_USES: readonly WrongUse[] = [
       ...[relay, "get", "1.txt", "2.txt", "-o", `${folder}/`],
       ...["--base", `${folder}/1.txt`],
     ],
-    permissions: () => ANYTHING,
     code: 2,
     line: ({ folder }) =>
       `Cannot use --base (${folder}/1.txt): it needs exactly one file name`,
@@ -356,7 +348,6 @@ const WRONG_USES: readonly WrongUse[] = [
       ...[relay, "get", "1.txt", "-o", `${folder}/new`],
       ...["--base", `${folder}/no`],
     ],
-    permissions: () => ANYTHING,
     code: 8,
     line: ({ folder }) =>
       `Cannot use base file (${folder}/no): there is no such file; name an older version of the file, or omit --base`,
@@ -366,7 +357,6 @@ const WRONG_USES: readonly WrongUse[] = [
     args: ({ relay, folder }) => [
       ...[relay, "get", "1.txt", "-o", `${folder}/new`, "--base", folder],
     ],
-    permissions: () => ANYTHING,
     code: 8,
     line: ({ folder }) =>
       `Cannot use base file (${folder}): it is a folder; name an older version of the file, or omit --base`,
@@ -391,7 +381,6 @@ const WRONG_USES: readonly WrongUse[] = [
       ...[relay, "get", "1.txt", "-o", `${folder}/1.txt`, "--overwrite"],
       ...["--base", `${folder}/received/../1.txt`],
     ],
-    permissions: () => ANYTHING,
     code: 8,
     line: ({ folder }) =>
       `Cannot use base file (${folder}/received/../1.txt): it is the file to be saved; omit it: --overwrite keeps the right pieces of that file`,
@@ -414,12 +403,12 @@ Deno.test("Wrong uses: one line that helps, and the documented code", async (tes
     secret: "0123456789abcdef".repeat(4),
   });
   await Deno.chmod(join(folder.path, "secret"), 0o600);
-  await using relay = await spawnRelay();
-  await using _node = await spawnNode(relay.port, share.path);
-  const received = await runRole("peer_client.ts", [
+  await using relay = await relayHere();
+  await using _node = await nodeHere(relay, share.path);
+  const received = await runRoleHere("peer_client.ts", [
     ...[relay.address, "get", "1.txt", "-o", join(folder.path, "received/")],
     ...["--receipt", join(folder.path, "r.json")],
-  ], accessTo(folder));
+  ]);
   assertEquals(received.code, 0, received.stderr.join("\n"));
   const world = {
     relay: relay.address,

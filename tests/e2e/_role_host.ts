@@ -1,8 +1,7 @@
 /**
  * A process that runs roles one after the other, each in the folder and with the
  * words, variables and input that it is given: starting a process for each takes
- * longer than all that they do. It grants what their users grant, and more; a
- * role that must lack a permission needs a process of its own.
+ * longer than all that they do. It grants what it is started with.
  *
  * Run as a program, it takes a task a line from standard input and answers each
  * with a line.
@@ -39,10 +38,13 @@ export class RoleHost implements AsyncDisposable {
   readonly #tasks: WritableStreamDefaultWriter<Uint8Array>;
   #count = 0;
 
-  /** Starts it. */
-  constructor() {
+  /** Starts it, with all permissions unless some are given. */
+  constructor(permissions: readonly string[] = ["-A"]) {
     this.#child = new Deno.Command(Deno.execPath(), {
-      args: ["run", "--no-prompt", "-A", join(ROOT, "tests/e2e/_role_host.ts")],
+      args: [
+        ...["run", "--no-prompt", ...permissions],
+        join(ROOT, "tests/e2e/_role_host.ts"),
+      ],
       cwd: ROOT,
       env: { NO_COLOR: "1" },
       stdin: "piped",

@@ -20,6 +20,7 @@ import { Failure } from "../../../lib/base/errors.ts";
 import { createSha256 } from "../../../lib/base/hash.ts";
 import { LIMITS } from "../../../lib/base/limits.ts";
 import { accessTo, namesIn } from "../../e2e/_transfer.ts";
+import { type HostAnswer, RoleHost } from "../../e2e/_role_host.ts";
 import { runRoleHere } from "../../_here.ts";
 import { nodeHere, relayHere } from "../../_scenery.ts";
 import { runRole, spawnRole } from "../../e2e/_processes.ts";
@@ -32,12 +33,22 @@ function read(path: string): Receipt {
   return JSON.parse(Deno.readTextFileSync(path));
 }
 
-/** Runs `verify` with nothing but leave to read a folder. */
-function verify(folder: TempFolder, ...words: string[]) {
-  return runRole("peer_client.ts", ["verify", ...words], {
-    permissions: [`--allow-read=${folder.path}`],
-    cwd: folder.path,
-  });
+/** A process that runs `verify` with nothing but leave to read a folder. */
+class Verifier extends RoleHost {
+  readonly #cwd: string;
+
+  constructor({ path }: TempFolder) {
+    super([`--allow-read=${path}`]);
+    this.#cwd = path;
+  }
+
+  verify(...words: string[]): Promise<HostAnswer> {
+    return this.run({
+      script: "peer_client.ts",
+      words: ["verify", ...words],
+      cwd: this.#cwd,
+    });
+  }
 }
 
 /** A relay, two nodes with the same files, and `get --receipt` from them. */
@@ -118,7 +129,8 @@ Deno.test("verify compares a file with its receipt, and finds every change", asy
   assertEquals((await runRoleHere("peer_client.ts", args)).code, 0);
   const [disk] = read(receiptPath).files.filter(({ bytes }) => bytes > 0);
 
-  const good = await verify(folder, "all/disk.img", "receipt.json");
+  await using verifier = new Verifier(folder);
+  const good = await verifier.verify("all/disk.img", "receipt.json");
   assertEquals([good.code, good.stderr], [0, []]);
   assertEquals(
     good.text,
@@ -127,24 +139,24 @@ Deno.test("verify compares a file with its receipt, and finds every change", asy
     }: 1500000 bytes, SHA-256 ${disk!.sha256}\n`,
   );
   await Deno.rename(`${path}/all/disk.img`, `${path}/disk.img`);
-  assertEquals((await verify(folder, "disk.img", "receipt.json")).code, 0);
+  assertEquals((await verifier.verify("disk.img", "receipt.json")).code, 0);
 
   const bytes = CONTENT.slice();
   bytes[1_499_999]! ^= 1;
   await Deno.writeFile(`${path}/disk.img`, bytes);
-  const flipped = await verify(folder, "disk.img", "receipt.json");
+  const flipped = await verifier.verify("disk.img", "receipt.json");
   assertEquals([flipped.code, flipped.text], [6, ""]);
   assertMatch(
     flipped.stderr.join("\n"),
     /^error: Cannot verify file \(disk\.img\): its SHA-256 is [0-9a-f]{64}, but [0-9a-f]{64} was received; fetch it again$/,
   );
   await Deno.writeFile(`${path}/disk.img`, CONTENT.slice(1));
-  const cut = await verify(folder, "disk.img", "receipt.json");
+  const cut = await verifier.verify("disk.img", "receipt.json");
   assertEquals([cut.code, cut.stderr], [6, [
     "error: Cannot verify file (disk.img): it has 1499999 bytes, but 1500000 were received; fetch it again",
   ]]);
   await Deno.rename(`${path}/disk.img`, `${path}/renamed`);
-  const other = await verify(folder, "renamed", "receipt.json");
+  const other = await verifier.verify("renamed", "receipt.json");
   assertEquals([other.code, other.stderr], [8, [
     "error: Cannot verify file (renamed): receipt.json describes 2 files, but none with that name; name the file as it was saved",
   ]]);
@@ -188,6 +200,7 @@ Deno.test("verify reports what is missing, without a network", async () => {
     "no.json": "{",
     "other.json": "{}",
   });
+  await using verifier = new Verifier(folder);
   for (
     const [words, code, line] of [
       [
@@ -224,7 +237,7 @@ Deno.test("verify reports what is missing, without a network", async () => {
       ],
     ] as const
   ) {
-    const outcome = await verify(folder, ...words);
+    const outcome = await verifier.verify(...words);
     assertEquals(
       [outcome.code, outcome.text],
       [code, ""],
@@ -237,17 +250,14 @@ Deno.test("verify reports what is missing, without a network", async () => {
 
 Deno.test("get refuses a receipt that it could not write, before any request", async () => {
   await using folder = await tempShare({ "taken/x": "" });
+  await using host = new RoleHost([
+    ...["--allow-net", "--allow-read", `--allow-write=${folder.path}`],
+  ]);
   // Nobody listens there: that is not noticed.
   const get = (receipt: string, ...words: string[]) =>
-    runRole("peer_client.ts", [
-      "127.0.0.1:1",
-      "get",
-      "f",
-      "--receipt",
-      receipt,
-      ...words,
-    ], {
-      permissions: [`--allow-read`, `--allow-write=${folder.path}`],
+    host.run({
+      script: "peer_client.ts",
+      words: ["127.0.0.1:1", "get", "f", "--receipt", receipt, ...words],
       cwd: folder.path,
     });
   for (
