@@ -35,19 +35,13 @@ function read(path: string): Receipt {
 
 /** A process that runs `verify` with nothing but leave to read a folder. */
 class Verifier extends RoleHost {
-  readonly #cwd: string;
-
-  constructor({ path }: TempFolder) {
-    super([`--allow-read=${path}`]);
-    this.#cwd = path;
+  constructor(readonly folder: TempFolder) {
+    super([`--allow-read=${folder.path}`]);
   }
 
-  verify(...words: string[]): Promise<HostAnswer> {
-    return this.run({
-      script: "peer_client.ts",
-      words: ["verify", ...words],
-      cwd: this.#cwd,
-    });
+  verify(...args: string[]): Promise<HostAnswer> {
+    const words = ["verify", ...args];
+    return this.run({ script: "peer_client.ts", words, cwd: this.folder.path });
   }
 }
 
