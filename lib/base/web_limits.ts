@@ -90,6 +90,12 @@ export const WEB_LIMITS = {
   gatewayWindowBytes: 4 * MIB,
   /** The same for all readers together: 64 of them take no more than 8. */
   gatewayReadersBytes: 32 * MIB,
+  /**
+   * Pieces of files over 32 GiB, which are larger than a small window, of all
+   * readers together: each piece is verified as a whole before it is sent, and
+   * one of a file of 1 TiB has 16 MiB.
+   */
+  gatewayLargePiecesBytes: 64 * MIB,
   /** At least two pieces: one is sent while the next comes. */
   gatewaySmallWindowBytes: 512 * KIB,
   /**

@@ -9,6 +9,9 @@ import { describeCause, Failure } from "../base/errors.ts";
 import type { Field } from "../http/answer.ts";
 import { TriedFailure } from "./tried.ts";
 
+/** The gateway does too much already: the same may work later. */
+export class BusyFailure extends Failure {}
+
 /** A failure as an HTTP answer. */
 export interface HttpFailure {
   readonly status: number;
@@ -36,13 +39,14 @@ export function httpFailureOf(error: unknown): HttpFailure | undefined {
 
 function statusOf(error: Failure): HttpFailure {
   const { message } = error;
+  if (error instanceof BusyFailure) return laterFor(message);
   switch (error.kind) {
     case "not_allowed":
       return { status: statusOfDenial(error), message, fields: [] };
     case "not_found":
       return { status: 404, message, fields: [] };
     case "relay":
-      return { status: 503, message, fields: [["Retry-After", "5"]] };
+      return laterFor(message);
     case "undelivered":
     case "corrupt":
       return { status: 502, message, fields: [] };
@@ -51,6 +55,10 @@ function statusOf(error: Failure): HttpFailure {
     default:
       return { status: 500, message, fields: [] };
   }
+}
+
+function laterFor(message: string): HttpFailure {
+  return { status: 503, message, fields: [["Retry-After", "5"]] };
 }
 
 /** 410 for a link that has expired or is used up; other codes for the rest. */

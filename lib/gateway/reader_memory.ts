@@ -6,11 +6,15 @@
  */
 
 import type { Limits } from "../base/limits.ts";
+import { BusyFailure } from "./failures.ts";
 
 /** The numbers that bound it. */
 export type ReaderMemoryLimits = Pick<
   Limits,
-  "gatewayReadersBytes" | "gatewayWindowBytes" | "gatewaySmallWindowBytes"
+  | "gatewayReadersBytes"
+  | "gatewayWindowBytes"
+  | "gatewaySmallWindowBytes"
+  | "gatewayLargePiecesBytes"
 >;
 
 // Parts are 256 KiB, 512 KiB or 1 MiB, and the last of a file is shorter.
@@ -22,20 +26,38 @@ export class ReaderMemory {
   readonly #idle: ArrayBuffer[] = [];
   #idleBytes = 0;
   #readers = 0;
+  /** Pieces of readers whose pieces are larger than a small window. */
+  #largeBytes = 0;
 
   constructor(limits: ReaderMemoryLimits) {
     this.#limits = limits;
   }
 
-  /** A reader begins; disposing says that it has ended. */
-  enter(): Disposable {
+  /**
+   * A reader of a file with pieces of such a size begins; disposing says that it
+   * has ended. It holds a whole piece, however many readers there are.
+   *
+   * @throws {BusyFailure} if readers hold too many large pieces already.
+   */
+  enter(pieceBytes: number): Disposable {
+    const { gatewaySmallWindowBytes, gatewayLargePiecesBytes } = this.#limits;
+    const large = pieceBytes > gatewaySmallWindowBytes ? pieceBytes : 0;
+    if (large > 0 && this.#largeBytes + large > gatewayLargePiecesBytes) {
+      throw new BusyFailure("undelivered", {
+        what: "Cannot read file",
+        why: "others read files with large pieces, which take all the memory",
+        remedy: "try again later",
+      });
+    }
     this.#readers++;
+    this.#largeBytes += large;
     let isOver = false;
     return {
       [Symbol.dispose]: () => {
         if (isOver) return;
         isOver = true;
         this.#readers--;
+        this.#largeBytes -= large;
       },
     };
   }

@@ -85,7 +85,7 @@ export async function* readVerified(
   section: Section,
   options: ReadOptions,
 ): AsyncGenerator<Uint8Array<ArrayBuffer>> {
-  using _place = options.memory.enter();
+  using _place = options.memory.enter(pieceBytesOf(options.manifest.size));
   const reader = new Reader(section, options);
   try {
     for (let task = reader.next(); task; task = reader.next()) {

@@ -2,8 +2,9 @@
  * How the readers of a gateway share its memory.
  */
 
-import { assertEquals } from "@std/assert";
+import { assertEquals, assertThrows } from "@std/assert";
 import { LIMITS } from "../../lib/base/limits.ts";
+import { BusyFailure } from "../../lib/gateway/failures.ts";
 import { ReaderMemory } from "../../lib/gateway/reader_memory.ts";
 
 const KIB = 1024;
@@ -13,7 +14,7 @@ Deno.test("ReaderMemory shares gatewayReadersBytes among readers, between gatewa
   const memory = new ReaderMemory(LIMITS);
   const readers: Disposable[] = [];
   const windowOf = (count: number) => {
-    while (readers.length < count) readers.push(memory.enter());
+    while (readers.length < count) readers.push(memory.enter(256 * KIB));
     return memory.windowBytes;
   };
   assertEquals(windowOf(0), 4 * MIB);
@@ -27,6 +28,18 @@ Deno.test("ReaderMemory shares gatewayReadersBytes among readers, between gatewa
     reader[Symbol.dispose]();
   }
   assertEquals(memory.windowBytes, 4 * MIB);
+});
+
+Deno.test("ReaderMemory admits readers with large pieces up to gatewayLargePiecesBytes, and all others always", () => {
+  const memory = new ReaderMemory(LIMITS);
+  const large = [1, 2, 3].map(() => memory.enter(16 * MIB));
+  large.push(memory.enter(8 * MIB), memory.enter(8 * MIB));
+  assertThrows(() => memory.enter(MIB), BusyFailure, "take all the memory");
+  for (let n = 0; n < 64; n++) memory.enter(512 * KIB);
+  large[4]![Symbol.dispose]();
+  large[4]![Symbol.dispose]();
+  assertThrows(() => memory.enter(16 * MIB), BusyFailure);
+  memory.enter(8 * MIB);
 });
 
 Deno.test("ReaderMemory reuses buffers, and keeps at most one window of them", () => {

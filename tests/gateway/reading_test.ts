@@ -268,6 +268,29 @@ Deno.test("Gateway answers 502 with each node's reason if no node that has a fil
   assertEquals(head.status, 200, "a head asks for no bytes");
 });
 
+Deno.test("Gateway answers 503 if readers hold gatewayLargePiecesBytes, until one of them has left", async () => {
+  await using there = await setting({
+    options: {
+      limits: {
+        gatewayWindowBytes: 256 * 1024,
+        gatewaySmallWindowBytes: 128 * 1024,
+        gatewayLargePiecesBytes: 256 * 1024,
+      },
+    },
+  });
+  const first = await there.client();
+  await first.send("GET /files/film.mkv HTTP/1.1\r\nHost: localhost\r\n\r\n");
+  assertEquals((await first.take(12)).length, 12); // its head has come
+  using second = await there.client();
+  const { status, fields, text } = await second.ask("GET /files/film.mkv");
+  assertEquals([status, fields.get("retry-after")], [503, "5"]);
+  assertMatch(text, /others read files with large pieces/);
+  first[Symbol.dispose]();
+  for (let again = 503; again === 503;) {
+    again = (await second.ask("GET /files/film.mkv")).status;
+  }
+});
+
 Deno.test("Gateway ends a body that no node can continue, so that the client sees it is too short", async () => {
   await using there = await setting({
     options: { limits: { gatewayWindowBytes: MIB } },
