@@ -8,7 +8,8 @@
 import type { Limits } from "../base/limits.ts";
 import { Counts } from "../guard/counts.ts";
 import type { HeldItem, ItemKey, Replicated } from "./replicator.ts";
-import type { Head, Sealing } from "./sealing.ts";
+import { type Head, SEAL_BYTES, type Sealing } from "./sealing.ts";
+import type { StoredValue, StorePage } from "./store.ts";
 
 /** Options of {@linkcode Incoming}. */
 export interface IncomingOptions {
@@ -55,14 +56,15 @@ export class Incoming {
 
   /**
    * Processes the heads of a batch. Returns the keys of items whose bodies are
-   * needed.
+   * needed. An instance writes a whole batch: nothing follows a forged head.
    */
   renew(heads: readonly string[], storeNow: () => number): ItemKey[] {
     const { replicated } = this.#options;
     const unknown = new Map<string, ItemKey>();
     for (const line of heads) {
+      if (this.#isOwn(line)) continue;
       const head = this.#headIn(line);
-      if (head === undefined) continue;
+      if (head === undefined) break;
       const { kind, id, mark } = head;
       if (mark === "w") {
         replicated.leave(head);
@@ -82,27 +84,36 @@ export class Incoming {
     return [...unknown.values()];
   }
 
-  /** Processes items with their bodies. */
+  /** Processes items with their bodies. Returns the forged ones. */
   async takeValues(
-    values: readonly string[],
+    { values, largeCount = 0 }:
+      & Pick<StorePage, "values">
+      & Partial<Pick<StorePage, "largeCount">>,
     storeNow: () => number,
-  ): Promise<void> {
+  ): Promise<StoredValue[]> {
     const { replicated } = this.#options;
+    this.#dropped.add("too_large", largeCount);
+    const forged: StoredValue[] = [];
     await Promise.all(values.map(async (value) => {
-      const item = this.#itemIn(value, storeNow());
-      if (item === undefined) return;
+      const item = this.#itemIn(value.text, storeNow());
+      if (item === "forged") forged.push(value);
+      if (typeof item !== "object") return;
       const outcome = replicated.renew(item) ?? await replicated.take(item);
       if (outcome === "taken" || outcome === "extended") this.#taken++;
       else this.#drop(outcome);
     }));
+    return forged;
   }
 
-  #itemIn(value: string, now: number): HeldItem | undefined {
+  #itemIn(text: string, now: number): HeldItem | "forged" | undefined {
     const { sealing, limits } = this.#options;
-    const at = value.indexOf("\n");
-    const head = this.#headIn(at < 0 ? value : value.slice(0, at));
-    if (head === undefined || head.mark === "w") return undefined;
-    if (value.length > limits.clusterItemBytes + SEAL_BYTES) {
+    const at = text.indexOf("\n");
+    const line = at < 0 ? text : text.slice(0, at);
+    if (this.#isOwn(line)) return undefined;
+    const head = this.#headIn(line);
+    if (head === undefined) return "forged";
+    if (head.mark === "w") return undefined;
+    if (text.length > limits.clusterItemBytes + SEAL_BYTES) {
       this.#drop("too_large");
       return undefined;
     }
@@ -111,21 +122,21 @@ export class Incoming {
       this.#drop("over");
       return undefined;
     }
-    const body = sealing.parseBody(value.slice(at + 1), head);
+    const body = sealing.parseBody(text.slice(at + 1), head);
     if (body === undefined) {
       this.#drop("forged");
-      return undefined;
+      return "forged";
     }
     return { ...renewal, body };
   }
 
-  /**
-   * The head in a line; `undefined` if it is this instance's own, or forged.
-   */
+  /** Whether this instance is the holder of an item, as it says. */
+  #isOwn(line: string): boolean {
+    return line.includes(` ${this.#options.instance} `);
+  }
+
   #headIn(line: string): Head | undefined {
-    const { sealing, instance } = this.#options;
-    if (line.includes(` ${instance} `)) return undefined;
-    const head = sealing.parseHead(line);
+    const head = this.#options.sealing.parseHead(line);
     if (head === undefined) this.#drop("forged");
     return head;
   }
@@ -134,9 +145,6 @@ export class Incoming {
     this.#dropped.add(reason);
   }
 }
-
-/** A head, and the code of the body: less than 512 bytes. */
-const SEAL_BYTES = 512;
 
 function renewalOf(
   { kind, id, sequence, until, holder, mark }: Head,

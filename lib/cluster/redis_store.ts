@@ -19,18 +19,21 @@ import type { Limits } from "../base/limits.ts";
 import { dialService } from "../transport/service_conn.ts";
 import { type RedisAddress, redisName } from "./redis_address.ts";
 import { RedisConn, storeErrorOf } from "./redis_conn.ts";
-import { BEAT, WRITE } from "./redis_scripts.ts";
+import { BEAT, DISCARD, PAGE, READ, WRITE } from "./redis_scripts.ts";
 import { RedisServers, serversKnownTo, whereMoved } from "./redis_servers.ts";
 import type { ItemKey } from "./replicator.ts";
 import { type Reply, ReplyError } from "./resp.ts";
+import { SEAL_BYTES } from "./sealing.ts";
 import {
   type Beat,
   type Store,
   type StoreBatch,
+  type StoredValue,
   StoreError,
   type StorePage,
   type StoreRow,
   type StoreSession,
+  type WriteOutcome,
 } from "./store.ts";
 
 /** Options of {@linkcode RedisStore}. */
@@ -126,11 +129,14 @@ class RedisNames {
     return `${this.#tag}:${name}`;
   }
 
-  /**
-   * Whether a key belongs to this relay; other keys may be on other servers.
-   */
-  isOurs(key: string): boolean {
-    return key.startsWith(`${this.#tag}:`);
+  /** The three keys that every script checks. */
+  get shared(): readonly string[] {
+    return [this.of("log"), this.of("x"), this.of("c")];
+  }
+
+  /** A pattern of Lua for the keys of items. */
+  get pattern(): string {
+    return `^${this.#tag.replace(/[^\w{}]/g, "%$&")}:[nuh]:[%w_.-]+$`;
   }
 
   ofItem({ kind, id }: ItemKey): string {
@@ -182,7 +188,7 @@ class RedisSession implements StoreSession {
     { instance, text }: { instance: string; text: string },
   ): Promise<Beat> {
     const { names, limits } = this.#options;
-    const keys = [names.of("log"), names.of("x"), names.of("c"), names.of("i")];
+    const keys = [...names.shared, names.of("i")];
     const most = String(limits.clusterInstanceCount);
     const reply = await this.#ask(
       ["EVAL", BEAT, "4", ...keys, instance, text, most],
@@ -201,27 +207,58 @@ class RedisSession implements StoreSession {
     };
   }
 
-  async resign(instance: string): Promise<void> {
-    await this.#ask(["HDEL", this.#options.names.of("i"), instance]);
+  async resign(instances: readonly string[]): Promise<void> {
+    await this.#ask(["HDEL", this.#options.names.of("i"), ...instances]);
   }
 
-  async write(rows: readonly StoreRow[]): Promise<readonly ItemKey[]> {
+  /** Runs a script on the keys of all scripts and some others. */
+  async #run(
+    script: string,
+    keys: readonly string[],
+    words: readonly string[],
+  ): Promise<readonly Reply[]> {
+    const { shared } = this.#options.names;
+    const count = String(shared.length + keys.length);
+    return list(
+      await this.#ask(["EVAL", script, count, ...shared, ...keys, ...words]),
+    );
+  }
+
+  /** The most bytes of a value. */
+  get #valueBytes(): string {
+    return String(this.#options.limits.clusterItemBytes + SEAL_BYTES);
+  }
+
+  async write(rows: readonly StoreRow[]): Promise<WriteOutcome> {
     const { names, limits } = this.#options;
     const keys = rows.map((row) => names.ofItem(row));
     const words = rows.flatMap(({ sequence, until, hasEnded, head, body }) => [
       ...[String(sequence), String(until), hasEnded ? "1" : "0"],
       ...[head, body ?? ""],
     ]);
-    const reply = await this.#ask([
-      ...["EVAL", WRITE, String(3 + keys.length)],
-      ...[names.of("log"), names.of("x"), names.of("c"), ...keys],
-      ...[String(limits.clusterStreamCount), ...words],
+    const reply = await this.#run(WRITE, keys, [
+      ...[String(limits.clusterStreamCount), this.#valueBytes, ...words],
     ]);
-    return list(reply).map((place) => {
+    const [missing = null, newer = null] = reply;
+    const rowAt = (place: Reply | undefined) => {
       const row = typeof place === "number" ? rows[place] : undefined;
       if (row === undefined) throw badReply();
       return row;
-    });
+    };
+    return {
+      missing: list(missing).map(rowAt),
+      newer: triplesIn(list(newer)).map(([place, digest, text]) => {
+        const row = rowAt(place);
+        return [row, storedValue([names.ofItem(row), digest, text])];
+      }),
+    };
+  }
+
+  async discard(values: readonly StoredValue[]): Promise<void> {
+    await this.#run(DISCARD, values.map(({ key }) => key), [
+      ...values.map(({ digest }) => digest),
+      this.#valueBytes,
+    ]);
   }
 
   /**
@@ -230,45 +267,29 @@ class RedisSession implements StoreSession {
    */
   async page(after: string | undefined): Promise<StorePage> {
     const { names, limits } = this.#options;
-    const most = limits.clusterPageCount;
     const [from = "-inf", skip = "0"] = after?.split(" ") ?? [];
-    const found = texts(
-      await this.#ask([
-        ...["ZRANGEBYSCORE", names.of("x"), from, "+inf", "WITHSCORES"],
-        ...["LIMIT", skip, String(most)],
-      ]),
-    );
-    const keys = found.filter((_, at) => at % 2 === 0);
-    const ends = found.filter((_, at) => at % 2 === 1);
-    const wanted = keys.filter((key) => names.isOurs(key));
-    const values = wanted.length === 0
-      ? []
-      : list(await this.#ask(["MGET", ...wanted]));
-    const last = ends.at(-1);
-    const same = ends.filter((end) => end === last).length;
-    const read = last === from ? Number(skip) + same : same;
+    const [largeCount, last, read, ...values] = await this.#run(PAGE, [], [
+      ...[this.#valueBytes, String(limits.clusterPageCount)],
+      ...[from, skip, names.pattern],
+    ]);
+    if (typeof largeCount !== "number") throw badReply();
     return {
-      values: values.filter((value) => typeof value === "string"),
-      ...(keys.length === most ? { next: `${last} ${read}` } : {}),
+      largeCount,
+      values: valuesIn(values),
+      ...(last === "" ? {} : { next: `${last} ${read}` }),
     };
   }
 
-  async fetch(
-    keys: readonly ItemKey[],
-  ): Promise<readonly (string | undefined)[]> {
+  async fetch(keys: readonly ItemKey[]): Promise<readonly StoredValue[]> {
     const { names } = this.#options;
-    const reply = await this.#ask([
-      "MGET",
-      ...keys.map((key) => names.ofItem(key)),
-    ]);
-    return list(reply).map((value) =>
-      typeof value === "string" ? value : undefined
-    );
+    const wanted = keys.map((key) => names.ofItem(key));
+    return valuesIn(await this.#run(READ, wanted, [this.#valueBytes]));
   }
 
   async follow(position: string): Promise<readonly StoreBatch[]> {
     const { names, limits, stream } = this.#options;
     const { clusterFollowMs, clusterCommandMs, clusterBatchCount } = limits;
+    const headsLength = clusterBatchCount * SEAL_BYTES; // longer ones are forged
     const reply = await stream.ask([
       ...["XREAD", "COUNT", String(clusterBatchCount)],
       ...["BLOCK", String(clusterFollowMs)],
@@ -284,7 +305,7 @@ class RedisSession implements StoreSession {
       return {
         position: placeIn(place),
         count: wholeNumber(count),
-        heads: heads.split("\n"),
+        heads: heads.length > headsLength ? [""] : heads.split("\n"),
       };
     });
   }
@@ -310,6 +331,26 @@ function texts(reply: Reply): string[] {
     if (typeof item !== "string") throw badReply();
     return item;
   });
+}
+
+function triplesIn(replies: readonly Reply[]): Reply[][] {
+  return Array.from(
+    { length: Math.ceil(replies.length / 3) },
+    (_, n) => replies.slice(3 * n, 3 * n + 3),
+  );
+}
+
+function storedValue(reply: readonly (Reply | undefined)[]): StoredValue {
+  const [key, digest, text] = texts(reply as Reply);
+  if (key === undefined || digest === undefined || text === undefined) {
+    throw badReply();
+  }
+  return { key, digest, text };
+}
+
+/** Keys, digests and values; an empty value is none. */
+function valuesIn(replies: readonly Reply[]): StoredValue[] {
+  return triplesIn(replies).map(storedValue).filter(({ text }) => text !== "");
 }
 
 function wholeNumber(text: string | undefined): number {

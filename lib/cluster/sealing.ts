@@ -1,7 +1,9 @@
 /**
  * Writes items so that an instance accepts only those that an instance of the
  * same relay has written. Each item has a code under a key that derives from
- * the relay's private key, which the store does not have. Pure.
+ * the relay's private key, which the store does not have. What has another code
+ * is removed from the store, so a later version with another form must use other
+ * keys. Pure.
  *
  * head = kind " " id " " sequence " " until " " holder " " mark " " code
  * body = code " " text
@@ -36,6 +38,9 @@ export interface InstanceRecord {
   /** `HOST:PORT`. */
   readonly address: string;
 }
+
+/** A head, and the code of the body: less than 512 bytes. */
+export const SEAL_BYTES = 512;
 
 /** 128 bits: nobody guesses a code. */
 const CODE_BYTES = 16;

@@ -79,10 +79,29 @@ export interface StoreBatch {
   readonly heads: readonly string[];
 }
 
+/** The value of an item in the store. */
+export interface StoredValue {
+  /** The key that it is stored under. */
+  readonly key: string;
+  /** Identifies the value, whatever its bytes are. */
+  readonly digest: string;
+  /** Head and body, a line break between them. */
+  readonly text: string;
+}
+
+/** The outcome of writing items. */
+export interface WriteOutcome {
+  /** Items whose body the store lacks. */
+  readonly missing: readonly ItemKey[];
+  /** Items that were not written, and the heads of newer ones in their place. */
+  readonly newer: readonly (readonly [ItemKey, StoredValue])[];
+}
+
 /** A part of all items. */
 export interface StorePage {
-  /** Heads and bodies, a line break between them. */
-  readonly values: readonly string[];
+  readonly values: readonly StoredValue[];
+  /** Values that were removed because they are larger than any item. */
+  readonly largeCount: number;
   /** The argument for the next page; `undefined` on the last one. */
   readonly next?: string;
 }
@@ -94,17 +113,18 @@ export interface StorePage {
 export interface StoreSession extends Disposable {
   /** Reports this instance, and asks for the store's state. */
   beat(self: { instance: string; text: string }): Promise<Beat>;
-  /** Removes this instance. */
-  resign(instance: string): Promise<void>;
+  /** Removes instances. */
+  resign(instances: readonly string[]): Promise<void>;
   /**
    * Writes items, unless the store has newer ones, and one batch of the stream.
-   * Returns those whose body the store lacks.
    */
-  write(rows: readonly StoreRow[]): Promise<readonly ItemKey[]>;
+  write(rows: readonly StoreRow[]): Promise<WriteOutcome>;
+  /** Removes values that no instance has written, unless they have changed. */
+  discard(values: readonly StoredValue[]): Promise<void>;
   /** A page of all stored items. */
   page(after: string | undefined): Promise<StorePage>;
   /** The items under some keys. */
-  fetch(keys: readonly ItemKey[]): Promise<readonly (string | undefined)[]>;
+  fetch(keys: readonly ItemKey[]): Promise<readonly StoredValue[]>;
   /** The batches after a position; waits a while if there are none. */
   follow(position: string): Promise<readonly StoreBatch[]>;
 }

@@ -17,6 +17,7 @@ import { delay } from "@std/async/delay";
 import { type Endpoint, formatEndpoint } from "../base/conn.ts";
 import type { Limits } from "../base/limits.ts";
 import { aborted, retryDelayMs, within } from "../base/waiting.ts";
+import { Turns } from "../base/turns.ts";
 import { Counts } from "../guard/counts.ts";
 import { toBase64Url } from "../access/keys.ts";
 import { Incoming } from "./incoming.ts";
@@ -31,12 +32,12 @@ import type {
   Replicated,
   Replicator,
 } from "./replicator.ts";
+import { rowOf } from "./rows.ts";
 import { Sealing } from "./sealing.ts";
 import {
   type Beat,
   type Store,
   StoreError,
-  type StoreRow,
   type StoreSession,
 } from "./store.ts";
 
@@ -51,6 +52,8 @@ export interface StoreReplicatorOptions {
 }
 
 const INSTANCE_BYTES = 16;
+/** How long heads of the stream are checked before others get a turn. */
+const TURN_MS = 5;
 
 /** A replicator over a store. */
 export class StoreReplicator implements Replicator {
@@ -190,10 +193,7 @@ export class StoreReplicator implements Replicator {
     }
   }
 
-  /**
-   * Reads everything and writes everything, then follows changes until
-   * something fails.
-   */
+  /** Reads and writes everything, then follows changes until a failure. */
   async #talk(session: StoreSession, onLoaded: () => void): Promise<void> {
     await this.#beat(session);
     this.#refusal = undefined;
@@ -213,7 +213,7 @@ export class StoreReplicator implements Replicator {
       over.abort();
       this.#wake.resolve();
       if (this.#stop.signal.aborted) {
-        await session.resign(this.instance).catch(asStoreError);
+        await session.resign([this.instance]).catch(asStoreError);
       }
       session[Symbol.dispose]();
       await Promise.allSettled(parts);
@@ -236,12 +236,16 @@ export class StoreReplicator implements Replicator {
     const clockMs = beat.nowMs - (from + now) / 2;
     const jumpMs = Math.abs(clockMs - this.#clockMs);
     this.#clockMs = clockMs;
+    const forged: string[] = [];
     for (const text of beat.instances) {
       const record = this.#sealing.parseInstance(text);
+      if (record === undefined) forged.push(text.split(" ", 1)[0]!);
       if (record === undefined || record.instance === this.instance) continue;
       const leftMs = record.until - this.#storeTime(now);
       if (leftMs > 0) this.#instances.note(record, leftMs, now);
     }
+    // They would take the places of others.
+    if (forged.length > 0) await session.resign(forged);
     this.#lastCount = beat.count;
     this.#muteness = beat.refuses;
     if (this.#readCount >= beat.count) this.#isLevelAt = now;
@@ -257,13 +261,22 @@ export class StoreReplicator implements Replicator {
     let after: string | undefined;
     do {
       const page = await session.page(after);
-      await this.#incoming!.takeValues(page.values, this.#storeNow);
+      await this.#take(session, page);
       after = page.next;
     } while (after !== undefined);
     this.#readCount = count;
     this.#position = position;
     this.#isLevelAt = performance.now();
     this.#mustReload = false;
+  }
+
+  /** Takes items, and removes forged ones from the store. */
+  async #take(
+    session: StoreSession,
+    page: Parameters<Incoming["takeValues"]>[0],
+  ): Promise<void> {
+    const forged = await this.#incoming!.takeValues(page, this.#storeNow);
+    if (forged.length > 0) await session.discard(forged);
   }
 
   #writeAll(): void {
@@ -275,6 +288,7 @@ export class StoreReplicator implements Replicator {
 
   /** Reads the stream. */
   async #follow(session: StoreSession, over: AbortSignal): Promise<void> {
+    const turns = new Turns(TURN_MS);
     while (!over.aborted && !this.#stop.signal.aborted) {
       if (this.#mustReload) {
         await this.#load(session);
@@ -289,12 +303,9 @@ export class StoreReplicator implements Replicator {
         }
         const unknown = this.#incoming!.renew(heads, this.#storeNow);
         if (unknown.length > 0) {
-          const values = await session.fetch(unknown);
-          await this.#incoming!.takeValues(
-            values.filter((value) => value !== undefined),
-            this.#storeNow,
-          );
+          await this.#take(session, { values: await session.fetch(unknown) });
         }
+        if (turns.isOver) await turns.give();
         this.#readCount = count;
         this.#position = position;
         this.#lastCount = Math.max(this.#lastCount, count);
@@ -329,12 +340,32 @@ export class StoreReplicator implements Replicator {
     session: StoreSession,
     pending: readonly Pending[],
   ): Promise<StoreError | undefined> {
-    const rows = pending.flatMap((item) => this.#rowOf(item) ?? []);
+    const { limits } = this.#options;
+    const rows = pending.flatMap((item) =>
+      rowOf(item, {
+        replicated: this.#replicated!,
+        sealing: this.#sealing,
+        holder: this.instance,
+        now: this.#storeNow(),
+        limits,
+      }) ?? []
+    );
     if (rows.length === 0) return undefined;
     try {
-      const missing = await session.write(rows);
+      const { missing, newer } = await session.write(rows);
+      const forged = newer.filter(([{ kind, id }, { text }]) => {
+        const head = this.#sealing.parseHead(text.split("\n", 1)[0]!);
+        return head?.kind !== kind || head.id !== id;
+      });
+      if (forged.length > 0) {
+        await session.discard(forged.map(([, value]) => value));
+      }
+      this.#written += rows.length - missing.length - forged.length;
+      const isForged = new Set(forged.map(([{ kind, id }]) => kind + id));
+      this.#outbox.putBack(
+        pending.filter(({ kind, id }) => isForged.has(kind + id)),
+      );
       for (const key of missing) this.#outbox.changed(key, true);
-      this.#written += rows.length - missing.length;
       return undefined;
     } catch (error) {
       this.#outbox.putBack(pending);
@@ -344,37 +375,6 @@ export class StoreReplicator implements Replicator {
       }
       throw error;
     }
-  }
-
-  #rowOf({ kind, id, isNew, endedAt }: Pending): StoreRow | undefined {
-    const { leaseMaxSeconds, clusterItemBytes } = this.#options.limits;
-    const holder = this.instance;
-    const now = this.#storeNow();
-    if (endedAt !== undefined) {
-      // Earlier versions of the item would be valid until then.
-      const until = Math.round(now + 1_000 * leaseMaxSeconds);
-      const head = { kind, id, sequence: endedAt, until, holder };
-      return {
-        ...head,
-        head: this.#sealing.formatHead({ ...head, mark: "w" }),
-        body: undefined,
-        hasEnded: true,
-      };
-    }
-    const item = this.#replicated!.current({ kind, id });
-    if (item === undefined || item.body.length > clusterItemBytes) {
-      return undefined;
-    }
-    const { sequence, leftMs, isAttached } = item;
-    const until = Math.round(now + leftMs);
-    const head = { kind, id, sequence, until, holder };
-    const mark = isAttached ? "t" : "-";
-    return {
-      ...head,
-      head: this.#sealing.formatHead({ ...head, mark }),
-      body: isNew ? this.#sealing.formatBody(item) : undefined,
-      hasEnded: false,
-    };
   }
 
   /** Asks for the store's state at regular intervals. */

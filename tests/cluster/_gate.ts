@@ -25,7 +25,8 @@ export class Gate implements Store {
     this.#sessions.add(session);
     return {
       beat: (self) => session.beat(self),
-      resign: (instance) => session.resign(instance),
+      resign: (instances) => session.resign(instances),
+      discard: (values) => session.discard(values),
       write: (rows) => session.write(rows),
       page: (after) => session.page(after),
       fetch: (keys) => session.fetch(keys),

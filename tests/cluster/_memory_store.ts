@@ -8,11 +8,13 @@ import {
   type Beat,
   type Store,
   type StoreBatch,
+  type StoredValue,
   StoreError,
   type StorePage,
   type StoreRow,
   type StoreSession,
   type StoreTrouble,
+  type WriteOutcome,
 } from "../../lib/cluster/store.ts";
 
 interface Value {
@@ -107,12 +109,12 @@ class MemorySession implements StoreSession {
     };
   }
 
-  async resign(instance: string): Promise<void> {
+  async resign(instances: readonly string[]): Promise<void> {
     await this.#check();
-    this.#store.instances.delete(instance);
+    for (const instance of instances) this.#store.instances.delete(instance);
   }
 
-  async write(rows: readonly StoreRow[]): Promise<readonly ItemKey[]> {
+  async write(rows: readonly StoreRow[]): Promise<WriteOutcome> {
     await this.#check();
     const { values, writeTrouble } = this.#store;
     if (writeTrouble !== undefined) {
@@ -120,6 +122,7 @@ class MemorySession implements StoreSession {
     }
     const heads: string[] = [];
     const missing: ItemKey[] = [];
+    const newer: [ItemKey, StoredValue][] = [];
     for (const row of rows) {
       const { head, sequence, until, hasEnded } = row;
       const key = row.kind + row.id;
@@ -130,6 +133,7 @@ class MemorySession implements StoreSession {
       const isStale = before !== undefined &&
         (before.sequence > sequence ||
           before.sequence === sequence && before.hasEnded);
+      if (isStale) newer.push([row, this.#valueOf(key)[0]!]);
       if (isStale || until <= this.#store.nowMs) continue;
       const kept = before?.sequence === sequence ? before.body : "";
       const body = row.body ?? kept;
@@ -145,7 +149,7 @@ class MemorySession implements StoreSession {
       this.#store.batches.push({ count, position: `${place}`, heads });
       this.#store.grew();
     }
-    return missing;
+    return { missing, newer };
   }
 
   async page(after = ""): Promise<StorePage> {
@@ -153,16 +157,26 @@ class MemorySession implements StoreSession {
     const keys = [...this.#store.values.keys()].sort()
       .filter((key) => key > after)
       .slice(0, PAGE_COUNT);
-    const texts = keys.flatMap((key) => this.#textOf(key) ?? []);
+    const values = keys.flatMap((key) => this.#valueOf(key));
     const next = keys.length === PAGE_COUNT ? keys.at(-1) : undefined;
-    return { values: texts, ...(next === undefined ? {} : { next }) };
+    return { values, largeCount: 0, ...(next === undefined ? {} : { next }) };
   }
 
-  async fetch(
-    keys: readonly ItemKey[],
-  ): Promise<readonly (string | undefined)[]> {
+  async fetch(keys: readonly ItemKey[]): Promise<readonly StoredValue[]> {
     await this.#check();
-    return keys.map(({ kind, id }) => this.#textOf(kind + id));
+    return keys.flatMap(({ kind, id }) => this.#valueOf(kind + id));
+  }
+
+  async discard(values: readonly StoredValue[]): Promise<void> {
+    await this.#check();
+    for (const { key, text } of values) {
+      if (this.#textOf(key) === text) this.#store.values.delete(key);
+    }
+  }
+
+  #valueOf(key: string): StoredValue[] {
+    const text = this.#textOf(key);
+    return text === undefined ? [] : [{ key, digest: "", text }];
   }
 
   async follow(position: string): Promise<readonly StoreBatch[]> {

@@ -156,7 +156,7 @@ testWith(
     do {
       const { values, next } = await session.page(after);
       sizes.push(values.length);
-      for (const value of values) ids.add(value.split(" ")[1]!);
+      for (const value of values) ids.add(value.text.split(" ")[1]!);
       after = next;
     } while (after !== undefined);
     assertEquals(sizes, [3, 3, 3, 2]);
@@ -203,9 +203,12 @@ testWith(
     using session = await server.store(limits).open(
       AbortSignal.timeout(60_000),
     );
-    await server.ask("SET", "{relayrelayrelay1}:n:large", "x".repeat(10_001));
+    const ids = ["large", "large-too"];
+    for (const id of ids) {
+      await server.ask("SET", `{relayrelayrelay1}:n:${id}`, "x".repeat(8_000));
+    }
     const error = await assertRejects(
-      () => session.fetch([{ kind: "n", id: "large" }]),
+      () => session.fetch(ids.map((id) => ({ kind: "n", id }))),
       StoreError,
     );
     assertEquals(error.trouble, "bad_reply");

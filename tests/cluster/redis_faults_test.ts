@@ -216,11 +216,12 @@ withRedis(
     await server.ask("ZADD", `${TAG}:x`, "9999999999999", "elsewhere");
     await using b = new Side(server.store(PATIENT));
     await b.untilListed("one 1");
-    assertEquals(b.replicator.stats().dropped["forged"], 4);
+    assertEquals(b.replicator.stats().dropped["forged"], 3);
+    assertEquals(b.replicator.stats().dropped["too_large"], 1);
     await server.tell(TAG, sequenceUp);
     await server.tell(TAG, "garbage");
     await server.tell(TAG, head.replace(" - ", " w "));
-    await b.until(() => b.replicator.stats().dropped["forged"] === 7);
+    await b.until(() => b.replicator.stats().dropped["forged"] === 6);
     assertEquals(b.listed, ["one 1"]);
     assertEquals(b.phase, "whole");
   },
