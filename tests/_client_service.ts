@@ -8,6 +8,7 @@ import { LIMITS } from "../lib/base/limits.ts";
 import { DIRECTION } from "../lib/protocol/messages.ts";
 import { FetchWatch } from "../lib/node/fetch_watch.ts";
 import { BufferPool } from "../lib/node/outbox.ts";
+import { SlowReaders } from "../lib/node/slow_readers.ts";
 import { ClientService, type Service } from "../lib/node/client_service.ts";
 import { Share } from "../lib/share/share.ts";
 import { WorkQueue } from "../lib/node/work_queue.ts";
@@ -54,6 +55,7 @@ export async function serviceOf(
     limits: LIMITS,
     rate: undefined,
     buffers: new BufferPool(LIMITS.sendBufferBytes),
+    slowReaders: new SlowReaders(LIMITS),
     work: stack.use(new WorkQueue(LIMITS)),
     clientCount: 0,
     busyCount: 0,

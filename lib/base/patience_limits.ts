@@ -53,6 +53,16 @@ export const PATIENCE_LIMITS = {
    * there is no other node: 180 GB from a hard disk. It claims no size.
    */
   hashingFindMs: 1_800_000,
+  /**
+   * Memory that clients hold together by reading slowly: that of all connections
+   * of one address, 64 MiB with what encryption adds. Beyond it the slowest are
+   * cut off.
+   */
+  slowReaderBytes: 32 * 1024 * 1024,
+  /** A client that takes longer for one buffer reads slowly: 35 KB/s. */
+  slowReaderMs: 2_000,
+  /** How often they are looked at: each look goes through all of them. */
+  slowReaderCheckMs: 250,
   /** How long to wait for a source before its rate is judged. */
   slowMs: 30_000,
   /** How long a refused peer may take to read the reason. */

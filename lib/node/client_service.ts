@@ -33,6 +33,7 @@ import { SKIP_TEXT } from "./send_many.ts";
 import { ShareAnswers } from "./share_answers.ts";
 import { HeldNews } from "./held_news.ts";
 import type { HeldContent, ReadTurn, TakenOffer, TakeOffer } from "./served.ts";
+import type { SlowReaders } from "./slow_readers.ts";
 import { WORK_MS } from "./work_ledger.ts";
 import { whileWorking } from "./working.ts";
 import type { ClientWork, WorkQueue } from "./work_queue.ts";
@@ -42,6 +43,8 @@ export interface Service extends ReadService, TurnService {
   readonly limits: Limits;
   /** Buffers to send from. */
   readonly buffers: BufferPool;
+  /** Bounds the memory that slow clients hold. */
+  readonly slowReaders: SlowReaders;
   /** Decides which client is next. */
   readonly work: WorkQueue;
   /** Clients that have sent a hello. */
@@ -94,6 +97,7 @@ export class ClientService implements Disposable {
       channel,
       () => writeBytes(service.limits.sendBufferBytes, service.clientCount),
       service.buffers,
+      { sending: (bytes) => this.#holds(bytes) },
     );
     const to = addressGroup(channel.conn.remote.host);
     const { onSent } = service;
@@ -112,6 +116,15 @@ export class ClientService implements Disposable {
       turn: () => this.#turn(),
       refuse: (reason, request) => this.#refuse(reason, request),
       whileWorking: (request, work) => this.#whileWorking(request, work),
+    });
+  }
+
+  /** Notes memory that the client holds until it has read what is sent to it. */
+  #holds(bytes: number): Disposable {
+    return this.#service.slowReaders.sending({
+      group: this.#source,
+      bytes,
+      end: () => this.#channel.tooSlow(),
     });
   }
 

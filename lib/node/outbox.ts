@@ -9,8 +9,8 @@ import type { Channel } from "../protocol/channel.ts";
 import { DATA_HEADER_BYTES, writeDataHeader } from "../protocol/bulk.ts";
 import { encodeMessage, type Message } from "../protocol/messages.ts";
 
-// Room for a message, so that a message never waits for another buffer.
-const SLACK_BYTES = 64 * 1024;
+// Room for the hashes of what is in a buffer, so that they need no other one.
+const SLACK_BYTES = 4 * 1024;
 // While no write is in flight, this many bytes are worth a write.
 const EAGER_BYTES = 64 * 1024;
 
@@ -18,6 +18,11 @@ const EAGER_BYTES = 64 * 1024;
 const BUFFERS_PER_PEER = 2;
 const MOST_WRITE_BYTES = 1024 * 1024;
 const LEAST_WRITE_BYTES = 64 * 1024;
+// Writes begin small, and double while the peer takes each in this time. They
+// shrink again after one that takes longer than SLOW_WRITE_MS. So a peer that reads slowly
+// holds small buffers.
+const QUICK_WRITE_MS = 250;
+const SLOW_WRITE_MS = 1_000;
 
 /**
  * File bytes in one write to each of `peerCount` peers that share `bytes` of
@@ -89,6 +94,15 @@ export class BufferPool {
   }
 }
 
+/** Options of {@linkcode Outbox}. */
+export interface OutboxOptions {
+  /**
+   * Called when the peer is about to be sent a buffer, with the bytes that it
+   * holds in memory until it has taken it. Then the result is disposed of.
+   */
+  readonly sending?: (bytes: number) => Disposable;
+}
+
 /**
  * Joins frames that are sent over a channel. No other code may send at the
  * same time. Holds a buffer from the first append until {@linkcode rest}.
@@ -97,8 +111,11 @@ export class Outbox implements Disposable {
   readonly #channel: Channel;
   readonly #capacity: () => number;
   readonly #pool: BufferPool;
+  readonly #sends: OutboxOptions["sending"];
   #buffer: Uint8Array<ArrayBuffer> | null = null;
   #used = 0;
+  /** File bytes in one write that the peer is quick enough for. */
+  #quickBytes = LEAST_WRITE_BYTES;
   #sending: Promise<void> = Promise.resolve();
   #isSending = false;
 
@@ -111,10 +128,12 @@ export class Outbox implements Disposable {
     channel: Channel,
     capacity: () => number,
     pool: BufferPool,
+    { sending }: OutboxOptions = {},
   ) {
     this.#channel = channel;
     this.#capacity = capacity;
     this.#pool = pool;
+    this.#sends = sending;
   }
 
   /** Bytes that wait for a flush. */
@@ -124,7 +143,7 @@ export class Outbox implements Disposable {
 
   /** File bytes that can be appended at once now. */
   get mostBytes(): number {
-    return this.#capacity();
+    return Math.min(this.#capacity(), this.#quickBytes);
   }
 
   /** Appends a message; flushes first when there is no room. */
@@ -145,7 +164,7 @@ export class Outbox implements Disposable {
     most: number,
     fill: (target: Uint8Array<ArrayBuffer>) => Promise<number> | number,
   ): Promise<number> {
-    const bytes = Math.min(most, this.#capacity());
+    const bytes = Math.min(most, this.mostBytes);
     const space = await this.#space(DATA_HEADER_BYTES + bytes);
     const length = await fill(
       space.subarray(DATA_HEADER_BYTES, DATA_HEADER_BYTES + bytes),
@@ -154,7 +173,7 @@ export class Outbox implements Disposable {
       writeDataHeader(space, 0, { request, length });
       this.#used += DATA_HEADER_BYTES + length;
     }
-    const enough = this.#isSending ? this.#capacity() : EAGER_BYTES;
+    const enough = this.#isSending ? this.mostBytes : EAGER_BYTES;
     if (this.#used >= enough) await this.#handOver();
     return length;
   }
@@ -200,9 +219,12 @@ export class Outbox implements Disposable {
     buffer: Uint8Array<ArrayBuffer>,
   ): Promise<void> {
     let hasLeft = false;
+    const startedAt = performance.now();
+    using _held = this.#sends?.(BUFFERS_PER_PEER * buffer.length);
     try {
       await this.#channel.sendBulk(frames);
       hasLeft = true;
+      this.#adapt(frames.length, performance.now() - startedAt);
     } finally {
       this.#isSending = false;
       // A conn that failed may still use the buffer.
@@ -211,12 +233,21 @@ export class Outbox implements Disposable {
     }
   }
 
+  /** Chooses the bytes of the next writes after one that took `ms`. */
+  #adapt(bytes: number, ms: number): void {
+    if (ms > SLOW_WRITE_MS) {
+      this.#quickBytes = Math.max(LEAST_WRITE_BYTES, this.#quickBytes / 2);
+    } else if (ms <= QUICK_WRITE_MS && bytes >= this.#quickBytes) {
+      this.#quickBytes = Math.min(MOST_WRITE_BYTES, 2 * this.#quickBytes);
+    }
+  }
+
   /** Free space of at least `bytes`. */
   async #space(bytes: number): Promise<Uint8Array<ArrayBuffer>> {
     const length = this.#buffer?.length ?? 0;
     if (this.#used > 0 && this.#used + bytes > length) await this.#handOver();
     if (this.#buffer === null || this.#used + bytes > this.#buffer.length) {
-      const wanted = this.#capacity() + SLACK_BYTES;
+      const wanted = this.mostBytes + SLACK_BYTES;
       if (this.#buffer !== null) this.#pool.give(this.#buffer);
       this.#buffer = this.#pool.take(Math.max(wanted, bytes));
     }

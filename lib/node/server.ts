@@ -25,6 +25,7 @@ import { addressesOf, type WayToRelay } from "./addresses.ts";
 import { FetchWatch } from "./fetch_watch.ts";
 import { IndexTeller } from "./index_teller.ts";
 import { BufferPool } from "./outbox.ts";
+import { SlowReaders } from "./slow_readers.ts";
 import { SharedRate } from "../base/shared_rate.ts";
 import type { Invitation } from "./registrar.ts";
 import { type AtRelay, Registrations } from "./registrations.ts";
@@ -178,6 +179,7 @@ class PeerNode implements NodeServer {
       limits,
       rate: rateOf(limitRate),
       buffers: new BufferPool(limits.sendBufferBytes),
+      slowReaders: new SlowReaders(limits),
       work: new WorkQueue(limits),
       readTurns: this.#turns,
       clientCount: 0,

@@ -401,6 +401,11 @@ export class Channel implements AsyncDisposable, Sleeper, Passing {
     };
   }
 
+  /** Ends the channel, because the peer takes too long for what it is sent. */
+  tooSlow(): void {
+    this.abort(this.#error("slow_consumer", "reads too slowly"));
+  }
+
   /** Ends the channel; pending calls throw `error`. */
   abort(error: Error): void {
     this.#watch.end(error);

@@ -19,6 +19,7 @@ import type { Identity } from "../identity/identity.ts";
 import type { Service } from "../node/client_service.ts";
 import { FetchWatch } from "../node/fetch_watch.ts";
 import { BufferPool } from "../node/outbox.ts";
+import { SlowReaders } from "../node/slow_readers.ts";
 import { ReaderTurns } from "../node/reader_turns.ts";
 import type { TakeOffer } from "../node/served.ts";
 import { type Host, talkOver, talkToClient } from "../node/talk.ts";
@@ -99,6 +100,7 @@ export class Holder implements AsyncDisposable {
     this.#service = {
       ...{ share: this.#files, digests, limits, rate },
       buffers: new BufferPool(limits.sendBufferBytes),
+      slowReaders: new SlowReaders(limits),
       work: this.#work,
       clientCount: 0,
       busyCount: 0,

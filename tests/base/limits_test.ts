@@ -23,6 +23,7 @@ import { PATIENCE_LIMITS } from "../../lib/base/patience_limits.ts";
 import { SWARM_LIMITS } from "../../lib/base/swarm_limits.ts";
 import { WEB_LIMITS } from "../../lib/base/web_limits.ts";
 import { BufferPool } from "../../lib/node/outbox.ts";
+import { SlowReaders } from "../../lib/node/slow_readers.ts";
 import { Turns } from "../../lib/base/turns.ts";
 import { FetchWatch } from "../../lib/node/fetch_watch.ts";
 import { ClientService } from "../../lib/node/client_service.ts";
@@ -284,6 +285,7 @@ async function startService(
       limits,
       rate: undefined,
       buffers: new BufferPool(limits.sendBufferBytes),
+      slowReaders: new SlowReaders(limits),
       work,
       clientCount: 0,
       busyCount: 0,

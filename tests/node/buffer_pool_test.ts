@@ -44,8 +44,8 @@ Deno.test("writeBytes gives each of many peers its part of the buffers, in few s
   for (let peers = 0; peers <= 128; peers++) {
     const each = writeBytes(bytes, peers);
     sizes.add(each);
-    // Two buffers, each with room for a message.
-    const all = 2 * peers * (each + 64 * KIB);
+    // Two buffers, each with room for hashes.
+    const all = 2 * peers * (each + 4 * KIB);
     assert(all <= bytes, `${peers} peers take ${all}`);
   }
   assertEquals([...sizes], [1_024, 512, 256, 128, 64].map((kib) => kib * KIB));

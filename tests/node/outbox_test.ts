@@ -1,13 +1,12 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { Channel, type ChannelOptions } from "../../lib/protocol/channel.ts";
-import type { Conn } from "../../lib/base/conn.ts";
 import { LIMITS } from "../../lib/base/limits.ts";
 import { DATA_HEADER_BYTES } from "../../lib/protocol/bulk.ts";
 import { encodeMessage, type MessageOf } from "../../lib/protocol/messages.ts";
 import { type BufferPool, Outbox } from "../../lib/node/outbox.ts";
 import { memoryPair, type MemoryPairOptions } from "../_memory_conn.ts";
 import { randomBytes, seededRandom } from "../_random.ts";
-import { KIB, newPool } from "./_outbox.ts";
+import { KIB, newPool, recording } from "./_outbox.ts";
 
 const OPTIONS: ChannelOptions = {
   limits: LIMITS,
@@ -16,35 +15,21 @@ const OPTIONS: ChannelOptions = {
   idleMs: 10_000,
 };
 
-/** `conn`, with the length of each write noted. */
-function recording(conn: Conn, writes: number[]): Conn {
-  return {
-    local: conn.local,
-    remote: conn.remote,
-    read: (buffer) => conn.read(buffer),
-    write: (bytes) => {
-      writes.push(bytes.length);
-      return conn.write(bytes);
-    },
-    closeWrite: () => conn.closeWrite(),
-    close: () => conn.close(),
-    [Symbol.dispose]: () => conn.close(),
-  };
-}
-
 interface Setup extends AsyncDisposable {
   readonly outbox: Outbox;
   readonly peer: Channel;
   /** Bytes of each write on the conn. */
-  readonly writes: readonly number[];
+  readonly writes: number[];
   /** What the outbox is told when it asks for its capacity. */
   capacity: number;
 }
 
 function setUp(
   capacity: number,
-  { pool = newPool(), ...options }: MemoryPairOptions & {
+  { pool = newPool(), held = [], ...options }: MemoryPairOptions & {
     pool?: BufferPool;
+    /** Bytes that the peer holds, one number for each buffer. */
+    held?: number[];
   } = {},
 ): Setup {
   const [near, far] = memoryPair({ capacityBytes: 64 * KIB * KIB, ...options });
@@ -54,7 +39,12 @@ function setUp(
   channel.openUp();
   peer.openUp();
   const setup: Setup = {
-    outbox: new Outbox(channel, () => setup.capacity, pool),
+    outbox: new Outbox(channel, () => setup.capacity, pool, {
+      sending: (bytes) => {
+        held.push(bytes);
+        return { [Symbol.dispose]: () => void held.shift() };
+      },
+    }),
     peer,
     writes,
     capacity,
@@ -151,12 +141,47 @@ Deno.test("Outbox sends by itself when there is enough for a write and nothing i
   assertEquals(outbox.pendingBytes, 0);
 });
 
+/** Lets the peer read quickly until the outbox writes as much as it may. */
+async function grow({ outbox, peer, writes, capacity }: Setup): Promise<void> {
+  while (outbox.mostBytes < capacity) {
+    const bytes = new Uint8Array(outbox.mostBytes);
+    await outbox.data(1, bytes.length, filling(bytes));
+    const flushing = outbox.flush();
+    await receive(peer);
+    await flushing;
+  }
+  writes.length = 0;
+}
+
+Deno.test("Outbox begins with small writes, and doubles them while its peer reads quickly", async () => {
+  await using setup = setUp(1_024 * KIB);
+  const { outbox } = setup;
+  assertEquals(outbox.mostBytes, 64 * KIB);
+  await grow(setup);
+  assertEquals(outbox.mostBytes, 1_024 * KIB);
+});
+
+Deno.test("Outbox tells how much its peer holds until it has read what it is sent", async () => {
+  const held: number[] = [];
+  await using setup = setUp(64 * KIB, { capacityBytes: KIB, held });
+  const { outbox, peer } = setup;
+  const bytes = randomBytes(64 * KIB, seededRandom(3));
+  await outbox.data(1, bytes.length, filling(bytes));
+  const flushing = outbox.flush();
+  await Promise.resolve();
+  assertEquals(held, [2 * 68 * KIB]);
+  await receive(peer);
+  await flushing;
+  assertEquals(held, []);
+});
+
 Deno.test("Outbox joins up to its capacity while something is on its way", async () => {
   await using setup = setUp(256 * KIB, { capacityBytes: KIB });
   const { outbox, peer } = setup;
   const bytes = randomBytes(64 * KIB, seededRandom(3));
   const frame = DATA_HEADER_BYTES + bytes.length;
   const append = () => outbox.data(1, bytes.length, filling(bytes));
+  await grow(setup);
   await append(); // the peer takes a part of it, and then does not read
   const pending: number[] = [];
   for (let n = 0; n < 3; n++) {
@@ -199,6 +224,8 @@ Deno.test("Outbox uses the capacity of the moment, whether it has grown or shrun
   const { outbox, peer } = setup;
   const bytes = randomBytes(256 * KIB, seededRandom(5));
   const lengths: number[] = [];
+  setup.capacity = 256 * KIB;
+  await grow(setup);
   for (const kib of [64, 256, 16, 128]) {
     setup.capacity = kib * KIB;
     lengths.push(await outbox.data(1, bytes.length, filling(bytes)));
@@ -235,7 +262,7 @@ Deno.test("Outbox keeps the order if there is no room for a part", async () => {
   await outbox.message(piece(3));
   await outbox.flush();
   const small = encodeMessage(piece(1)).length;
-  assertEquals(writes, [small + large, large + small]);
+  assertEquals(writes, [small, large, large, small]);
   assertEquals(await receive(peer), piece(1));
   assertEquals(await receive(peer) as unknown, files);
   assertEquals(await receive(peer) as unknown, files);

@@ -5,7 +5,7 @@ import { encodeFrame } from "../../lib/protocol/frame.ts";
 import { sha256 } from "../../lib/base/hash.ts";
 import { encodeMessage, type MessageOf } from "../../lib/protocol/messages.ts";
 import { within } from "../_event_log.ts";
-import { startNode, startRelay } from "../_network.ts";
+import { openChannelFrom, startNode, startRelay } from "../_network.ts";
 import { randomBytes, seededRandom } from "../_random.ts";
 import {
   askToRead,
@@ -257,4 +257,47 @@ Deno.test("A node cuts off a client that reads nothing for the stall time", asyn
   await askToRead(cathy, { of: big.version, count: 64 });
   await node.log.until("refused", ({ reason }) => reason === "slow_consumer");
   cathy.conn.close();
+});
+
+Deno.test({
+  name:
+    "A node cuts off the slowest readers of the address with most, and none of another, once they hold too much",
+  ignore: Deno.build.os !== "linux",
+  fn: async () => {
+    await using relay = await startRelay();
+    const content = randomBytes(64 * PIECE, seededRandom(5));
+    await using node = await startNode(relay, { "big": content }, {
+      identity: NODE,
+      limits: { slowReaderBytes: 1, slowReaderMs: 50, slowReaderCheckMs: 0 },
+    });
+    await using bob = await greeted(node);
+    const big = await find(bob, "big");
+    if (big?.kind !== "found") throw new Error("not found");
+    const join = async (host: string) => {
+      const channel = await openChannelFrom(host, node.server.address);
+      await channel.send({ kind: "hello", protocol: 1, role: "client" });
+      await channel.receive(["hello"]);
+      await askToRead(channel, { of: big.version, count: 64 });
+      return channel;
+    };
+    const cathy = await join("127.0.0.3");
+    const crowd = await Promise.all(
+      Array.from({ length: 4 }, () => join("127.0.0.2")),
+    );
+    const refused = () =>
+      node.log.events.filter(({ event }) => event.startsWith("refused"));
+    // Each piece that somebody is sent makes the node look at the others.
+    const task = { of: big.version, count: 1 };
+    while (node.server.connectionCount > 3) {
+      await within(read(bob, task), "a piece for bob");
+    }
+    for (let n = 0; n < 20; n++) await within(read(bob, task), "bob");
+    assertEquals(node.server.connectionCount, 3, "bob, cathy, one of many");
+    const [first] = refused();
+    assertEquals(
+      first?.event === "refused" && [first.reason, first.from],
+      ["slow_consumer", "127.0.0.2"],
+    );
+    for (const channel of [cathy, ...crowd]) channel.conn.close();
+  },
 });

@@ -12,6 +12,7 @@ import { Counts } from "../../lib/guard/counts.ts";
 import { ClientService, type Service } from "../../lib/node/client_service.ts";
 import { FetchWatch } from "../../lib/node/fetch_watch.ts";
 import { BufferPool } from "../../lib/node/outbox.ts";
+import { SlowReaders } from "../../lib/node/slow_readers.ts";
 import { WorkQueue } from "../../lib/node/work_queue.ts";
 import { DIRECTION } from "../../lib/protocol/messages.ts";
 import { HeldDigests, HeldFiles } from "../../lib/swarm/held_files.ts";
@@ -65,6 +66,7 @@ function serviceOf(
     ...{ share: files, digests, limits },
     rate: rate === undefined ? undefined : new SharedRate(rate),
     buffers: new BufferPool(limits.sendBufferBytes),
+    slowReaders: new SlowReaders(limits),
     work: stack.use(new WorkQueue(limits)),
     clientCount: 0,
     busyCount: 0,

@@ -197,8 +197,8 @@ Deno.test("A holder gives each of many readers a part of swarmSendBytes", () => 
   const { swarmSendBytes, swarmAcceptCount } = LIMITS;
   const each = writeBytes(swarmSendBytes, swarmAcceptCount);
   assert(each >= 64 * 1024);
-  // One that is filled, and one on its way, each with room for a message.
-  const all = 2 * swarmAcceptCount * (each + 64 * 1024);
+  // One that is filled, and one on its way, each with room for hashes.
+  const all = 2 * swarmAcceptCount * (each + 4 * 1024);
   assert(all <= swarmSendBytes, `${all}`);
 });
 
