@@ -136,12 +136,13 @@ export class Clashes {
 
   /** Why a file cannot be saved; nothing if it can. */
   async #objection(job: Job): Promise<Failure | undefined> {
-    const other = await this.#occupantOf(job);
-    if (other !== undefined) return this.#failure(job, other);
     const { folderCount } = this.#options;
-    return this.#folderCount < folderCount || this.#needsNoFolder(job)
-      ? undefined
-      : tooManyFolders(job, folderCount);
+    // First, because the rest looks at each folder of the file.
+    if (this.#folderCount >= folderCount && !this.#needsNoFolder(job)) {
+      return tooManyFolders(job, folderCount);
+    }
+    const other = await this.#occupantOf(job);
+    return other === undefined ? undefined : this.#failure(job, other);
   }
 
   #needsNoFolder({ path }: Job): boolean {
