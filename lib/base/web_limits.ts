@@ -37,7 +37,10 @@ export const WEB_LIMITS = {
   // gateway
   /** A list of all files is requested again when it is this old. */
   gatewayListFreshMs: 5_000,
-  /** After this time without a new list, the old one is used. */
+  /**
+   * When a new list has been asked for this long, requests get the old one: a
+   * node that stalls delays them once, and not each of them.
+   */
   gatewayListPatienceMs: 2_000,
   /**
    * The client of a list reads nothing for this time: shorter than for films,

@@ -40,7 +40,9 @@ export class Lists {
   /** The lists that are being read. */
   readonly readers: ListReaders;
   #snapshot: Snapshot | undefined;
-  #asking: Promise<Snapshot> | undefined;
+  #asking:
+    | { readonly since: number; readonly done: Promise<Snapshot> }
+    | undefined;
   /** When each listed node last answered, by its id. */
   readonly #seenMs = new Map<string, number>();
 
@@ -61,13 +63,21 @@ export class Lists {
     if (old !== undefined && performance.now() - old.at < this.#keptMs(old)) {
       return old;
     }
-    const asking = this.#asking ??= this.#askNoting().finally(() =>
-      this.#asking = undefined
-    );
-    if (old === undefined) return await asking;
-    const settled = asking.then(() => {}, () => {});
-    await within(settled, limits.gatewayListPatienceMs);
+    const { since, done } = this.#asking ??= this.#begin();
+    if (old === undefined) return await done;
+    // Requests that come later wait less: a node may stall for long.
+    const patienceMs = since + limits.gatewayListPatienceMs - performance.now();
+    if (patienceMs > 0) {
+      const settled = done.then(() => {}, () => {});
+      await within(settled, patienceMs);
+    }
     return this.#snapshot ?? old;
+  }
+
+  #begin() {
+    const done = this.#askNoting().finally(() => this.#asking = undefined);
+    done.catch(() => {}); // thrown where it is waited for
+    return { since: performance.now(), done };
   }
 
   /** The list, to be sent in parts. */
@@ -85,7 +95,7 @@ export class Lists {
 
   /** Waits until nothing is asked for. */
   async settled(): Promise<void> {
-    await this.#asking?.catch(() => {});
+    await this.#asking?.done.catch(() => {});
   }
 
   /** Asks; a failure is told with the old list, which is given meanwhile. */

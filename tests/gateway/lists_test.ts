@@ -5,6 +5,7 @@
 
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { LIMITS } from "../../lib/base/limits.ts";
+import { othersTurn } from "../../lib/base/waiting.ts";
 import type { FileListings } from "../../lib/client/listing.ts";
 import { FileIndex, type Snapshot } from "../../lib/gateway/file_index.ts";
 import type { Gateway } from "../../lib/gateway/gateway.ts";
@@ -16,7 +17,9 @@ import { answerTo } from "../../lib/gateway/routes.ts";
 import { Transfers } from "../../lib/gateway/transfers.ts";
 import type { BodyStream } from "../../lib/http/answer.ts";
 import type { WebRequest } from "../../lib/http/web_server.ts";
+import { saysNothing } from "../_evil_node.ts";
 import { startNode, startRelay } from "../_network.ts";
+import { evil } from "../client/_setting.ts";
 
 const COUNT = 100_000;
 
@@ -213,6 +216,32 @@ Deno.test("FileIndex finds the entries of a folder, whatever the number of files
     });
     assertEquals(said(entries), foldersFirst.slice(skip, skip + 2));
     assertEquals(entryCount, counts.length);
+  }
+});
+
+Deno.test("A node that stalls delays a list for gatewayListPatienceMs once, and not each request", async () => {
+  await using relay = await startRelay();
+  let times = 0;
+  await using _node = await evil(relay, {}, {
+    browse: (channel, { request }) =>
+      ++times === 1
+        ? channel.send({ kind: "files", request, files: [], more: false })
+        : saysNothing(channel),
+  });
+  await using closing = new AsyncDisposableStack();
+  const stopped = new AbortController();
+  const lists = new Lists({
+    client: { relay: relay.server.address, signal: stopped.signal },
+    tell: () => {},
+    limits: { ...LIMITS, gatewayListFreshMs: 0, gatewayListPatienceMs: 100 },
+  });
+  closing.defer(() => lists.settled());
+  closing.defer(() => stopped.abort(new Error("the test is over")));
+  const first = await lists.latest();
+  for (let n = 0; n < 2; n++) await lists.latest(); // a timer may be early
+  for (let n = 0; n < 3; n++) {
+    const list = await Promise.race([lists.latest(), othersTurn()]);
+    assertEquals(list === first, true, "a request that comes later waits");
   }
 });
 
