@@ -6,8 +6,6 @@
  * @module
  */
 
-import { type Static, Type } from "@sinclair/typebox";
-import { type TypeCheck, TypeCompiler } from "@sinclair/typebox/compiler";
 import { parseEndpoint, unlistableReason } from "../base/address.ts";
 import { type Endpoint, formatEndpoint } from "../base/conn.ts";
 import {
@@ -16,27 +14,32 @@ import {
   verifySignature,
 } from "../identity/identity.ts";
 import { LIMITS } from "../base/limits.ts";
+import {
+  integer,
+  list,
+  matching,
+  object,
+  oneOf,
+  type Static,
+  text,
+} from "../base/schema.ts";
 import type { SignedRecord } from "./messages.ts";
 
 // Printable ASCII that JSON need not escape, so that it has the same length in
 // a listing.
 const plainText = (least: number, most: number) =>
-  Type.String({ pattern: `^[ !#-\\[\\]-~]{${least},${most}}$` });
+  matching(new RegExp(`^[ !#-\\[\\]-~]{${least},${most}}$`));
 
-const RecordSchema = Type.Object({
-  purpose: Type.Union([
-    Type.Literal("register"),
-    Type.Literal("withdraw"),
-    Type.Literal("hold"),
-  ]),
+const RecordSchema = object({
+  purpose: oneOf("register", "withdraw", "hold"),
   relay: plainText(52, 52),
   nonce: plainText(0, 64),
   instance: plainText(8, 32),
-  sequence: Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER }),
-  name: Type.String({ maxLength: 4 * LIMITS.displayNameCount }),
-  addresses: Type.Array(Type.String({ maxLength: LIMITS.hostBytes + 8 })),
+  sequence: integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER }),
+  name: text({ most: 4 * LIMITS.displayNameCount }),
+  addresses: list(text({ most: LIMITS.hostBytes + 8 })),
   // No other fields: a relay stores the record and sends it to everybody.
-}, { additionalProperties: false });
+}, { isClosed: true });
 
 /** The facts that a node signs about itself. */
 export interface NodeRecord {
@@ -134,9 +137,8 @@ export function readRegistration(
   terms?: SigningTerms,
 ): RecordVerdict {
   const record = parseJson(signed.record);
-  const check = recordCheck();
-  if (!check.Check(record)) {
-    const field = check.Errors(record).First()?.path.slice(1) || "record";
+  if (!RecordSchema.accepts(record)) {
+    const field = RecordSchema.fault(record)?.at || "record";
     return refused("bad_record", `${field}: not as declared`);
   }
   if (
@@ -244,10 +246,4 @@ function parseJson(text: string): unknown {
   } catch {
     return undefined; // not JSON
   }
-}
-
-let compiled: TypeCheck<typeof RecordSchema> | undefined;
-
-function recordCheck(): TypeCheck<typeof RecordSchema> {
-  return compiled ??= TypeCompiler.Compile(RecordSchema);
 }
