@@ -102,12 +102,18 @@ export function gate(): PromiseWithResolvers<void> {
   return Promise.withResolvers<void>();
 }
 
+/** Makes the disk of a share count as slow, so that reads are asynchronous. */
+export function slowDisk(share: Share): void {
+  Object.defineProperty(share, "isQuick", { value: false });
+}
+
 /** Each read of one file waits for `hold`. */
 export function holdReads(
   share: Share,
   { version }: ShareFile,
   hold: () => Promise<void>,
 ): void {
+  slowDisk(share);
   const open = share.open.bind(share);
   share.open = (file) => {
     const opening = open(file);

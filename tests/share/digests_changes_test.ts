@@ -1,6 +1,13 @@
 import { assertEquals, assertExists } from "@std/assert";
 import { within } from "../_event_log.ts";
-import { describedOf, MIB, setUp, sha256 } from "./_digests.ts";
+import {
+  describedOf,
+  expectedOf,
+  MIB,
+  setUp,
+  sha256,
+  slowDisk,
+} from "./_digests.ts";
 
 /** What may happen to a file while it is being hashed. */
 const ALTERATIONS: readonly [string, (path: string) => void][] = [
@@ -87,6 +94,7 @@ Deno.test("Digests report a file that cannot be read as unreadable, and continue
   const { digests, share } = setup;
   const a = await setup.file("a");
   const b = await setup.file("b");
+  slowDisk(share);
   const open = share.open.bind(share);
   share.open = (file) =>
     file !== a ? open(file) : {
@@ -104,6 +112,31 @@ Deno.test("Digests report a file that cannot be read as unreadable, and continue
   const outcome = await within(digests.describe(a), "an answer");
   assertEquals(outcome, { kind: "refused", reason: "unreadable" });
   describedOf(await within(digests.describe(b), "an answer"));
+});
+
+Deno.test("Digests of a small file on a quick disk read it at once, and check it once", async () => {
+  await using setup = await setUp({ "a": "one", "b": "two", "c": "" });
+  const { digests, share } = setup;
+  Object.defineProperty(share, "isQuick", { value: true });
+  const [a, b] = [await setup.file("a"), await setup.file("b")];
+  const read: string[] = [];
+  const readSmall = share.readSmall.bind(share);
+  share.readSmall = (file, target) => {
+    read.push(file.name);
+    if (file === a) return { kind: "refused", reason: "changed" };
+    return readSmall(file, target);
+  };
+  share.open = () => {
+    throw new TypeError("not at once");
+  };
+  const outcome = await within(digests.describe(a), "an answer");
+  assertEquals(outcome, { kind: "refused", reason: "changed" });
+  const two = describedOf(await digests.describe(b));
+  const expected = await expectedOf(new TextEncoder().encode("two"));
+  assertEquals([two.content, two.sha256], [expected.content, expected.sha256]);
+  const empty = describedOf(await digests.describe(await setup.file("c")));
+  assertEquals(empty.content, (await expectedOf(new Uint8Array())).content);
+  assertEquals(read.toSorted(), ["a", "b", "c"]);
 });
 
 Deno.test("Digests of a version that is gone are forgotten", async () => {
