@@ -9,18 +9,18 @@ import { join } from "@std/path";
 import { getFiles } from "../../lib/client/get.ts";
 import { folderSelection } from "../../lib/client/selections.ts";
 import { say } from "./_report.ts";
-import type { SwarmClients } from "./swarm.ts";
+import type { Fetched, SwarmClients } from "./swarm.ts";
 
 const { relay, count, swarm, limits, directory } = JSON.parse(
   Deno.args[0]!,
 ) as SwarmClients;
 
-async function fetchOne(n: number) {
+async function fetchOne(n: number): Promise<Omit<Fetched, "cpuS">> {
   const folder = await Deno.makeTempDir({ dir: Deno.args[1]! });
   const startedAt = performance.now();
   let [nodes, clients, ms, smallClients, given] = [0, 0, NaN, 0, 0];
   let endedAt = NaN;
-  const { failed } = await getFiles({
+  const getting = getFiles({
     relay,
     selections: [
       directory === undefined
@@ -43,8 +43,20 @@ async function fetchOne(n: number) {
       }
     },
   });
-  const why = [...failed.values()].at(0)?.message;
-  return { n, ms, endedAt, nodes, clients, smallClients, given, why };
+  const why = await getting.then(
+    ({ failed }) => failed.values().next().value?.message,
+    (error: Error) => error.message, // the others continue
+  );
+  return {
+    n,
+    ms,
+    endedAt,
+    nodes,
+    clients,
+    smallClients,
+    given,
+    ...why === undefined ? {} : { why },
+  };
 }
 
 await Deno.stdin.read(new Uint8Array(1));

@@ -48,7 +48,8 @@ export async function fetchInOffice(
     relay: { host: coreHost, port: PORT, id },
     count: 0,
     swarm: { limitUpload: rate, lingerMs: 30_000 },
-    limits: {},
+    // Here all machines together have two cores.
+    limits: { connectMs: 60_000 },
   };
   const all = await Promise.all(
     Array.from({ length: processes }, (_, n) => {
