@@ -5,15 +5,9 @@
  * @module
  */
 
+import { type Static, Type } from "@sinclair/typebox";
+import { type TypeCheck, TypeCompiler } from "@sinclair/typebox/compiler";
 import type { Limits } from "../base/limits.ts";
-import {
-  integer,
-  list,
-  object,
-  optional,
-  type Static,
-  text,
-} from "../base/schema.ts";
 import type { ListedRecord } from "../protocol/messages.ts";
 import type { ListedNode } from "./nodes.ts";
 
@@ -43,20 +37,20 @@ export type KeptLimits = Pick<
   | "knownNodesMs"
 >;
 
-const upTo = (most: number) => text({ most });
+const text = (maxLength: number) => Type.String({ maxLength });
 
 // In the order in which they are written.
-const KeptSchema = object({
-  relay: upTo(300),
-  relayId: upTo(52),
-  node: upTo(52),
-  at: integer({ minimum: 0 }),
-  record: upTo(2048),
-  certificate: upTo(1400),
-  signature: upTo(88),
-  observed: list(integer({ minimum: 0 }), { most: 8 }),
-  grant: optional(upTo(1024)),
-}, { isClosed: true });
+const KeptSchema = Type.Object({
+  relay: text(300),
+  relayId: text(52),
+  node: text(52),
+  at: Type.Integer({ minimum: 0 }),
+  record: text(2048),
+  certificate: text(1400),
+  signature: text(88),
+  observed: Type.Array(Type.Integer({ minimum: 0 }), { maxItems: 8 }),
+  grant: Type.Optional(text(1024)),
+}, { additionalProperties: false });
 
 const HEADING = "relay-p2p nodes 1";
 
@@ -77,9 +71,7 @@ function parseLine(line: string): KeptNode | undefined {
   } catch {
     return undefined; // not JSON
   }
-  return KeptSchema.accepts(value) && formatLine(value) === line
-    ? value
-    : undefined;
+  return check().Check(value) && formatLine(value) === line ? value : undefined;
 }
 
 /** Text of the newest nodes that fit into the limits. */
@@ -163,4 +155,10 @@ export function recordOf(
 ): ListedRecord {
   // Without its relay, nothing leads through that.
   return { record, certificate, signature, observed };
+}
+
+let compiled: TypeCheck<typeof KeptSchema> | undefined;
+
+function check(): TypeCheck<typeof KeptSchema> {
+  return compiled ??= TypeCompiler.Compile(KeptSchema);
 }

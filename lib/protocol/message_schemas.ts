@@ -8,60 +8,52 @@
  * @module
  */
 
+import { type Static, type TObject, Type } from "@sinclair/typebox";
 import { LIMITS } from "../base/limits.ts";
-import {
-  boolean,
-  bytes,
-  integer,
-  list,
-  matching,
-  object,
-  type ObjectSchema,
-  optional,
-  pair,
-  type Schema,
-  type Static,
-  text,
-} from "../base/schema.ts";
 import { FINGERPRINT_BYTES } from "../content/fingerprints.ts";
 import { PIECES_FRAME_TYPE } from "./bulk.ts";
 
-const Count = integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER });
+const Count = Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER });
 /** Milliseconds since 1970, or before: any that a `Date` can express. */
-const Time = integer({
+const Time = Type.Integer({
   minimum: -LIMITS.dateLastMs,
   maximum: LIMITS.dateLastMs,
 });
-const RequestId = integer({ minimum: 0, maximum: 0xffff_ffff });
-const Seconds = integer({ minimum: 1, maximum: 86_400 });
-const Port = integer({ minimum: 1, maximum: 65_535 });
-const Id = text({ least: 52, most: 52 });
-const Name = text({ most: LIMITS.nameBytes });
-const Token = text({ most: 128 });
-const Text = text({ most: 300 });
+const RequestId = Type.Integer({ minimum: 0, maximum: 0xffff_ffff });
+const Seconds = Type.Integer({ minimum: 1, maximum: 86_400 });
+const Port = Type.Integer({ minimum: 1, maximum: 65_535 });
+const Id = Type.String({ minLength: 52, maxLength: 52 });
+const Name = Type.String({ maxLength: LIMITS.nameBytes });
+const Token = Type.String({ maxLength: 128 });
+const Text = Type.String({ maxLength: 300 });
 /**
  * 128 random bits, base64url: valid for one end of one tunnel, once. If a relay
  * has several instances, the instance that made the key and a code follow.
  */
-const TunnelKey = matching(
-  /^[A-Za-z0-9_-]{22}(\.[A-Za-z0-9_-]{22}\.[A-Za-z0-9_-]{22})?$/,
-);
+const TunnelKey = Type.String({
+  pattern: "^[A-Za-z0-9_-]{22}(\\.[A-Za-z0-9_-]{22}\\.[A-Za-z0-9_-]{22})?$",
+});
 
-const Version = text({ least: 32, most: 32 });
-const Digest = matching(/^[0-9a-f]{64}$/);
-const ContentOrVersion = text({ least: 32, most: 64 });
-const PieceIndex = integer({ minimum: 0, maximum: LIMITS.pieceCount - 1 });
+const Version = Type.String({ minLength: 32, maxLength: 32 });
+const Digest = Type.String({ pattern: "^[0-9a-f]{64}$" });
+const ContentOrVersion = Type.String({ minLength: 32, maxLength: 64 });
+const PieceIndex = Type.Integer({
+  minimum: 0,
+  maximum: LIMITS.pieceCount - 1,
+});
 
-const PieceCount = integer({ minimum: 1, maximum: LIMITS.pieceCount });
+const PieceCount = Type.Integer({ minimum: 1, maximum: LIMITS.pieceCount });
 /** Base64 of one bit for each piece. */
-const Bitmap = text({ most: 4 * Math.ceil(LIMITS.pieceCount / 8 / 3) });
+const Bitmap = Type.String({
+  maxLength: 4 * Math.ceil(LIMITS.pieceCount / 8 / 3),
+});
 
 // A grant, or a key that checks grants; see `access/`.
-const Grant = text({ most: 3_400 });
-const GrantKey = text({ least: 44, most: 44 });
+const Grant = Type.String({ maxLength: 3_400 });
+const GrantKey = Type.String({ minLength: 44, maxLength: 44 });
 
 /** A renewal token: 22 bytes, base64url. */
-const Renewal = matching(/^[A-Za-z0-9_-]{30}$/);
+const Renewal = Type.String({ pattern: "^[A-Za-z0-9_-]{30}$" });
 
 /** Bytes of the base64 of `count` fingerprints. */
 function base64Length(count: number): number {
@@ -69,97 +61,103 @@ function base64Length(count: number): number {
 }
 
 /** 128 bits that identify a content; see `content/fingerprints.ts`. */
-const ContentFingerprint = matching(/^[A-Za-z0-9_-]{22}$/);
+const ContentFingerprint = Type.String({ pattern: "^[A-Za-z0-9_-]{22}$" });
 
 /** Base64 of 32 bytes. */
-const IndexKey = matching(/^[A-Za-z0-9+\/]{43}=$/);
+const IndexKey = Type.String({ pattern: "^[A-Za-z0-9+/]{43}=$" });
 /** The first 16 characters of an id, as a link has them. */
-const Sender = matching(/^[a-z2-7]{16}$/);
+const Sender = Type.String({ pattern: "^[a-z2-7]{16}$" });
 /** 64 bits that identify an index key of nodes and clients. */
-const IndexKeyId = matching(/^[A-Za-z0-9_-]{11}$/);
-const Fingerprints = text({ most: base64Length(LIMITS.indexMessageCount) });
+const IndexKeyId = Type.String({ pattern: "^[A-Za-z0-9_-]{11}$" });
+const Fingerprints = Type.String({
+  maxLength: base64Length(LIMITS.indexMessageCount),
+});
 
-const ListedFileSchema = object({
+const ListedFileSchema = Type.Object({
   name: Name,
   size: Count,
   modifiedMs: Time,
   version: Version,
-  content: optional(Digest),
-  executable: optional(boolean()),
+  content: Type.Optional(Digest),
+  executable: Type.Optional(Type.Boolean()),
 });
 
-const SignedRecordSchema = object({
-  record: text({ most: 2048 }),
-  certificate: text({ most: 1400 }),
-  signature: text({ least: 88, most: 88 }),
+const SignedRecordSchema = Type.Object({
+  record: Type.String({ maxLength: 2048 }),
+  certificate: Type.String({ maxLength: 1400 }),
+  signature: Type.String({ minLength: 88, maxLength: 88 }),
 });
 
 /** A record as the relay lists it, with the relay's additions. */
-const ListedRecordSchema = object({
-  ...SignedRecordSchema.fields,
-  observed: optional(
-    list(
-      integer({ minimum: 0, maximum: LIMITS.addressCount - 1 }),
-      { most: LIMITS.addressCount },
+const ListedRecordSchema = Type.Object({
+  ...SignedRecordSchema.properties,
+  observed: Type.Optional(
+    Type.Array(
+      Type.Integer({ minimum: 0, maximum: LIMITS.addressCount - 1 }),
+      { maxItems: LIMITS.addressCount },
     ),
   ),
-  tunnel: optional(boolean()),
-  at: optional(text({ most: 80 })),
+  tunnel: Type.Optional(Type.Boolean()),
+  at: Type.Optional(Type.String({ maxLength: 80 })),
 });
 
 /** A record of a holder, as the relay lists it to one client. */
-const ListedHolderSchema = object({
-  ...ListedRecordSchema.fields,
-  near: optional(boolean()),
+const ListedHolderSchema = Type.Object({
+  ...ListedRecordSchema.properties,
+  near: Type.Optional(Type.Boolean()),
 });
 
-type Rows = Record<
-  string,
-  { type: number; schema: ObjectSchema<Record<string, Schema<unknown>>> }
->;
+type Rows = Record<string, { type: number; schema: TObject }>;
 
 /** Messages of any connection: hellos, refusals, tunnels, credentials. */
 const COMMON = {
   hello: {
     type: 0x01,
-    schema: object({
+    schema: Type.Object({
       protocol: Count,
       role: Token,
-      id: optional(Id),
-      nonce: optional(Token),
-      greeting: optional(Text),
-      tunnelPort: optional(Port),
-      motd: optional(Text),
-      minVersion: optional(Token),
-      private: optional(boolean()),
-      grant: optional(Grant),
-      version: optional(Token),
-      time: optional(Time),
-      uptime: optional(Count),
-      observed: optional(Token),
+      id: Type.Optional(Id),
+      nonce: Type.Optional(Token),
+      greeting: Type.Optional(Text),
+      tunnelPort: Type.Optional(Port),
+      motd: Type.Optional(Text),
+      minVersion: Type.Optional(Token),
+      private: Type.Optional(Type.Boolean()),
+      grant: Type.Optional(Grant),
+      version: Type.Optional(Token),
+      time: Type.Optional(Time),
+      uptime: Type.Optional(Count),
+      observed: Type.Optional(Token),
     }),
   },
   refused: {
     type: 0x02,
-    schema: object({ code: Token, text: Text, request: optional(RequestId) }),
+    schema: Type.Object({
+      code: Token,
+      text: Text,
+      request: Type.Optional(RequestId),
+    }),
   },
   join: {
     type: 0x03,
-    schema: object({ key: TunnelKey, passed: optional(boolean()) }),
+    schema: Type.Object({
+      key: TunnelKey,
+      passed: Type.Optional(Type.Boolean()),
+    }),
   },
-  joined: { type: 0x04, schema: object({}) },
-  ping: { type: 0x05, schema: object({}) },
-  pong: { type: 0x06, schema: object({}) },
+  joined: { type: 0x04, schema: Type.Object({}) },
+  ping: { type: 0x05, schema: Type.Object({}) },
+  pong: { type: 0x06, schema: Type.Object({}) },
   authenticate: {
     type: 0x07,
-    schema: object({ proof: text({ most: 64 }) }),
+    schema: Type.Object({ proof: Type.String({ maxLength: 64 }) }),
   },
   redeem: {
     type: 0x08,
-    schema: object({
+    schema: Type.Object({
       pass: Token,
       name: Name,
-      fetch: matching(/^[A-Za-z0-9_-]{16,64}$/),
+      fetch: Type.String({ pattern: "^[A-Za-z0-9_-]{16,64}$" }),
     }),
   },
 } as const satisfies Rows;
@@ -169,161 +167,168 @@ const WITH_RELAY = {
   register: { type: 0x20, schema: SignedRecordSchema },
   registered: {
     type: 0x21,
-    schema: object({
+    schema: Type.Object({
       leaseSeconds: Seconds,
       renewSeconds: Seconds,
-      stay: optional(boolean()),
-      grantKeys: optional(list(GrantKey, { most: 4 })),
-      proof: optional(text({ most: 64 })),
-      renewal: optional(Renewal),
-      index: optional(
-        object({ key: IndexKey, epoch: Token, version: Count }),
+      stay: Type.Optional(Type.Boolean()),
+      grantKeys: Type.Optional(Type.Array(GrantKey, { maxItems: 4 })),
+      proof: Type.Optional(Type.String({ maxLength: 64 })),
+      renewal: Type.Optional(Renewal),
+      index: Type.Optional(
+        Type.Object({ key: IndexKey, epoch: Token, version: Count }),
       ),
     }),
   },
   withdraw: { type: 0x22, schema: SignedRecordSchema },
-  withdrawn: { type: 0x23, schema: object({}) },
+  withdrawn: { type: 0x23, schema: Type.Object({}) },
   list: {
     type: 0x24,
-    schema: object({
-      cursor: optional(Token),
-      most: optional(Count),
-      fingerprints: optional(
-        text({ most: base64Length(LIMITS.indexAskedCount) }),
+    schema: Type.Object({
+      cursor: Type.Optional(Token),
+      most: Type.Optional(Count),
+      fingerprints: Type.Optional(
+        Type.String({ maxLength: base64Length(LIMITS.indexAskedCount) }),
       ),
-      key: optional(IndexKeyId),
-      sender: optional(Sender),
+      key: Type.Optional(IndexKeyId),
+      sender: Type.Optional(Sender),
     }),
   },
   nodes: {
     type: 0x25,
-    schema: object({
+    schema: Type.Object({
       count: Count,
-      nodes: list(ListedRecordSchema, { most: LIMITS.listingPageCount }),
-      cursor: optional(Token),
-      grants: optional(
-        list(Grant, { most: LIMITS.listingPageCount }),
+      nodes: Type.Array(ListedRecordSchema, {
+        maxItems: LIMITS.listingPageCount,
+      }),
+      cursor: Type.Optional(Token),
+      grants: Type.Optional(
+        Type.Array(Grant, { maxItems: LIMITS.listingPageCount }),
       ),
-      index: optional(object({ key: IndexKey, unindexed: Count })),
+      index: Type.Optional(Type.Object({ key: IndexKey, unindexed: Count })),
     }),
   },
   report: {
     type: 0x26,
-    schema: object({
-      ids: list(Id, { most: LIMITS.reportCount }),
-      wrong: optional(
-        list(Id, { least: 1, most: LIMITS.wrongHitCount }),
+    schema: Type.Object({
+      ids: Type.Array(Id, { maxItems: LIMITS.reportCount }),
+      wrong: Type.Optional(
+        Type.Array(Id, { minItems: 1, maxItems: LIMITS.wrongHitCount }),
       ),
     }),
   },
   reported: {
     type: 0x27,
-    schema: object({
-      outcomes: list(Token, { most: LIMITS.reportCount }),
+    schema: Type.Object({
+      outcomes: Type.Array(Token, { maxItems: LIMITS.reportCount }),
     }),
   },
-  attach: { type: 0x28, schema: object({}) },
-  attached: { type: 0x29, schema: object({}) },
-  reach: { type: 0x2a, schema: object({}) },
-  reached: { type: 0x2b, schema: object({ outcome: Token }) },
-  tunnel: { type: 0x2c, schema: object({ id: Id }) },
-  rendezvous: { type: 0x2d, schema: object({ key: TunnelKey }) },
+  attach: { type: 0x28, schema: Type.Object({}) },
+  attached: { type: 0x29, schema: Type.Object({}) },
+  reach: { type: 0x2a, schema: Type.Object({}) },
+  reached: { type: 0x2b, schema: Type.Object({ outcome: Token }) },
+  tunnel: { type: 0x2c, schema: Type.Object({ id: Id }) },
+  rendezvous: { type: 0x2d, schema: Type.Object({ key: TunnelKey }) },
   invite: {
     type: 0x2e,
-    schema: object({ key: TunnelKey, from: Token }),
+    schema: Type.Object({ key: TunnelKey, from: Token }),
   },
   decline: {
     type: 0x2f,
-    schema: object({ key: TunnelKey, code: Token }),
+    schema: Type.Object({ key: TunnelKey, code: Token }),
   },
   mint: {
     type: 0x30,
-    schema: object({
+    schema: Type.Object({
       name: Name,
       content: Digest,
-      expiresSeconds: integer({ minimum: 1, maximum: 0xffff_ffff }),
-      uses: integer({ minimum: 1, maximum: 0xffff }),
+      expiresSeconds: Type.Integer({ minimum: 1, maximum: 0xffff_ffff }),
+      uses: Type.Integer({ minimum: 1, maximum: 0xffff }),
     }),
   },
-  minted: { type: 0x31, schema: object({ pass: Token }) },
+  minted: { type: 0x31, schema: Type.Object({ pass: Token }) },
   index: {
     type: 0x32,
-    schema: object({
+    schema: Type.Object({
       epoch: Token,
-      version: integer({ minimum: 1, maximum: Number.MAX_SAFE_INTEGER }),
+      version: Type.Integer({ minimum: 1, maximum: Number.MAX_SAFE_INTEGER }),
       add: Fingerprints,
       remove: Fingerprints,
-      begin: optional(boolean()),
-      more: optional(boolean()),
-      key: optional(IndexKeyId),
+      begin: Type.Optional(Type.Boolean()),
+      more: Type.Optional(Type.Boolean()),
+      key: Type.Optional(IndexKeyId),
     }),
   },
-  indexed: { type: 0x33, schema: object({ outcome: Token }) },
+  indexed: { type: 0x33, schema: Type.Object({ outcome: Token }) },
   lookup: {
     type: 0x3b,
-    schema: object({
-      ids: list(Id, { least: 1, most: LIMITS.indexLookupCount }),
+    schema: Type.Object({
+      ids: Type.Array(Id, { minItems: 1, maxItems: LIMITS.indexLookupCount }),
     }),
   },
   looked: {
     type: 0x3c,
-    schema: object({
-      nodes: list(
-        object({
-          listed: boolean(),
-          fingerprints: optional(Count),
-          seconds: optional(Count),
+    schema: Type.Object({
+      nodes: Type.Array(
+        Type.Object({
+          listed: Type.Boolean(),
+          fingerprints: Type.Optional(Count),
+          seconds: Type.Optional(Count),
         }),
-        { most: LIMITS.indexLookupCount },
+        { maxItems: LIMITS.indexLookupCount },
       ),
     }),
   },
   open: {
     type: 0x3d,
-    schema: object({
+    schema: Type.Object({
       id: Id,
       from: Token,
-      proof: matching(/^[A-Za-z0-9_-]{22}$/),
+      proof: Type.String({ pattern: "^[A-Za-z0-9_-]{22}$" }),
     }),
   },
   enter: { type: 0x34, schema: SignedRecordSchema },
   entered: {
     type: 0x35,
-    schema: object({ leaseSeconds: Seconds, renewSeconds: Seconds }),
+    schema: Type.Object({
+      leaseSeconds: Seconds,
+      renewSeconds: Seconds,
+    }),
   },
   hold: {
     type: 0x36,
-    schema: object({
-      contents: list(ContentFingerprint, {
-        most: LIMITS.contentsPerHolderCount,
+    schema: Type.Object({
+      contents: Type.Array(ContentFingerprint, {
+        maxItems: LIMITS.contentsPerHolderCount,
       }),
     }),
   },
   held: {
     type: 0x37,
-    schema: object({
+    schema: Type.Object({
       outcome: Token,
-      grantKeys: optional(list(GrantKey, { most: 4 })),
-      proof: optional(text({ most: 64 })),
+      grantKeys: Type.Optional(Type.Array(GrantKey, { maxItems: 4 })),
+      proof: Type.Optional(Type.String({ maxLength: 64 })),
     }),
   },
-  renew: { type: 0x38, schema: object({ id: Id, renewal: Renewal }) },
+  renew: { type: 0x38, schema: Type.Object({ id: Id, renewal: Renewal }) },
   holders: {
     type: 0x39,
-    schema: object({
+    schema: Type.Object({
       content: ContentFingerprint,
-      most: optional(
-        integer({ minimum: 1, maximum: LIMITS.holdersAnswerCount }),
+      most: Type.Optional(
+        Type.Integer({ minimum: 1, maximum: LIMITS.holdersAnswerCount }),
       ),
     }),
   },
   holderList: {
     type: 0x3a,
-    schema: object({
+    schema: Type.Object({
       count: Count,
-      holders: list(ListedHolderSchema, { most: LIMITS.holdersAnswerCount }),
-      grants: optional(
-        list(Grant, { most: LIMITS.holdersAnswerCount }),
+      holders: Type.Array(ListedHolderSchema, {
+        maxItems: LIMITS.holdersAnswerCount,
+      }),
+      grants: Type.Optional(
+        Type.Array(Grant, { maxItems: LIMITS.holdersAnswerCount }),
       ),
     }),
   },
@@ -333,23 +338,23 @@ const WITH_RELAY = {
 const WITH_NODE = {
   find: {
     type: 0x40,
-    schema: object({ request: RequestId, name: Name }),
+    schema: Type.Object({ request: RequestId, name: Name }),
   },
   found: {
     type: 0x41,
-    schema: object({
+    schema: Type.Object({
       request: RequestId,
       size: Count,
       modifiedMs: Time,
       version: Version,
-      content: optional(Digest),
-      sha256: optional(Digest),
-      executable: optional(boolean()),
+      content: Type.Optional(Digest),
+      sha256: Type.Optional(Digest),
+      executable: Type.Optional(Type.Boolean()),
     }),
   },
   read: {
     type: 0x42,
-    schema: object({
+    schema: Type.Object({
       request: RequestId,
       of: ContentOrVersion,
       first: PieceIndex,
@@ -358,18 +363,21 @@ const WITH_NODE = {
   },
   readMany: {
     type: 0x43,
-    schema: object({
+    schema: Type.Object({
       request: RequestId,
-      of: list(ContentOrVersion, { least: 1, most: LIMITS.batchFileCount }),
+      of: Type.Array(ContentOrVersion, {
+        minItems: 1,
+        maxItems: LIMITS.batchFileCount,
+      }),
     }),
   },
   describe: {
     type: 0x44,
-    schema: object({ request: RequestId, of: ContentOrVersion }),
+    schema: Type.Object({ request: RequestId, of: ContentOrVersion }),
   },
   manifest: {
     type: 0x45,
-    schema: object({
+    schema: Type.Object({
       request: RequestId,
       size: Count,
       content: Digest,
@@ -378,51 +386,53 @@ const WITH_NODE = {
   },
   browse: {
     type: 0x46,
-    schema: object({ request: RequestId, prefix: Name }),
+    schema: Type.Object({ request: RequestId, prefix: Name }),
   },
   files: {
     type: 0x47,
-    schema: object({
+    schema: Type.Object({
       request: RequestId,
-      files: list(ListedFileSchema, { most: LIMITS.listingPageCount }),
-      more: boolean(),
+      files: Type.Array(ListedFileSchema, {
+        maxItems: LIMITS.listingPageCount,
+      }),
+      more: Type.Boolean(),
     }),
   },
-  working: { type: 0x48, schema: object({ request: RequestId }) },
+  working: { type: 0x48, schema: Type.Object({ request: RequestId }) },
   skipped: {
     type: 0x49,
-    schema: object({ request: RequestId, code: Token, text: Text }),
+    schema: Type.Object({ request: RequestId, code: Token, text: Text }),
   },
   holding: {
     type: 0x4a,
-    schema: object({ request: RequestId, of: Digest }),
+    schema: Type.Object({ request: RequestId, of: Digest }),
   },
   has: {
     type: 0x4b,
-    schema: object({
+    schema: Type.Object({
       request: RequestId,
-      bitmap: optional(Bitmap),
-      complete: optional(boolean()),
+      bitmap: Type.Optional(Bitmap),
+      complete: Type.Optional(Type.Boolean()),
     }),
   },
   gained: {
     type: 0x4c,
-    schema: object({
+    schema: Type.Object({
       request: RequestId,
-      runs: list(pair(PieceIndex, PieceCount), {
-        most: LIMITS.gainedRunCount,
+      runs: Type.Array(Type.Tuple([PieceIndex, PieceCount]), {
+        maxItems: LIMITS.gainedRunCount,
       }),
     }),
   },
   offer: {
     type: 0x4d,
-    schema: object({ request: RequestId, of: Digest, id: Id }),
+    schema: Type.Object({ request: RequestId, of: Digest, id: Id }),
   },
-  taken: { type: 0x4e, schema: object({ request: RequestId }) },
+  taken: { type: 0x4e, schema: Type.Object({ request: RequestId }) },
   // Not JSON; see `bulk.ts`.
   pieces: {
     type: PIECES_FRAME_TYPE,
-    schema: object({ request: RequestId, hashes: bytes() }),
+    schema: Type.Object({ request: RequestId, hashes: Type.Uint8Array() }),
   },
 } as const satisfies Rows;
 

@@ -6,12 +6,13 @@
  * @module
  */
 
+import type { Static, TObject } from "@sinclair/typebox";
+import { type TypeCheck, TypeCompiler } from "@sinclair/typebox/compiler";
 import { ProtocolError } from "../base/errors.ts";
 import { decodePieces, encodePieces } from "./bulk.ts";
 import { encodeFrame } from "./frame.ts";
 import { CODEC } from "./message_schemas.ts";
 import { LIMITS } from "../base/limits.ts";
-import type { Static } from "../base/schema.ts";
 
 export type { ListedFile } from "./message_schemas.ts";
 
@@ -263,9 +264,11 @@ export function decodeMessage<Kind extends MessageKind>(
     return { ...decodePieces(frame.body), kind } as MessageOf<Kind>;
   }
   const body = parseJson(kind, frame.body);
-  const fault = CODEC[kind].schema.fault(body);
-  if (fault !== undefined) {
-    throw badMessage(kind, `${fault.at || "body"}: ${fault.why}`);
+  const check = checkOf(kind);
+  if (!check.Check(body)) {
+    const error = check.Errors(body).First();
+    const field = error?.path.slice(1).replaceAll("/", ".") || "body";
+    throw badMessage(kind, `${field}: ${error?.message ?? "not as declared"}`);
   }
   // The kind comes last: a peer's own `kind` field must not win.
   return { ...(body as object), kind } as MessageOf<Kind>;
@@ -325,4 +328,16 @@ function depthOf(json: Uint8Array): number {
 
 function badMessage(kind: MessageKind, why: string): ProtocolError {
   return new ProtocolError("bad_message", `Cannot decode ${kind}: ${why}`);
+}
+
+const CHECKS = new Map<MessageKind, TypeCheck<TObject>>();
+
+/** The compiled check of a message, compiled on first use. */
+function checkOf(kind: MessageKind): TypeCheck<TObject> {
+  let check = CHECKS.get(kind);
+  if (check === undefined) {
+    check = TypeCompiler.Compile(CODEC[kind].schema as TObject);
+    CHECKS.set(kind, check);
+  }
+  return check;
 }

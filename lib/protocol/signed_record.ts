@@ -6,6 +6,8 @@
  * @module
  */
 
+import { type Static, Type } from "@sinclair/typebox";
+import { type TypeCheck, TypeCompiler } from "@sinclair/typebox/compiler";
 import { parseEndpoint, unlistableReason } from "../base/address.ts";
 import { type Endpoint, formatEndpoint } from "../base/conn.ts";
 import {
@@ -14,32 +16,27 @@ import {
   verifySignature,
 } from "../identity/identity.ts";
 import { LIMITS } from "../base/limits.ts";
-import {
-  integer,
-  list,
-  matching,
-  object,
-  oneOf,
-  type Static,
-  text,
-} from "../base/schema.ts";
 import type { SignedRecord } from "./messages.ts";
 
 // Printable ASCII that JSON need not escape, so that it has the same length in
 // a listing.
 const plainText = (least: number, most: number) =>
-  matching(new RegExp(`^[ !#-\\[\\]-~]{${least},${most}}$`));
+  Type.String({ pattern: `^[ !#-\\[\\]-~]{${least},${most}}$` });
 
-const RecordSchema = object({
-  purpose: oneOf("register", "withdraw", "hold"),
+const RecordSchema = Type.Object({
+  purpose: Type.Union([
+    Type.Literal("register"),
+    Type.Literal("withdraw"),
+    Type.Literal("hold"),
+  ]),
   relay: plainText(52, 52),
   nonce: plainText(0, 64),
   instance: plainText(8, 32),
-  sequence: integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER }),
-  name: text({ most: 4 * LIMITS.displayNameCount }),
-  addresses: list(text({ most: LIMITS.hostBytes + 8 })),
+  sequence: Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER }),
+  name: Type.String({ maxLength: 4 * LIMITS.displayNameCount }),
+  addresses: Type.Array(Type.String({ maxLength: LIMITS.hostBytes + 8 })),
   // No other fields: a relay stores the record and sends it to everybody.
-}, { isClosed: true });
+}, { additionalProperties: false });
 
 /** The facts that a node signs about itself. */
 export interface NodeRecord {
@@ -137,8 +134,9 @@ export function readRegistration(
   terms?: SigningTerms,
 ): RecordVerdict {
   const record = parseJson(signed.record);
-  if (!RecordSchema.accepts(record)) {
-    const field = RecordSchema.fault(record)?.at || "record";
+  const check = recordCheck();
+  if (!check.Check(record)) {
+    const field = check.Errors(record).First()?.path.slice(1) || "record";
     return refused("bad_record", `${field}: not as declared`);
   }
   if (
@@ -246,4 +244,10 @@ function parseJson(text: string): unknown {
   } catch {
     return undefined; // not JSON
   }
+}
+
+let compiled: TypeCheck<typeof RecordSchema> | undefined;
+
+function recordCheck(): TypeCheck<typeof RecordSchema> {
+  return compiled ??= TypeCompiler.Compile(RecordSchema);
 }

@@ -7,8 +7,9 @@
  * @module
  */
 
+import { Type } from "@sinclair/typebox";
+import { TypeCompiler } from "@sinclair/typebox/compiler";
 import type { Endpoint } from "../base/conn.ts";
-import { object, text } from "../base/schema.ts";
 import type { Use, Uses } from "../access/uses.ts";
 import type {
   ClusterEvent,
@@ -42,12 +43,12 @@ export interface ClusterMemberOptions {
 /**
  * What an instance sends about a node, in addition to the registry's fields.
  */
-const NODE_BODY = object({
-  record: text(),
-  certificate: text(),
-  signature: text(),
-  host: text(),
-}, { isClosed: true });
+const NODE_BODY = TypeCompiler.Compile(Type.Object({
+  record: Type.String(),
+  certificate: Type.String(),
+  signature: Type.String(),
+  host: Type.String(),
+}, { additionalProperties: false }));
 
 /** One instance of a relay. Disposing leaves the others. */
 export class ClusterMember implements ClusterSide {
@@ -165,7 +166,7 @@ export class ClusterMember implements ClusterSide {
     const { registry, names } = relay;
     const { id, sequence, holder, leftMs, isAttached: isAttachedThere } = item;
     const sent = parseItem(item.body);
-    if (!NODE_BODY.accepts(sent)) return "unproven";
+    if (!NODE_BODY.Check(sent)) return "unproven";
     const record = await openReplicated(sent, {
       ...{ relay, purpose: "register", id },
       isRight: (record) =>

@@ -7,8 +7,9 @@
  * @module
  */
 
+import { Type } from "@sinclair/typebox";
+import { TypeCompiler } from "@sinclair/typebox/compiler";
 import { LIMITS } from "../base/limits.ts";
-import { list, matching, object, oneOf, text } from "../base/schema.ts";
 import type {
   HeldItem,
   Item,
@@ -28,16 +29,20 @@ export interface HolderReplicasOptions {
 }
 
 /** What an instance tells of a holder. */
-const HOLDER_BODY = object({
-  record: text(),
-  certificate: text(),
-  signature: text(),
-  host: text(),
-  reached: oneOf("alive", "gone", "unchecked"),
-  contents: list(matching(/^[A-Za-z0-9_-]{22}$/), {
-    most: LIMITS.contentsPerHolderCount,
+const HOLDER_BODY = TypeCompiler.Compile(Type.Object({
+  record: Type.String(),
+  certificate: Type.String(),
+  signature: Type.String(),
+  host: Type.String(),
+  reached: Type.Union([
+    Type.Literal("alive"),
+    Type.Literal("gone"),
+    Type.Literal("unchecked"),
+  ]),
+  contents: Type.Array(Type.String({ pattern: "^[A-Za-z0-9_-]{22}$" }), {
+    maxItems: LIMITS.contentsPerHolderCount,
   }),
-}, { isClosed: true });
+}, { additionalProperties: false }));
 
 /** A holder of this instance, as it was told last. */
 interface Own {
@@ -135,7 +140,7 @@ export class HolderReplicas implements HolderSide {
     const { relay } = this.#options;
     const { holders } = relay;
     const parsed = parseItem(body);
-    if (!HOLDER_BODY.accepts(parsed)) return "unproven";
+    if (!HOLDER_BODY.Check(parsed)) return "unproven";
     const { reached, contents, ...sent } = parsed;
     const record = await openReplicated(sent, { relay, purpose: "hold", id });
     if (record === undefined) return "unproven";

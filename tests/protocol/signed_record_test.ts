@@ -106,7 +106,7 @@ for (
     [
       "something beside it",
       { ...WIRE, more: "x".repeat(1_000) },
-      "bad_record, record: not as declared",
+      "bad_record, more: not as declared",
     ],
     [
       "a short relay id",
@@ -186,7 +186,7 @@ for (
     ["an address of 300 bytes", {
       ...WIRE,
       addresses: ["a".repeat(300) + ":1"],
-    }, "bad_record, addresses.0: not as declared"],
+    }, "bad_record, addresses/0: not as declared"],
   ] as const
 ) {
   Deno.test(`openRegistration refuses a record with ${what}`, async () => {

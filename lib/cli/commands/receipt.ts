@@ -8,24 +8,14 @@
 
 import { dirname } from "@std/path/dirname";
 import { join } from "@std/path/join";
+import { type Static, Type } from "@sinclair/typebox";
+import { TypeCompiler } from "@sinclair/typebox/compiler";
 import type { RelayAddress } from "../../base/address.ts";
 import type { ClientEvent } from "../../client/events.ts";
 import { formatEndpoint } from "../../base/conn.ts";
 import { describeCause, Failure } from "../../base/errors.ts";
 import { LIMITS } from "../../base/limits.ts";
 import { PARTIAL_SUFFIX } from "../../base/names.ts";
-import {
-  boolean,
-  integer,
-  list,
-  matching,
-  object,
-  oneOf,
-  optional,
-  record,
-  type Static,
-  text,
-} from "../../base/schema.ts";
 import { show } from "../../base/text.ts";
 import { isSpecial, SPECIAL_WHY } from "../../disk/occupant.ts";
 import { SmallFiles } from "../../disk/small_files.ts";
@@ -33,16 +23,16 @@ import { VERSION } from "../../base/version.ts";
 import { digestFile } from "./digest.ts";
 import { readBounded, requireSaving } from "../options/text_file.ts";
 
-const Digest = matching(/^[0-9a-f]{64}$/);
-const Bytes = integer({ minimum: 0, maximum: LIMITS.fileBytes });
-const Time = matching(/^\d{4}-\d\d-\d\dT[\d:.]+Z$/);
-const Name = text({ most: LIMITS.nameBytes });
+const Digest = Type.String({ pattern: "^[0-9a-f]{64}$" });
+const Bytes = Type.Integer({ minimum: 0, maximum: LIMITS.fileBytes });
+const Time = Type.String({ pattern: "^\\d{4}-\\d\\d-\\d\\dT[\\d:.]+Z$" });
+const Name = Type.String({ maxLength: LIMITS.nameBytes });
 
-const ReceiptFileSchema = object({
+const ReceiptFileSchema = Type.Object({
   /** Its name, as its nodes share it. */
   name: Name,
   /** The path that it was saved at. */
-  path: text({ most: 4096 }),
+  path: Type.String({ maxLength: 4096 }),
   bytes: Bytes,
   /** SHA-256, as `sha256sum` prints it. */
   sha256: Digest,
@@ -53,32 +43,32 @@ const ReceiptFileSchema = object({
    * `present`: it existed already, with the content that the nodes have. For
    * the receipt, both were read back from the disk.
    */
-  verified: oneOf("received", "present"),
+  verified: Type.Union([Type.Literal("received"), Type.Literal("present")]),
   receivedAt: Time,
   /** Bytes from an earlier run. */
   earlierBytes: Bytes,
   /** Bytes by source and path. */
-  from: list(
-    object({
+  from: Type.Array(
+    Type.Object({
       /** A `node`, or a `holder`: a client that fetched the same. */
-      kind: optional(
-        oneOf("node", "holder"),
+      kind: Type.Optional(
+        Type.Union([Type.Literal("node"), Type.Literal("holder")]),
       ),
-      id: text({ least: 52, most: 52 }),
+      id: Type.String({ minLength: 52, maxLength: 52 }),
       name: Name,
       bytes: Bytes,
-      paths: record(text({ most: 16 }), Bytes),
+      paths: Type.Record(Type.String({ maxLength: 16 }), Bytes),
     }),
   ),
 });
 
-const ReceiptSchema = object({
-  v: oneOf(1),
-  receipt: oneOf("relay-p2p"),
-  program: text({ most: 100 }),
-  relay: text({ most: 400 }),
-  encrypted: boolean(),
-  files: list(ReceiptFileSchema, { least: 1 }),
+const ReceiptSchema = Type.Object({
+  v: Type.Literal(1),
+  receipt: Type.Literal("relay-p2p"),
+  program: Type.String({ maxLength: 100 }),
+  relay: Type.String({ maxLength: 400 }),
+  encrypted: Type.Boolean(),
+  files: Type.Array(ReceiptFileSchema, { minItems: 1 }),
 });
 
 /** The entry of one file. */
@@ -308,14 +298,15 @@ export async function readReceipt(path: string): Promise<Receipt> {
   } catch {
     value = undefined; // reported below
   }
-  if (ReceiptSchema.accepts(value)) return value;
-  const fault = value === undefined ? undefined : ReceiptSchema.fault(value);
+  const schema = TypeCompiler.Compile(ReceiptSchema);
+  if (schema.Check(value)) return value;
+  const error = value === undefined ? undefined : schema.Errors(value).First();
   throw new Failure("local", {
     what,
     where: show(path),
-    why: fault === undefined
+    why: error === undefined
       ? "it is not JSON"
-      : `it is not a receipt, at /${fault.at.replaceAll(".", "/")}`,
+      : `it is not a receipt, at ${show(error.path === "" ? "/" : error.path)}`,
     remedy,
   });
 }
