@@ -394,14 +394,12 @@ const NUMBERS = {
   clusterHoldMs: 3_600_000,
   /** This long after everything was read again, leases end as usual. */
   clusterHealMs: 15_000,
-  /**
-   * Ends of tunnels that an instance passes on to one other instance. Together
-   * with the calls they stay below the connections that one address may have
-   * there.
-   */
+  /** Ends passed on to one other instance; it takes 128 of one address. */
   clusterPassCount: 96,
   /** Tunnels that an instance asks others for at once: each takes milliseconds. */
   clusterCallCount: 16,
+  /** Requests that such a call counts as: ten a second, as for connections. */
+  clusterCallRequestCount: 20,
   /** After this time without a connection, a client asks its own instance. */
   instanceConnectMs: 2_000,
   /** Pause between two equal lines about the store. */

@@ -41,7 +41,6 @@ const PieceIndex = Type.Integer({
   minimum: 0,
   maximum: LIMITS.pieceCount - 1,
 });
-
 const PieceCount = Type.Integer({ minimum: 1, maximum: LIMITS.pieceCount });
 /** Base64 of one bit for each piece. */
 const Bitmap = Type.String({
@@ -143,6 +142,7 @@ const COMMON = {
     schema: Type.Object({
       key: TunnelKey,
       passed: Type.Optional(Type.Boolean()),
+      proof: Type.Optional(Type.String({ maxLength: 64 })),
     }),
   },
   joined: { type: 0x04, schema: Type.Object({}) },

@@ -16,6 +16,8 @@ import type { Lease } from "./lease.ts";
 export interface StrayEnd {
   readonly conn: Conn;
   readonly key: string;
+  /** The group that limits count it in. */
+  readonly source: string;
   /** Ends the handshake deadline. */
   settle(): void;
 }
@@ -41,6 +43,8 @@ export interface InstanceTunnels {
    * however often this is called.
    */
   answers(at: string): Promise<boolean>;
+  /** Whether another instance passes this end on. */
+  isPassed(message: MessageOf<"join">): boolean;
   /** Whether another instance has sent this, in answer to that nonce. */
   isOfInstance(message: MessageOf<"open">, nonce: string): boolean;
 }

@@ -17,6 +17,8 @@ import { type Conn, type Endpoint, writeAll } from "../base/conn.ts";
 import { isBug, isShortage, ProtocolError } from "../base/errors.ts";
 import { isSameCode } from "../access/keys.ts";
 import type { Replicator } from "../cluster/replicator.ts";
+import { isShared } from "../guard/admission.ts";
+import { givesWay, GroupSizes } from "../guard/giving_way.ts";
 import { certificateId } from "../identity/identity.ts";
 import { Channel } from "../protocol/channel.ts";
 import { greet, refusal } from "../protocol/hello.ts";
@@ -43,12 +45,20 @@ const INSTANCE_ROLE = "instance";
 
 const KEY_HERE = /^([\w-]{22})\.([\w-]{22})\.([\w-]{22})$/;
 
+/** An end that is being passed on. */
+interface PassedEnd {
+  readonly group: string;
+  /** Aborted to end it. */
+  readonly over: AbortController;
+}
+
 /** The calls of one instance. */
 export class InstanceCalls implements InstanceTunnels {
   readonly #options: InstanceCallsOptions;
   /** Ends that are being passed on, by instance. */
-  readonly #passing = new Map<string, number>();
-  #callCount = 0;
+  readonly #passing = new Map<string, Set<PassedEnd>>();
+  /** Calls that wait for their answers, by address. */
+  readonly #calls = new Map<string, number>();
   /** Whether instances answered lately, by address. */
   readonly #answers = new Map<
     string,
@@ -71,16 +81,20 @@ export class InstanceCalls implements InstanceTunnels {
   }
 
   async passOn(
-    { conn, key, settle }: StrayEnd,
-    signal: AbortSignal,
+    { conn, key, source, settle }: StrayEnd,
+    stop: AbortSignal,
   ): Promise<string | undefined> {
     const { limits } = this.#options.relay;
     const maker = this.#makerOf(key);
     if (maker === undefined) return "unknown_key";
     const { instance, endpoint } = maker;
-    const count = this.#passing.get(instance) ?? 0;
-    if (count >= limits.clusterPassCount) return "too_many_tunnels";
-    this.#passing.set(instance, count + 1);
+    const { host, port } = conn.remote;
+    const group = isShared(source) ? `${host} ${port}` : source;
+    const place = { group, over: new AbortController() };
+    const places = this.#passing.get(instance) ?? new Set();
+    if (!this.#makesRoom(places, group)) return "too_many_tunnels";
+    this.#passing.set(instance, places.add(place));
+    const signal = AbortSignal.any([stop, place.over.signal]);
     try {
       const there = await this.#showKey(endpoint, { key, signal });
       if (there === undefined) return "elsewhere";
@@ -92,10 +106,28 @@ export class InstanceCalls implements InstanceTunnels {
       });
       return undefined;
     } finally {
-      const left = this.#passing.get(instance)! - 1;
-      if (left === 0) this.#passing.delete(instance);
-      else this.#passing.set(instance, left);
+      places.delete(place);
+      if (places.size === 0 && this.#passing.get(instance) === places) {
+        this.#passing.delete(instance);
+      }
     }
+  }
+
+  /**
+   * Whether there is a place for another end of `group`; ends one of a larger
+   * group for it.
+   */
+  #makesRoom(places: Set<PassedEnd>, group: string): boolean {
+    if (places.size < this.#options.relay.limits.clusterPassCount) return true;
+    const sizes = new GroupSizes(places);
+    const loser = givesWay(places, {
+      own: sizes.of(group),
+      sizeOf: (place) => sizes.of(place.group),
+    });
+    if (loser === undefined) return false;
+    places.delete(loser);
+    loser.over.abort();
+    return true;
   }
 
   /** The other instance that made a key; `undefined` if it is not alive. */
@@ -118,7 +150,8 @@ export class InstanceCalls implements InstanceTunnels {
     try {
       const conn = await dial(endpoint, { peer: null, timeoutMs, signal });
       try {
-        const join = encodeMessage({ kind: "join", key, passed: true });
+        const proof = this.#proofOf(key);
+        const join = encodeMessage({ kind: "join", key, passed: true, proof });
         await writeAll(conn, join);
         return conn;
       } catch (error) {
@@ -139,17 +172,20 @@ export class InstanceCalls implements InstanceTunnels {
     const elsewhere = refusal("elsewhere", `the node is attached to ${at}`);
     const endpoint = endpointIn(at);
     if (plaintext || endpoint === undefined) return elsewhere;
-    if (this.#callCount >= limits.clusterCallCount) {
+    const count = this.#calls.get(at) ?? 0;
+    if (count >= limits.clusterCallCount) {
       return refusal("too_many_tunnels", "too many tunnels are being opened");
     }
-    this.#callCount++;
+    this.#calls.set(at, count + 1);
     try {
       return await this.#ask(endpoint, { id, from: from.host });
     } catch (error) {
       if (isBug(error)) throw error;
       return elsewhere;
     } finally {
-      this.#callCount--;
+      const left = this.#calls.get(at)! - 1;
+      if (left === 0) this.#calls.delete(at);
+      else this.#calls.set(at, left);
     }
   }
 
@@ -220,6 +256,14 @@ export class InstanceCalls implements InstanceTunnels {
   isOfInstance(message: MessageOf<"open">, nonce: string): boolean {
     const { replicator } = this.#options;
     return isSame(message.proof, replicator.codeFor(openText(message, nonce)));
+  }
+
+  isPassed({ key, passed = false, proof = "" }: MessageOf<"join">): boolean {
+    return passed && isSame(proof, this.#proofOf(key));
+  }
+
+  #proofOf(key: string): string {
+    return this.#options.replicator.codeFor(`pass ${key}`);
   }
 
   #codeOfKey(key: string, instance: string): string {

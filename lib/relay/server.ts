@@ -386,7 +386,7 @@ class Relay implements RelayServer {
   /** Talks to one peer, from hello to its end. */
   async #talk(accepted: Accepted): Promise<Idle | undefined> {
     if (accepted.isJoin) return void await this.#join(accepted);
-    const { conn, settle, countApart } = accepted;
+    const { conn, settle, countApart, giveTurnBack } = accepted;
     const relay = this.#state;
     const { incidents } = relay;
     const channel = new Channel(conn, this.#channelOptions);
@@ -412,7 +412,7 @@ class Relay implements RelayServer {
     try {
       talk = await receivePeer(channel, reception, async ({ role }) => {
         if (role === "instance" && relay.cluster !== null) {
-          await talkWithInstance(channel, { nonce, relay });
+          await talkWithInstance(channel, { nonce, relay, giveTurnBack });
           return;
         }
         if (role !== "node" && role !== "client") {

@@ -188,7 +188,9 @@ export class Tunnels {
   }
 
   /** Serves one end of a tunnel, from its key to the end of the tunnel. */
-  async join({ conn, settle, giveTurnBack }: Accepted): Promise<void> {
+  async join(
+    { conn, source, settle, giveTurnBack }: Accepted,
+  ): Promise<void> {
     const { limits, incidents } = this.#options;
     const frame = await readFrame(conn, limits.frameBeforeHelloBytes);
     if (frame === null) return;
@@ -201,10 +203,12 @@ export class Tunnels {
     const isNodes = outcome.kind === "refused"
       ? this.#rendezvous.wasEarlier(key)
       : outcome.side === "node";
-    // A node must come when it is invited, however often strangers ask for it.
-    if (isNodes) giveTurnBack();
+    // A node must come when it is invited, however often strangers ask for it,
+    // and an instance has limited its clients itself.
+    const isPassed = this.#options.instances?.()?.isPassed(message) ?? false;
+    if (isNodes || isPassed) giveTurnBack();
     if (outcome.kind === "refused") {
-      const reason = await this.#passOn(message, { conn, settle });
+      const reason = await this.#passOn(message, { conn, source, settle });
       if (reason === undefined) return;
       incidents.refused(reason, conn.remote);
       const code = this.#isClosing ? "closing" : reason;
@@ -233,7 +237,7 @@ export class Tunnels {
    */
   async #passOn(
     { key, passed = false }: MessageOf<"join">,
-    end: Pick<Accepted, "conn" | "settle">,
+    end: Pick<Accepted, "conn" | "source" | "settle">,
   ): Promise<string | undefined> {
     const instances = this.#options.instances?.();
     if (passed || this.#isClosing || instances === undefined) {

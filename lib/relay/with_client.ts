@@ -232,7 +232,7 @@ async function findOut(
 function openTunnel(
   { id }: MessageOf<"tunnel">,
   channel: Channel,
-  { registry, tunnels, cluster }: RelayContext,
+  { registry, tunnels, cluster, turns, limits }: RelayContext,
 ): RelayToClient | Promise<RelayToClient> {
   if (tunnels === null) {
     return refusal("no_tunnels", "this relay carries no tunnels");
@@ -243,7 +243,7 @@ function openTunnel(
   }
   const at = tunnels.isAttached(id) ? undefined : cluster?.tunnelAt(lease);
   const { remote } = channel.conn;
-  return at === undefined
-    ? tunnels.open(id, remote)
-    : cluster!.tunnels.openThere({ id, at }, remote);
+  if (at === undefined) return tunnels.open(id, remote);
+  const turn = turns.next(remote, limits.clusterCallRequestCount);
+  return andThen(turn, () => cluster!.tunnels.openThere({ id, at }, remote));
 }

@@ -14,8 +14,10 @@ import type { RelayContext } from "./context.ts";
 /** Answers one question. */
 export async function talkWithInstance(
   channel: Channel,
-  { nonce, relay }: {
+  { nonce, relay, giveTurnBack }: {
     readonly nonce: string;
+    /** Called for an instance: it has limited its clients itself. */
+    readonly giveTurnBack: () => void;
     readonly relay: Pick<RelayContext, "cluster" | "tunnels">;
   },
 ): Promise<void> {
@@ -28,6 +30,7 @@ export async function talkWithInstance(
       "Cannot open tunnel: no instance of this relay has asked",
     );
   }
+  giveTurnBack();
   const { id, from: host } = message;
   // Only to a node that is attached here: no tunnel is passed on twice.
   await channel.send(

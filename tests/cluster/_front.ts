@@ -1,17 +1,20 @@
 /** A TCP front before the instances of a relay, or before one of them. */
 
 import type { Endpoint } from "../../lib/base/conn.ts";
+import { dialFrom } from "../bench/_big_relay.ts";
 
 /** A front. Disposing ends all that goes through it. */
 export class Front implements Disposable {
   readonly #listener: Deno.TcpListener;
-  readonly #conns = new Set<Deno.TcpConn>();
+  readonly #conns = new Set<Passed>();
   /** Where connections go; `null` hangs up. */
   to: Endpoint | null = null;
   /** So many of the next connections are hung up on. */
   refuses = 0;
   /** So many of the next connections hear nothing. */
   ignores = 0;
+  /** The address that it dials from; by default the system's choice. */
+  from: string | undefined;
   /** Connections that were accepted. */
   count = 0;
 
@@ -48,7 +51,9 @@ export class Front implements Disposable {
       return this.#end(conn);
     }
     const { host: hostname, port } = this.to;
-    const there = await Deno.connect({ hostname, port }).catch(() => null);
+    const there = this.from === undefined
+      ? await Deno.connect({ hostname, port }).catch(() => null)
+      : await dialFrom(this.from, { at: this.to, plaintext: true });
     if (there === null) return this.#end(conn);
     this.#conns.add(there);
     await Promise.all([copy(conn, there), copy(there, conn)]).catch(() => {});
@@ -56,7 +61,7 @@ export class Front implements Disposable {
     this.#end(there);
   }
 
-  #end(conn: Deno.TcpConn): void {
+  #end(conn: Passed): void {
     if (this.#conns.delete(conn)) conn.close();
   }
 
@@ -71,7 +76,9 @@ export class Front implements Disposable {
   }
 }
 
-async function copy(from: Deno.TcpConn, to: Deno.TcpConn): Promise<void> {
+type Passed = Pick<Deno.TcpConn, "read" | "write" | "close" | "closeWrite">;
+
+async function copy(from: Passed, to: Passed): Promise<void> {
   const buffer = new Uint8Array(64 * 1024);
   for (;;) {
     const count = await from.read(buffer);

@@ -15,6 +15,7 @@ import { EventLog } from "../_event_log.ts";
 import {
   IDENTITIES,
   openChannel,
+  openChannelFrom,
   startNode,
   startRelay,
   type TestNode,
@@ -29,9 +30,20 @@ import {
   passes,
   showKeyAt,
 } from "../_tunnel_ends.ts";
+import { dialFrom } from "../bench/_big_relay.ts";
+import type { Channel } from "../../lib/protocol/channel.ts";
 import { Front } from "./_front.ts";
 import { eventually, startInstance } from "./_instances.ts";
 import { MemoryStore } from "./_memory_store.ts";
+
+/** A channel of a client at another address, after its hello. */
+async function greetedFrom(from: string, relay: TestRelay): Promise<Channel> {
+  const channel = await openChannelFrom(from, relay.server.address);
+  await channel.send({ kind: "hello", protocol: 1, role: "client" });
+  await channel.receive(["hello"]);
+  channel.openUp();
+  return channel;
+}
 
 /** Two instances; the first tells the others its address in a private network. */
 class Pair implements AsyncDisposable {
@@ -51,8 +63,9 @@ class Pair implements AsyncDisposable {
   }
 
   static async start(
-    { limits = {}, secrets }: {
+    { limits = {}, limitsOfA = limits, secrets }: {
       limits?: Partial<Limits>;
+      limitsOfA?: Partial<Limits>;
       secrets?: Secrets;
     } = {},
   ): Promise<Pair> {
@@ -63,6 +76,7 @@ class Pair implements AsyncDisposable {
     const inside = new Front();
     const a = await startInstance(store, {
       ...options,
+      limits: limitsOfA,
       address: inside.address,
     });
     const b = await startInstance(store, options);
@@ -227,6 +241,62 @@ Deno.test("An instance passes on clusterPassCount ends to one other instance", a
   using end = await showKeyAt(pair.a.server.address, keys.node);
   assertEquals(await answerTo(waiting), "joined");
   assertEquals(await answerTo(end), "joined");
+});
+
+Deno.test("An instance that calls and passes on for many clients is not limited like one address", async () => {
+  await using pair = await Pair.start({
+    limitsOfA: { connectBurstCount: 4, connectRatePerSecond: 0.001 },
+  });
+  pair.inside.from = "127.0.0.5";
+  await using node = await attachNode(pair.a, IDENTITIES[1]!);
+  await pair.untilKnown();
+  for (let n = 0; n < 8; n++) {
+    const keys = await openTunnel(pair.b, node);
+    using client = await showKeyAt(pair.b.server.address, keys.client);
+    using end = await showKeyAt(pair.a.server.address, keys.node);
+    assertEquals(await answerTo(client), "joined");
+    assertEquals(await answerTo(end), "joined");
+  }
+});
+
+Deno.test("A client makes an instance call another one as often as clusterCallRequestCount allows", async () => {
+  await using pair = await Pair.start({
+    limits: { requestBurstCount: 42, requestRatePerSecond: 0.001 },
+  });
+  await using node = await attachNode(pair.a, IDENTITIES[1]!);
+  await pair.untilKnown();
+  const before = pair.inside.count;
+  const busy = await greetedFrom("127.0.0.3", pair.b);
+  await using _busy = busy;
+  for (let n = 0; n < 5; n++) await busy.send({ kind: "tunnel", id: node.id });
+  for (let n = 0; n < 2; n++) await busy.receive(["rendezvous"]);
+  const other = await greetedFrom("127.0.0.4", pair.b);
+  await using _other = other;
+  await other.send({ kind: "tunnel", id: node.id });
+  assertEquals((await other.receive(["rendezvous"]))?.kind, "rendezvous");
+  assertEquals(pair.inside.count - before, 3);
+});
+
+Deno.test("An end of another address takes the place of one of many that an instance passes on", async () => {
+  await using pair = await Pair.start({ limits: { clusterPassCount: 2 } });
+  await using node = await attachNode(pair.a, IDENTITIES[1]!);
+  await pair.untilKnown();
+  const keys = [];
+  for (let n = 0; n < 3; n++) keys.push(await openTunnel(pair.b, node));
+  const at = pair.b.server.address;
+  const [first, , last] = await Array.fromAsync(keys, async (key, n) => {
+    const from = n < 2 ? "127.0.0.3" : "127.0.0.4";
+    const conn = await dialFrom(from, { at, plaintext: true });
+    const before = pair.inside.count;
+    await writeAll(conn, encodeMessage({ kind: "join", key: key.client }));
+    await eventually(() => pair.inside.count > before);
+    return conn;
+  });
+  assertEquals(await answerTo(first!), "end");
+  using end = await showKeyAt(pair.a.server.address, keys[2]!.node);
+  assertEquals(await answerTo(last!), "joined");
+  assertEquals(await answerTo(end), "joined");
+  last!.close();
 });
 
 Deno.test("An instance asks others for clusterCallCount tunnels at once", async () => {
