@@ -40,18 +40,21 @@ export function showWhole(text: string): string {
   return text.replaceAll(UNSHOWABLE, escapeCharacter);
 }
 
-// Control characters except tab and line break, and bidi controls. A change of
-// colours is left out: it is ours.
+// Control characters except tab and line break, and bidi controls; before them
+// a change of colours, which is ours.
 const CONTROLLING =
   // deno-lint-ignore no-control-regex
-  /(?!\x1b\[[\d;]*m)[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]/g;
+  /(\x1b\[[\d;]*m)|[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]/g;
 
 /**
  * Escapes what could control a terminal in whole lines of output. The last line
  * of defence: {@linkcode show} must have escaped a stranger's text before.
  */
 export function showLines(text: string): string {
-  return text.replace(CONTROLLING, escapeCharacter);
+  return text.replace(
+    CONTROLLING,
+    (found, colours) => colours ?? escapeCharacter(found),
+  );
 }
 
 /**
