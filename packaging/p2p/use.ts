@@ -82,7 +82,9 @@ export async function runUse(run: OwnRun): Promise<number> {
     const tokenFiles = { ...before?.tokenFiles, ...added };
     met.push({ ...before, relay, tokenFiles, ...key });
   }
-  const used = together(isAdding ? known : [], met);
+  // Read again: another run may have added a relay while this one met its own.
+  const others = isAdding ? readRemembered(places.config) : [];
+  const used = together(others, met);
   writeRemembered(places.config, used);
   tellUsed(used, context);
   return 0;

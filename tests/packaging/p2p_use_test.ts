@@ -9,6 +9,7 @@ import { type OutcomeHere, runRoleHere } from "../_here.ts";
 import { relayHere } from "../_scenery.ts";
 import { tempShare } from "../_temp_share.ts";
 import { makeKeys, privateRelayHere } from "../e2e/_private.ts";
+import { ROOT } from "../e2e/_processes.ts";
 
 /** A home without a remembered relay. */
 async function freshHome() {
@@ -16,6 +17,7 @@ async function freshHome() {
   const config = join(folder.path, "config");
   const file = join(config, "relay-p2p", "relay.json");
   return {
+    config,
     file,
     use: (args: readonly string[], input = ""): Promise<OutcomeHere> =>
       runRoleHere("p2p", ["use", ...args], {
@@ -47,6 +49,64 @@ Deno.test("p2p use remembers a relay with its proven id, in a file only for its 
     assertEquals(mode! & 0o777, 0o600);
   }
   assertEquals((await home.use([])).text, `relay ${relay.address}\n`);
+});
+
+/** A port that leads to a relay, once it is opened. */
+function heldPort(port: string) {
+  const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const dialled = Promise.withResolvers<void>();
+  const open = Promise.withResolvers<void>();
+  const carry = async (from: Deno.Conn) => {
+    dialled.resolve();
+    await open.promise;
+    using to = await Deno.connect({
+      hostname: "127.0.0.1",
+      port: Number(port),
+    });
+    const ways = [
+      from.readable.pipeTo(to.writable),
+      to.readable.pipeTo(from.writable),
+    ];
+    await Promise.allSettled(ways);
+  };
+  const carrying: Promise<void>[] = [];
+  const accepting = (async () => {
+    for await (const conn of listener) carrying.push(carry(conn));
+  })();
+  return {
+    port: listener.addr.port,
+    dialled: dialled.promise,
+    open: open.resolve,
+    [Symbol.asyncDispose]: async () => {
+      listener.close();
+      await accepting;
+      await Promise.allSettled(carrying);
+    },
+  };
+}
+
+Deno.test("p2p use --add keeps a relay that another run added meanwhile", async () => {
+  await using one = await relayHere();
+  await using two = await relayHere();
+  await using home = await freshHome();
+  await home.use([one.address]);
+  await using held = heldPort(one.port);
+  const slow = `p2p://127.0.0.1:${held.port}/${one.id}`;
+  const script = join(ROOT, "packaging", "p2p", "p2p.ts");
+  const adding = new Deno.Command(Deno.execPath(), {
+    args: ["run", "--no-check", "-A", script, "use", "--add", slow],
+    env: { XDG_CONFIG_HOME: home.config }, // Deno's packages are in the real home
+    stdout: "null",
+  }).spawn();
+  await held.dialled;
+  assertEquals((await home.use(["--add", two.address])).code, 0);
+  held.open();
+  assertEquals((await adding.status).code, 0);
+  assertEquals(
+    (await home.use([])).text,
+    [one.address, two.address, slow].map((address) => `relay ${address}\n`)
+      .join(""),
+  );
 });
 
 Deno.test("p2p use --forget forgets the relay, and reports if there is none", async () => {
