@@ -130,9 +130,10 @@ interface FullScope {
 /**
  * The tunnel that gives way to a new one of `group`; `undefined` if none does.
  * That is one of the group with most tunnels, if it has at least two more than
- * `group`. Otherwise it is one in which nothing moved since `idleSince`, of any
- * group with more tunnels, or of `group` itself. Tunnels that are not joined go
- * first, then those that have been idle for longest.
+ * `group`. Otherwise it is one in which nothing moved since `idleSince`, of a
+ * group with more tunnels, or of `group` itself: of these, one of the group with
+ * most tunnels. Within a group, tunnels that are not joined go first, then those
+ * that have been idle for longest.
  */
 export function tunnelFor<Place extends TunnelPlace>(
   places: readonly Place[],

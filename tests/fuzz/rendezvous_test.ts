@@ -76,14 +76,15 @@ class List {
       rows.filter(({ source }) => groupOf(source) === of).length;
     const most = Math.max(...rows.map(({ source }) => sizeOf(groupOf(source))));
     const isFair = most >= sizeOf(group) + 2;
-    let loser: Row | undefined;
-    for (const row of rows) {
+    const mayGo = rows.filter((row) => {
       const of = groupOf(row.source);
       const isIdle = this.now - row.activeAt >= this.limits.tunnelSpareMs;
-      const mayGo = isFair
-        ? sizeOf(of) === most
-        : isIdle && (of === group || sizeOf(of) > sizeOf(group));
-      if (!mayGo) continue;
+      return isFair || isIdle && (of === group || sizeOf(of) > sizeOf(group));
+    });
+    const sizes = mayGo.map(({ source }) => sizeOf(groupOf(source)));
+    let loser: Row | undefined;
+    for (const [n, row] of mayGo.entries()) {
+      if (sizes[n] !== Math.max(...sizes)) continue;
       const [joined, other] = [row, loser].map((one) => one?.came.size === 2);
       const isBetter = loser === undefined ||
         (joined === other ? row.activeAt < loser.activeAt : !joined);
