@@ -22,6 +22,8 @@ class Swarm {
   readonly has = new Map<string, Set<number>>();
   readonly asked = new Map<string, Set<number>>();
   readonly done = new Set<number>();
+  /** Those whose last piece came while no other client fetched the file. */
+  readonly wide = new Set<string>();
   now = 0;
   #newcomers = 0;
 
@@ -102,7 +104,10 @@ class Swarm {
       this.asked.get(holder)!.add(task.first + at);
     }
     const { size } = this.asked.get(holder)!;
-    assert(size <= LIMITS.swarmWindowPieceCount);
+    const most = this.wide.has(holder)
+      ? LIMITS.swarmAloneWindowPieceCount
+      : LIMITS.swarmWindowPieceCount;
+    assert(size <= most);
     return true;
   }
 
@@ -134,6 +139,10 @@ class Swarm {
     const piece = [...pieces][this.below(pieces.size)];
     if (piece === undefined) return;
     pieces.delete(piece);
+    const isAlone = [...this.has.values()]
+      .every(({ size }) => size === this.pieceCount);
+    if (isAlone) this.wide.add(holder);
+    else this.wide.delete(holder);
     const arrival = this.plan.arrived(holder, 0, piece, this.now);
     assertEquals(arrival, this.done.has(piece) ? "duplicate" : "wanted");
     this.done.add(piece);
