@@ -233,7 +233,9 @@ Deno.test("row 39: after a restart of the relay all nodes are listed within one 
   const nodeCount = 30;
   const identity = relayIdentity;
   const at = ownAddress();
-  const first = await startRelay({ ...at, identity, limits: QUICK });
+  // A lease in which a busy machine can let all of them in.
+  const limits = { ...QUICK, leaseSeconds: 30 };
+  const first = await startRelay({ ...at, identity, limits });
   await using nodes = new AsyncDisposableStack();
   const started = await Promise.all(
     Array.from({ length: nodeCount }, async () =>
@@ -254,14 +256,14 @@ Deno.test("row 39: after a restart of the relay all nodes are listed within one 
   });
   await Array.fromAsync(file.pieces());
   const startedAt = performance.now();
-  await using second = await startRelay({ ...at, identity, limits: QUICK });
+  await using second = await startRelay({ ...at, identity, limits });
   while (second.server.nodeCount < nodeCount) {
     await second.log.until(
       "node_registered",
       () => second.server.nodeCount === nodeCount,
     );
   }
-  assertLess(performance.now() - startedAt, 1_000 * QUICK.leaseSeconds);
+  assertLess(performance.now() - startedAt, 1_000 * limits.leaseSeconds);
   assertEquals((await idsListed(second)).length, nodeCount);
 });
 
