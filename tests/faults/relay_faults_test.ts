@@ -230,10 +230,8 @@ Deno.test("row 35: a stopped node is listed until its lease ends, and returns by
 });
 
 Deno.test("row 39: after a restart of the relay all nodes are listed within one lease, and serve meanwhile", async () => {
-  const nodeCount = 30;
-  const identity = relayIdentity;
+  const [nodeCount, identity] = [30, relayIdentity];
   const at = ownAddress();
-  // A lease in which a busy machine can let all of them in.
   const limits = { ...QUICK, leaseSeconds: 30 };
   const first = await startRelay({ ...at, identity, limits });
   await using nodes = new AsyncDisposableStack();
