@@ -142,7 +142,10 @@ export class HolderReplicas implements HolderSide {
     const parsed = parseItem(body);
     if (!HOLDER_BODY.Check(parsed)) return "unproven";
     const { reached, contents, ...sent } = parsed;
-    const record = await openReplicated(sent, { relay, purpose: "hold", id });
+    const known = (this.#own.get(id) ?? this.#others.get(id))?.holder.entry;
+    const record = await openReplicated(sent, {
+      ...{ relay, purpose: "hold", id, known },
+    });
     if (record === undefined) return "unproven";
     if (sequence <= Math.max(this.#sequenceOf(id), this.#leftAt(id))) {
       return "stale"; // something newer has come meanwhile

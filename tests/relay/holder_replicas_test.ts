@@ -19,6 +19,7 @@ import { MemoryStore } from "../cluster/_memory_store.ts";
 import { RedisServer } from "../cluster/_redis_server.ts";
 import { PATIENT, Side } from "../cluster/_side.ts";
 import type { TestRelay } from "../_network.ts";
+import { replaced } from "../_replaced.ts";
 import { testWith } from "../_tools.ts";
 
 const CONTENT = "cd".repeat(32);
@@ -71,6 +72,25 @@ testWith(
     await follows(server);
   },
 );
+
+Deno.test("An instance checks the signature of a holder once, however often its contents change", async () => {
+  const store = new MemoryStore();
+  await using a = await startInstance(store);
+  await using b = await startInstance(store);
+  await using client = await SwarmClient.enter(a);
+  await client.hold(CONTENT);
+  await untilCounted(b, 1);
+  let checks = 0;
+  using _counted = replaced(crypto.subtle, "verify", (verify) => (...args) => {
+    checks++;
+    return verify.apply(crypto.subtle, args);
+  });
+  await client.hold(OTHER);
+  await untilCounted(b, 1, OTHER);
+  await client.hold(CONTENT, OTHER);
+  await untilCounted(b, 1);
+  assertEquals(checks, 0);
+});
 
 Deno.test("An instance accepts no holder without proof, over its limits, or that has left", async () => {
   const store = new MemoryStore();
