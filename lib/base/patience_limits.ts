@@ -63,6 +63,16 @@ export const PATIENCE_LIMITS = {
   slowReaderMs: 2_000,
   /** How often they are looked at: each look goes through all of them. */
   slowReaderCheckMs: 250,
+  /**
+   * When file descriptors run out, connections give way, but never the last few:
+   * then something else has the descriptors.
+   */
+  roomLeastCount: 16,
+  /**
+   * After a shortage, twice as many connections are tried after this time: the
+   * descriptors that they need may be free again.
+   */
+  roomDoubleMs: 120_000,
   /** How long to wait for a source before its rate is judged. */
   slowMs: 30_000,
   /** How long a refused peer may take to read the reason. */

@@ -10,6 +10,7 @@ import type { Conn } from "../base/conn.ts";
 import type { Limits } from "../base/limits.ts";
 import { givesWay } from "./giving_way.ts";
 import { PlaceUse } from "./place_use.ts";
+import { DescriptorRoom, type RoomLimits } from "./room.ts";
 import { TokenBucket } from "./token_bucket.ts";
 
 /** Why a connection was closed at accept. */
@@ -78,6 +79,7 @@ export type AdmissionLimits =
     | "badHandshakeTurnCount"
     | "holdersPerAddressCount"
   >
+  & RoomLimits
   & {
     /** Connections of one address. */
     readonly connectionsPerAddressCount: number;
@@ -124,6 +126,7 @@ const PURGE_EVERY = 1024;
 interface Books {
   readonly limits: AdmissionLimits;
   readonly use: PlaceUse;
+  readonly room: DescriptorRoom;
   /**
    * Groups with pending handshakes; at most as many as there may be handshakes.
    */
@@ -134,20 +137,33 @@ interface Books {
   handshakes: number;
 }
 
+/** How many connections that have said hello, and handshakes, there may be. */
+function mostOf(
+  { limits, room }: Books,
+  now: number,
+): { settled: number; handshakes: number } {
+  const handshakes = Math.ceil(room.countAt(now) / 4);
+  return {
+    settled: Math.min(limits.connectionCount, 3 * handshakes),
+    handshakes: Math.min(limits.handshakeCount, handshakes),
+  };
+}
+
 /**
  * Whether one more connection of `group` can settle, and which one then gives
  * way.
  */
 function settling(
-  { limits, settled, sources }: Books,
+  books: Books,
   group: AddressGroup,
   now: number,
 ): { refused?: AdmissionRefusal; loser?: Place } {
+  const { limits, settled, sources } = books;
   const most = limits.connectionsPerAddressCount;
   if (!isShared(group.source) && group.settled.size - group.apart >= most) {
     return { refused: "too_many_connections_for_address" };
   }
-  if (settled < limits.connectionCount) return {};
+  if (settled < mostOf(books, now).settled) return {};
   // The address of a client in a tunnel is only what the relay claims.
   const largest = group.source.startsWith(IN_TUNNEL)
     ? undefined
@@ -159,6 +175,11 @@ function settling(
   return largest === undefined
     ? { refused: "too_many_connections" }
     : { loser: idlestOf(largest.settled, now)! };
+}
+
+/** Whether a group has any connections. */
+function isOpen({ pending, settled }: AddressGroup): boolean {
+  return pending.size + settled.size > 0;
 }
 
 /** The one that has moved fewest bytes for its age. */
@@ -206,6 +227,7 @@ export class Admission {
     this.#books = {
       limits,
       use: new PlaceUse(limits),
+      room: new DescriptorRoom(limits),
       pending: new Set(),
       sources: new Map(),
       settled: 0,
@@ -260,6 +282,29 @@ export class Admission {
     return { kind: "admitted", slot, ...(evicted ? { evicted } : {}) };
   }
 
+  /**
+   * No file descriptor is left: some connections give way, and until the
+   * shortage is over there may be no more than are left then.
+   *
+   * @returns the connections that the caller closes.
+   */
+  makeRoom(now: number): Slot[] {
+    const { room, sources } = this.#books;
+    room.short(this.connectionCount, now);
+    const most = room.countAt(now);
+    const ended: Slot[] = [];
+    while (this.connectionCount > most) {
+      const largest = givesWay(sources.values().filter(isOpen), {
+        sizeOf: ({ pending, settled }) => pending.size + settled.size,
+      })!;
+      const [oldest] = largest.pending;
+      const slot = oldest ?? idlestOf(largest.settled, now)!;
+      slot.leave(now);
+      ended.push(slot);
+    }
+    return ended;
+  }
+
   #refusal(group: AddressGroup, now: number): AdmissionRefusal | undefined {
     if (!isShared(group.source) && !group.bucket.take(now)) {
       return "connecting_too_fast";
@@ -276,9 +321,10 @@ export class Admission {
     group: AddressGroup,
     now: number,
   ): AddressGroup | "none" | undefined {
-    if (this.#mustEvict(group)) return group;
-    const { limits, handshakes, pending, use } = this.#books;
-    if (handshakes < limits.handshakeCount) return undefined;
+    const most = mostOf(this.#books, now).handshakes;
+    if (this.#mustEvict(group, most)) return group;
+    const { handshakes, pending, use } = this.#books;
+    if (handshakes < most) return undefined;
     const isKnown = use.isKnown(group.source);
     const ownHalf: AddressGroup[] = [];
     const otherHalf: AddressGroup[] = [];
@@ -288,7 +334,7 @@ export class Admission {
       (isOwn ? ownHalf : otherHalf).push(each);
       if (isOwn) ownCount += each.pending.size;
     }
-    const isLent = ownCount < Math.floor(limits.handshakeCount / 2);
+    const isLent = ownCount < Math.floor(most / 2);
     return givesWay(isLent ? otherHalf : ownHalf, {
       ...!isLent && { own: this.#against(group, now) + 1 }, // its new one
       sizeOf: (each) => this.#against(each, now),
@@ -304,11 +350,10 @@ export class Admission {
     return sum;
   }
 
-  #mustEvict({ source, pending }: AddressGroup): boolean {
-    const { handshakeCount, handshakesPerAddressCount } = this.#books.limits;
+  #mustEvict({ source, pending }: AddressGroup, mostOfAll: number): boolean {
     const most = isShared(source)
-      ? Math.ceil(handshakeCount / 2)
-      : handshakesPerAddressCount;
+      ? Math.ceil(mostOfAll / 2)
+      : this.#books.limits.handshakesPerAddressCount;
     return pending.size >= most;
   }
 
@@ -318,9 +363,8 @@ export class Admission {
     this.#untilPurge = PURGE_EVERY;
     const { sources } = this.#books;
     for (const [source, group] of sources) {
-      const isOpen = group.pending.size + group.settled.size > 0;
       const isFresh = group.bucket.isFull(now) && group.apartBucket.isFull(now);
-      if (!isOpen && isFresh) sources.delete(source);
+      if (!isOpen(group) && isFresh) sources.delete(source);
     }
   }
 }

@@ -11,7 +11,7 @@ import { createSecureContext } from "node:tls";
 import { delay } from "@std/async/delay";
 import { withoutMapping } from "../base/address.ts";
 import type { Conn, Endpoint } from "../base/conn.ts";
-import { describeCause, systemErrorCode } from "../base/errors.ts";
+import { describeCause, isShortage, systemErrorCode } from "../base/errors.ts";
 import type { Identity } from "../identity/identity.ts";
 import { DenoConn, endpointOf } from "./deno_conn.ts";
 import { BACKLOG, Census, rouse, shortage } from "./descriptors.ts";
@@ -79,6 +79,8 @@ export interface AcceptOptions {
   readonly admit: (host: string) => Welcome | undefined;
   /** Called when the system refuses to accept for a while. */
   readonly onStall: (why: string) => void;
+  /** Called when the process has no file descriptor left. */
+  readonly onShortage?: () => void;
 }
 
 /** Accepts plain TCP. */
@@ -109,6 +111,7 @@ export function acceptPlain(options: AcceptOptions): Acceptor {
       } catch (error) {
         if (stopped.signal.aborted) return;
         options.onStall(describeCause(error));
+        if (isShortage(error)) options.onShortage?.();
         await delay(options.acceptPauseMs, { signal: stopped.signal })
           .catch(ignore); // stopped meanwhile
       }
@@ -204,7 +207,9 @@ async function acceptService(
     rouse(server);
     const why = census.worthChecking() ? await shortage(address) : undefined;
     census.isSuspect = why !== undefined;
-    if (why !== undefined) options.onStall(why);
+    if (why === undefined) return;
+    options.onStall(why);
+    options.onShortage?.();
   };
   const timer = setInterval(() => void check(), options.acceptCheckMs);
   return {

@@ -11,7 +11,7 @@ import { describeCause, systemErrorCode } from "../base/errors.ts";
 import { requireNet } from "../base/permission.ts";
 
 /** Fewer connections than this cannot exhaust the descriptors of a process. */
-const CHECK_FROM_CONNECTIONS = 24;
+const CHECK_FROM_CONNECTIONS = 12;
 
 /** Counts the sockets of a listener, now and at the last check. */
 export class Census {

@@ -114,6 +114,7 @@ export async function listen(options: ListenOptions): Promise<Listener> {
     acceptPauseMs: limits.acceptPauseMs,
     acceptCheckMs: limits.acceptCheckMs,
     onStall: (why: string) => options.incidents.stalled(why),
+    onShortage: () => connections.makeRoom(),
     acceptsJoins: options.acceptsJoins ?? false,
     admit: (host: string) => connections.admit(host),
   };
@@ -176,6 +177,13 @@ class AcceptedConnections {
       this.#open.set(slot, connection);
       connection.start();
     };
+  }
+
+  /** Ends some connections, because no file descriptor is left for others. */
+  makeRoom(): void {
+    for (const slot of this.admission.makeRoom(performance.now())) {
+      this.end(slot, "connection_replaced");
+    }
   }
 
   /** Ends the connection of a slot that had to give way, if there is one. */

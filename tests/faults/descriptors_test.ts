@@ -6,11 +6,12 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { join } from "@std/path";
 import { Channel } from "../../lib/protocol/channel.ts";
-import { writeAll } from "../../lib/base/conn.ts";
+import { type Conn, writeAll } from "../../lib/base/conn.ts";
 import { greet } from "../../lib/protocol/hello.ts";
 import { createIdentity, formatIdentity } from "../../lib/identity/identity.ts";
 import { LIMITS } from "../../lib/base/limits.ts";
 import { encodeMessage } from "../../lib/protocol/messages.ts";
+import { within } from "../_event_log.ts";
 import { randomBytes, seededRandom } from "../_random.ts";
 import { tempShare } from "../_temp_share.ts";
 import { testWith } from "../_tools.ts";
@@ -94,6 +95,47 @@ testWith(
     assertEquals(new TextDecoder().decode(bytes), CONTENT);
   },
 );
+
+testWith(
+  ["prlimit"],
+  "A node serves a newcomer although clients of two addresses hold all of its file descriptors",
+  async () => {
+    await using folder = await tempShare({ "a.txt": CONTENT });
+    await using relay = await spawnRelay();
+    await using node = spawnRole(
+      "peer_node.ts",
+      ["--host", "127.0.0.1", "127.0.0.1", relay.port, "0", folder.path],
+      { permissions: [`--allow-read=${folder.path}`] },
+    );
+    const [, port] = await node.stdout.until(/^node listening on .*:(\d+)$/);
+    await node.stdout.until(/^registered with /);
+    const at = { host: "127.0.0.1", port: Number(port) };
+    const hello = encodeMessage({ kind: "hello", protocol: 1, role: "client" });
+    const find = encodeMessage({ kind: "find", request: 1, name: "a.txt" });
+    const greeting = new Uint8Array([...hello, ...find]);
+    const open: Conn[] = [];
+    const join = async (from: string) => {
+      const conn = await dialFrom(from, { at, plaintext: false });
+      open.push(conn);
+      await writeAll(conn, greeting);
+      return await conn.read(new Uint8Array(5)) !== null;
+    };
+    await limitDescriptors(node.pid, 64);
+    for (let n = 0; n < 60; n++) {
+      void join(`127.0.0.${2 + n % 2}`).catch(ignore);
+    }
+    await node.stderr.until(/^cannot accept connections/);
+    // None of them leaves, and each is silent for as long as a client may be.
+    let isServed = false;
+    while (!isServed) {
+      isServed = await within(join("127.0.0.9"), "the newcomer")
+        .catch(() => false);
+    }
+    for (const conn of open) conn.close();
+  },
+);
+
+function ignore(): void {}
 
 async function limitDescriptors(pid: number, count: number): Promise<void> {
   const args = [`--nofile=${count}:4096`, "--pid", String(pid)];
