@@ -210,7 +210,7 @@ Deno.test("getFiles keeps the rate of a node, and its own, with files that come 
 Deno.test("getFiles that is stopped in the middle leaves complete files, and continues later", async () => {
   await using relay = await startRelay();
   await using folder = await tempShare();
-  const files = filesOf(1_000);
+  const files = filesOf(400);
   await using node = await startNode(relay, files);
   await node.log.until("hashed");
   const stop = new AbortController();
@@ -222,7 +222,7 @@ Deno.test("getFiles that is stopped in the middle leaves complete files, and con
     signal: stop.signal,
     onEvent: (event) => {
       log.onEvent(event);
-      const isEnough = log.of("file_received").length >= 200;
+      const isEnough = log.of("file_received").length >= 100;
       if (isEnough) stop.abort(new Error("stopped"));
     },
   });

@@ -417,7 +417,7 @@ Deno.test("decodeMessage refuses a message that must not travel in this directio
 Deno.test("decodeMessage throws ProtocolError or nothing on mutated frames", () => {
   const random = seededRandom(8);
   for (const { frame } of CONTROL) {
-    for (let round = 0; round < 2_000; round++) {
+    for (let round = 0; round < 500; round++) {
       const bytes = new Uint8Array([
         frame[0]!,
         0,
