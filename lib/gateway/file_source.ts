@@ -188,7 +188,7 @@ export class FileSource implements AsyncDisposable {
     content: string | undefined,
   ): Promise<ChosenContent> {
     const { lists, client, tell } = this.#options;
-    const snapshot = await lists?.latest();
+    const snapshot = await lists?.soon();
     const offers = snapshot?.files.find(name)?.offers;
     const nodes = offers?.flatMap(({ node }) =>
       snapshot?.listed.get(node) ?? []

@@ -74,6 +74,21 @@ export class Lists {
     return this.#snapshot ?? old;
   }
 
+  /**
+   * The list, or nothing if the first one does not come in time: a node that
+   * stalls may delay that for long.
+   *
+   * @throws like {@linkcode latest}.
+   */
+  async soon(): Promise<Snapshot | undefined> {
+    const latest = this.latest();
+    if (this.#snapshot !== undefined) return await latest;
+    const { gatewayListPatienceMs } = this.#options.limits;
+    const now = performance.now();
+    const until = (this.#asking?.since ?? now) + gatewayListPatienceMs;
+    return await within(latest, Math.max(0, until - now));
+  }
+
   #begin() {
     const done = this.#askNoting().finally(() => this.#asking = undefined);
     done.catch(() => {}); // thrown where it is waited for

@@ -136,8 +136,8 @@ async function file(
     return await folderPage(folder, request, gateway);
   }
   const name = nameIn(path);
-  const { files } = await gateway.lists.latest();
-  if (files.find(name) === undefined && files.hasFolder(`${name}/`)) {
+  const files = (await gateway.lists.soon())?.files;
+  if (files?.find(name) === undefined && files?.hasFolder(`${name}/`)) {
     // Links in a folder's page are relative to its slash.
     const query = request.query === "" ? "" : `?${request.query}`;
     const fields = [["Location", `/files/${path}/${query}`]] as const;

@@ -14,10 +14,13 @@ import { Lists } from "../../lib/gateway/lists.ts";
 import { Login } from "../../lib/gateway/login.ts";
 import type { PageEntry } from "../../lib/gateway/page_model.ts";
 import { answerTo } from "../../lib/gateway/routes.ts";
+import { type GatewayEvent, serveGateway } from "../../lib/gateway/server.ts";
 import { Transfers } from "../../lib/gateway/transfers.ts";
 import type { BodyStream } from "../../lib/http/answer.ts";
 import type { WebRequest } from "../../lib/http/web_server.ts";
+import { EventLog } from "../_event_log.ts";
 import { saysNothing } from "../_evil_node.ts";
+import { WebClient } from "../http/_web_client.ts";
 import { startNode, startRelay } from "../_network.ts";
 import { evil } from "../client/_setting.ts";
 
@@ -243,6 +246,31 @@ Deno.test("A node that stalls delays a list for gatewayListPatienceMs once, and 
     const list = await Promise.race([lists.latest(), othersTurn()]);
     assertEquals(list === first, true, "a request that comes later waits");
   }
+});
+
+Deno.test("Gateway serves a file while a node stalls that delays the first list", async () => {
+  await using relay = await startRelay();
+  await using _stalling = await evil(relay, {}, {
+    browse: (channel) => saysNothing(channel),
+  });
+  await using _node = await startNode(relay, { "a.txt": "here" });
+  const log = new EventLog<GatewayEvent>();
+  const stopped = new AbortController();
+  await using gateway = await serveGateway({
+    relay: { ...relay.server.address, id: relay.identity.id },
+    signal: stopped.signal,
+    onEvent: log.onEvent,
+    listen: { host: "127.0.0.1", port: 0 },
+    limits: { listingMs: 600_000, gatewayListPatienceMs: 100 },
+  });
+  using closing = new DisposableStack();
+  closing.defer(() => stopped.abort(new Error("the test is over")));
+  using client = await WebClient.to(gateway.address);
+  const { status, text } = await client.ask("GET /files/a.txt");
+  assertEquals([status, text], [200, "here"]);
+  const isListed = log.events.some(({ event }) => event === "node_trouble");
+  assertEquals(isListed, false, "it has waited for the list");
+  assertEquals((await client.ask("GET /files/b.txt")).status, 404);
 });
 
 Deno.test("Lists keeps two snapshots in memory, and ends the readers of older ones", async () => {
