@@ -41,6 +41,10 @@ export const UNTRIED: Readonly<
     "write the address of a relay on each line":
       "tests/cli/options/relay_list_test.ts has right lists",
   },
+  "lib/client/clashes.ts": {
+    "fetch fewer folders with one command":
+      "tests/client/clashes_test.ts fetches as many and one more",
+  },
   "lib/gateway/asking.ts": { "try again later": OF_TIME },
   "lib/gateway/certificate.ts": {
     "give a ${what} that begins with -----BEGIN, without a password":
@@ -55,6 +59,7 @@ export const UNTRIED: Readonly<
   "lib/gateway/file_source.ts": {
     "look for it in the list": "takes a browser: it shows the list",
   },
+  "lib/gateway/reader_memory.ts": { "try again later": OF_TIME },
   "lib/gateway/link_door.ts": {
     "ask the sender for a link to this gateway": OF_OTHERS,
   },
