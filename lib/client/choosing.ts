@@ -58,7 +58,7 @@ export interface Chosen {
 export class Choosing implements AsyncDisposable {
   readonly #peers: Peers;
   readonly #options: ChoosingOptions;
-  /** The user's conditions, and which times count. */
+  /** The user's conditions, with the latest modification time that counts. */
   readonly wish: Wish;
   readonly #nodes = new Map<string, ListedNode>();
   /**
@@ -123,8 +123,8 @@ export class Choosing implements AsyncDisposable {
   }
 
   /**
-   * The offers without those of nodes that hashed for too long, unless there
-   * are no others or a given digest decides: their votes lapse.
+   * The offers without those of nodes that hashed for too long, whose votes do
+   * not count. All offers if there are no others, or if a given digest decides.
    */
   #inTimeAmong(offers: readonly Offer[]): readonly Offer[] {
     if (this.#isPinned) return offers;
@@ -223,8 +223,8 @@ export class Choosing implements AsyncDisposable {
   }
 
   /**
-   * Waits as long as the node's account allows if the user's conditions depend
-   * on it. If only votes do, waits a limited time in all.
+   * Waits for `work` for as long as it takes if the user asked for a certain
+   * content. If only votes depend on it, all waits together are limited.
    */
   async #inTime<T>(work: () => Promise<T>): Promise<T> {
     if (this.#isPinned) return await work();
@@ -277,7 +277,7 @@ class Answers {
     this.#failed.add(node);
   }
 
-  /** What the other nodes, not that of an offer, do about the name. */
+  /** Whether nodes other than that of an offer have answered about the name. */
   othersThan({ node: one }: Offer): Others {
     const others = this.offers.filter(({ node }) =>
       node !== one && !this.#failed.has(node)

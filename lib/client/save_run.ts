@@ -65,7 +65,7 @@ export interface SaveRunOptions extends
 interface Incoming {
   readonly job: Job;
   readonly deliveries: Deliveries;
-  /** Pieces that existed from an earlier run. */
+  /** The number of pieces that existed already. */
   readonly have: number;
   /** Why nodes do not send it, by their ids. */
   readonly refusals: Map<string, SourceTrouble>;
@@ -77,7 +77,7 @@ interface Asked {
   readonly asked: ReturnType<Targets["askAhead"]>;
 }
 
-// Large files that are open, or checked for existing pieces.
+// Most large files that are open or being checked for existing pieces.
 const OPEN_LARGE_FILES = 3;
 const PROGRESS_MS = 100;
 
@@ -248,7 +248,7 @@ export class SaveRun {
     if (content !== undefined) this.#options.swarming?.saved(content, run);
   }
 
-  /** A file is wrong, or cannot be delivered. */
+  /** Ends the exchange of a file that is wrong or cannot be delivered. */
   #leave({ group: { content } }: Job): void {
     if (content !== undefined) this.#options.swarming?.leave(content);
   }
@@ -284,7 +284,8 @@ export class SaveRun {
   }
 
   /**
-   * Nodes claimed wrongly that a content is the requested one: tries another.
+   * Handles a content that nodes wrongly claimed to be the requested one: fetches
+   * another.
    */
   async #mistaken(file: number, job: Job): Promise<void> {
     const { onTrouble, otherwise, targets } = this.#options;

@@ -56,7 +56,7 @@ export class TunnelWay implements AsyncDisposable {
   readonly #line: RelayLine;
   /** Lines to other instances of the relay, by their addresses. */
   readonly #lines = new Map<string, RelayLine>();
-  /** Those that could not be reached; they are not tried again. */
+  /** Instances that could not be reached; they are not tried again. */
   readonly #away = new Set<string>();
   readonly #allowance: RelayedAllowance;
 
@@ -135,7 +135,7 @@ export class TunnelWay implements AsyncDisposable {
     await Promise.all(lines.map((line) => line[Symbol.asyncDispose]()));
   }
 
-  /** Counts received bytes; throws if they are too many. */
+  /** Counts received bytes; throws when the limit is exceeded. */
   readonly #allow = (bytes: number): void => {
     this.#allowance.leftBytes -= bytes;
     if (this.#allowance.leftBytes < 0) throw new RelayedEnough();
@@ -154,7 +154,7 @@ function instanceIn(text: string): Endpoint | undefined {
   }
 }
 
-/** A conn that stops reading when the user's limit is reached. */
+/** A conn whose reads fail when the user's limit is exceeded. */
 class AllowedConn extends WrappedConn {
   readonly #allow: (bytes: number) => void;
 

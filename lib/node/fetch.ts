@@ -100,9 +100,9 @@ export class Fetch extends Moving {
   isEnded = false;
   /** Requests that are being answered, for it and those after it. */
   requestCount = 0;
-  /** Of `bytes`, those of pieces that are not whole: any of the fetches' own. */
+  /** Those of `bytes` that are in pieces that are not completely sent yet. */
   movingBytes = 0;
-  /** The fetch of what was sent once more. */
+  /** The next fetch: of pieces that were sent again. */
   again: Fetch | null = null;
   /** One bit a piece. */
   readonly #sent: Uint8Array;
@@ -138,7 +138,10 @@ export class Fetch extends Moving {
     return (this.#sent[piece >> 3]! & (1 << (piece & 7))) !== 0;
   }
 
-  /** Bytes of pieces are on their way; fewer once they are counted by piece. */
+  /**
+   * Counts sent bytes of an incomplete piece. When the piece is complete, `took`
+   * counts it, and these bytes are subtracted.
+   */
   move(bytes: number): void {
     this.movingBytes += bytes;
     this.bytes += bytes;

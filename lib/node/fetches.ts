@@ -3,7 +3,7 @@
  * up to a rate, and further fetches as sums. Clients at one address share a
  * rate, and their connections cannot be distinguished: a piece that is sent to
  * that address again counts for the next fetch of its file. A small file costs
- * a few additions. Pure: the clock is an option.
+ * only a few additions. Pure: the clock is an option.
  *
  * @module
  */
@@ -28,7 +28,7 @@ export interface FetchesOptions {
     | "servedAddressCount"
   >;
   readonly now: () => number;
-  /** Whether no client needs the pieces that were not sent. */
+  /** Whether the pieces that were not sent are zeros, which clients skip. */
   readonly isSpared: (fetch: Fetch) => boolean;
   readonly onEvent: (event: FetchEvent) => void;
   /**
@@ -163,7 +163,7 @@ export class Fetches {
       fetch.took(piece);
     }
     for (const fetch of first.all()) {
-      // More than one client requests twice: this is another client.
+      // A client requests at most this much twice: more is another client.
       const isOther = fetch.bytes > this.#options.limits.windowBytes;
       if (fetch.isTold || fetch.isWhole || !isOther) continue;
       fetch.isBudgeted ||= this.#mayTell(client);
@@ -331,7 +331,7 @@ export class FetchVisit implements Disposable {
   #client: Client | null = null;
   /** The fetch of the current request. */
   #fetch: Fetch | null = null;
-  /** Bytes of the current request that do not count as pieces yet. */
+  /** Bytes of the current request in pieces that are not complete yet. */
   #movingBytes = 0;
   #lastVersion = "";
 

@@ -76,8 +76,9 @@ export class TakenOffers implements Disposable {
 
   /**
    * Takes an offer, if there is a place for it. If all places are taken, it
-   * replaces one of a group that has more places than its own, or one that has
-   * sent nothing for `swarmOfferIdleMs`: first those that never sent anything.
+   * replaces one of a group that has at least two places more than its own, see
+   * {@linkcode givesWay}. Otherwise it replaces one that has sent nothing for
+   * `swarmOfferIdleMs`. In both cases, places that never sent anything go first.
    */
   take(offer: Offer, source: string): TakenOffer | undefined {
     const { limits, isLinked } = this.#options;
@@ -181,7 +182,7 @@ export class TakenOffers implements Disposable {
     }
   }
 
-  /** Has pieces requested, as long as that is useful. */
+  /** Has pieces requested over the session until it is of no more use. */
   #useAsSource(
     place: Place,
     { conn: { remote } }: Channel,

@@ -121,12 +121,12 @@ export class Plan {
     return this.#options.waitedMs?.(source, now) ?? now;
   }
 
-  /** Says that a holder has all of a file as well. */
+  /** Notes that a holder has all of a file. */
   addHolder(file: number, holder: string): void {
     this.holderHas(file, holder, "complete");
   }
 
-  /** Says what a holder has of a file, in place of all that was known of it. */
+  /** Replaces what is known of the pieces that a holder has of a file. */
   holderHas(file: number, holder: string, has: HeldPieces): void {
     const state = this.#files.get(file);
     if (state === undefined) return;
@@ -179,8 +179,8 @@ export class Plan {
   }
 
   /**
-   * Something to ask `source` for; `undefined` where there is nothing for it
-   * right now. What others were asked for is looked at only where `mayTakeOver`.
+   * Pieces to request from `source`; `undefined` if there are none now. Pieces
+   * that were requested from others are considered only with `mayTakeOver`.
    */
   take(source: string, now: number, mayTakeOver = true): Task | undefined {
     const state = this.#sources.get(source);
@@ -274,7 +274,7 @@ export class Plan {
     return Math.min(swarmRunPieceCount, taskPieces, this.#roomOf(source));
   }
 
-  /** What `source` may be asked for although others were. */
+  /** Pieces to request from `source` that were also requested from others. */
   #second(
     id: string,
     source: PlannedSource,
@@ -290,8 +290,8 @@ export class Plan {
   }
 
   /**
-   * Notes that a piece has arrived and is right; `now` is needed where the rarest
-   * are first, to tell a quick source.
+   * Notes that a piece has arrived and is right. Files in a swarm need `now`, to
+   * measure the source.
    */
   arrived(source: string, file: number, piece: number, now?: number): Arrival {
     const key = keyOf(file, piece);
@@ -355,14 +355,14 @@ export class Plan {
     return true;
   }
 
-  /** Whether a piece failed so often, and with all that are left to ask. */
+  /** Whether a piece failed too often, and with every holder that is left. */
   #isHopeless(key: number, { holders }: FileProgress): boolean {
     const failed = this.#failed.get(key) ?? [];
     return failed.length >= this.#options.pieceFailureCount &&
       this.#alive().intersection(holders).isSubsetOf(new Set(failed));
   }
 
-  /** Puts a source out; what it was asked for is taken back. */
+  /** Excludes a source. Pieces requested from it become missing again. */
   drop(source: string): number[] {
     const state = this.#sources.get(source);
     if (state === undefined) return [];

@@ -26,13 +26,13 @@ export interface PlanOptions {
    */
   readonly pieceFailureCount: number;
   /**
-   * Another source takes over a piece only if a slow source would need this
-   * many milliseconds longer.
+   * Another source takes over a piece only if the slow source would need at least
+   * this many milliseconds longer.
    */
   readonly takeOverMs: number;
   /**
-   * Another connection of the same holder takes over pieces only if a
-   * connection has delivered nothing for this many milliseconds.
+   * A second connection to the same holder takes over pieces only if the first
+   * one has delivered nothing for this many milliseconds.
    */
   readonly connectionQuietMs: number;
   /**
@@ -40,13 +40,13 @@ export interface PlanOptions {
    * these count for its speed; by default all time counts.
    */
   readonly waitedMs?: (source: string, now: number) => number;
-  /** The numbers of files in a swarm; those of {@linkcode LIMITS} by default. */
+  /** The numbers for files in a swarm; by default those of `LIMITS`. */
   readonly swarm?: SwarmNumbers;
 }
 
 /** The order of a file that many clients fetch together. */
 export interface RarestFirst {
-  /** Returns a number from 0 to below 1: makes this client's own order. */
+  /** Returns a number from 0 to below 1, for an order of this client's own. */
   readonly random: () => number;
 }
 

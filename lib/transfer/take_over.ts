@@ -1,6 +1,7 @@
 /**
- * Chooses pieces that are requested from a second source, which has no other
- * work: pieces of a much slower source, and the last pieces in a swarm. Pure.
+ * Chooses pieces that were requested from one source and are now requested from a
+ * second one: pieces of a much slower source, if the second one has no other
+ * work, and the last pieces in a swarm. Pure.
  *
  * @module
  */
@@ -26,8 +27,8 @@ export interface PlannedPieces {
 }
 
 /**
- * A piece requested from the source that will finish last, if `thief` would
- * deliver it much earlier.
+ * The piece that `thief` would deliver much earlier than the source that it was
+ * requested from; of several, the one that gains most time.
  */
 export function takeOver(
   all: PlannedPieces,
@@ -129,8 +130,8 @@ export function isAskedElsewhere(
 }
 
 /**
- * One of the last pieces in a swarm, requested from one other holder only: if
- * that holder never answers, the file would not be finished.
+ * One of the last pieces in a swarm that was requested from one other holder
+ * only. If that holder never answered, the file would not be finished.
  */
 export function inEndgame(
   all: PlannedPieces,
