@@ -18,7 +18,7 @@ export async function clientHello(): Promise<Uint8Array<ArrayBuffer>> {
     ALPNProtocols: [ALPN_PROTOCOL],
     minVersion: "TLSv1.3",
   });
-  client.on("error", () => {}); // it is hung up on
+  client.on("error", () => {}); // the other side closes it
   const hello = Uint8Array.from(await promise);
   client.destroy();
   server.close();

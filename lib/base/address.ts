@@ -22,7 +22,7 @@ export function isId(text: string): boolean {
   return ID.test(text);
 }
 
-/** The address of a relay, with its id where the id is known. */
+/** The address of a relay, with its id if that is known. */
 export interface RelayAddress extends Endpoint {
   /**
    * The relay's id. Without it the caller cannot check the relay's identity.
@@ -33,8 +33,8 @@ export interface RelayAddress extends Endpoint {
 /**
  * Parses a port.
  *
- * @throws {Failure} of kind `usage` when it is not a whole number from 0 to
- * 65535, or is 0 where `zero` is not allowed.
+ * @throws {Failure} of kind `usage` if it is not a whole number from 0 to
+ * 65535, or if it is 0 and `zero` is false.
  */
 export function parsePort(text: string, options: { zero: boolean }): number {
   const lowest = options.zero ? 0 : 1;
@@ -202,7 +202,7 @@ export function parseEndpoint(
 
 /**
  * Parses the address that a node tells others to dial: HOST or HOST:PORT, with
- * brackets around IPv6 where a port follows.
+ * brackets around IPv6 if a port follows.
  *
  * @throws {Failure} of kind `usage`, also for a host that does not mean one
  * machine.

@@ -103,7 +103,7 @@ export const WEB_LIMITS = {
   gatewaySmallWindowBytes: 512 * KIB,
   /**
    * After a seek this much is still received; if more would come, the gateway
-   * hangs up.
+   * closes the connection.
    */
   gatewayDrainBytes: 1 * MIB,
 };

@@ -13,7 +13,7 @@ import type { ListedNode } from "./nodes.ts";
 /**
  * The same nodes, each with the state of its fingerprints at the relay.
  *
- * @throws {ProtocolError} if the relay hangs up, or sends something else.
+ * @throws {ProtocolError} if the relay closes the connection, or sends something else.
  * @throws {Stopped} if its answers come too slowly.
  */
 export async function withIndexes(

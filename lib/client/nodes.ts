@@ -108,7 +108,7 @@ interface ListingOptions {
  * Reads all pages of a listing: each node once, at most `most` of them. Stops
  * at a page without a new node.
  *
- * @throws {ProtocolError} if the relay gives another answer, or hangs up.
+ * @throws {ProtocolError} if the relay gives another answer, or closes the connection.
  * @throws {Stopped} if the list is too large, or comes too slowly.
  */
 export async function listAll(
@@ -273,7 +273,7 @@ async function listPage(
   throw new ProtocolError(
     answer === null ? "truncated" : "wrong_phase",
     answer === null
-      ? "the relay hung up"
+      ? "the relay closed the connection"
       : answer.kind === "refused"
       ? `the relay refused: ${show(answer.text)} (${show(answer.code)})`
       : "the relay answered something else",

@@ -127,7 +127,9 @@ async function passOf(
       ? error
       : noLink(where, describeCause(error));
   }
-  if (answer?.kind !== "refused") return noLink(where, "the relay hung up");
+  if (answer?.kind !== "refused") {
+    return noLink(where, "the relay closed the connection");
+  }
   return accessFailure(answer, { where, access }) ??
     noLink(where, `the relay refused: ${show(answer.text)}`);
 }

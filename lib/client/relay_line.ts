@@ -39,7 +39,7 @@ export class RelayLine implements AsyncDisposable {
    * Asks when all earlier requests have been answered. Aborting stops the wait;
    * the answer to a request that was sent already is dropped.
    *
-   * @throws {ProtocolError} if the relay hangs up or takes too long.
+   * @throws {ProtocolError} if the relay closes the connection or takes too long.
    * @throws {Failure} if it cannot be reached.
    */
   async ask(message: ClientToRelay, signal: AbortSignal): Promise<RelayReply> {
@@ -61,7 +61,7 @@ export class RelayLine implements AsyncDisposable {
       await channel.send(message);
       const answer = await channel.receive(DIRECTION.relayToClient);
       if (answer === null) {
-        throw new ProtocolError("truncated", "the relay hung up");
+        throw new ProtocolError("truncated", "the relay closed the connection");
       }
       // Others at this address may need the connection more.
       this.#hangUp = setTimeout(() => void this.#close(), LINGER_MS);

@@ -67,7 +67,10 @@ export async function greet(
   await channel.send(hello(introduction), ...first);
   const answer = await channel.receive(["hello", "refused"]);
   if (answer === null) {
-    throw new ProtocolError("truncated", "Cannot greet: the peer hung up");
+    throw new ProtocolError(
+      "truncated",
+      "Cannot greet: the peer closed the connection",
+    );
   }
   if (answer.kind === "refused") return answer;
   requireVersion(answer);

@@ -29,15 +29,15 @@ export interface RelayStats extends IncidentTotals {
   readonly lookups: number;
   /** The index of names; all zeros if the relay keeps none. */
   readonly index: IndexStats;
-  /** Listings answered from the index, and with all nodes in place of that. */
+  /** Listings answered from the index, and listings of all nodes instead. */
   readonly indexLookups: { readonly some: number; readonly all: number };
-  /** Indexed nodes that the index named wrongly, as clients report. */
+  /** Reports of clients that the index named a node wrongly. */
   readonly indexWrongHits: number;
   /** Clients that hold contents for a swarm. */
   readonly holderCount: number;
   /** The most clients that may. */
   readonly holderLimit: number;
-  /** Contents that one of them holds. */
+  /** Contents with at least one holder. */
   readonly heldContentCount: number;
   /** Times that clients said what they hold, renewals included. */
   readonly holdings: number;
@@ -53,7 +53,7 @@ export interface RelayStats extends IncidentTotals {
   readonly reports: Readonly<Record<string, number>>;
 }
 
-/** The numbers of a relay at its two ports; `null` where it does not listen. */
+/** The numbers of a relay at its two ports; `null` for a port that is closed. */
 export function statsOf(
   relay: RelayContext,
   { listeners, handshakes }: {

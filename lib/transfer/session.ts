@@ -357,7 +357,7 @@ export class NodeSession implements AsyncDisposable {
     // If the session has failed, nothing makes room for the message.
     if (this.#failure !== null) throw this.#failure;
     if (message === null) {
-      throw new ProtocolError("truncated", "it hung up");
+      throw new ProtocolError("truncated", "it closed the connection");
     }
     if (message.kind === "gained") return this.#gained(message);
     const first = this.#waiting[0];

@@ -45,7 +45,7 @@ export async function learnCertificate(
  * relay-p2p, or does not have the key of its certificate; `timed_out` if it
  * does not answer in time.
  * @throws {Error} with an `E…` code if TCP fails.
- * @throws {Deno.errors.ConnectionReset} if the server hangs up.
+ * @throws {Deno.errors.ConnectionReset} if the server closes the connection.
  */
 export async function dialToLearn(
   endpoint: Endpoint,

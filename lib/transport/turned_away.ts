@@ -1,7 +1,7 @@
 /**
- * Dials again if the other side hangs up before hello. A relay or a node hangs
- * up when too many connect at once from one address, because this needs no
- * handshake.
+ * Dials again if the other side closes the connection before hello. A relay or a
+ * node does so when too many connect at once from one address, because this needs
+ * no handshake.
  *
  * @module
  */
@@ -13,10 +13,10 @@ import { retryDelayMs } from "../base/waiting.ts";
 
 /**
  * When to stop dialling again. Dials to many peers share one, so that all peers
- * that keep hanging up cost this time only once together.
+ * that keep closing connections cost this time only once together.
  */
 export interface Patience {
-  /** Set when the first of them hangs up. */
+  /** Set when the first of them closes a connection. */
   endsAt?: number;
 }
 
@@ -36,9 +36,9 @@ export interface WhenLetInOptions {
 
 /**
  * The result of `open`, which is called again at random intervals while the
- * other side hangs up.
+ * other side closes the connection.
  *
- * @throws the last error when the time is over, any error but a hang-up at once,
+ * @throws the last error when the time is over, any other error at once,
  * and the signal's reason when aborted.
  */
 export async function whenLetIn<T>(

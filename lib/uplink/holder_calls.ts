@@ -37,7 +37,7 @@ export class HolderCalls implements AsyncDisposable {
    * Sends a question when all earlier ones are answered, and waits for the
    * answer.
    *
-   * @throws {ProtocolError} if the relay hangs up, or takes too long.
+   * @throws {ProtocolError} if the relay closes the connection, or takes too long.
    */
   ask(
     question: MessageOf<"enter" | "hold" | "holders">,
@@ -57,7 +57,7 @@ export class HolderCalls implements AsyncDisposable {
     await channel.send(question);
     const answer = await channel.receive(DIRECTION.relayToClient);
     if (answer !== null) return answer;
-    throw new ProtocolError("truncated", "the relay hung up");
+    throw new ProtocolError("truncated", "the relay closed the connection");
   }
 
   [Symbol.asyncDispose](): Promise<void> {

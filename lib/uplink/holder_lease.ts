@@ -371,7 +371,7 @@ export class HolderLease implements AsyncDisposable {
   }
 }
 
-/** Whether the relay has hung up, and may still be there. */
+/** Whether the relay closed the connection, and may still be there. */
 function isGone(error: unknown): boolean {
   const code = error instanceof ProtocolError ? error.code : undefined;
   return code === "truncated" || isDisconnect(error);

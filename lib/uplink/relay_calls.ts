@@ -61,7 +61,7 @@ export class RelayCalls implements AsyncDisposable {
   /**
    * Sends a request, and waits for the answer.
    *
-   * @throws {ProtocolError} if the relay hangs up, or takes too long.
+   * @throws {ProtocolError} if the relay closes the connection, or takes too long.
    */
   async ask(message: NodeToRelay): Promise<RelayAnswer> {
     const { channel } = this.session;
@@ -95,7 +95,7 @@ export class RelayCalls implements AsyncDisposable {
     const message = await this.session.channel
       .receive(DIRECTION.relayToNode);
     if (message !== null) return message;
-    throw new ProtocolError("truncated", "the relay hung up");
+    throw new ProtocolError("truncated", "the relay closed the connection");
   }
 
   #hear(message: RelayToNode): void {

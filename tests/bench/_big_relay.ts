@@ -63,7 +63,10 @@ export async function dialFrom(
   const { promise, resolve, reject } = Promise.withResolvers<void>();
   socket.once(plaintext ? "connect" : "secureConnect", resolve);
   socket.once("error", reject);
-  socket.once("close", () => reject(new Error("hung up on")));
+  socket.once(
+    "close",
+    () => reject(new Error("the other side closed the connection")),
+  );
   try {
     await within(promise, "a connection");
   } catch (error) {
@@ -96,7 +99,9 @@ export class Exchange {
     for (let length = 0;;) {
       if (length === this.#buffer.length) this.#grow();
       const read = await this.conn.read(this.#buffer.subarray(length));
-      if (read === null) throw new Error("hung up on");
+      if (read === null) {
+        throw new Error("the other side closed the connection");
+      }
       length += read;
       const answer = this.#buffer.subarray(0, length);
       if (this.#isWhole(answer)) return answer;

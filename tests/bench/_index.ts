@@ -126,7 +126,9 @@ class Replies {
     const sending = writeAll(this.#conn, joined(commands));
     for (let count = 0; count < commands.length;) {
       const read = await this.#conn.read(this.#buffer);
-      if (read === null) throw new Error("hung up on");
+      if (read === null) {
+        throw new Error("the other side closed the connection");
+      }
       count += this.#take(this.#buffer.subarray(0, read));
     }
     await sending;

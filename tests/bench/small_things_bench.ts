@@ -1,6 +1,6 @@
 /**
- * The speed of small things on loopback, in a warm process: a stall of 44 or
- * 88 ms here means that Nagle's algorithm is on somewhere. The relay and the
+ * The speed of short operations on loopback, in a warm process: a stall of 44 or
+ * 88 ms means that Nagle's algorithm is on somewhere. The relay and the
  * node are processes of their own. `deno task bench`.
  */
 
@@ -36,7 +36,7 @@ const dialer = new RelayDialer(relay, {
   onEvent: () => {},
 });
 
-// Warm: what has run a while, as a client in a program has.
+// Warm: after many calls, like a client in a program that runs for long.
 const WARM = { n: 200, warmup: 50 };
 
 async function connectAndList(dialer: RelayDialer): Promise<void> {

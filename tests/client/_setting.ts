@@ -97,7 +97,7 @@ export async function alphaAndBeta(
 
 /** Ways in which a node breaks off, and what is told of it. */
 export const BREAKS = [
-  ["hangs up", closesEarly, "broke_off"],
+  ["closes the connection", closesEarly, "broke_off"],
   ["sends wrong bytes", sendWrongBytes, "lied"],
 ] as const;
 

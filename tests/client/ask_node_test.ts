@@ -77,13 +77,13 @@ Deno.test("getFiles counts a node once for a name that is given twice", async ()
   assertEquals(log.of("file_received").map(({ holders }) => holders), [1]);
 });
 
-Deno.test("getFiles asks again if a node hangs up, but does not dial a node forever", async () => {
+Deno.test("getFiles asks again if a node closes the connection, but does not dial a node forever", async () => {
   await using relay = await startRelay();
   const files = small(60);
   let answered = 0;
   await using closesEarly = await evil(relay, files, {
     find: async (channel, message) => {
-      if (++answered === 30) throw new Error("hangs up");
+      if (++answered === 30) throw new Error("closes the connection");
       await honestBut(files)(channel, message);
     },
   });

@@ -115,7 +115,7 @@ Deno.test("getFiles fetches from another node what one lied about in the middle 
   await assertSaved(folder, files);
 });
 
-Deno.test("getFiles keeps complete files when a node hangs up, and fetches the rest from another", async () => {
+Deno.test("getFiles keeps complete files when a node closes the connection, and fetches the rest from another", async () => {
   await using relay = await startRelay();
   await using folder = await tempShare();
   const files = filesOf(200);

@@ -320,7 +320,7 @@ Deno.test("Clashes admits files in so many folders and no more, and further file
   ]);
 });
 
-Deno.test("getFiles makes savedFolderCount folders and no more for what a node lists", async () => {
+Deno.test("getFiles makes at most savedFolderCount folders for the names that a node lists", async () => {
   await using relay = await startRelay();
   await using _node = await startNode(relay, {
     "deep/a/1": "1",

@@ -53,7 +53,7 @@ Deno.test("Dials tries a dead address once, even if many nodes name it", async (
   }
 });
 
-Deno.test("Dials tries a claimed address for four nodes, and one where the relay saw the nodes for all", async () => {
+Deno.test("Dials tries a claimed address for only four nodes, and an address where the relay saw the nodes for all of them", async () => {
   const ids = Array.from({ length: 10 }, (_, n) => `id ${n}`);
   const claimed = failing(MISMATCH);
   for (const id of ids) await claimed.dial(id, false);
@@ -66,7 +66,7 @@ Deno.test("Dials tries a claimed address for four nodes, and one where the relay
   assertEquals(observed.count, 10);
 });
 
-Deno.test("Dials tries sixteen claimed addresses of one host, if all fail", async () => {
+Deno.test("Dials stops after sixteen claimed addresses of one host if all of them fail", async () => {
   const dials = failing(REFUSED);
   for (let port = 1; port <= 40; port++) {
     await dials.dial(`id ${port}`, false, port);
@@ -74,7 +74,7 @@ Deno.test("Dials tries sixteen claimed addresses of one host, if all fail", asyn
   assertEquals(dials.count, 16);
 });
 
-Deno.test("Dials tries observedFailureCount addresses of one network where the relay saw nodes, if all fail", async () => {
+Deno.test("Dials stops after observedFailureCount addresses of one network, at which the relay saw nodes, if all of them fail", async () => {
   const seen = failing(REFUSED, { observedFailureCount: 3 });
   for (let n = 0; n < 5; n++) await seen.dial(`id ${n}`, true, 1_000 + n);
   assertEquals(seen.count, 3);

@@ -128,7 +128,7 @@ Deno.test("fetchFile takes another content when nobody can deliver the first, un
   for (const isGivenOut of [false, true]) {
     await using relay = await startRelay();
     const taken = Promise.withResolvers<void>();
-    // The first pieces come, so that some are given out before both hang up.
+    // The first pieces come, so that some are given out before both close their connections.
     const lies: Dishonesty = {
       piece: async (channel, piece) => {
         if (isGivenOut && piece.index < TASK) {

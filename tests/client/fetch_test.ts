@@ -301,7 +301,7 @@ Deno.test("fetchFile reports what happened at every node when nobody has the fil
   await using relay = await startRelay();
   await using _alpha = await startNode(relay, { "g": "one" });
   await using _breaks = await evil(relay, {}, {
-    find: () => Promise.reject(new Error("hangs up")),
+    find: () => Promise.reject(new Error("closes the connection")),
   });
   await using _refuses = await evil(relay, {}, {
     identity: TRUDY,

@@ -107,7 +107,7 @@ Deno.test("getFiles waits for a relay that has answered before, and for no other
   assertEquals([error.kind, gone.asked.length], ["relay", 1]);
 });
 
-Deno.test("getFiles reads whole lists again only after twenty times as long as that took, and names alone meanwhile", async () => {
+Deno.test("getFiles reads whole lists again only after twenty times the time of the last reading, and asks for single names until then", async () => {
   using time = new FakeTime();
   const log = new ClientLog();
   const listsMs = 2_000;

@@ -107,7 +107,7 @@ Deno.test("Time that a node hashed before its answer does not count against othe
   assertEquals(account.works(now, { askedAt, others: "none" }), false);
 });
 
-Deno.test("HashAccount keeps the account over all files of a run", () => {
+Deno.test("HashAccount adds up the time over all files of a run", () => {
   const account = new HashAccount(LIMITS);
   let files = 0;
   for (let now = 0;; files++) {

@@ -187,7 +187,7 @@ for (
   });
 }
 
-Deno.test("getFiles continues with another node if one hangs up on its lanes", async () => {
+Deno.test("getFiles continues with another node if one closes the connections of its lanes", async () => {
   await using relay = await startRelay();
   await using _mallory = await evil(relay, { f: LARGE }, {
     piece: sendsOnly(TASK + 1, closesEarly),
@@ -206,7 +206,7 @@ Deno.test("getFiles continues with another node if one hangs up on its lanes", a
   assertEquals(honest + mallory, LARGE.length);
 });
 
-Deno.test("getFiles continues with the only node, which hangs up on all lanes from time to time", async () => {
+Deno.test("getFiles continues with the only node, which closes the connections of all lanes from time to time", async () => {
   await using relay = await startRelay();
   let count = 0;
   await using _mallory = await evil(relay, { f: LARGE }, {

@@ -26,7 +26,7 @@ const OTHER = CONTENT.slice();
 OTHER[7] = OTHER[7]! ^ 1;
 
 /**
- * A node that hangs up in the middle of `CONTENT`, once the first part has been
+ * A node that closes the connection in the middle of `CONTENT`, once the first part has been
  * given out; that is to be told with `onPart`.
  */
 function breaksLater(lies: Dishonesty = {}): { lie: Lie; onPart: () => void } {

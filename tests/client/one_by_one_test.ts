@@ -163,7 +163,7 @@ Deno.test("fetchFile reports that nodes have the file and none could deliver it"
     lie: (channel, message) =>
       message.kind === "find"
         ? sayFound(channel, message, 10)
-        : Promise.reject(new Error("hangs up")),
+        : Promise.reject(new Error("closes the connection")),
   });
   const limits = { sourceFailureCount: 1 };
   const outcome = await fetch(relay, "1.txt", { limits });
@@ -231,11 +231,11 @@ const LIES: Readonly<Record<string, { lie: Lie; kind: FailureKind }>> = {
     kind: "undelivered",
     lie: tenBytes((channel) => sayData(channel, { request: 99 }, TEN)),
   },
-  "hangs up in the middle": {
+  "closes the connection in the middle": {
     kind: "undelivered",
     lie: tenBytes(async (channel, message) => {
       await sayData(channel, message, TEN.slice(5));
-      throw new Error("hangs up");
+      throw new Error("closes the connection");
     }),
   },
   "refuses in the middle": {

@@ -56,7 +56,7 @@ for (
       0,
     ],
     [
-      "Reach reports no node that takes its connection and hangs up, because it has no room",
+      "Reach reports no node that accepts its connection and closes it, because it has no room",
       [FULL],
       0,
     ],
@@ -155,7 +155,7 @@ Deno.test("Reach waits for a lane that starts slowly, as long as the node allows
   channel.abort(new Error("the test has ended"));
 });
 
-Deno.test("Reach hangs up on a lane that has not opened in time", async () => {
+Deno.test("Reach closes the connection of a lane that has not opened in time", async () => {
   await using stack = new AsyncDisposableStack();
   const { opening, orders, time } = await openingInLane(stack);
   const failed = assertRejects(() => opening);

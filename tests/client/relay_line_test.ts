@@ -10,7 +10,7 @@ import { memoryPair } from "../_memory_conn.ts";
 
 type Answering = (id: string) => RelayToClient | null;
 
-/** A relay in memory that answers as it is told; `null` hangs up. */
+/** A relay in memory that answers as it is told; `null` closes. */
 function fakeRelay(answer: Answering) {
   const relay = { opened: 0, open: 0 };
   const link = {
@@ -52,7 +52,7 @@ const echo = (id: string): RelayToClient => ({
   text: "",
 });
 
-Deno.test("RelayLine sends many requests over one connection, each with its own answer, and hangs up when it is quiet", async () => {
+Deno.test("RelayLine sends many requests over one connection, each with its own answer, and closes it when it is quiet", async () => {
   using time = new FakeTime();
   const { relay, line } = fakeRelay(echo);
   const words = ["a", "b", "c", "d"];
@@ -83,12 +83,16 @@ Deno.test("RelayLine never gives a caller the answer to an aborted request of an
   await line[Symbol.asyncDispose]();
 });
 
-Deno.test("RelayLine asks a restarted relay again, but not one that hangs up at once", async () => {
+Deno.test("RelayLine asks a restarted relay again, but not one that closes the connection at once", async () => {
   let left = 2;
   const { relay, line } = fakeRelay((id) => left-- > 0 ? echo(id) : null);
   assertEquals(await ask(line, "a"), "a");
   assertEquals(await ask(line, "b"), "b");
-  await assertRejects(() => ask(line, "c"), ProtocolError, "hung up");
+  await assertRejects(
+    () => ask(line, "c"),
+    ProtocolError,
+    "closed the connection",
+  );
   assertEquals(relay.opened, 2);
   left = 1;
   assertEquals(await ask(line, "d"), "d");

@@ -7,9 +7,9 @@ import { dialFrom } from "../bench/_big_relay.ts";
 export class Front implements Disposable {
   readonly #listener: Deno.TcpListener;
   readonly #conns = new Set<Passed>();
-  /** Where connections go; `null` hangs up. */
+  /** Where connections go; `null` closes them. */
   to: Endpoint | null = null;
-  /** So many of the next connections are hung up on. */
+  /** How many of the next connections are closed at once. */
   refuses = 0;
   /** So many of the next connections hear nothing. */
   ignores = 0;

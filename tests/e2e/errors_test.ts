@@ -143,7 +143,7 @@ function tenBytesNode(
     lie: async (channel, message) => {
       if (message.kind === "find") return await sayFound(channel, message, 10);
       await sayData(channel, message, bytes);
-      if (hash === null) throw new Error("hangs up");
+      if (hash === null) throw new Error("closes the connection");
       await sayPieces(channel, message, hash);
     },
   });
@@ -164,7 +164,7 @@ Deno.test("ls prints an incomplete list, reports that it is incomplete, and ends
           files: [file],
           more: true,
         });
-        throw new Error("hangs up");
+        throw new Error("closes the connection");
       },
     }),
   });

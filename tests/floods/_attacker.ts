@@ -38,7 +38,7 @@ export function aborted(signal: AbortSignal): Promise<void> {
   return promise;
 }
 
-/** Runs an attacker's part, in which the victim may hang up at any moment. */
+/** Runs an attacker's part, in which the victim may close the connection at any moment. */
 export async function untilCut(attack: () => Promise<void>): Promise<void> {
   try {
     await attack();
@@ -65,7 +65,7 @@ export async function pour(
   }
 }
 
-/** Sockets of an attacker's that say nothing and wait to be hung up on. */
+/** Sockets of an attacker that send nothing, until the victim closes them. */
 export class Crowd implements Disposable {
   readonly #at: Endpoint;
   readonly #open = new Set<Socket>();

@@ -1,6 +1,6 @@
 /**
  * Floods of TLS handshakes, from one address and from many: begun and left,
- * finished and hung up on, sent in crumbs, and followed by garbage.
+ * finished and then closed, sent in crumbs, and followed by garbage.
  */
 
 import { connect, type Socket } from "node:net";
@@ -21,7 +21,7 @@ const MANY = Array.from({ length: 64 }, (_, n) => hostOf(n, 1));
 /** What one connection does once it stands. */
 type Part = (socket: Socket, signal: AbortSignal) => Promise<void>;
 
-/** Resolves when the victim has hung up, or the attack is over. */
+/** Resolves when the victim has closed the connection, or the attack is over. */
 function hungUp(socket: Socket, signal: AbortSignal): Promise<void> {
   const { promise, resolve } = Promise.withResolvers<void>();
   if (socket.destroyed) resolve();
@@ -97,7 +97,7 @@ const garbage = (hello: Uint8Array): Part => {
   };
 };
 
-/** Whole handshakes, each hung up on at once. */
+/** Whole handshakes, after each of which the attacker closes the connection. */
 function finishing(hosts: readonly string[], each: number): Attack {
   return async (target: Target, signal) => {
     let count = 0;

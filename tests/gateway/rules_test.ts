@@ -1,6 +1,6 @@
 /**
- * Rules of HTTP that other servers broke, each with the report that tells of it,
- * as far as no other file here shows them. docs/GATEWAY.md lists all.
+ * Rules of HTTP that other servers broke, each with the report of that fault.
+ * Other files here test the rest of the list in docs/GATEWAY.md.
  */
 
 import { assert, assertEquals, assertMatch } from "@std/assert";

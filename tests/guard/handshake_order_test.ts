@@ -47,7 +47,7 @@ Deno.test("HandshakeOrder serves equal addresses in turn", () => {
 Deno.test("HandshakeOrder forgives a client that learns a certificate before each hello", () => {
   const order = new HandshakeOrder(LIMITS);
   for (let n = 0; n < 20; n++) {
-    order.begun("learner", 0); // and hangs up
+    order.begun("learner", 0); // and closes the connection
     order.begun("learner", 0);
     order.finished("learner", 0);
   }

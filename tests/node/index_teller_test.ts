@@ -369,7 +369,7 @@ Deno.test("A node sends a relay that never accepts them all names at most indexA
   assertEquals(begunCount, LIMITS.indexAnewCount);
 });
 
-Deno.test("A node sends its index again if the relay hangs up in the middle", async () => {
+Deno.test("A node sends its index again if the relay closes the connection in the middle", async () => {
   const { told, calls, teller } = setUp(["a"]);
   teller.heard(NOTHING);
   const broken = {

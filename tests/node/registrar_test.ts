@@ -105,7 +105,7 @@ Deno.test("A registrar reports a new cause of failure", async () => {
   );
   assertEquals(told, [
     "Cannot register (relay:1700): the relay refused: full \\x1b[2J (registry_full)",
-    "Cannot register (relay:1700): the relay hung up",
+    "Cannot register (relay:1700): the relay closed the connection",
   ]);
   await run.stop();
 });

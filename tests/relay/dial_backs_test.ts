@@ -55,7 +55,7 @@ for (
   });
 }
 
-Deno.test("DialBacks hangs up on a node that accepts the connection and does not answer", async () => {
+Deno.test("DialBacks closes the connection to a node that accepts it and does not answer", async () => {
   const silent = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   const { port } = silent.addr;
   const endpoint = { host: "127.0.0.1", port };

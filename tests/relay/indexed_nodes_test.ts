@@ -326,7 +326,7 @@ const MESSAGE = {
   begin: true,
 } as const satisfies MessageOf<"index">;
 
-/** The relay's answer, or the code for which it hung up. */
+/** The relay's answer, or the code with which it closed the connection. */
 async function answerTo(
   relay: TestRelay,
   message: MessageOf<"index">,
@@ -337,11 +337,11 @@ async function answerTo(
     const answer = await channel.receive(DIRECTION.relayToNode);
     return answer?.kind === "indexed" ? answer.outcome : answer?.kind ?? "end";
   } catch {
-    return "end"; // it hung up
+    return "end"; // it closed the connection
   }
 }
 
-Deno.test("A relay hangs up on unsorted, double, cut and too many fingerprints, and serves others", async () => {
+Deno.test("A relay closes a connection with unsorted, double, cut or too many fingerprints, and serves others", async () => {
   await using relay = await startRelay();
   const many = Array.from(
     { length: LIMITS.indexMessageCount + 1 },

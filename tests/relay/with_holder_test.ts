@@ -272,7 +272,7 @@ Deno.test("A relay refuses a record that was signed for another connection, purp
   await thief.channel.send(await entering(relay, thief));
   await assertRejects(async () => {
     while (await thief.channel.receive([]) !== null);
-    throw new Error("hung up");
+    throw new Error("closed the connection");
   });
   assertEquals(relay.server.stats().holderCount, 1);
 });

@@ -122,7 +122,7 @@ export class Source implements DownloadSource {
         await this.#lie(channel, message);
       }
     } catch {
-      // It hangs up, or is hung up on.
+      // One side closes the connection.
     }
     channel.conn.close();
   }

@@ -116,7 +116,7 @@ testInBoth(
 );
 
 testInBoth(
-  "Download goes on with the other source when one hangs up for good",
+  "Download continues with the other source when one closes its connection for good",
   async () => {
     const dies = sourceWith("dies", sendsOnly(TASK + 1, closesEarly));
     const lives = sourceWith("lives");
@@ -134,7 +134,7 @@ testInBoth(
 );
 
 testInBoth(
-  "Download tries a source that hangs up again, and puts it out the third time",
+  "Download tries a source again that closes its connection, and excludes it the third time",
   async () => {
     const dies = sourceWith("dies", closesEarly);
     const { failed, trouble } = await receive([dies], {

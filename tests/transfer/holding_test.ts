@@ -166,7 +166,7 @@ Deno.test("NodeSession disconnects from a holder that floods it with empty news"
   let isOver = false;
   for (let n = 0; n <= LIMITS.workingBurstCount + 1 && !isOver; n++) {
     await node.send({ kind: "gained", request, runs: [] })
-      .catch(() => isOver = true); // it hung up
+      .catch(() => isOver = true); // it closed the connection
   }
   await end;
 });

@@ -99,7 +99,7 @@ Deno.test("NodeSession disconnects from a node that says too often that it works
   const end = describing.then(() => isOver = true);
   for (let n = 0; n < 1_000 && !isOver; n++) {
     await node.send({ kind: "working", request })
-      .catch(() => isOver = true); // it hung up
+      .catch(() => isOver = true); // it closed the connection
   }
   await within(end, "the end");
 });

@@ -154,7 +154,7 @@ for (const [what, [ask, answer, code]] of Object.entries(NO_ANSWERS)) {
     const asking = assertRejects(() => ask(session), ProtocolError);
     const next = assertRejects(() => session.find("g"), ProtocolError);
     const first = await within(node.receive(DIRECTION.clientToNode), "it");
-    // It may hang up in the middle of this.
+    // It may close the connection in the middle of this.
     await answer(node, first!.request).catch(() => {});
     assertEquals((await within(asking, "the end")).code, code);
     // And so does everything that waits, and comes later.
@@ -177,7 +177,7 @@ for (
   const [what, message, code] of [
     ["ends the conversation", refused(), "wrong_phase"],
     ["sends a relay's message", { kind: "withdrawn" }, "wrong_phase"],
-    ["hangs up", null, "truncated"],
+    ["closes the connection", null, "truncated"],
   ] as const
 ) {
   Deno.test(`NodeSession rejects all waiting calls when the node ${what}`, async () => {

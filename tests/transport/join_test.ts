@@ -166,7 +166,7 @@ const encode = (text: string) => new TextEncoder().encode(text);
 
 for (
   const [what, answer, code] of [
-    ["hangs up", new Uint8Array(), "hung_up"],
+    ["closes the connection", new Uint8Array(), "hung_up"],
     [
       "says why not",
       encodeMessage({

@@ -18,7 +18,7 @@ Deno.test("whenLetIn waits longer after each refusal, up to its longest wait", a
   assertEquals(at, [0, 250, 750, 1_750, 3_750, 5_750, 7_750]);
 });
 
-Deno.test("whenLetIn waits only once for all dials that share their patience, if peers keep hanging up", async () => {
+Deno.test("whenLetIn waits only once for all dials that share their patience, if peers keep closing connections", async () => {
   using time = new FakeTime();
   const limits = limitsWith({});
   const startedAt = performance.now();

@@ -116,7 +116,7 @@ for (
   });
 }
 
-Deno.test("RelayCalls fails all pending requests when the relay hangs up", async () => {
+Deno.test("RelayCalls fails all pending requests when the relay closes the connection", async () => {
   await using setting = start();
   const { visit, relay } = setting;
   const asked = [visit.ask({ kind: "reach" }), visit.ask({ kind: "attach" })];
@@ -124,7 +124,7 @@ Deno.test("RelayCalls fails all pending requests when the relay hangs up", async
   await relay.close();
   for (const asking of asked) {
     const failed = within(asking, "the answer");
-    await assertRejects(() => failed, ProtocolError, "hung up");
+    await assertRejects(() => failed, ProtocolError, "closed the connection");
   }
   const error = await assertRejects(() => visit.ended, ProtocolError);
   assertEquals(error.code, "truncated");
