@@ -26,11 +26,11 @@ export const WEB_LIMITS = {
    * A client that reads nothing for this time is a player that nobody uses.
    */
   webStallMs: 300_000,
-  /** After this it gives way, where somebody else has no connection. */
+  /** A client that reads nothing for this time is evicted for a new one. */
   webStalledMs: 10_000,
   /**
-   * After this it gives way to another connection of its own address. A reader
-   * that works takes something in that time, on all but the slowest lines.
+   * A client that reads nothing for this time is evicted for a new one of the
+   * same address. Others read something in that time, except on very slow lines.
    */
   webOwnStalledMs: 250,
 
@@ -55,7 +55,7 @@ export const WEB_LIMITS = {
   gatewayListKeptMs: 20_000,
   /** Transfers that have ended and are still shown. */
   gatewayEndedTransferCount: 50,
-  /** Entries on one page of a folder: below 300 kB, where names are not long. */
+  /** Entries on one page of a folder: below 300 kB if names are short. */
   gatewayPageEntryCount: 1_500,
   /** Wrong tokens of one address in a minute. */
   gatewayLoginFailureCount: 5,
@@ -64,8 +64,8 @@ export const WEB_LIMITS = {
    */
   gatewayLinkCount: 60,
   /**
-   * Links of one address that a private relay has rejected in a minute: a wrong
-   * one, and the same once more.
+   * Links of one address that a private relay has rejected in a minute: enough for
+   * a wrong link that is tried twice.
    */
   gatewayLinkRejectedCount: 2,
   /**
@@ -89,7 +89,7 @@ export const WEB_LIMITS = {
   gatewayRememberMs: 2_000,
   /** Hashes of contents that are kept: those of four of the largest files. */
   gatewayManifestBytes: 8 * MIB,
-  /** Asked for ahead of a reader, so that a line is full at 100 ms. */
+  /** Requested ahead of a reader: enough for a line with a delay of 100 ms. */
   gatewayWindowBytes: 4 * MIB,
   /** The same for all readers together: 64 of them take no more than 8. */
   gatewayReadersBytes: 32 * MIB,

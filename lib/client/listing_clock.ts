@@ -34,14 +34,14 @@ export class ListingClock implements Disposable {
   readonly #noun: string;
   readonly #late = new AbortController();
   #startedAt = performance.now();
-  /** Since when it is held. */
+  /** When `hold` began to wait, while it does. */
   #heldFrom: number | undefined;
   #timer: ReturnType<typeof setTimeout>;
   /** The time from which its rate counts. */
   #countedFrom = this.#startedAt;
-  /** Words that it is at work, which are believed. */
+  /** How often the node reported that it is working, and got more time. */
   #workingCount = 0;
-  /** Another node has listed its files: no such word is believed any more. */
+  /** Whether another node has listed its files: this one gets no more time. */
   #isHurried = false;
   #bytes = 0;
   #count = 0;
@@ -80,7 +80,7 @@ export class ListingClock implements Disposable {
     this.#countedFrom = performance.now();
   }
 
-  /** Waits for `work` of ours, whose time does not count. */
+  /** Waits for work of this client. That time does not count. */
   async hold(work: Promise<void>): Promise<void> {
     const from = performance.now();
     this.#heldFrom = from;

@@ -4,8 +4,8 @@
  *
  *     deno task simulate:swarm [CLIENTS] [--only WORDS]
  *
- * 50 clients by default; 10,000 take minutes of one core for each scenario. A copy is the time
- * that the seed's line needs for the file once: 8.4 s.
+ * 50 clients by default; 10,000 take minutes of one core for each scenario. One
+ * copy is the time in which the seed can send the file once: 8.4 s.
  */
 
 import { parseArgs } from "@std/cli/parse-args";

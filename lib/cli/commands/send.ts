@@ -131,7 +131,7 @@ function shareFiles(
   );
 }
 
-/** Says what the other side needs, and until when. */
+/** Prints what the other side needs, and when the offer ends. */
 function tellTerms({ terminal, web, uses, seconds, isOpen }: {
   terminal: Terminal;
   web: WebAddress | undefined;
