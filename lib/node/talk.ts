@@ -1,6 +1,6 @@
 /**
- * A service's conversation with one client, from hello to its end: a node's, and
- * that of a client which gives what it receives.
+ * The conversation of a service with one client, from hello to its end. The
+ * service is a node, or another client in a swarm.
  *
  * hello both ways → grant, if one is needed → requests
  *
@@ -18,7 +18,7 @@ import type { Accepted } from "../transport/listen.ts";
 import type { Served } from "./client_reads.ts";
 import { ClientService, type Service } from "./client_service.ts";
 
-/** Who talks to clients. */
+/** A service that talks to clients. */
 export interface Host {
   /** The id of its key. */
   readonly id: string;
@@ -28,7 +28,7 @@ export interface Host {
   readonly gate: NodeGate | null;
   readonly incidents: Incidents;
   readonly deadlines: Deadlines;
-  /** What a grant allows here; all that it says by default. */
+  /** Limits a grant to what it allows here; by default it is not changed. */
   readonly within?: (grant: Grant) => Grant;
   /** Contents that need no grant although there is a gate. */
   readonly open?: OpenContents;
@@ -64,11 +64,11 @@ export interface TalkOptions {
   /** The group that limits count the client in. */
   readonly source: string;
   /**
-   * Ends the handshake deadline, after the client's hello, and its grant where
+   * Ends the handshake deadline: after the client's hello, or after its grant if
    * one is needed.
    */
   readonly settle: () => void;
-  /** What a client may have that is asked for no grant; by default all. */
+  /** Limits clients that need no grant; by default they may have everything. */
   readonly only?: Grant;
 }
 
@@ -88,7 +88,7 @@ export async function talkOver(
   try {
     await receivePeer(
       channel,
-      // Without a grant it takes no place from those that have one.
+      // A client without a grant must not take the place of one with a grant.
       { introduction, settle: gate === null ? settle : () => {}, incidents },
       async (hello) => {
         if (gate === null) return await talk(only);

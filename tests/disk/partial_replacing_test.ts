@@ -55,7 +55,7 @@ const OCCUPANTS: readonly {
 ];
 
 for (const { what, put, isThere } of OCCUPANTS) {
-  Deno.test(`PartialFile does not replace ${what} unless that was asked for`, async () => {
+  Deno.test(`PartialFile does not replace ${what} unless that was requested`, async () => {
     await using folder = await tempShare();
     const path = join(folder.path, "file");
     const partial = await open(path);
@@ -70,7 +70,7 @@ for (const { what, put, isThere } of OCCUPANTS) {
     await again.discard();
   });
 
-  Deno.test(`SmallFiles does not replace ${what} unless that was asked for`, async () => {
+  Deno.test(`SmallFiles does not replace ${what} unless that was requested`, async () => {
     await using folder = await tempShare();
     const path = join(folder.path, "file");
     await put(path);
@@ -83,7 +83,7 @@ for (const { what, put, isThere } of OCCUPANTS) {
 }
 
 for (const { name, content, save } of SAVES) {
-  Deno.test(`${name} replaces a file in one step where that was asked for`, async () => {
+  Deno.test(`${name} replaces a file in one step if that was requested`, async () => {
     await using folder = await tempShare({ "file": "old" });
     const path = join(folder.path, "file");
     using before = await Deno.open(path);
@@ -147,7 +147,7 @@ for (const { name, content, save } of SAVES) {
       1e300,
     ]
   ) {
-    Deno.test(`${name} gives a file the time of now rather than ${modifiedMs}`, async () => {
+    Deno.test(`${name} gives a file the current time instead of ${modifiedMs}`, async () => {
       await using folder = await tempShare();
       const path = join(folder.path, "file");
       const before = Date.now();
@@ -216,7 +216,7 @@ for (const { name, content, save } of SAVES) {
   );
 
   for (const code of ["EPERM", "ENOTSUP", "EOPNOTSUPP"]) {
-    Deno.test(`${name} publishes on a disk without hard links, ${code}, over nothing`, async () => {
+    Deno.test(`${name} publishes on a disk without hard links, ${code}, and replaces nothing`, async () => {
       await using folder = await tempShare({ "old": "mine" });
       const refuse = () => {
         throw systemError(code);
