@@ -25,7 +25,7 @@ import {
 export const SERIAL_BYTES = 12;
 /** Bytes of a pass. */
 const PASS_BYTES = 68;
-/** Bytes for a content alone, where there is no pass. */
+/** Bytes for a content alone, without a pass. */
 const BARE_BYTES = 34;
 
 const VERSION = 1;

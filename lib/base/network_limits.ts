@@ -401,7 +401,7 @@ export const NETWORK_LIMITS = {
    */
   retriesPerRenewalCount: 4,
   /**
-   * How long a client tries again where it is turned away. When 100 machines of
+   * How long a client tries again if it is turned away. When 100 machines of
    * an office begin at once, and the burst of their address is used up, they get
    * in within 10 s.
    */

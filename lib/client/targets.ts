@@ -34,7 +34,7 @@ export interface TargetsOptions {
   readonly overwrite: boolean;
   /** Whether files are durable before they count as saved. */
   readonly sync: boolean;
-  /** Whether files are made executable where they are at their nodes. */
+  /** Whether files become executable if they are executable at their nodes. */
   readonly mayRun: boolean;
   /** SHA-256 that files must have. */
   readonly wanted: WantedSums;

@@ -60,7 +60,7 @@ export function zeroPieces(manifest: Manifest): number[] {
   return zeros;
 }
 
-/** The manifest of a content of one piece, where that is all zeros. */
+/** The manifest of a content of one piece if that piece is all zeros. */
 export function manifestIfZeros(
   { size, content }: { size: number; content?: string | undefined },
 ): Manifest | undefined {

@@ -1,6 +1,6 @@
 /**
  * Keeps a few connections to each node open between requests: players make many
- * small ones. Several readers share a connection where there are more of them.
+ * small ones. Several readers share a connection if there are more of them.
  *
  * @module
  */

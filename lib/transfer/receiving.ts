@@ -14,11 +14,11 @@ import type { PieceReceiver } from "./answers.ts";
 import type { LaneConn } from "./lane_conn.ts";
 import { RequestSlab, type RequestSlabOptions } from "./request_slab.ts";
 
-/** What becomes of pieces that are verified where they are written. */
+/** The result of saving pieces in a worker that verifies and writes them. */
 export interface PiecesSaving {
   /** How many of them, from the first on, are right. */
   readonly right: Promise<number>;
-  /** These have been written; the bytes are used until then. */
+  /** Resolves when these are written. The bytes are in use until then. */
   readonly written: Promise<void>;
 }
 
@@ -58,9 +58,9 @@ export interface Sink {
     hashes: Uint8Array,
   ): PiecesSaving | undefined;
   /**
-   * Has the pieces of a request saved where `conn` receives them; nothing where
-   * that cannot be. What it gives is to be called when no more of them come, and
-   * throws the error of the disk.
+   * Has the lane of `conn` save the pieces of a request as it receives them.
+   * Returns nothing if that is not possible. The caller calls the returned
+   * function when no more of the pieces come; it throws the error of the disk.
    */
   expect?(
     conn: LaneConn,
@@ -69,7 +69,7 @@ export interface Sink {
   ): (() => Promise<SavedPieces>) | undefined;
   /** All pieces have been written. */
   finish(): Promise<void>;
-  /** Nothing more will come: `write` must not wait for it. */
+  /** Nothing more will come: a waiting `write` must end. */
   abandon?(): void;
 }
 
@@ -83,13 +83,13 @@ export interface DownloadFile {
   readonly content?: string | undefined;
   /** The hashes of its pieces, if it has more than one and they are known. */
   readonly manifest?: Manifest | undefined;
-  /** What to ask each source for, by node id: a content id or a version. */
+  /** What to request from each source, by node id: a content id or a version. */
   readonly sources: Map<string, string>;
   /** Pieces that exist already. */
   readonly have?: readonly number[];
   /** Whether the sink takes pieces in order. */
   readonly inOrder?: boolean;
-  /** Asks for the rarest pieces first; needed where sources are holders. */
+  /** Requests the rarest pieces first; needed if sources are holders. */
   readonly rarest?: RarestFirst | undefined;
   /** Where the pieces go. */
   readonly sink: Sink;
@@ -97,13 +97,13 @@ export interface DownloadFile {
 
 /** What is known of a file while it is being received. */
 export class IncomingFile {
-  /** What was asked for. */
+  /** The file as the caller requested it. */
   readonly given: DownloadFile;
   /** Bytes of a piece. */
   readonly pieceBytes: number;
   /** How many there are. */
   readonly pieceCount: number;
-  /** Whether a node has sent something else than it vouched for. */
+  /** Whether a node has sent bytes that do not match its hashes. */
   lied = false;
   /** Writes under way. */
   writing = 0;
@@ -189,8 +189,7 @@ export class TaskReceiver implements PieceReceiver {
   /** Hashes of the pieces that are whole, as the node gave them. */
   claimed: Uint8Array = new Uint8Array();
   /**
-   * Tells what a lane that receives the pieces has saved of them; nothing where
-   * they come here.
+   * Reports which of the pieces a lane has saved, if a lane receives them.
    */
   saved: (() => Promise<SavedPieces>) | undefined;
 

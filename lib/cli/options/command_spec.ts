@@ -60,7 +60,7 @@ export interface CommandSpec {
   readonly commands: Readonly<Record<string, Command>>;
   /** The options of each command, if not by the client's table. */
   readonly optionsOf?: (command: string) => OptionTable;
-  /** What differs where it is typed as a command of `p2p`. */
+  /** What differs if it is typed as a command of `p2p`. */
   readonly asP2p?: Pick<CommandSpec, "script" | "usage" | "notes">;
 }
 
