@@ -244,7 +244,7 @@ for (
   const [what, text] of [
     ["a web server", "HTTP/1.1 400 Bad Request\r\n\r\n"],
     ["random bytes", "\x9d\x03\xe1\x7f\x01\x55\xaa\x00\x00"],
-    ["a service that closes the connection", ""],
+    ["a service that hangs up", ""],
   ] as const
 ) {
   for (const plaintext of [false, true]) {
