@@ -91,7 +91,9 @@ export function failureToReach(
       cause: error,
     });
   }
-  if (code !== undefined && code !== "timed_out" && code !== "idle") {
+  // A relay with encryption closes a connection in plaintext.
+  const isOther = !UNANSWERED.has(code) || (plaintext && code === "truncated");
+  if (code !== undefined && isOther) {
     return failureAt(relay, {
       what: "Cannot talk to relay",
       why: "the program that answers there is not a relay",
@@ -113,11 +115,18 @@ export function failureToReach(
   return new AwayFailure("relay", {
     what: "Cannot reach relay",
     where: formatEndpoint(relay),
-    why: code === undefined ? whyOf(error) : "no answer in time",
+    why: UNANSWERED.get(code) ?? whyOf(error),
     remedy: "check host and port, and that the relay is running",
     cause: error,
   });
 }
+
+/** Why there is no answer, by the code of the error. A busy relay does both. */
+const UNANSWERED: ReadonlyMap<string | undefined, string> = new Map([
+  ["timed_out", "no answer in time"],
+  ["idle", "no answer in time"],
+  ["truncated", "it closed the connection without an answer: it may be busy"],
+]);
 
 function failureAt(
   relay: RelayAddress,

@@ -327,6 +327,11 @@ for (
       [Uint8Array.of(1, 255, 255, 255, 255)],
       "length must be",
     ],
+    [
+      "closes the connection before it greets",
+      [],
+      "it closed the connection without an answer: it may be busy",
+    ],
     ["lists before it greets", [
       encodeMessage({ kind: "nodes", count: 0, nodes: [] }),
     ], "Cannot accept nodes"],
