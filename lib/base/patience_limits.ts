@@ -54,9 +54,9 @@ export const PATIENCE_LIMITS = {
    */
   hashingFindMs: 1_800_000,
   /**
-   * Memory that clients hold together by reading slowly: that of all connections
-   * of one address, 64 MiB with what encryption adds. Beyond it the slowest are
-   * cut off.
+   * Buffers that clients hold together by reading slowly: those of 240
+   * connections, about as many as one address may have. With what encryption
+   * adds a node takes 200 MB for them. Beyond it the slowest are cut off.
    */
   slowReaderBytes: 32 * 1024 * 1024,
   /** A client that takes longer for one buffer reads slowly: 35 KB/s. */
