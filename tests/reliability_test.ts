@@ -54,19 +54,30 @@ function textsIn(source: string): string[][] {
   );
 }
 
-/** Tells whether a test is called `name`, or has a name that begins so. */
+/**
+ * Tells whether a text of a test is called `name`, begins with it, or is most of
+ * it: some names are put together from several texts.
+ */
 function namesIn(sources: string): (name: string) => boolean {
   const texts = textsIn(sources);
   const beginnings = `\0${texts.map(([first]) => first).join("\0")}`;
-  const patterns = new Set(
-    texts.filter((parts) =>
-      parts.length > 1 && parts.some((part) => part.trim().length > 5)
-    ).map((parts) => parts.map(RegExp.escape).join(".*")),
-  );
-  const computed = [...patterns].map((pattern) => new RegExp(`^${pattern}`));
+  const computed = texts.map((parts) => {
+    const fixed = parts.reduce((sum, part) => sum + part.trim().length, 0);
+    const pattern = parts.map(RegExp.escape).join(".*");
+    return {
+      fixed,
+      anywhere: new RegExp(pattern),
+      // Shorter parts of a template would match any name.
+      atStart: parts.length > 1 && parts[0]!.length > 3 && fixed > 12
+        ? new RegExp(`^${pattern}`)
+        : undefined,
+    };
+  });
   return (name) =>
     beginnings.includes(`\0${name}`) ||
-    computed.some((pattern) => pattern.test(name));
+    computed.some(({ fixed, anywhere, atStart }) =>
+      2 * fixed > name.length ? anywhere.test(name) : atStart?.test(name)
+    );
 }
 
 let isTest: ((name: string) => boolean) | undefined;
