@@ -97,6 +97,9 @@ export const UNTRIED: Readonly<
     "the relay started ${this.#uptime} s ago, and some nodes may not have registered again yet: try again in half a minute":
       OF_TIME,
   },
+  "lib/client/clashes.ts": {
+    "fetch fewer folders with one command": OF_SIZES,
+  },
   "lib/client/failures.ts": {
     "ask for a new link": OF_OTHERS,
     "ask for another link": OF_OTHERS,
