@@ -156,9 +156,10 @@ export class LinkDoor implements AsyncDisposable {
     if (!this.#count(remote)) return refused(429, TOO_MANY);
     const link = parseLink(text);
     signal.throwIfAborted();
-    const press = this.#presses.of(text, page, performance.now());
-    press.end?.();
     const source = addressGroup(remote.host);
+    const now = performance.now();
+    const press = this.#presses.of(text, { id: page, group: source, now });
+    press.end?.();
     if (!this.#makeRoom(source)) return refused(503, TOO_MANY_DOWNLOADS);
     const download = this.#begin(press, { source, signal });
     try {

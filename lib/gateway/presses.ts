@@ -8,6 +8,7 @@
 
 import { toBase64Url } from "../access/keys.ts";
 import type { Limits } from "../base/limits.ts";
+import { givesWay, GroupSizes } from "../guard/giving_way.ts";
 
 /** The numbers that bound it. */
 export type PressLimits = Pick<
@@ -27,12 +28,18 @@ export interface Press {
   until: number;
 }
 
+/** A press that is remembered, and the group of the address that it is from. */
+interface Known {
+  readonly press: Press;
+  readonly group: string;
+}
+
 const FETCH_BYTES = 16;
 
 /** Remembers presses for a while. */
 export class Presses {
   readonly #limits: PressLimits;
-  readonly #known = new Map<string, Press>();
+  readonly #known = new Map<string, Known>();
 
   constructor(limits: PressLimits) {
     this.#limits = limits;
@@ -40,20 +47,30 @@ export class Presses {
 
   /**
    * A press in a page, which gives its `id`: the same again while it is
-   * remembered. Without an id it is always a new one.
+   * remembered. Without an id it is always a new one. It counts for `group`: if
+   * there are too many, one of the group with most is forgotten.
    */
-  of(link: string, id: string | undefined, now: number): Press {
+  of(
+    link: string,
+    { id, group, now }: { id: string | undefined; group: string; now: number },
+  ): Press {
     if (id === undefined || !/^[\w-]{16,64}$/.test(id)) return fresh();
     const key = `${id} ${link}`;
-    const known = this.#known.get(key);
+    const known = this.#known.get(key)?.press;
     const press = known !== undefined && known.until > now ? known : fresh();
     this.#known.delete(key);
-    this.#known.set(key, press);
-    const [oldest] = this.#known.keys();
-    if (this.#known.size > this.#limits.gatewayPressCount) {
-      this.#known.delete(oldest!);
-    }
+    this.#known.set(key, { press, group });
+    if (this.#known.size > this.#limits.gatewayPressCount) this.#forgetOne();
     return press;
+  }
+
+  /** Anybody can send links, so no address makes it forget those of others. */
+  #forgetOne(): void {
+    const sizes = new GroupSizes(this.#known.values());
+    const loser = givesWay(this.#known, {
+      sizeOf: ([, { group }]) => sizes.of(group),
+    });
+    if (loser !== undefined) this.#known.delete(loser[0]);
   }
 
   /** A download of a press begins. */

@@ -8,7 +8,7 @@
 
 import type { Conn } from "../base/conn.ts";
 import type { Limits } from "../base/limits.ts";
-import { givesWay } from "./giving_way.ts";
+import { givesWay, leaving } from "./giving_way.ts";
 import { PlaceUse } from "./place_use.ts";
 import { DescriptorRoom, type RoomLimits } from "./room.ts";
 import { TokenBucket } from "./token_bucket.ts";
@@ -187,7 +187,7 @@ function idlestOf(places: Iterable<Place>, now: number): Place | undefined {
   let idlest: Place | undefined;
   let least = Infinity;
   for (const place of places) {
-    const rate = place.movedBytes / Math.max(1, now - place.since);
+    const rate = place.rateAt(now);
     if (rate < least) [idlest, least] = [place, rate];
   }
   return idlest;
@@ -291,17 +291,16 @@ export class Admission {
   makeRoom(now: number): Slot[] {
     const { room, sources } = this.#books;
     room.short(this.connectionCount, now);
-    const most = room.countAt(now);
-    const ended: Slot[] = [];
-    while (this.connectionCount > most) {
-      const largest = givesWay(sources.values().filter(isOpen), {
-        sizeOf: ({ pending, settled }) => pending.size + settled.size,
-      })!;
-      const [oldest] = largest.pending;
-      const slot = oldest ?? idlestOf(largest.settled, now)!;
-      slot.leave(now);
-      ended.push(slot);
-    }
+    const excess = this.connectionCount - room.countAt(now);
+    const ended = leaving(sources.values(), {
+      sizeOf: ({ pending, settled }) => pending.size + settled.size,
+      isOfMany: ({ source }) => isShared(source),
+      inOrder: ({ pending, settled }) => [
+        ...pending,
+        ...[...settled].sort((a, b) => a.rateAt(now) - b.rateAt(now)),
+      ],
+    }).take(Math.max(0, excess)).toArray();
+    for (const slot of ended) slot.leave(now);
     return ended;
   }
 
@@ -387,9 +386,9 @@ class Place implements Slot {
     books.pending.add(group);
   }
 
-  /** Bytes that it has moved, as far as anybody counts them. */
-  get movedBytes(): number {
-    return this.#traffic?.movedBytes ?? 0;
+  /** Bytes that it has moved for its age, as far as anybody counts them. */
+  rateAt(now: number): number {
+    return (this.#traffic?.movedBytes ?? 0) / Math.max(1, now - this.since);
   }
 
   settle(now: number, traffic?: Traffic): SettleOutcome {

@@ -51,6 +51,44 @@ export function givesWay<Place>(
   return first?.place;
 }
 
+/** Options of {@linkcode leaving}. */
+export interface Leaving<Group, Place> {
+  readonly sizeOf: (group: Group) => number;
+  /** Whether peers that have nothing to do with each other share the group. */
+  readonly isOfMany: (group: Group) => boolean;
+  /** The places of a group, the first to go first. */
+  readonly inOrder: (group: Group) => Iterable<Place>;
+}
+
+/**
+ * The places that leave if many must, one after the other: each is of a group
+ * that is the largest then. Each place in a group of many peers counts as a group
+ * of its own. Takes time by the number of groups and of places that leave, where
+ * {@linkcode givesWay} would look at all groups for each place.
+ */
+export function* leaving<Group, Place>(
+  groups: Iterable<Group>,
+  { sizeOf, isOfMany, inOrder }: Leaving<Group, Place>,
+): Generator<Place, void> {
+  const bySize: Group[][] = [];
+  for (const group of groups) {
+    const size = sizeOf(group);
+    const isSplit = isOfMany(group);
+    const same = bySize[isSplit ? 1 : size] ??= [];
+    for (let n = isSplit ? size : 1; n > 0; n--) same.push(group);
+  }
+  const places = new Map<Group, Iterator<Place>>();
+  for (let size = bySize.length - 1; size > 0; size--) {
+    for (const group of bySize[size] ?? []) {
+      const order = places.get(group) ?? Iterator.from(inOrder(group));
+      places.set(group, order);
+      const { value, done } = order.next();
+      if (!done) yield value;
+      if (size > 1) (bySize[size - 1] ??= []).push(group);
+    }
+  }
+}
+
 /** The number of places in each group. */
 export class GroupSizes<Place extends GroupedPlace> {
   readonly #sizes = new Map<string, number>();

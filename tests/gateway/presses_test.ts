@@ -13,7 +13,7 @@ import { Presses } from "../../lib/gateway/presses.ts";
 import { ReaderMemory } from "../../lib/gateway/reader_memory.ts";
 import type { GatewayOptions } from "../../lib/gateway/server.ts";
 import { randomBytes, seededRandom } from "../_random.ts";
-import { WebClient } from "../http/_web_client.ts";
+import { statusFrom, WebClient } from "../http/_web_client.ts";
 import { startGateway } from "./_gateway.ts";
 
 const SECRET = new Uint8Array(32).fill(7);
@@ -34,6 +34,7 @@ async function start(limits: GatewayOptions["limits"] = {}) {
   });
   return {
     relay: gateway.relay,
+    address: gateway.server.address,
     link: async (name: string) =>
       (await makeLink({
         ...{ relay: gateway.relay, access: CLIENT, name, uses: 1 },
@@ -126,8 +127,8 @@ Deno.test("Presses gives one page the same press for gatewayPressRetryMs, and re
   const limits = { ...LIMITS, gatewayPressRetryMs: 100, gatewayPressCount: 2 };
   const presses = new Presses(limits);
   const of = (link: string, page: string | undefined, now: number) =>
-    presses.of(link, page, now).fetch;
-  const press = presses.of("a", PAGE, 0);
+    presses.of(link, { id: page, group: "a", now }).fetch;
+  const press = presses.of("a", { id: PAGE, group: "a", now: 0 });
   assertEquals(press.fetch, of("a", PAGE, 1e9), "it waits for its file");
   presses.begun(press, () => {});
   presses.ended(press, 1_000);
@@ -144,12 +145,36 @@ Deno.test("Presses gives one page the same press for gatewayPressRetryMs, and re
 Deno.test("Presses lets a file that was sent be sent again for gatewayPressAgainMs, however often", () => {
   const limits = { ...LIMITS, gatewayPressAgainMs: 100 };
   const presses = new Presses(limits);
-  const press = presses.of("a", PAGE, 0);
+  const press = presses.of("a", { id: PAGE, group: "a", now: 0 });
   for (const now of [0, 60, 99]) {
-    assertEquals(presses.of("a", PAGE, now), press);
+    assertEquals(presses.of("a", { id: PAGE, group: "a", now: now }), press);
     presses.begun(press, () => {});
     presses.delivered(press, now);
     presses.ended(press, now);
   }
-  assertNotEquals(presses.of("a", PAGE, 100), press);
+  assertNotEquals(presses.of("a", { id: PAGE, group: "a", now: 100 }), press);
+});
+
+Deno.test("Presses forgets those of the address with most, whoever pressed first", () => {
+  const presses = new Presses({ ...LIMITS, gatewayPressCount: 4 });
+  const press = (group: string, n: number) =>
+    presses.of("a", { id: `${PAGE}-${group}-${n}`, group, now: 0 });
+  const honest = press("honest", 0);
+  for (let n = 0; n < 100; n++) press(n % 2 === 0 ? "even" : "odd", n);
+  assertEquals(press("honest", 0), honest);
+});
+
+Deno.test("Links that a gateway does not open make it forget no press of another address", async () => {
+  await using one = await start({ gatewayPressCount: 3 });
+  const link = await one.link("large.bin");
+  const broken = await one.begin(link, PAGE);
+  broken[Symbol.dispose]();
+  for (let n = 0; n < 4; n++) {
+    const body = `${new URLSearchParams({ link, page: `${PAGE}-${n}` })}`;
+    const request = "POST /api/link/open HTTP/1.1\r\nHost: localhost\r\n" +
+      `Connection: close\r\nContent-Length: ${body.length}\r\n\r\n${body}`;
+    const status = await statusFrom("127.0.0.2", one.address, request);
+    assertEquals(status >= 400, true, `${status}`);
+  }
+  assertEquals((await one.press(link, PAGE)).status, 200);
 });

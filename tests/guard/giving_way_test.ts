@@ -7,6 +7,7 @@ import {
   givesWay,
   type GroupedPlace,
   GroupSizes,
+  leaving,
 } from "../../lib/guard/giving_way.ts";
 import { seededRandom } from "../_random.ts";
 
@@ -119,4 +120,50 @@ Deno.test("GroupSizes: an idle place gives way to its own group and to smaller o
   assertEquals(sizes.yields(a, "b"), true);
   assertEquals(sizes.yields(b, "a"), false);
   assertEquals(sizes.yields(b, "new"), true);
+});
+
+Deno.test("leaving takes places of the largest groups, like givesWay one by one", () => {
+  const check = (sizes: number[], count: number) => {
+    const names = sizes.flatMap((size, group) =>
+      Array.from({ length: size }, (_, n) => `${group}.${n}`)
+    );
+    const left = [...sizes];
+    for (let n = 0; n < Math.min(count, names.length); n++) {
+      left[left.indexOf(Math.max(...left))]!--;
+    }
+    const gone = leaving(sizes.keys(), {
+      sizeOf: (group) => sizes[group]!,
+      isOfMany: () => false,
+      inOrder: (group) => names.filter((name) => name.startsWith(`${group}.`)),
+    }).take(count).toArray();
+    const stays = names.filter((name) => !gone.includes(name));
+    assertEquals(new Set(gone).size, Math.min(count, names.length));
+    const sorted = (numbers: number[]) => numbers.toSorted((a, b) => a - b);
+    assertEquals(
+      sorted(
+        sizes.map((_, group) =>
+          stays.filter((name) => name.startsWith(`${group}.`)).length
+        ),
+      ),
+      sorted(left),
+    );
+  };
+  const random = seededRandom(3);
+  for (let round = 0; round < 200; round++) {
+    const sizes = Array.from(
+      { length: round % 9 },
+      () => Math.floor(10 * random()),
+    );
+    check(sizes, Math.floor(60 * random()));
+  }
+});
+
+Deno.test("leaving looks at each group a few times, however many places leave", () => {
+  let looks = 0;
+  const gone = leaving(Array(10_000).keys(), {
+    sizeOf: () => (looks++, 2),
+    isOfMany: () => false,
+    inOrder: (group) => (looks++, [`${group} a`, `${group} b`]),
+  }).take(5_000).toArray();
+  assertEquals([gone.length, looks <= 20_000], [5_000, true]);
 });

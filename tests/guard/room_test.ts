@@ -64,3 +64,14 @@ Deno.test("Admission tries twice as many connections roomDoubleMs after descript
   assertEquals(admission.connectionCount, most);
   assert(more > 20);
 });
+
+Deno.test("Admission takes the places of attackers at few addresses before those of people behind a local proxy", () => {
+  const { makeRoom } = crowded({ "127.0.0.1": 60, a: 40, b: 40, "::1": 4 });
+  assertEquals(new Set(makeRoom(0)), new Set(["a", "b"]));
+});
+
+Deno.test("Admission makes room among people behind a local proxy if there is nobody else", () => {
+  const { admission, makeRoom } = crowded({ "127.0.0.1": 64 });
+  assertEquals(makeRoom(0), Array(8).fill("127.0.0.1"));
+  assertEquals(admission.connectionCount, 56);
+});
