@@ -139,6 +139,12 @@ export class Choosing implements AsyncDisposable {
       (wanted?.isPinned ?? false);
   }
 
+  /** Whether the user gave a digest of the file. */
+  isPinned(name: string): boolean {
+    const { sha256, content } = this.#wishFor(name);
+    return sha256 !== undefined || content !== undefined;
+  }
+
   #wishFor(name: string): Wish {
     const sha256 = this.#options.wanted?.of(name);
     return sha256 === undefined ? this.wish : { ...this.wish, sha256 };

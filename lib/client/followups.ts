@@ -51,7 +51,7 @@ export class Followups implements AsyncDisposable {
   readonly #asides: Asides;
   /** How often each name was asked for again. */
   readonly #againCounts = new Map<string, number>();
-  /** Nodes without the wanted content, by the vote that they count for. */
+  /** Nodes and votes of contents that were wrong or not delivered, by name. */
   readonly #mistaken = new Map<string, Set<string>>();
   /** Nodes that claimed the SHA-256 for a content without it, by their ids. */
   readonly #liars = new Set<string>();
@@ -98,9 +98,14 @@ export class Followups implements AsyncDisposable {
 
   /**
    * Finds what to fetch after a file has changed on its nodes: asks them again,
-   * a limited number of times.
+   * a limited number of times; then like {@linkcode Followups.besides}.
    */
   async again(job: Job): Promise<Job | Failure> {
+    const found = await this.#again(job);
+    return found instanceof Failure ? await this.besides(job, found) : found;
+  }
+
+  async #again(job: Job): Promise<Job | Failure> {
     const { nodes, choosing } = this.#options;
     const { name } = job;
     const count = (this.#againCounts.get(name) ?? 0) + 1;
@@ -143,13 +148,31 @@ export class Followups implements AsyncDisposable {
    * If there is none, waits for late answers.
    */
   async otherwise(job: Job): Promise<Job | Failure> {
-    const { name, path, group } = job;
+    for (const { node, sha256 } of job.group.offers) {
+      if (sha256 !== undefined) this.#liars.add(node);
+    }
+    return await this.#otherContent(job) ?? notThatSha256(job.path);
+  }
+
+  /**
+   * Finds what to fetch after the nodes of a content did not deliver it, like
+   * {@linkcode Followups.otherwise}, if the user gave a digest: what they claim
+   * may be false, and others may have the wanted content. Otherwise returns
+   * `failure`.
+   */
+  async besides(job: Job, failure: Failure): Promise<Job | Failure> {
+    return this.#options.choosing.isPinned(job.name)
+      ? await this.#otherContent(job) ?? failure
+      : failure;
+  }
+
+  async #otherContent(job: Job): Promise<Job | undefined> {
+    const { name, group } = job;
     const { offersOf, settled, signal } = this.#options;
     const mistaken = this.#mistaken.get(name) ?? new Set();
     this.#mistaken.set(name, mistaken);
-    for (const { node, votesAs, sha256 } of group.offers) {
+    for (const { node, votesAs } of group.offers) {
       mistaken.add(node).add(votesAs);
-      if (sha256 !== undefined) this.#liars.add(node);
     }
     const choose = async () => {
       const others = offersOf(name).filter(({ node }) =>
@@ -163,7 +186,7 @@ export class Followups implements AsyncDisposable {
     if (found !== undefined) return found;
     await settled();
     signal.throwIfAborted();
-    return await choose() ?? notThatSha256(path);
+    return await choose();
   }
 
   /** The same job from other nodes, if some of these have its content. */

@@ -128,6 +128,8 @@ export class RunSaving implements Disposable {
       again: (job) => this.#replace(job, followups.again(job)),
       isDisbelieved: (job) => followups.isDisbelieved(job),
       otherwise: (job) => this.#replace(job, followups.otherwise(job)),
+      besides: (job, failure) =>
+        this.#replace(job, followups.besides(job, failure)),
       elsewhere: (job) => this.#elsewhere(job),
       nodeName: (id) => nodeOf(id).name,
       onTrouble: (trouble) => this.#tellTrouble(trouble),

@@ -53,6 +53,8 @@ export interface SaveRunOptions extends
    * Finds what to fetch in place of a content that is not the requested one.
    */
   readonly otherwise: (job: Job) => Promise<Job | Failure>;
+  /** Finds what to fetch in place of an undelivered content, or why nothing. */
+  readonly besides: (job: Job, failure: Failure) => Promise<Job | Failure>;
   /** The same file from further nodes, if these have it. */
   readonly elsewhere: (job: Job) => Promise<Job | undefined>;
   /** The name of a node, for people. */
@@ -207,10 +209,11 @@ export class SaveRun {
   }
 
   async #open(job: Job, asked?: Asked["asked"]): Promise<void> {
-    const { signal, targets, outcomes, isDisbelieved } = this.#options;
+    const { signal, targets, outcomes } = this.#options;
+    const { isDisbelieved, again, otherwise, besides } = this.#options;
     try {
       if (isDisbelieved(job)) {
-        await this.#fetchInstead(job, this.#options.otherwise);
+        await this.#fetchInstead(job, otherwise);
         return;
       }
       const file = await targets.open(job, asked);
@@ -227,9 +230,13 @@ export class SaveRun {
       if (!(error instanceof Failure)) throw error;
       if (isPlaceGone(error)) throw error;
       await targets.release(job.name);
-      if (error.cause instanceof NotDescribed && error.cause.isChanged) {
-        await this.#fetchInstead(job, this.#options.again);
-      } else await this.#fetchInstead(job, () => Promise.resolve(error));
+      const { cause } = error;
+      const instead = !(cause instanceof NotDescribed)
+        ? () => Promise.resolve(error)
+        : cause.isChanged
+        ? again
+        : () => besides(job, error);
+      await this.#fetchInstead(job, instead);
     }
   }
 
@@ -308,7 +315,7 @@ export class SaveRun {
     file: number,
     { failure, nowhere }: { failure: FileFailure; nowhere: readonly number[] },
   ): Promise<void> {
-    const { targets } = this.#options;
+    const { targets, besides } = this.#options;
     this.#leave(this.#incoming.get(file)!.job);
     const { job, deliveries, have, refusals } = this.#incoming.get(file)!;
     const { name, group: { size } } = job;
@@ -323,7 +330,7 @@ export class SaveRun {
       const part = Math.min(1, bytes / Math.max(1, size));
       const causes = this.#causesOf(job, refusals);
       const why = givenUp(name, { failure, part, causes, nowhere });
-      isAgain = await this.#fetchInstead(job, () => Promise.resolve(why));
+      isAgain = await this.#fetchInstead(job, () => besides(job, why));
     } finally {
       this.#forget(file, job, { isAgain });
     }

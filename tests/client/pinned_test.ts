@@ -4,11 +4,14 @@
 
 import { assert, assertEquals } from "@std/assert";
 import { LIMITS } from "../../lib/base/limits.ts";
+import { sayRefused } from "../_evil_node.ts";
 import {
   closesEarly,
   describeBytes,
+  type Dishonesty,
   sayManifest,
   sendsOnly,
+  sendWrongBytes,
 } from "../_lies.ts";
 import { startNode, startRelay, type TestRelay } from "../_network.ts";
 import { randomBytes, seededRandom } from "../_random.ts";
@@ -238,3 +241,46 @@ Deno.test("fetchFile does not take the beginning of one content that a node clai
   });
   assertEquals([content, kind], [null, "corrupt"]);
 });
+
+/** Ways in which a node does not deliver a content that it claims. */
+const UNDELIVERED: readonly (readonly [string, Dishonesty])[] = [
+  ["breaks off", { piece: closesEarly }],
+  ["sends other bytes", { piece: sendWrongBytes }],
+  ["does not describe it", {
+    describe: (channel, message) =>
+      sayRefused(channel, message, { code: "unreadable" }),
+    read: (channel, message) =>
+      sayRefused(channel, message, { code: "unreadable" }),
+  }],
+  ["says again and again that it has changed", {
+    describe: (channel, message) =>
+      sayRefused(channel, message, { code: "changed" }),
+    read: (channel, message) =>
+      sayRefused(channel, message, { code: "changed" }),
+  }],
+];
+
+for (const [what, lies] of UNDELIVERED) {
+  Deno.test(`getFiles takes a file with the given SHA-256 from its nodes, where another claims it for a smaller one and ${what}`, async () => {
+    const { sha256 } = describeBytes("f", MIDDLE);
+    const small = MIDDLE.slice(0, 99);
+    const described = { ...describeBytes("f", small), sha256 };
+    await using relay = await startRelay();
+    await using mallory = await evil(relay, { "f": small }, {
+      ...lies,
+      find: (channel, message) => sayHas(channel, message, described),
+    });
+    await using _alpha = await startNode(relay, { "f": MIDDLE });
+    await using _beta = await startNode(relay, { "f": MIDDLE });
+    await using folder = await tempShare();
+    const { saved, failed } = await get(relay, folder.path, ["f"], {
+      sha256,
+      limits: ONE_FAILURE,
+    });
+    assertEquals([Object.keys(saved), failed], [["f"], {}]);
+    assertBytes(await read(folder, "f"), MIDDLE);
+    assertEquals(filesIn(folder.path), ["f"]);
+    const kinds = mallory.asked.map(({ kind }) => kind);
+    assert(kinds.some((kind) => kind !== "find"), kinds.join());
+  });
+}
