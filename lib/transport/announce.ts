@@ -17,6 +17,11 @@ import { LIMITS } from "../base/limits.ts";
 import { isGranted, requireNet } from "../base/permission.ts";
 import { AnswerRate } from "../guard/answer_rate.ts";
 import {
+  givesWay,
+  type GroupedPlace,
+  GroupSizes,
+} from "../guard/giving_way.ts";
+import {
   ANNOUNCE_GROUP,
   ANNOUNCE_PORT,
   type Announcement,
@@ -84,6 +89,40 @@ interface Answered {
   readonly from: string;
 }
 
+/**
+ * The answers to a query. When there are too many, one of the address with most
+ * gives way.
+ */
+class Answers {
+  readonly #byRelay = new Map<string, GroupedPlace & Answered>();
+
+  get all(): readonly Answered[] {
+    return [...this.#byRelay.values()];
+  }
+
+  add(answer: Announcement, from: string): void {
+    const relay = { ...answer, host: answer.host ?? from };
+    const key = `${formatEndpoint(relay)}/${relay.id}`;
+    // Others could give a relay another name.
+    const isFromRelay = answer.host === undefined;
+    const group = addressGroup(from);
+    const isKept = this.#byRelay.has(key)
+      ? isFromRelay
+      : this.#makesRoom(group);
+    if (isKept) this.#byRelay.set(key, { relay, from, group });
+  }
+
+  #makesRoom(group: string): boolean {
+    if (this.#byRelay.size < LIMITS.announceListCount) return true;
+    const sizes = new GroupSizes(this.#byRelay.values());
+    const loser = givesWay(this.#byRelay, {
+      own: sizes.of(group),
+      sizeOf: ([, place]) => sizes.of(place.group),
+    });
+    return loser !== undefined && this.#byRelay.delete(loser[0]);
+  }
+}
+
 /** Options of {@linkcode findRelays}. */
 export interface FindRelaysOptions {
   /** Another UDP port than the protocol's. */
@@ -105,19 +144,12 @@ export async function findRelays(
     FindRelaysOptions = {},
 ): Promise<FoundRelay[]> {
   const token = newQueryToken();
-  const found = new Map<string, Answered>();
+  const found = new Answers();
   const socket = await bound({ host: "0.0.0.0", port: 0 });
   try {
     socket.on("message", (bytes, { address }) => {
       const answer = decodeAnswer(bytes, token);
-      if (answer === undefined) return;
-      if (found.size < LIMITS.announceListCount) {
-        const relay = { ...answer, host: answer.host ?? address };
-        found.set(`${formatEndpoint(relay)}/${relay.id}`, {
-          relay,
-          from: address,
-        });
-      }
+      if (answer !== undefined) found.add(answer, address);
     });
     socket.setBroadcast(true);
     const query = encodeQuery(token);
@@ -129,7 +161,7 @@ export async function findRelays(
     await closed(socket);
   }
   const own = new Set(ownNetworks().map(({ address }) => address));
-  return withoutDoubles([...found.values()], own)
+  return withoutDoubles(found.all, own)
     .toSorted((one, other) =>
       one.name < other.name ? -1 : one.name > other.name ? 1 : 0
     );

@@ -106,6 +106,41 @@ Deno.test("findRelays lists 64 of thousands of forged relays, and none without i
   assertEquals(LIMITS.announceListCount, 64);
 });
 
+Deno.test("findRelays lists the relays of all addresses, and under their own names, although one address answers first with thousands", async () => {
+  await using relay = await socketHere(() => {});
+  const liar = createSocket("udp4");
+  await new Promise<void>((resolve) => liar.bind(0, "127.0.0.2", resolve));
+  const lie = (bytes: Uint8Array, port: number) =>
+    new Promise<void>((resolve) =>
+      liar.send(bytes, port, "127.0.0.1", () => resolve())
+    );
+  const answered = Promise.withResolvers<void>();
+  let isFirst = true;
+  await using network = await socketHere(async (bytes, port) => {
+    if (!isFirst) return;
+    isFirst = false;
+    const token = decodeQuery(bytes)!;
+    const lies = async () => {
+      for (let count = 0; count < 2 * LIMITS.announceListCount; count++) {
+        const made = { ...ANNOUNCEMENT, name: `${count}`, port: count + 1 };
+        await lie(encodeAnswer(token, made), port);
+      }
+    };
+    await lies();
+    await relay.send(encodeAnswer(token, ANNOUNCEMENT), port);
+    const claimed = { ...ANNOUNCEMENT, name: "other", host: "127.0.0.1" };
+    await lie(encodeAnswer(token, claimed), port);
+    await lies();
+    answered.resolve();
+  });
+  const found = await findRelays({ port: network.port, waitMs: 500 });
+  await answered.promise;
+  await closed(liar);
+  assertEquals(found.length, LIMITS.announceListCount);
+  const right = found.filter(({ host }) => host === "127.0.0.1");
+  assertEquals(right, [{ ...ANNOUNCEMENT, host: "127.0.0.1" }]);
+});
+
 Deno.test("findRelays lists a relay on loopback although another host repeats its id and port", async () => {
   await using here = await socketHere(async (bytes, port) => {
     const token = decodeQuery(bytes)!;
