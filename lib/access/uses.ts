@@ -31,6 +31,8 @@ export class Uses {
   >();
   readonly #onTaken: (use: Use) => void;
   #count = 0;
+  /** No link of which fetches are remembered expires before. */
+  #earliest = Infinity;
 
   /** `onTaken` gets every fetch that is counted for the first time. */
   constructor(
@@ -87,14 +89,20 @@ export class Uses {
     const link = this.#links.get(serial) ?? { fetches: new Set(), expires };
     link.fetches.add(fetch);
     this.#links.set(serial, link);
+    this.#earliest = Math.min(this.#earliest, link.expires);
     this.#count++;
     return true;
   }
 
   /** Forgets expired links: nobody accepts them any more. */
   #forget(now: number): void {
+    if (this.#earliest >= now) return;
+    this.#earliest = Infinity;
     for (const [serial, { fetches, expires }] of this.#links) {
-      if (expires >= now) continue;
+      if (expires >= now) {
+        this.#earliest = Math.min(this.#earliest, expires);
+        continue;
+      }
       this.#links.delete(serial);
       this.#count -= fetches.size;
     }

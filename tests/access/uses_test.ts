@@ -1,4 +1,4 @@
-import { assertEquals } from "@std/assert";
+import { assert, assertEquals } from "@std/assert";
 import { Uses } from "../../lib/access/uses.ts";
 import { LIMITS } from "../../lib/base/limits.ts";
 
@@ -34,4 +34,21 @@ Deno.test("Uses remembers a limited number of fetches, forgets those of expired 
   assertEquals(uses.take(use("d", "new", 2, 99), 11), "counted");
   assertEquals(uses.count, 2);
   assertEquals(uses.take(use("e", "new", 2, 99), 11), "used_up");
+});
+
+Deno.test("Uses looks at all links only if one has expired", () => {
+  const uses = new Uses({ linkUseCount: 1_000 });
+  for (let n = 0; n < 1_000; n++) uses.take(use("a", `s${n}`, 2, 100 + n), 0);
+  let comparedCount = 0;
+  const at = (now: number) =>
+    ({ valueOf: () => (comparedCount++, now) }) as unknown as number;
+  for (let n = 0; n < 1_000; n++) {
+    assertEquals(uses.take(use("a", "new", 2, 999), at(100)), "no_room");
+  }
+  assert(comparedCount <= 10_000, `${comparedCount} comparisons`);
+  for (let now = 101; now <= 110; now++) {
+    assertEquals(uses.take(use(`${now}`, "late", 99, 5_000), now), "counted");
+  }
+  assertEquals(uses.count, 1_000);
+  assertEquals(uses.take(use("a", "new", 2, 999), 110), "no_room");
 });
