@@ -61,6 +61,7 @@ Deno.test("SaveRun keeps files open until all pending writes end, even if the di
     }),
     again: () => Promise.reject(new Error("not asked")),
     otherwise: () => Promise.reject(new Error("not asked")),
+    besides: (_job, failure) => Promise.resolve(failure),
     isDisbelieved: () => false,
     elsewhere: () => Promise.resolve(undefined),
     nodeName: String,
