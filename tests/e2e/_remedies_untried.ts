@@ -41,10 +41,6 @@ export const UNTRIED: Readonly<
     "write the address of a relay on each line":
       "tests/cli/options/relay_list_test.ts has right lists",
   },
-  "lib/client/clashes.ts": {
-    "fetch fewer folders with one command":
-      "tests/client/clashes_test.ts fetches as many and one more",
-  },
   "lib/gateway/asking.ts": { "try again later": OF_TIME },
   "lib/gateway/certificate.ts": {
     "give a ${what} that begins with -----BEGIN, without a password":
