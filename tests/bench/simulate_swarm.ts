@@ -17,7 +17,7 @@ const SCENARIOS: Readonly<Record<string, Partial<Scenario>>> = {
   "even lines": {},
   "uneven lines": { isUneven: true },
   "churn: a tenth dies, as many come": { isUneven: true, churn: 0.1 },
-  "the seed is away for 20 s from 60 %": { seedDiesAt: 0.6 },
+  "the seed is offline for 20 s from 60 %": { seedDiesAt: 0.6 },
   "a tenth sends wrong pieces": { liars: 0.1 },
   "a tenth announces all, sends nothing": { idlers: 0.1 },
 };
