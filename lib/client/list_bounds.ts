@@ -4,7 +4,7 @@
  * @module
  */
 
-import { describeCause } from "../base/errors.ts";
+import { describeCause, isDisconnect, ProtocolError } from "../base/errors.ts";
 import type { Limits } from "../base/limits.ts";
 import { formatBytes } from "../base/units.ts";
 import type { Channel } from "../protocol/channel.ts";
@@ -47,6 +47,11 @@ export class ListBounds implements Disposable {
     throw new Stopped(`it lists more than ${formatBytes(this.#mostBytes)}`);
   }
 
+  /** Whether a page with nodes came. */
+  get hasBegun(): boolean {
+    return this.#bytes > 0;
+  }
+
   /** Counts what came about nodes that were counted before: it takes no room. */
   looked(nodes: readonly ListedRecord[]): void {
     this.#clock.count(0, bytesOf(nodes));
@@ -61,6 +66,20 @@ export class ListBounds implements Disposable {
 /** Why a list of nodes could not be had. */
 export function whyNoList(error: unknown): string {
   return error instanceof Stopped ? error.message : describeCause(error);
+}
+
+/** Whether the relay closed the connection during a request. */
+export function isClosed(error: unknown): boolean {
+  return error instanceof ProtocolError
+    ? error.code === "truncated"
+    : isDisconnect(error);
+}
+
+/** Whether the relay ended, or did not answer, during a request. */
+export function isLost(error: unknown): boolean {
+  return isClosed(error) ||
+    (error instanceof ProtocolError &&
+      (error.code === "timed_out" || error.code === "idle"));
 }
 
 function bytesOf(records: readonly ListedRecord[]): number {

@@ -9,7 +9,7 @@ import { type FurtherRelay, sideBySide } from "../access/further_relay.ts";
 import { checkedIndexKey } from "../access/index_key.ts";
 import type { RelayAddress } from "../base/address.ts";
 import { formatEndpoint } from "../base/conn.ts";
-import { Failure, isBug, isDisconnect, ProtocolError } from "../base/errors.ts";
+import { Failure, isBug } from "../base/errors.ts";
 import type { KnownRelays } from "../identity/known_relays.ts";
 import { type Limits, limitsWith } from "../base/limits.ts";
 import type { MessageOf } from "../protocol/messages.ts";
@@ -18,6 +18,7 @@ import {
   type RelayLinkEvent,
   type RelaySession,
 } from "../uplink/relay_dialer.ts";
+import { whenLetIn } from "../transport/turned_away.ts";
 import { AwayFailure } from "../uplink/relay_failures.ts";
 import type { Refused } from "../transfer/answers.ts";
 import { Denied, NodeSession } from "../transfer/session.ts";
@@ -33,7 +34,7 @@ import {
   type NodeListing,
 } from "./nodes.ts";
 import { KnownNodes } from "./known_nodes.ts";
-import { ListBounds, whyNoList } from "./list_bounds.ts";
+import { isClosed, isLost, ListBounds, whyNoList } from "./list_bounds.ts";
 import { withIndexes } from "./node_indexes.ts";
 import type { Lanes } from "../transfer/lanes.ts";
 import { Reach, type Reached } from "./reach.ts";
@@ -263,48 +264,36 @@ export class Peers implements AsyncDisposable {
     return { greeting: "", relayId, nodes };
   }
 
+  /** Aborted when the client ends, or with `signal`. */
+  #endedBy(signal: AbortSignal | undefined): AbortSignal {
+    const ends = [this.options.signal, signal];
+    return AbortSignal.any(ends.filter((one) => one !== undefined));
+  }
+
+  /** A relay without room for one more closes the connection after hello. */
   async #listAt(
     dialer: RelayDialer,
     { question, over }: { question: Question; over: AbortSignal | undefined },
   ): Promise<NodeListing> {
-    const { fingerprintsFor, sender, names, indexes = false } = question;
-    const signal = eitherOf(this.options.signal, over);
-    const session = await dialer.open(signal);
-    await using channel = session.channel;
-    using _end = channel.endOn(signal);
-    try {
-      const { greeting, id: relayId } = session;
-      const most = this.limits.listingCount;
-      const where = formatEndpoint(dialer.relay);
-      const { access } = dialer;
-      const { limits, options: { indexKey } } = this;
+    const signal = this.#endedBy(over);
+    const { limits } = this;
+    let isAnswered = false;
+    const list = async () => {
+      const session = await dialer.open(signal);
+      await using channel = session.channel;
+      using _end = channel.endOn(signal);
       using bounds = new ListBounds(channel, limits);
-      const asking = { relayId, most, access, where, bounds };
-      const { unindexedCount, ...listed } = sender !== undefined
-        ? { nodes: await listSender(channel, { ...asking, sender }) }
-        : fingerprintsFor === undefined
-        ? { nodes: await listAll(channel, asking) }
-        : await listSome(channel, {
-          ...asking,
-          ...{ fingerprintsFor, indexKey, limits },
-        });
-      this.#known?.learn(dialer, {
-        ...{ relayId, nodes: listed.nodes },
-        isWhole: sender === undefined && !("countOfAll" in listed),
-      });
-      if (names !== undefined && unindexedCount !== undefined) {
-        const { nodes } = listed;
-        const { relay } = dialer;
-        this.wrongHits.expect({ relay, names, nodes, unindexedCount });
+      try {
+        return await this.#listOver(session, { dialer, question, bounds });
+      } finally {
+        isAnswered = bounds.hasBegun;
       }
-      const nodes = indexes
-        ? await withIndexes(listed.nodes, { channel, limits, bounds })
-        : listed.nodes;
-      const { uptime } = session.hello;
-      const young = uptime === undefined ? {} : { uptime };
-      return { greeting, relayId, ...listed, nodes, ...young };
+    };
+    const isTurnedAway = (error: unknown) => !isAnswered && isClosed(error);
+    try {
+      return await whenLetIn(list, { limits, signal, isTurnedAway });
     } catch (error) {
-      if (signal?.aborted) throw signal.reason;
+      signal.throwIfAborted();
       if (error instanceof Failure || isBug(error)) throw error;
       throw new (isLost(error) ? AwayFailure : Failure)("relay", {
         what: "Cannot list nodes",
@@ -315,14 +304,49 @@ export class Peers implements AsyncDisposable {
     }
   }
 
+  async #listOver(
+    { channel, greeting, id: relayId, hello }: RelaySession,
+    { dialer, question, bounds }: {
+      dialer: RelayDialer;
+      question: Question;
+      bounds: ListBounds;
+    },
+  ): Promise<NodeListing> {
+    const { fingerprintsFor, sender, names, indexes = false } = question;
+    const { relay, access } = dialer;
+    const { limits, options: { indexKey } } = this;
+    const most = limits.listingCount;
+    const where = formatEndpoint(relay);
+    const asking = { relayId, most, access, where, bounds };
+    const { unindexedCount, ...listed } = sender !== undefined
+      ? { nodes: await listSender(channel, { ...asking, sender }) }
+      : fingerprintsFor === undefined
+      ? { nodes: await listAll(channel, asking) }
+      : await listSome(channel, {
+        ...asking,
+        ...{ fingerprintsFor, indexKey, limits },
+      });
+    this.#known?.learn(dialer, {
+      ...{ relayId, nodes: listed.nodes },
+      isWhole: sender === undefined && !("countOfAll" in listed),
+    });
+    if (names !== undefined && unindexedCount !== undefined) {
+      const { nodes } = listed;
+      this.wrongHits.expect({ relay, names, nodes, unindexedCount });
+    }
+    const nodes = indexes
+      ? await withIndexes(listed.nodes, { channel, limits, bounds })
+      : listed.nodes;
+    const young = hello.uptime === undefined ? {} : { uptime: hello.uptime };
+    return { greeting, relayId, ...listed, nodes, ...young };
+  }
+
   /** Notes that a node was too slow, and excludes it. */
   putOut(id: string): void {
     this.#slow.add(id);
   }
 
-  /**
-   * Whether a node was too slow: the end of its sessions is then not reported.
-   */
+  /** Whether a node was too slow: then the end of its sessions is no event. */
   isOut(id: string): boolean {
     return this.#slow.has(id) || this.hashWaits.isOut(id);
   }
@@ -387,7 +411,7 @@ export class Peers implements AsyncDisposable {
     },
   ): Promise<OpenedSession> {
     const out = this.hashWaits.signalOf(node);
-    const ended = eitherOf(this.options.signal, out)!;
+    const ended = this.#endedBy(out);
     using _end = channel.endOn(signal);
     using _out = channel.endOn(out);
     try {
@@ -422,18 +446,4 @@ export class Peers implements AsyncDisposable {
 /** The credentials for a further relay: those of the link, if there is one. */
 function accessOf({ token, pass }: FurtherRelay, { link }: Access): Access {
   return link === undefined ? { token } : { token, link: { ...link, pass } };
-}
-
-function eitherOf(
-  one: AbortSignal | undefined,
-  other: AbortSignal | undefined,
-): AbortSignal | undefined {
-  if (one === undefined || other === undefined) return one ?? other;
-  return AbortSignal.any([one, other]);
-}
-
-/** Whether the relay ended, or did not answer, during a request. */
-function isLost(error: unknown): boolean {
-  if (!(error instanceof ProtocolError)) return isDisconnect(error);
-  return ["truncated", "timed_out", "idle"].includes(error.code);
 }

@@ -32,6 +32,8 @@ export interface WhenLetInOptions {
   readonly signal?: AbortSignal | undefined;
   /** Between 0 and 1; by default `Math.random`. */
   readonly random?: () => number;
+  /** Whether an error says so; by default that of a connection closed at once. */
+  readonly isTurnedAway?: (error: unknown) => boolean;
 }
 
 /**
@@ -43,14 +45,16 @@ export interface WhenLetInOptions {
  */
 export async function whenLetIn<T>(
   open: () => Promise<T>,
-  { limits, signal, patience = {}, random = Math.random }: WhenLetInOptions,
+  options: WhenLetInOptions,
 ): Promise<T> {
+  const { limits, signal, patience = {}, random = Math.random } = options;
+  const { isTurnedAway = isHangUp } = options;
   const { turnedAwayMs, turnedAwayFirstMs, turnedAwayPauseMs } = limits;
   for (let attempt = 0;; attempt++) {
     try {
       return await open();
     } catch (error) {
-      if (!isHangUp(error)) throw error;
+      if (!isTurnedAway(error)) throw error;
       const now = performance.now();
       patience.endsAt ??= now + turnedAwayMs;
       const waitMs = retryDelayMs(attempt, {
