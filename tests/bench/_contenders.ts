@@ -17,7 +17,9 @@ import {
 
 /** How many nodes share the file for slow nodes. */
 export const SLOW_NODES = 4;
-/** How fast each of them is, in bytes a second. */
+/** How many nodes have none of the files, beside the one that has them. */
+export const OTHER_NODES = 7;
+/** How fast each slow node is, in bytes a second. */
 export const SLOW_NODE_RATE = 20e6;
 
 // On a busy machine 10,000 files take a minute.
@@ -136,6 +138,9 @@ export const CONTENDERS = {
     missing: missingOf("rsync"),
     start: rsync("-a", "--checksum"),
   },
+  oursOfEight: ours("many", `ours, one of ${1 + OTHER_NODES} nodes`, [], {
+    others: OTHER_NODES,
+  }),
   oursSlow: ours("part", `ours, ${SLOW_NODES} slow nodes, TLS`, [], {
     nodes: SLOW_NODES,
     nodeArgs: ["--limit-rate", String(SLOW_NODE_RATE)],
@@ -150,8 +155,10 @@ function ours(
   input: InputName,
   label: string,
   args: readonly string[] = [],
-  { nodes: count = 1, nodeArgs = [], keepsOutput = false }: {
+  { nodes: count = 1, others = 0, nodeArgs = [], keepsOutput = false }: {
     nodes?: number;
+    /** Further nodes, each with one file that is not asked for. */
+    others?: number;
     nodeArgs?: readonly string[];
     keepsOutput?: boolean;
   } = {},
@@ -160,18 +167,21 @@ function ours(
     label,
     input,
     missing: () => Promise.resolve([]),
-    start: async ({ stack }, { directory, name }) => {
+    start: async ({ stack, inputs }, { directory, name }) => {
       const relay = stack.use(await spawnRelay([...args, "0"]));
       // An address with an id stands for encryption.
       const where = args.includes("--plaintext")
         ? ["127.0.0.1", relay.port]
         : [relay.address];
       const nodes: number[] = [];
-      while (nodes.length < count) {
+      while (nodes.length < count + others) {
+        const shared = nodes.length < count
+          ? directory
+          : await inputs.otherShare(nodes.length);
         const node = stack.use(spawnRole("peer_node.ts", [
           ...["--json", "--host", "127.0.0.1", ...args, ...nodeArgs],
-          ...[...where, "0", directory],
-        ], { permissions: [`--allow-read=${directory}`] }));
+          ...[...where, "0", shared],
+        ], { permissions: [`--allow-read=${shared}`] }));
         nodes.push(node.pid);
         await node.stdout.until(/"event":"registered"/);
         await node.stdout.until(/"event":"hashed"/, HASHED_MS);

@@ -62,6 +62,14 @@ export class Inputs implements AsyncDisposable {
     return made;
   }
 
+  /** A folder to share with one file that nobody asks for. */
+  async otherShare(number: number): Promise<string> {
+    const directory = join(this.folder, `other${number}`);
+    await Deno.mkdir(directory, { recursive: true });
+    await Deno.writeTextFile(join(directory, `other${number}.txt`), "other");
+    return directory;
+  }
+
   async #make(input: InputName): Promise<Input> {
     const directory = join(this.folder, input);
     const bytes = this.#bytes[input];
