@@ -5,7 +5,7 @@
  * @module
  */
 
-import type { DescribeOutcome } from "../share/digests.ts";
+import type { DescribeOutcome } from "../share/digesting.ts";
 import type { ReadRefusal } from "../share/opened_file.ts";
 import type { ShareFile } from "../share/shared_file.ts";
 import type { Limits } from "../base/limits.ts";

@@ -7,29 +7,34 @@
  * @module
  */
 
-import { joinBytes } from "../base/bytes.ts";
-import { crc32 } from "node:zlib";
 import { join } from "@std/path/join";
 import { DigestIndex } from "./digest_index.ts";
-import type { DescribedFile } from "./digesting.ts";
+import {
+  copyIndex,
+  encodeLine,
+  LINE_BYTES,
+  NEWLINE,
+  type ParsedLine,
+  parseLine,
+  readIndex,
+  writeAll,
+} from "./digest_lines.ts";
+import { DigestPruning } from "./digest_pruning.ts";
+import type { DescribedFile, Standing } from "./digesting.ts";
 import type { DigestStore } from "./manifest_cache.ts";
-import { describeCause, Failure, localKindOf } from "../base/errors.ts";
+import { describeCause, Failure, isBug, localKindOf } from "../base/errors.ts";
 import type { FileDigest } from "./file_table.ts";
 import { HASH_BYTES } from "../base/hash.ts";
 import { LIMITS } from "../base/limits.ts";
 import { isContentId } from "../content/manifest.ts";
 import { grantRemedy, requireAccess } from "../base/permission.ts";
 import { show } from "../base/text.ts";
-import { Turns } from "../base/turns.ts";
 
 const FLUSH_MS = 1_000;
 const FLUSH_LINES = 256;
 // The most lines kept while the disk is full; beyond that the oldest are
 // dropped.
 const PENDING_LINES = 4_096;
-// Two digests and a key, which JSON can make six times as long.
-const LINE_BYTES = 8 * 1024;
-const READ_BYTES = 256 * 1024;
 const MANIFEST_BYTES = LIMITS.pieceCount * HASH_BYTES;
 
 /** Stores digests in a folder. Disposing writes what is pending. */
@@ -43,28 +48,35 @@ export class DigestFolder implements DigestStore, Disposable {
   /** Digests that are not written yet. */
   readonly #pending = new Map<string, FileDigest>();
   #timer: ReturnType<typeof setTimeout> | undefined;
+  readonly #pruning: DigestPruning;
+  /** While the index is copied, nothing is appended to it. */
+  #isPruned = false;
 
-  private constructor(folder: string) {
+  private constructor(folder: string, now: () => number) {
     this.#folder = folder;
+    this.#pruning = new DigestPruning(folder, now);
   }
 
   /**
-   * Opens the folder, or makes it if there is none.
+   * Opens the folder, or makes it if there is none. Reads the clock by `now`,
+   * in milliseconds since 1970.
    *
    * @throws {Failure} of kind `local` if it cannot be used.
    */
-  static async open(folder: string): Promise<DigestFolder> {
+  static async open(
+    folder: string,
+    now: () => number = () => Date.now(),
+  ): Promise<DigestFolder> {
     try {
       requireAccess(folder, "read", "write");
       await Deno.mkdir(join(folder, "manifests"), {
         recursive: true,
         mode: 0o700,
       });
-      const store = new DigestFolder(folder);
-      const { lineCount, isCut } = await store.#readIndex();
-      if (isCut || lineCount > 2 * store.#lines.count + 100) {
-        await store.#rewrite();
-      }
+      const store = new DigestFolder(folder, now);
+      const { lines, lineCount, isCut } = await readIndex(store.#indexPath);
+      store.#lines = lines;
+      if (isCut || lineCount > 2 * lines.count + 100) await store.#rewrite();
       return store;
     } catch (error) {
       throw new Failure(localKindOf(error), {
@@ -86,14 +98,51 @@ export class DigestFolder implements DigestStore, Disposable {
     const offset = this.#lines.get(key);
     if (offset === undefined) return undefined;
     const parsed = this.#lineAt(offset);
-    return parsed?.key === key ? parsed.digest : undefined;
+    if (parsed?.key !== key) return undefined;
+    if (parsed.age > 0) this.#write(key, parsed.digest); // it is back
+    return parsed.digest;
   }
 
   /** Stores a digest, and writes it soon. */
   put(key: string, { content, sha256, manifest }: DescribedFile): void {
     if (manifest.pieceCount > 1) this.#writeManifest(content, manifest.hashes);
+    this.#write(key, { content, sha256 });
+  }
+
+  /**
+   * Forgets the digests of files that have been gone for long, if it is time.
+   * `standingOf` says what became of the file that a key was made for. After a
+   * failure it is tried again later.
+   */
+  async prune(
+    standingOf: (key: string) => Standing,
+    signal?: AbortSignal,
+  ): Promise<void> {
+    try {
+      const task = this.#pruning.due();
+      if (task === undefined) return;
+      this.#flush();
+      this.#isPruned = true;
+      const lines = await this.#pruning.run(task, standingOf, signal);
+      if (lines !== undefined) this.#use(lines);
+    } catch (error) {
+      if (isBug(error)) throw error;
+    } finally {
+      this.#isPruned = false;
+      this.#flush();
+    }
+  }
+
+  /** Reads from a new file from now on. */
+  #use(lines: DigestIndex): void {
+    this.#lines = lines;
+    this.#file?.close();
+    this.#file = null;
+  }
+
+  #write(key: string, digest: FileDigest): void {
     this.#pending.delete(key); // moves the key to the end
-    this.#pending.set(key, { content, sha256 });
+    this.#pending.set(key, digest);
     if (this.#pending.size % FLUSH_LINES === 0) this.#flush();
     else this.#timer ??= setTimeout(() => this.#flush(), FLUSH_MS);
   }
@@ -115,12 +164,13 @@ export class DigestFolder implements DigestStore, Disposable {
   #writeManifest(content: string, hashes: Uint8Array): void {
     const path = join(this.#folder, "manifests", content);
     this.#attempt(() => Deno.writeFileSync(path, hashes, { mode: 0o600 }));
+    this.#pruning.grown(hashes.length);
   }
 
   #flush(): void {
     clearTimeout(this.#timer);
     this.#timer = undefined;
-    if (this.#pending.size === 0) return;
+    if (this.#pending.size === 0 || this.#isPruned) return;
     const isWritten = this.#attempt(() => this.#append([...this.#pending]));
     if (isWritten) return this.#pending.clear();
     for (const key of this.#pending.keys()) {
@@ -131,9 +181,7 @@ export class DigestFolder implements DigestStore, Disposable {
 
   #append(digests: readonly (readonly [string, FileDigest])[]): void {
     const path = this.#indexPath;
-    const lines = digests.map(([key, digest]) =>
-      encoder.encode(formatLine(key, digest))
-    );
+    const lines = digests.map(([key, digest]) => encodeLine(key, digest));
     using file = Deno.openSync(path, {
       append: true,
       create: true,
@@ -160,19 +208,6 @@ export class DigestFolder implements DigestStore, Disposable {
     return parsed;
   }
 
-  /** Finds the last line of each key. */
-  async #readIndex(): Promise<{ lineCount: number; isCut: boolean }> {
-    let lineCount = 0;
-    let isCut = false;
-    for await (const { offset, bytes, isWhole } of linesOf(this.#indexPath)) {
-      lineCount++;
-      isCut = !isWhole;
-      const parsed = parseLine(bytes);
-      if (parsed !== undefined) this.#lines.set(parsed.key, offset);
-    }
-    return { lineCount, isCut };
-  }
-
   /**
    * Whether `write` worked. After a failure, such as a full disk, the next
    * start only takes longer.
@@ -192,31 +227,12 @@ export class DigestFolder implements DigestStore, Disposable {
    * key.
    */
   async #rewrite(): Promise<void> {
-    const temporary = join(this.#folder, `index.${crypto.randomUUID()}`);
-    const lines = new DigestIndex();
-    {
-      using file = await Deno.open(temporary, {
-        write: true,
-        createNew: true,
-        mode: 0o600,
-      });
-      let end = 0;
-      let batch: Uint8Array[] = [];
-      for await (const { offset, bytes } of linesOf(this.#indexPath)) {
-        const parsed = parseLine(bytes);
-        if (parsed === undefined) continue;
-        if (this.#lines.get(parsed.key) !== offset) continue;
-        const line = encoder.encode(formatLine(parsed.key, parsed.digest));
-        lines.set(parsed.key, end);
-        end += line.length;
-        if (batch.push(line) < FLUSH_LINES) continue;
-        writeAll(file, batch);
-        batch = [];
-      }
-      writeAll(file, batch);
-    }
-    await Deno.rename(temporary, this.#indexPath);
-    this.#lines = lines;
+    const path = this.#indexPath;
+    const target = join(this.#folder, `index.${crypto.randomUUID()}`);
+    const file = { path, lines: this.#lines, target };
+    const lines = await copyIndex(file, ({ age }) => age);
+    await Deno.rename(target, path);
+    this.#use(lines);
   }
 
   get #indexPath(): string {
@@ -228,102 +244,5 @@ export class DigestFolder implements DigestStore, Disposable {
     this.#flush();
     this.#file?.close();
     this.#file = null;
-  }
-}
-
-const NEWLINE = 10;
-const encoder = new TextEncoder();
-const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
-
-interface Line {
-  /** Offset of the line. */
-  readonly offset: number;
-  /** The line without its end; valid only until the next one. */
-  readonly bytes: Uint8Array;
-  /** Whether the line is complete. */
-  readonly isWhole: boolean;
-}
-
-/** Yields the lines of a file; none if there is no file. Gives others turns. */
-async function* linesOf(path: string): AsyncGenerator<Line> {
-  using file = await openIfThere(path);
-  if (file === null) return;
-  const turns = new Turns(LIMITS.turnMs);
-  const buffer = new Uint8Array(READ_BYTES);
-  let [offset, filled] = [0, 0];
-  for (;;) {
-    const count = await file.read(buffer.subarray(filled));
-    filled += count ?? 0;
-    let start = 0;
-    for (;;) {
-      const end = buffer.subarray(0, filled).indexOf(NEWLINE, start);
-      if (end < 0) break;
-      const bytes = buffer.subarray(start, end);
-      yield { offset: offset + start, bytes, isWhole: true };
-      start = end + 1;
-      if (turns.isOver) await turns.give();
-    }
-    // None of our lines is as long as the buffer.
-    if (start === 0 && filled === buffer.length) start = filled;
-    const bytes = buffer.subarray(start, filled);
-    if (count === null) {
-      if (bytes.length > 0) {
-        yield { offset: offset + start, bytes, isWhole: false };
-      }
-      return;
-    }
-    buffer.copyWithin(0, start, filled);
-    filled -= start;
-    offset += start;
-  }
-}
-
-async function openIfThere(path: string): Promise<Deno.FsFile | null> {
-  try {
-    return await Deno.open(path);
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return null;
-    throw error;
-  }
-}
-
-function writeAll(file: Deno.FsFile, parts: readonly Uint8Array[]): void {
-  const bytes = joinBytes(parts);
-  for (let written = 0; written < bytes.length;) {
-    written += file.writeSync(bytes.subarray(written));
-  }
-}
-
-function formatLine(key: string, { content, sha256 }: FileDigest): string {
-  const quoted = JSON.stringify(key);
-  const check = checkOf(content, sha256, quoted);
-  return `${content} ${sha256} ${check} ${quoted}\n`;
-}
-
-/**
- * A checksum, which detects damage. Without it, a wrong SHA-256 of a file with
- * several pieces would be noticed only after a client has fetched all of it.
- */
-function checkOf(content: string, sha256: string, quoted: string): string {
-  return crc32(`${content} ${sha256} ${quoted}`).toString(16).padStart(8, "0");
-}
-
-interface ParsedLine {
-  readonly key: string;
-  readonly digest: FileDigest;
-}
-
-/** Parses a line; `undefined` if it is damaged. */
-function parseLine(bytes: Uint8Array): ParsedLine | undefined {
-  if (bytes.length > LINE_BYTES) return undefined;
-  const match = /^([0-9a-f]{64}) ([0-9a-f]{64}) ([0-9a-f]{8}) (".*")$/s
-    .exec(decoder.decode(bytes));
-  if (match === null) return undefined;
-  const [, content = "", sha256 = "", check, quoted = ""] = match;
-  if (check !== checkOf(content, sha256, quoted)) return undefined;
-  try {
-    return { key: JSON.parse(quoted) as string, digest: { content, sha256 } };
-  } catch {
-    return undefined; // cut off
   }
 }

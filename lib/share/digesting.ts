@@ -1,5 +1,5 @@
 /**
- * Computes the manifest and the plain SHA-256 of a file from its bytes. Pure.
+ * Computes the manifest and the plain SHA-256 of a file from its bytes.
  *
  * @module
  */
@@ -7,7 +7,16 @@
 import { createSha256, type Hash, HASH_BYTES } from "../base/hash.ts";
 import { Manifest, pieceBytesOf, pieceCountOf } from "../content/manifest.ts";
 import type { FileDigest } from "./file_table.ts";
+import type { ReadRefusal } from "./opened_file.ts";
 import type { ShareFile } from "./shared_file.ts";
+
+/** The digest of a file, or why there is none. */
+export type DescribeOutcome =
+  | { readonly kind: "described"; readonly described: DescribedFile }
+  | { readonly kind: "refused"; readonly reason: ReadRefusal };
+
+/** What became of a file: as it was, with another version, or not there. */
+export type Standing = "current" | "replaced" | "absent";
 
 /** A digest with the manifest that it was computed from. */
 export interface DescribedFile extends FileDigest {
@@ -91,4 +100,31 @@ export function isPlausible({ size }: ShareFile, digest: FileDigest): boolean {
 /** The key of a digest, valid across runs. */
 export function keyOf({ name, size, modifiedMs, inode }: ShareFile): string {
   return `${size} ${modifiedMs} ${inode ?? 0} ${name}`;
+}
+
+/** The name in a key. */
+export function nameInKey(key: string): string {
+  return key.split(" ").slice(3).join(" ");
+}
+
+/** What became of the file with this key; `file` has its name now. */
+export function standingOf(key: string, file: ShareFile | undefined): Standing {
+  if (file === undefined) return "absent";
+  return keyOf(file) === key ? "current" : "replaced";
+}
+
+/** Whether the file with this key has several pieces, and so a manifest. */
+export function hasManifest(key: string): boolean {
+  return pieceCountOf(parseInt(key)) > 1;
+}
+
+/**
+ * A file that changed this recently may change again within the same
+ * millisecond.
+ */
+export const SETTLED_MS = 2_000;
+
+/** Whether a file has not changed for {@linkcode SETTLED_MS}. */
+export function isSettled({ modifiedMs }: ShareFile): boolean {
+  return Date.now() - modifiedMs > SETTLED_MS;
 }

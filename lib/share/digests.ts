@@ -15,24 +15,24 @@ import { isBug } from "../base/errors.ts";
 import type { FileDigest } from "./file_table.ts";
 import {
   type DescribedFile,
+  type DescribeOutcome,
   FileHash,
   isPlausible,
+  isSettled,
   keyOf,
+  nameInKey,
+  SETTLED_MS,
+  standingOf,
 } from "./digesting.ts";
 import { HashQueue } from "./hash_queue.ts";
 import type { Limits } from "../base/limits.ts";
 import { type Manifest, pieceBytesOf } from "../content/manifest.ts";
 import { type DigestStore, ManifestCache } from "./manifest_cache.ts";
-import type { OpenedFile, ReadRefusal } from "./opened_file.ts";
+import type { OpenedFile } from "./opened_file.ts";
 import type { Share } from "./share.ts";
 import type { ShareFile } from "./shared_file.ts";
 import { whenRoom } from "../base/shortage.ts";
 import { Turns } from "../base/turns.ts";
-
-/** The digest of a file, or why there is none. */
-export type DescribeOutcome =
-  | { readonly kind: "described"; readonly described: DescribedFile }
-  | { readonly kind: "refused"; readonly reason: ReadRefusal };
 
 /** Postponed: somebody waits for another file, and nobody for this one. */
 const PUT_OFF = { kind: "put_off" } as const;
@@ -60,9 +60,6 @@ export interface DigestsOptions {
 const PIECE_BYTES = pieceBytesOf(0);
 // Bytes hashed between two turns of the event loop.
 const READ_BYTES = 1024 * 1024;
-// A file that changed this recently may change again within the same
-// millisecond.
-const SETTLED_MS = 2_000;
 // A file is hashed before the rest of another one if that rest is more than
 // this many times as large. Only the outermost file, while nobody waits for it,
 // lets larger ones go first. So at most 21 files between 1 MiB and 1 TiB are
@@ -83,6 +80,7 @@ export class Digests implements AsyncDisposable {
   /** The bytes of a file of one piece; nothing waits while they are used. */
   readonly #piece = new Uint8Array(PIECE_BYTES);
   #background: Promise<void> | null = null;
+  #forget: Promise<void> | null = null;
   /** Whether files may have appeared since the current pass began. */
   #isRefreshed = false;
   /** Files hashed in the background in this pass. */
@@ -216,6 +214,7 @@ export class Digests implements AsyncDisposable {
     const count = this.#hashedCount;
     if (count > 0 && !signal.aborted) this.#options.onIdle(count);
     await this.#keepSettled();
+    this.#forget ??= this.#forgetGone().finally(() => this.#forget = null);
   }
 
   /**
@@ -252,6 +251,15 @@ export class Digests implements AsyncDisposable {
       () => this.refresh(),
       Math.min(Math.max(ms, 1), SETTLED_MS),
     );
+  }
+
+  /** Has the store forget files that are long gone, once all are known. */
+  async #forgetGone(): Promise<void> {
+    const { signal } = this.#stopped;
+    if (this.#isRefreshed || !this.#share.isScanned || signal.aborted) return;
+    const now = (key: string) => this.#share.named(nameInKey(key));
+    const { store } = this.#options;
+    await store?.prune?.((key) => standingOf(key, now(key)), signal);
   }
 
   /** Hashes the files that askers wait for. */
@@ -436,10 +444,6 @@ export class Digests implements AsyncDisposable {
     for (const waiting of this.#waiting.values()) {
       waiting.resolve({ kind: "refused", reason: "unreadable" });
     }
-    await this.#background;
+    await Promise.all([this.#background, this.#forget]);
   }
-}
-
-function isSettled({ modifiedMs }: ShareFile): boolean {
-  return Date.now() - modifiedMs > SETTLED_MS;
 }

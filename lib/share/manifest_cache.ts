@@ -6,7 +6,7 @@
 
 import { HASH_BYTES } from "../base/hash.ts";
 import { Manifest, pieceCountOf } from "../content/manifest.ts";
-import { type DescribedFile, uncut } from "./digesting.ts";
+import { type DescribedFile, type Standing, uncut } from "./digesting.ts";
 import type { FileDigest } from "./file_table.ts";
 
 /** Keeps digests between runs. */
@@ -17,6 +17,14 @@ export interface DigestStore {
   put(key: string, described: DescribedFile): void;
   /** The piece hashes of a stored manifest, by content id. */
   hashesOf(content: string): Uint8Array | undefined;
+  /**
+   * Forgets digests of files that have been gone for long, if it is time;
+   * `standingOf` says what became of the file with a key.
+   */
+  prune?(
+    standingOf: (key: string) => Standing,
+    signal?: AbortSignal,
+  ): Promise<void>;
 }
 
 /** Measured memory of a manifest, without its hashes. */

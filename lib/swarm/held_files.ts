@@ -12,7 +12,7 @@ import type {
   ServedDigests,
   ServedFiles,
 } from "../node/served.ts";
-import type { DescribeOutcome } from "../share/digests.ts";
+import type { DescribeOutcome } from "../share/digesting.ts";
 import {
   DiskSpeed,
   type FileOpening,

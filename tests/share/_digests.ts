@@ -1,11 +1,10 @@
 import { assert, assertExists } from "@std/assert";
 import { join } from "@std/path";
-import type { DescribedFile } from "../../lib/share/digesting.ts";
-import {
-  type DescribeOutcome,
-  Digests,
-  type DigestsOptions,
-} from "../../lib/share/digests.ts";
+import type {
+  DescribedFile,
+  DescribeOutcome,
+} from "../../lib/share/digesting.ts";
+import { Digests, type DigestsOptions } from "../../lib/share/digests.ts";
 import type { DigestStore } from "../../lib/share/manifest_cache.ts";
 import type { FileDigest } from "../../lib/share/file_table.ts";
 import { LIMITS } from "../../lib/base/limits.ts";

@@ -1,5 +1,5 @@
 import { assert, assertEquals } from "@std/assert";
-import type { DescribeOutcome } from "../../lib/share/digests.ts";
+import type { DescribeOutcome } from "../../lib/share/digesting.ts";
 import type { Share } from "../../lib/share/share.ts";
 import type { ShareFile } from "../../lib/share/shared_file.ts";
 import { within } from "../_event_log.ts";
