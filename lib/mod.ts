@@ -180,7 +180,7 @@ export type { ClientOptions, PeersEvent } from "./client/peers.ts";
 export type { TransferOptions } from "./client/transfer_options.ts";
 export { type Endpoint, formatEndpoint, type Path } from "./base/conn.ts";
 export type { HistogramSnapshot } from "./guard/counts.ts";
-export type { DescribedFile } from "./share/digesting.ts";
+export type { DescribedFile, Standing } from "./share/digesting.ts";
 export type { DigestStore } from "./share/manifest_cache.ts";
 export type { FileDigest } from "./share/file_table.ts";
 export { DigestFolder } from "./share/digest_store.ts";
