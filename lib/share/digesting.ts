@@ -1,5 +1,5 @@
 /**
- * Computes the manifest and the plain SHA-256 of a file from its bytes.
+ * Computes the manifest and the plain SHA-256 of a file from its bytes. Pure.
  *
  * @module
  */
@@ -124,7 +124,7 @@ export function hasManifest(key: string): boolean {
  */
 export const SETTLED_MS = 2_000;
 
-/** Whether a file has not changed for {@linkcode SETTLED_MS}. */
-export function isSettled({ modifiedMs }: ShareFile): boolean {
-  return Date.now() - modifiedMs > SETTLED_MS;
+/** Whether a file has not changed for {@linkcode SETTLED_MS}, at `now`. */
+export function isSettled({ modifiedMs }: ShareFile, now: number): boolean {
+  return now - modifiedMs > SETTLED_MS;
 }

@@ -222,7 +222,7 @@ export class Digests implements AsyncDisposable {
    */
   async #keepSettled(): Promise<void> {
     for (const [version, file] of this.#settling) {
-      if (!isSettled(file)) continue;
+      if (!isSettled(file, Date.now())) continue;
       if (this.#stopped.signal.aborted) return;
       this.#settling.delete(version);
       if (this.#share.named(file.name)?.version !== version) continue;
@@ -328,7 +328,7 @@ export class Digests implements AsyncDisposable {
   #keep(file: ShareFile, described: DescribedFile): void {
     const { limits, store } = this.#options;
     if (store === undefined) return;
-    if (isSettled(file)) return store.put(keyOf(file), described);
+    if (isSettled(file, Date.now())) return store.put(keyOf(file), described);
     if (this.#settling.size >= limits.settlingCount) return;
     if (file.modifiedMs > Date.now()) return; // by a wrong clock
     this.#settling.set(file.version, file);
