@@ -202,7 +202,7 @@ export class Clashes {
       what: "Cannot save file",
       where: `${show(job.name)}, on ${this.#nodesOf(job)}`,
       why: `${show(other.name)}, on ${this.#nodesOf(other)}, is saved, and ${
-        one ? "both would be one file" : "the two would be in each other's way"
+        one ? "both would get the same path" : "their paths clash on this disk"
       }`,
       remedyCode: "alone_elsewhere",
     });

@@ -54,11 +54,9 @@ export function notKnownWhoHasThat(name: string, nodeCount: number): Failure {
   return new Failure("undelivered", {
     what: "Cannot find file",
     where: show(name),
-    why:
-      `${
-        nodeCount === 1 ? "a node has" : `${nodeCount} nodes have`
-      } that name and could not hash the file: whether it is the one asked for ` +
-      "is not known",
+    why: `${
+      nodeCount === 1 ? "a node has" : `${nodeCount} nodes have`
+    } that name, but could not hash the file and compare it`,
     remedy: "run again when the file is hashed and no longer changes",
   });
 }
@@ -86,9 +84,8 @@ export function notReplacedOnVote(name: string, path: string): Failure {
   return new Failure("undelivered", {
     what: "Cannot replace file",
     where: show(path),
-    why:
-      `nodes have, or may have, different contents of ${show(name)}, and an ` +
-      "existing file is replaced only by a content that you choose",
+    why: `nodes have, or may have, different contents of ${show(name)}, and ` +
+      "the client replaces an existing file only with content that you choose",
     remedyCode: "choose_to_replace",
   });
 }
@@ -160,12 +157,12 @@ export function nobodyHasAny(
   { nodeCount, unaskedCount }: { nodeCount: number; unaskedCount: number },
 ): Failure {
   const why = nodeCount === 0 && unaskedCount > 0
-    ? `by the relay's index, no file matches at ${
+    ? `the relay's index lists no matching file at ${
       counted(unaskedCount, "node")
     }`
     : unaskedCount > 0
-    ? `no file matches at ${counted(nodeCount, "node")}, and by the relay's ` +
-      `index none at ${counted(unaskedCount, "other")}`
+    ? `no file matches at ${counted(nodeCount, "node")}, and the relay's ` +
+      `index lists none at ${counted(unaskedCount, "other")}`
     : nodeCount === 1
     ? "the only node has no file that matches"
     : `none of ${nodeCount} nodes has a file that matches`;

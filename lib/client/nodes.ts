@@ -276,6 +276,6 @@ async function listPage(
       ? "the relay closed the connection"
       : answer.kind === "refused"
       ? `the relay refused: ${show(answer.text)} (${show(answer.code)})`
-      : "the relay answered something else",
+      : "the relay sent an unexpected answer",
   );
 }

@@ -219,7 +219,7 @@ class Trial {
     if (hasTunnels) {
       return findings.warn(
         "reach",
-        `${says}: clients come through the relay, which is slower`,
+        `${says}: clients connect through the relay, which is slower`,
         { remedyCode: "open_port" },
       );
     }

@@ -185,11 +185,11 @@ function tellClock(
   const aheadMs = time - (askedAt + ms / 2);
   const seconds = Math.abs(aheadMs / 1000).toFixed(1);
   const is = aheadMs > 0 ? "ahead of" : "behind";
-  const says = `the relay's is ${seconds} s ${is} this one`;
+  const says = `the relay's clock is ${seconds} s ${is} this one`;
   if (Math.abs(aheadMs) <= limits.clockSkewMs + ms / 2) {
     return findings.ok("clock", says);
   }
-  findings.warn("clock", says, "set the clock that is wrong");
+  findings.warn("clock", says, "correct the wrong clock");
 }
 
 /** Reports that a private relay has admitted this peer. */

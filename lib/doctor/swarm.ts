@@ -28,7 +28,7 @@ export async function checkSwarm(
   // A holder of nothing.
   await using holder = await openPort(open, findings, {
     check: "swarm",
-    what: "Cannot open a port to give files from",
+    what: "Cannot open a port to serve files",
     at,
   });
   if (holder === undefined) return;
@@ -66,19 +66,19 @@ function tell(
     case "holder_refused":
       return findings.warn(
         "swarm",
-        `this machine cannot give: ${told.why}`,
+        `this machine cannot serve others: ${told.why}`,
         "until then, files come only from nodes",
       );
     case "holder_reached":
       if (told.outcome === "alive") {
         return findings.ok(
           "swarm",
-          `the relay can dial this machine, at port ${port} for now: it can give`,
+          `the relay can dial this machine, at port ${port} for now: it can serve others`,
         );
       }
       return findings.warn(
         "swarm",
-        "the relay cannot dial this machine: it gives only to machines that " +
+        "the relay cannot dial this machine: it serves only machines that " +
           "it can dial itself",
         "let deno accept connections in the firewall",
       );

@@ -1,5 +1,5 @@
 /**
- * Examines tunnels: whether the relay carries them, whether their port is
+ * Examines tunnels: whether the relay offers them, whether their port is
  * reachable, and whether a tunnel works from end to end.
  *
  * @module
@@ -31,12 +31,12 @@ export async function checkEntrances(
   if (entrance === undefined) {
     findings.warn(
       "tunnels",
-      "the relay carries none: nodes that cannot be dialled cannot be reached",
+      "the relay offers none: nodes that cannot be dialled cannot be reached",
       { remedyCode: "relay_with_tunnels" },
     );
     return false;
   }
-  findings.ok("tunnels", "the relay carries them");
+  findings.ok("tunnels", "the relay offers them");
   if (entrance.port === dialer.relay.port) return true;
   const at = formatEndpoint(entrance);
   try {

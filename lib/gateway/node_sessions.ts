@@ -110,7 +110,7 @@ export class NodeSessions implements AsyncDisposable {
     for (const { opening, timer } of all) {
       clearTimeout(timer);
       const session = await opening.catch(() => undefined);
-      session?.abort(new Error("the gateway ends"));
+      session?.abort(new Error("the gateway is stopping"));
       await session?.[Symbol.asyncDispose]();
     }
   }

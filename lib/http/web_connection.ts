@@ -64,7 +64,7 @@ export class WebConnection {
     const served = this.#serve();
     this.done = Promise.race([served, this.#ended.promise]).finally(() => {
       clearTimeout(this.#timer);
-      this.#gone.abort(new Ended("the client left"));
+      this.#gone.abort(new Ended("the client disconnected"));
       raw.destroy();
     });
   }

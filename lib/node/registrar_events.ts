@@ -21,7 +21,7 @@ export type RegistrarEvent =
   | { event: "attached"; relay: string; why: AttachReason }
   /** Clients can no longer reach the node through the relay. */
   | { event: "detached"; relay: string; why: "reachable" | "lost" }
-  /** The node needs tunnels, and the relay carries none. */
+  /** The node needs tunnels, and the relay offers none. */
   | { event: "no_tunnels"; relay: string }
   /**
    * The relay requires a later version of this program. The node stops trying.

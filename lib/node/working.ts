@@ -41,4 +41,4 @@ export async function whileWorking<T>(
   }
 }
 
-const CLIENT_LEFT = new Deno.errors.ConnectionReset("the client left");
+const CLIENT_LEFT = new Deno.errors.ConnectionReset("the client disconnected");

@@ -97,7 +97,7 @@ export class RelayMetrics {
       gauge("leases", "Nodes that hold a lease.", stats.nodeCount),
       gauge(
         "leases_max",
-        "Most leases that the relay grants.",
+        "Largest number of leases that the relay grants.",
         stats.nodeLimit,
       ),
       counter("nodes_joined_total", "Nodes that got a lease.", this.#joined),
@@ -149,13 +149,13 @@ function holderFamilies(stats: RelayStats): MetricFamily[] {
     gauge("holders", "Clients that hold contents.", stats.holderCount),
     gauge(
       "holders_max",
-      "Most holders that the relay accepts.",
+      "Largest number of holders that the relay accepts.",
       stats.holderLimit,
     ),
     gauge("held_contents", "Contents with a holder.", stats.heldContentCount),
     counter(
       "holdings_total",
-      "Messages in which clients said what they hold, renewals included.",
+      "Messages that report held contents, renewals included.",
       stats.holdings,
     ),
     counter(
@@ -311,7 +311,7 @@ export class NodeMetrics {
       ),
       counter(
         "registration_failures_total",
-        "Times the relay could not be reached or refused, once for one cause.",
+        "Failed registrations; repeated failures with one cause count once.",
         this.#registrationFailures,
       ),
       gauge("files", "Files shared.", stats.fileCount),

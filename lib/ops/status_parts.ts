@@ -81,7 +81,10 @@ export const TABLES: Readonly<
   relay: [
     REFUSALS_BY_REASON,
     { title: "Tunnels, by how they ended", name: "relay_p2p_tunnels_total" },
-    { title: "Nodes that left, by how", name: "relay_p2p_nodes_left_total" },
+    {
+      title: "Nodes whose lease ended, by how",
+      name: "relay_p2p_nodes_left_total",
+    },
     {
       title: "Reports of dead nodes, by outcome",
       name: "relay_p2p_reports_total",
@@ -101,12 +104,12 @@ export const TABLES: Readonly<
 export const TROUBLES: Readonly<Record<RelayTrouble | NodeTrouble, string>> = {
   // deno-lint-ignore camelcase
   not_accepting:
-    "No connection could be accepted recently: raise the limit on open files.",
+    "The program could not accept connections recently: raise the limit on open files.",
   // deno-lint-ignore camelcase
   registry_full: "The registry holds the largest number of nodes.",
   // deno-lint-ignore camelcase
   not_registered:
-    "The relay cannot be reached, or refuses: see the log. The node continues to serve.",
+    "The node cannot reach the relay, or the relay refuses it: see the log. The node continues to serve.",
   // deno-lint-ignore camelcase
-  share_unreadable: "The folder is gone: is its disk mounted?",
+  share_unreadable: "The folder is missing: is its disk mounted?",
 };

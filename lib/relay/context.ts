@@ -83,7 +83,7 @@ export interface RelayContext {
   readonly stays: Stays;
   /** Clients that hold contents for a swarm. */
   readonly holders: Holders;
-  /** The tunnels; `null` if the relay carries none. */
+  /** The tunnels; `null` if the relay offers none. */
   readonly tunnels: Tunnels | null;
   /** This relay as one of several instances; `null` if it is the only one. */
   readonly cluster: ClusterSide | null;

@@ -235,7 +235,7 @@ function openTunnel(
   { registry, tunnels, cluster, turns, limits }: RelayContext,
 ): RelayToClient | Promise<RelayToClient> {
   if (tunnels === null) {
-    return refusal("no_tunnels", "this relay carries no tunnels");
+    return refusal("no_tunnels", "this relay offers no tunnels");
   }
   const lease = registry.find(id, performance.now());
   if (lease === undefined) {

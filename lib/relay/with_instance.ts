@@ -35,6 +35,6 @@ export async function talkWithInstance(
   // Only to a node that is attached here: no tunnel is passed on twice.
   await channel.send(
     tunnels?.open(id, { host, port: 0 }) ??
-      refusal("no_tunnels", "this relay carries no tunnels"),
+      refusal("no_tunnels", "this relay offers no tunnels"),
   );
 }

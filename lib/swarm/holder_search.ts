@@ -112,7 +112,7 @@ export class HolderSearch {
     }
     const idle = this.#links.toEnd(performance.now());
     if (idle !== undefined) {
-      this.#ends.get(idle)?.abort(new Error("it has brought nothing"));
+      this.#ends.get(idle)?.abort(new Error("it sent nothing"));
     }
     const met = this.#isComplete ? byId : this.#linked;
     for (const holder of met.values()) onMet(holder);

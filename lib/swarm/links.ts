@@ -110,7 +110,7 @@ export class SwarmLinks {
   }
 
   /**
-   * The idlest link, if it has brought nothing for `swarmLinkIdleMs`, and keeps
+   * The idlest link, if it sent nothing for `swarmLinkIdleMs`, and keeps
    * another holder from being dialled. The caller ends it.
    */
   toEnd(now: number): string | undefined {

@@ -182,7 +182,7 @@ export class SwarmMember implements AsyncDisposable {
         complete();
       },
       [Symbol.dispose]: () => {
-        over.abort(new Error("the content is given no longer"));
+        over.abort(new Error("this client no longer serves the content"));
         this.#leases.release(content);
         this.#taken.delete(content);
         taken[Symbol.dispose]();
@@ -212,7 +212,7 @@ export class SwarmMember implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    this.#stop.abort(new Error("the swarm was left"));
+    this.#stop.abort(new Error("this client has stopped taking part"));
     await Promise.all(this.#seeking);
     await this.#leases[Symbol.asyncDispose]();
     await this.#holder[Symbol.asyncDispose]();

@@ -147,7 +147,7 @@ export class Offers implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    this.#stop.abort(new Error("the content is given no longer"));
+    this.#stop.abort(new Error("this client no longer serves the content"));
     await Promise.all(this.#offering);
   }
 }

@@ -195,7 +195,7 @@ export class TakenOffers implements Disposable {
         source: {
           id: `offer ${++this.#count} ${content}`,
           ...{ isHolder: true, content, session },
-          open: () => Promise.reject(new SourceExhausted("it has left")),
+          open: () => Promise.reject(new SourceExhausted("it disconnected")),
           arrived: () => {
             place.hasGiven = true;
             place.activeAt = this.#now();
@@ -208,7 +208,7 @@ export class TakenOffers implements Disposable {
 
   [Symbol.dispose](): void {
     this.#isOver = true;
-    const left = new Error("the content is no longer received");
+    const left = new Error("this client no longer fetches the content");
     for (const { end } of this.#places) end.abort(left);
   }
 }

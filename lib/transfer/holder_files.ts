@@ -154,7 +154,7 @@ export class HolderFiles {
       const outcome = await session.holding(content, question);
       if (outcome.kind === "refused") {
         // Its connections try a few times, and then it is out.
-        return session.abort(new Error("it holds the file no longer"));
+        return session.abort(new Error("it no longer holds the file"));
       }
       const { pieces } = outcome;
       const has = pieces.isComplete ? "complete" : pieces.bitmap;

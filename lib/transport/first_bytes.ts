@@ -132,7 +132,7 @@ export class FirstBytes implements Disposable {
 
 /** The error about a peer that left during its handshake. */
 export function left(): Error {
-  return new Deno.errors.ConnectionReset("the peer left");
+  return new Deno.errors.ConnectionReset("the peer disconnected");
 }
 
 function excess(): ProtocolError {

@@ -136,7 +136,7 @@ function joinDeadline(
   const deadline = new CallDeadline(options, () =>
     new ProtocolError(
       "timed_out",
-      "Cannot join the tunnel: the other side did not come in time",
+      "Cannot join the tunnel: the other side did not join in time",
     ));
   deadline.onEnd(end);
   return deadline;

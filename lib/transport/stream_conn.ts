@@ -236,5 +236,5 @@ function closed(): Error {
 }
 
 function left(): Error {
-  return new Deno.errors.ConnectionReset("the peer left");
+  return new Deno.errors.ConnectionReset("the peer disconnected");
 }

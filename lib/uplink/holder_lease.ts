@@ -335,7 +335,10 @@ export class HolderLease implements AsyncDisposable {
   #refused(answer: { kind: string; code?: string; text?: string }): Error {
     const { code, text } = answer;
     if (code === undefined || text === undefined) {
-      return new ProtocolError("wrong_phase", "the relay answered otherwise");
+      return new ProtocolError(
+        "wrong_phase",
+        "the relay sent an unexpected answer",
+      );
     }
     const { access } = this.#options.dialer;
     return accessFailure({ code }, { where: this.relay, access }) ??

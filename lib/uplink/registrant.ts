@@ -186,7 +186,7 @@ export class Registrant {
   /** The failure for an answer that is not the wanted one. */
   refused(answer: RelayAnswer): Failure {
     if (answer.kind !== "refused") {
-      return this.failure("the relay answered something else");
+      return this.failure("the relay sent an unexpected answer");
     }
     const { code, text } = answer;
     const why = `the relay refused: ${show(text)} (${show(code)})`;

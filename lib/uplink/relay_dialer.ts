@@ -79,7 +79,7 @@ export interface RelaySession {
   readonly nonce: string;
   /** The relay's greeting for people; text from a stranger. */
   readonly greeting: string;
-  /** The ports for tunnels, cheapest first; empty if the relay carries none. */
+  /** The ports for tunnels, cheapest first; empty if the relay offers none. */
   readonly entrances: readonly Endpoint[];
   /** The relay's whole hello. */
   readonly hello: Hello;
@@ -309,7 +309,7 @@ export class RelayDialer {
     throw new OutdatedFailure("relay", {
       what: "Cannot use relay",
       where: formatEndpoint(this.relay),
-      why: `it wants version ${minVersion} or later, and this is ${VERSION}`,
+      why: `it requires version ${minVersion} or later, and this is ${VERSION}`,
       remedy: "update relay-p2p here",
     });
   }

@@ -27,7 +27,7 @@ export async function planRelay(
   around: Surroundings,
 ): Promise<Plan> {
   if (relayWords.length > 0) {
-    throw cannotStart("a relay has no relay", "usage: p2p relay [PORT]");
+    throw cannotStart("a relay takes no relay", "usage: p2p relay [PORT]");
   }
   const given = withoutOption(rest, "no-announce");
   const line = await lineOf(given, "relay", around);
@@ -124,7 +124,7 @@ function refuseHome(
   const found = folders.find(({ path }) => disk.holdsHome(path));
   if (found === undefined) return;
   throw cannotStart(
-    `${show(found.path)} holds your whole home folder`,
+    `${show(found.path)} contains your whole home folder`,
     "name folders in it, such as ~/Documents, or all of them: p2p share ~/*; " +
       "or insist with --state DIR, where DIR lies outside of it",
   );

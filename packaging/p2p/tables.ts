@@ -52,7 +52,7 @@ export const OWN_OPTIONS = {
   add: { isTyped: true, help: "keep the remembered relays too" },
   forget: {
     isTyped: true,
-    help: "forget RELAY, or all, and their tokens' places",
+    help: "forget RELAY, or all, with their token paths",
   },
   yes: { isTyped: true, help: "remove without asking" },
   show: {
@@ -94,10 +94,10 @@ export const OWN_COMMANDS = {
     notes: [
       "RELAY is a relay address, HOST PORT, HOST:PORT, HOST alone (port 1700), or - to",
       "read one of these from stdin. Without it, and with none remembered, you choose",
-      "from the relays that announce themselves on this network. The relay is contacted,",
-      "and remembered with its id: another relay at that place is refused later.",
-      "Several relays stand side by side, and any of them may fail: see docs/OPERATIONS.md.",
-      "--token-file remembers the place of the token for a private relay, not the token;",
+      "from the relays that announce themselves on this network. p2p contacts the",
+      "relay and remembers it with its id. Later it rejects another relay at that address.",
+      "With several relays, any of them may fail: see docs/OPERATIONS.md. --token-file",
+      "remembers the path of the token file for a private relay, not the token;",
       "--index-key-file does so for the key of fingerprints.",
     ],
     examples: [
@@ -129,11 +129,11 @@ export const OWN_COMMANDS = {
     alsoCalled: ["prune", "purge", "gc"],
     operands: "folders",
     notes: [
-      "Looks into DIR, by default the current folder, and all folders in it. Files that",
-      "a running get writes stay. Without a terminal, only --yes removes.",
+      "Looks into DIR, by default the current folder, and all folders in it. It keeps",
+      "files that a running get writes. Without a terminal, only --yes removes.",
     ],
     examples: [
-      { what: "what is left here?", line: "p2p clean" },
+      { what: "which partial files are here?", line: "p2p clean" },
       { what: "remove it", line: "p2p clean Downloads --yes" },
     ],
     options: { yes: OWN_OPTIONS.yes },

@@ -60,7 +60,7 @@ Deno.test("A client that is too old for its relay ends with exit 3, and says wha
     "nodes",
   ]);
   assertEquals([code, text, stderr], [3, "", [
-    `error: Cannot use relay (127.0.0.1:${relay.port}): it wants version ` +
+    `error: Cannot use relay (127.0.0.1:${relay.port}): it requires version ` +
     `${LATER} or later, and this is ${VERSION}; update relay-p2p here`,
   ]]);
 });
@@ -73,7 +73,7 @@ Deno.test("A node that is too old for its relay ends with exit 3, and is not lis
   assertEquals(await within(node.exitCode, "the exit"), 3);
   assertMatch(
     node.stderr.all.at(-1) ?? "",
-    /^error: Cannot use relay .*it wants version 999.*; update relay-p2p here$/,
+    /^error: Cannot use relay .*it requires version 999.*; update relay-p2p here$/,
   );
   assertEquals(
     relay.stderr.all.filter((line) => line.includes("registered")),

@@ -138,7 +138,7 @@ Deno.test("Lists and sums without a match in any index say how many nodes were n
   const { message } = await summed(relay, "nowhere/", BY_INDEX);
   assertEquals(
     message,
-    "Cannot find files (nowhere/): by the relay's index, no file matches at " +
+    "Cannot find files (nowhere/): the relay's index lists no matching file at " +
       "4 nodes",
   );
   assertEquals((await summed(relay, "nowhere/")).message, "");

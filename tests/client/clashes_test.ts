@@ -138,7 +138,7 @@ Deno.test("Clashes keeps the file of an earlier batch in its place, and names al
   assertEquals(names, ["x", "a", "b"]);
   assertEquals(why, [
     "Cannot save file (x/y, on node n0, node n1, node n2 and 2 more): x, on " +
-    "node n0, is saved, and the two would be in each other's way",
+    "node n0, is saved, and their paths clash on this disk",
   ]);
 });
 

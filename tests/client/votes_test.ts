@@ -198,7 +198,11 @@ Deno.test("If a node cannot hash a file that may be the right one, the client do
   });
   const { kind, message } = await fetch(relay, "f", { sha256: RIGHT });
   assertEquals(kind, "undelivered");
-  assertEquals(/is not known; run again when/.test(message), true, message);
+  assertEquals(
+    /could not hash the file and compare it; run again when/.test(message),
+    true,
+    message,
+  );
   await using folder = await tempShare();
   const { failed } = await get(relay, folder.path, ["f"], { sha256: RIGHT });
   assertEquals(failed, { "f": "undelivered" });

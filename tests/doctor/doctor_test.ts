@@ -272,7 +272,7 @@ Deno.test("The doctor reports what the index knows of a running node, and does n
   assertMatch(seen.of("index").says, /the relay keeps none/);
 });
 
-Deno.test("The doctor tells a node that cannot be dialled that clients come through the relay", async () => {
+Deno.test("The doctor tells a node that cannot be dialled that clients connect through the relay", async () => {
   const closed = { host: "127.0.0.1", port: ownPort() };
   const tunnelled = await examineAt(closed, { relayTunnels: true });
   assertEquals(tunnelled.of("reach").verdict, "warning");

@@ -44,7 +44,7 @@ for (
       [check?.verdict, check?.says.replace(/\d+/, "N")],
       [
         "ok",
-        "the relay can dial this machine, at port N for now: it can give",
+        "the relay can dial this machine, at port N for now: it can serve others",
       ],
     );
   });
@@ -56,7 +56,7 @@ const WARNED: readonly [string, RelayOptions["limits"], string][] = [
     "a relay that cannot dial this machine",
     // No dial is that quick.
     { reachMs: 0 },
-    "the relay cannot dial this machine: it gives only to machines that " +
+    "the relay cannot dial this machine: it serves only machines that " +
     "it can dial itself",
   ],
   [
@@ -67,7 +67,7 @@ const WARNED: readonly [string, RelayOptions["limits"], string][] = [
   [
     "a relay without room for holders",
     { holderCount: 0 },
-    "this machine cannot give: Cannot take part in swarm (RELAY): the relay " +
+    "this machine cannot serve others: Cannot take part in swarm (RELAY): the relay " +
     "refused: the relay has reached its limit of holders (too_many_holders)",
   ],
 ];

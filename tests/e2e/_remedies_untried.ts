@@ -135,7 +135,7 @@ export const UNTRIED: Readonly<
   "lib/doctor/relay.ts": {
     "give its relay address in place of host and port":
       "the same with an id is tried",
-    "set the clock that is wrong": OF_MACHINES,
+    "correct the wrong clock": OF_MACHINES,
     "run the relay with its secret again, or leave the token out":
       "a warning, after which the doctor ends with 0",
   },

@@ -235,7 +235,7 @@ testIn(
     const address = `p2p://203.0.113.1:1700/${relay.id}`;
     const words = ["--no-lan-address", address];
     await using node = await nodeIn(net.in("a"), share, words);
-    await node.stderr.until(/clients come through the relay$/);
+    await node.stderr.until(/clients connect through the relay$/);
     await relay.stderr.until(
       /registered from 203\.0\.113\.2, at 203\.0\.113\.2:1500$/,
     );

@@ -80,7 +80,7 @@ async function spawnNodeIn(
   return node;
 }
 
-/** Starts the hidden node, and waits until clients can come through the relay. */
+/** Starts the hidden node, and waits until clients can connect through the relay. */
 async function spawnHidden(
   { node: machine, toNode }: Network,
   share: { path: string },

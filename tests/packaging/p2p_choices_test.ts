@@ -327,7 +327,7 @@ Deno.test("p2p share refuses a folder that contains the home folder, and shows h
     assertEquals(failure.exitCode, 2);
     assertEquals(
       failure.message,
-      `Cannot start: ${path} holds your whole home folder; name folders in it, ` +
+      `Cannot start: ${path} contains your whole home folder; name folders in it, ` +
         "such as ~/Documents, or all of them: p2p share ~/*; " +
         "or insist with --state DIR, where DIR lies outside of it",
     );

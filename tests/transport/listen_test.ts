@@ -360,7 +360,7 @@ function waitingFor(
       await turn?.();
       begun.push(source);
       if (conn !== undefined) return { conn, isJoin: false };
-      throw new Deno.errors.ConnectionReset("the peer left");
+      throw new Deno.errors.ConnectionReset("the peer disconnected");
     },
     destroy: () => {},
   };

@@ -58,7 +58,7 @@ export const CLIENT_COMMANDS: Readonly<Record<ClientCommand, Command>> = {
       "Each row shows size, date, nodes and name. 'differs' marks a name under which",
       "nodes have different contents, and 'only' a file that a single node has.",
       "Hidden names (they, or a folder above, begin with a dot) need a GLOB with that",
-      "dot: '**/.*'. A word that is neither a GLOB nor a folder is searched for.",
+      "dot: '**/.*'. A word that is neither a GLOB nor a folder is a search.",
     ],
     examples: [
       { what: "all files", line: `${RUN} nas 1700 ls` },
@@ -151,8 +151,8 @@ export const CLIENT_COMMANDS: Readonly<Record<ClientCommand, Command>> = {
     operands: "files",
     notes: [
       "It prints a link for each file, and shows each fetch and its progress. It ends",
-      "after --uses fetches of each file, after --expires, or with Ctrl-C. Then nothing",
-      "is shared any more. The other side needs only the link: peer_client.ts get LINK.",
+      "after --uses fetches of each file, after --expires, or with Ctrl-C, and shares",
+      "nothing after that. The other side needs only the link: peer_client.ts get LINK.",
       "A private relay also needs --node-token-file: send acts as a node.",
     ],
     examples: [

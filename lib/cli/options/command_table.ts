@@ -170,9 +170,9 @@ export function commandNames({ commands }: CommandSpec): string[] {
 
 /** The meaning of each exit code. */
 export const EXIT_WORDS: Readonly<Record<number, string>> = {
-  0: "success; also a relay or node that was told to stop",
+  0: "success; also a relay or node that you stopped",
   2: "wrong arguments or options",
-  3: "relay unreachable, refused us, or wants a newer version",
+  3: "relay unreachable, refused us, or requires a newer version",
   4: "no node has the file",
   5: "nodes have it, but none could deliver",
   6: "content failed verification",

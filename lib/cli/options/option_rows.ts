@@ -41,13 +41,13 @@ export const ROWS = {
     value: "ADDRESS",
     parse: parseHost,
     default: "::",
-    help: "address to bind; `::` means all, also of IPv4",
+    help: "address to bind; `::` is every address, IPv4 too",
   },
   advertise: {
     commands: ["send"],
     value: "HOST[:PORT]",
     parse: parseAdvertise,
-    help: "address that others are told to dial",
+    help: "address for others to dial",
   },
   state: {
     roles: SERVERS,

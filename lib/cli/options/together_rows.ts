@@ -94,7 +94,7 @@ export const GATEWAY_ROWS = {
     value: "NAME",
     isRepeated: true,
     parse: values.lines,
-    help: "host name that is accepted; repeatable",
+    help: "also accept this host name; repeatable",
   },
   "gateway-cors": {
     roles: ["client"],
@@ -102,7 +102,7 @@ export const GATEWAY_ROWS = {
     value: "ORIGIN",
     isRepeated: true,
     parse: values.lines,
-    help: "site whose scripts may read; repeatable",
+    help: "let scripts of this site read; repeatable",
   },
   "gateway-plaintext": {
     roles: ["client"],

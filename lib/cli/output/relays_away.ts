@@ -13,12 +13,12 @@ export function awayInWords(
 ): string {
   const ago = agoInWords(seconds);
   if (nodes === 0) {
-    return `relay away: the grants for ${known(ended)} ${ago} have ended`;
+    return `no relay answers: the grants for ${known(ended)} ${ago} have ended`;
   }
   const more = ended === 0
     ? ""
     : `; the grants for ${ended} more of them have ended`;
-  return `relay away: dialling ${known(nodes)} ${ago}${more}`;
+  return `no relay answers: dialling ${known(nodes)} ${ago}${more}`;
 }
 
 function known(nodes: number): string {

@@ -37,7 +37,7 @@ export function formatNodes(
 function indexInWords({ index }: ListedNode): string {
   return index === undefined
     ? "no index"
-    : `${index.fingerprints} in index, told ${
+    : `${index.fingerprints} in index, sent ${
       formatSeconds(index.seconds)
     } ago`;
 }

@@ -99,7 +99,7 @@ function shareInWords(
         counted(event.files, "file")
       } found so far: clients can already fetch by name; lists follow after the scan`;
     case "share_gone":
-      return `share gone: ${folder}, ${
+      return `share missing: ${folder}, ${
         counted(event.files, "file")
       } (${event.why}); checking every few seconds until it is back`;
     case "share_back":
@@ -124,17 +124,17 @@ function tellRegistration(
     case "attached":
       return terminal.note(
         event.why === "unreachable"
-          ? "the relay cannot dial this node: clients come through the relay"
-          : "clients can come through the relay",
+          ? "the relay cannot dial this node: clients connect through the relay"
+          : "clients can connect through the relay",
       );
     case "detached":
       if (event.why === "lost") return;
       return terminal.note(
-        "the relay can dial this node: clients come directly",
+        "the relay can dial this node: clients connect directly",
       );
     case "no_tunnels":
       return terminal.note(
-        "the relay carries no tunnels: --tunnel has no effect",
+        "the relay offers no tunnels: --tunnel has no effect",
       );
     case "registration_failed":
       return terminal.note(

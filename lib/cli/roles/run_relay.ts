@@ -281,7 +281,7 @@ function tellListening(
 
 const CLUSTER_NOTES = {
   away:
-    "cluster away: nodes of other instances stay listed as they were last known",
+    "cluster away: Redis cannot be reached; nodes of other instances stay listed",
   stale: "cluster stale: other instances may not know all nodes of this one",
   whole: "cluster whole: all instances list each other's nodes",
 } as const;

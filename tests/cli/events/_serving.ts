@@ -162,7 +162,7 @@ export const SERVING = {
     },
   },
   "share_gone": {
-    says: "the folder is gone or was replaced; its files are not shared",
+    says: "the folder is missing or was replaced; its files are not shared",
     roles: NODES,
     fields: {
       directory: text("the folder"),
@@ -252,7 +252,7 @@ export const SERVING = {
     },
   },
   "no_tunnels": {
-    says: "the node needs tunnels, and the relay carries none",
+    says: "the node needs tunnels, and the relay offers none",
     roles: NODES,
     fields: { relay: relayAt },
   },

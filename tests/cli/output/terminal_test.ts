@@ -98,7 +98,7 @@ Deno.test("formatNodes lines columns up, and escapes names", () => {
     formatNodes([nodes[0]!, told], { ids: false, indexes: true }),
     [
       "1  alpha  127.0.0.1:1500  no index",
-      "3  c      127.0.0.1:1500  12 in index, told 1:01 ago",
+      "3  c      127.0.0.1:1500  12 in index, sent 1:01 ago",
     ],
   );
 });

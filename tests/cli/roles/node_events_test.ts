@@ -63,7 +63,7 @@ for (
     ];
     assertEquals(events.flatMap(notesOf), [
       `sharing ${words} from s`,
-      `share gone: s, ${words} (no such file or folder); checking every few seconds until it is back`,
+      `share missing: s, ${words} (no such file or folder); checking every few seconds until it is back`,
       `share back: s, ${words}`,
       `sent ${words}, 5 bytes, to 192.0.2.7`,
     ]);

@@ -107,7 +107,7 @@ Deno.test("p2p finds files while no remembered relay answers, says nothing of a 
   await relay[Symbol.asyncDispose]();
   const got = await run(home, ["cat", "a.txt"]);
   assertEquals([got.code, got.text], [0, "whole"], got.stderr);
-  assertMatch(got.stderr, /^relay away: dialling the 1 node known/m);
+  assertMatch(got.stderr, /^no relay answers: dialling the 1 node known/m);
   await run(home, ["use", "--forget"]);
   const kept = join(home.home, ".config", "relay-p2p");
   assertEquals(await Array.fromAsync(Deno.readDir(kept)), []);

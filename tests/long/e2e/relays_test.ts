@@ -214,7 +214,10 @@ Deno.test("row 742: with all relays away a command ends with 3 and names them, o
   assertEquals([cat.code, cat.text], [0, "hello\n"]);
   const said = cat.stderr.filter((line) => line.includes("relay"));
   assertEquals(said.length, 1, said.join("\n"));
-  assertMatch(said[0]!, /^relay away: dialling the 1 node known \d+ s ago$/);
+  assertMatch(
+    said[0]!,
+    /^no relay answers: dialling the 1 node known \d+ s ago$/,
+  );
   const ls = await two.run(...withKnown, "ls");
   assertEquals(ls.code, 0);
   assertMatch(ls.text, /^.* f$/m);

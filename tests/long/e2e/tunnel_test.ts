@@ -39,7 +39,7 @@ async function spawnHidden(
     ...["--advertise", `127.0.0.1:${ownPort()}`, "--name", "hidden"],
     ...args,
   ]);
-  await node.stderr.until(/: clients come through the relay$/);
+  await node.stderr.until(/: clients connect through the relay$/);
   return node;
 }
 
