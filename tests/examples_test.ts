@@ -177,7 +177,7 @@ Deno.test("The programs in examples/ serve and fetch at a private relay, by toke
 
 testWith(
   ["jq", "bash"],
-  "examples/backup.sh fetches what is new, and writes down what came",
+  "examples/backup.sh fetches what is new, and records what arrived",
   async () => {
     await using relay = await startRelay();
     await using node = await startNode(relay, {

@@ -174,7 +174,7 @@ Deno.test("A new secret reaches a node at its next renewal: earlier connections 
   assertEquals(await answerOf(node, old, FIND), "unauthorized");
 });
 
-Deno.test("A node whose relay is away, or is another, continues with the grants that it knows", async () => {
+Deno.test("A node whose relay is down, or is another, continues with the grants that it knows", async () => {
   const relay = await startPrivate({ limits: { renewSeconds: 1 } });
   await using node = await startMember(relay, { "a.txt": "abc" }, {
     limits: { renewMinSeconds: 1 },

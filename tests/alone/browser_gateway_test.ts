@@ -31,7 +31,7 @@ async function openFound(page: Page, word: string): Promise<void> {
 }
 
 testInBrowser(
-  "A browser at a gateway searches, reads, seeks in a film, downloads, and is told what fails",
+  "A browser at a gateway searches, reads, seeks in a film, downloads, and learns what fails",
   async () => {
     await using studio = await openPage("about:blank");
     const film = await makeFilm(studio.page, {

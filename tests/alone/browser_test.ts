@@ -212,7 +212,7 @@ testInBrowser("The page is used with the keyboard alone", async () => {
 });
 
 testInBrowser(
-  "Enter at once after typing opens what was typed, and typing goes on after Escape",
+  "Enter at once after typing opens what was typed, and typing continues after Escape",
   async () => {
     await using at = host();
     await using opened = await openPage(at.url);

@@ -188,7 +188,7 @@ Deno.test("A relay dials at most dialBackCount reported nodes at once", async ()
   assertEquals(await Promise.all(asked), ["gone", "gone"]);
 });
 
-Deno.test("A relay gives up dialling a reported node that says nothing", async () => {
+Deno.test("A relay gives up dialling a reported node that does not answer", async () => {
   await using relay = await startRelay({ limits: { connectMs: 200 } });
   using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   const { port } = listener.addr;

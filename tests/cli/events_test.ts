@@ -313,7 +313,7 @@ const RARE: (
 ];
 
 for (const event of RARE) {
-  Deno.test(`The event ${event.event} is told as its schema says`, () => {
+  Deno.test(`The event ${event.event} matches its schema`, () => {
     assertEquals(checkLine(formatEvent(event)), event.event);
   });
 }

@@ -211,7 +211,7 @@ Deno.test("fetchFile never yields a mixture of a file that changes while it is s
   assertEquals(taken > 0 && taken < before.length, true);
 });
 
-Deno.test("fetchFile releases everything when it is left in the middle", async () => {
+Deno.test("fetchFile releases everything when its caller stops in the middle", async () => {
   await using relay = await startRelay();
   await using one = await startNode(relay, { "f": LARGE });
   await using two = await startNode(relay, { "f": LARGE });

@@ -107,7 +107,7 @@ Deno.test("getFiles cuts off bytes of a partial file beyond the size of the file
   assertBytes(await read(folder, "f"), MIDDLE);
 });
 
-Deno.test("getFiles continues from another node with the bytes of one that is gone", async () => {
+Deno.test("getFiles continues from another node with the bytes of one that has stopped", async () => {
   await using relay = await startRelay();
   await using folder = await tempShare();
   {
@@ -196,7 +196,7 @@ Deno.test("getFiles continues with the others when something gets in the way of 
   assertEquals(filesIn(folder.path).includes(".f0.p2p-part"), true);
 });
 
-Deno.test("getFiles comes to an end when something gets in the way of more large files than are open at once", async () => {
+Deno.test("getFiles ends when something blocks more large files than are open at once", async () => {
   await using relay = await startRelay();
   await using folder = await tempShare();
   const inTheWay = Object.keys(SIX).slice(0, 5);
@@ -250,7 +250,7 @@ for (const kind of ["find", "browse", "describe"] as const) {
   });
 }
 
-Deno.test("getFiles never writes over a file, unless it is told to", async () => {
+Deno.test("getFiles never overwrites a file, unless asked to", async () => {
   await using relay = await startRelay();
   await using node = await startNode(relay, { "f": MIDDLE, "s": "small" });
   const there = { "f": "mine", "s": "mine!" }; // as long as the other
@@ -381,7 +381,7 @@ Deno.test("getFiles waits for no disk call for an existing small file", async ()
   assertEquals(count < 20, true, `${count} calls`);
 });
 
-Deno.test("getFiles removes the partial name that a killed run has left beside a complete file", async () => {
+Deno.test("getFiles removes the partial name that a killed run left beside a complete file", async () => {
   await using relay = await startRelay();
   const files = { "f": MIDDLE, "s": MIDDLE.slice(0, 9) };
   await using _node = await evil(relay, files);

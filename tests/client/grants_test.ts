@@ -41,7 +41,7 @@ Deno.test("Grants asks the relay again after half an hour, once for all waiting 
   assertEquals(asked.count, 1);
 });
 
-Deno.test("Grants yields the old grant if the relay is away, or no longer lists the node", async () => {
+Deno.test("Grants yields the old grant if the relay is down, or no longer lists the node", async () => {
   const away = grants(() => {
     throw new Error("no answer");
   });

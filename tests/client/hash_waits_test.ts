@@ -181,7 +181,7 @@ Deno.test("The vote of a node that hashed for too long lapses", async () => {
   assertEquals(log.trouble, ["mallory slow, out"]);
 });
 
-Deno.test("If no other node can answer, the user is told which node hashes which file, and the node gets its time", async () => {
+Deno.test("If no other node can answer, the user learns which node hashes which file, and the node gets its time", async () => {
   await using relay = await startRelay();
   const log = new ClientLog();
   const files = { "f": MIDDLE };

@@ -27,7 +27,7 @@ async function kept() {
 
 for (const isPrivate of [false, true]) {
   const kind = isPrivate ? "private" : "open";
-  Deno.test(`row 738: a client whose ${kind} relay is away dials the nodes that were known, and says so`, async () => {
+  Deno.test(`row 738: a client whose ${kind} relay is down dials the nodes that were known, and says so`, async () => {
     await using files = await kept();
     const access = isPrivate
       ? { access: { token: tokenOf(SECRET, "client") } }
@@ -60,7 +60,7 @@ for (const isPrivate of [false, true]) {
   });
 }
 
-Deno.test("row 739: a client whose relay is away dials no node that the relay did not list, and none after a month", async () => {
+Deno.test("row 739: a client whose relay is down dials no node that the relay did not list, and none after a month", async () => {
   await using files = await kept();
   const relay = await startRelay();
   await using _relay = relay;

@@ -26,7 +26,7 @@ async function fetched(text: string, fetch = "a".repeat(22)): Promise<string> {
   return new TextDecoder().decode(await contentOf(file));
 }
 
-Deno.test("makeLink names the relay that made it when the first of several is away, and the file comes by it", async () => {
+Deno.test("makeLink names the relay that made it when the first of several is down, and the file arrives through it", async () => {
   await using relay = await startRelay();
   await using _node = await startNode(relay, { f: "hello" });
   const { text } = await makeLink({
@@ -102,7 +102,7 @@ Deno.test("A link of two private relays has a pass of each, spends one use at ea
   assertEquals(await fetched(late.text), "hello");
 });
 
-Deno.test("linkTo names all relays that answer, in their order, and tells which does not", async () => {
+Deno.test("linkTo names all relays that answer, in their order, and reports which does not", async () => {
   await using first = await startRelay();
   await using second = await startRelay({ identity: IDENTITIES[1]! });
   const events: ClientEvent[] = [];

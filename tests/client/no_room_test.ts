@@ -55,7 +55,7 @@ async function listAt(
   return await peers.list();
 }
 
-Deno.test("Peers list again where a relay without room closes the connection after hello", async () => {
+Deno.test("Peers list again if a relay without room closes the connection after hello", async () => {
   await using relay = await fullRelay(2);
   const { nodes } = await listAt(relay, {});
   assertEquals([nodes, relay.hellos], [[], 3]);

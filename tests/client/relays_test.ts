@@ -106,7 +106,7 @@ Deno.test("Relays fails as the first one does when all fail", async () => {
   assertEquals(await assertRejects(() => listed, Failure), FAILED);
 });
 
-Deno.test("Relays reports that none answers when all are away, and the reason of one that refuses", async () => {
+Deno.test("Relays reports that none answers when all are down, and the reason of one that refuses", async () => {
   const away = (host: string, why: string) =>
     new AwayFailure("relay", {
       ...{ what: "Cannot reach relay", where: `${host}:1`, why },

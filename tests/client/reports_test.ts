@@ -70,7 +70,7 @@ Deno.test("Reports names 16 nodes that an index named in vain, each once", async
   assertEquals(heard.flat(), ids.slice(0, LIMITS.wrongHitCount));
 });
 
-Deno.test("Reports are lost if the relay is away, without other effects", async () => {
+Deno.test("Reports are lost if the relay is down, without other effects", async () => {
   const dialer = {
     open: () => Promise.reject(new Deno.errors.ConnectionRefused()),
   } as unknown as RelayDialer;

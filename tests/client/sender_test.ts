@@ -10,7 +10,7 @@ import { openChannel, startRelay } from "../_network.ts";
 import { fetch } from "./_outcomes.ts";
 import { askedIn, listedIn, startIndexed } from "./_indexed.ts";
 
-Deno.test("The relay lists the sender alone to the holder of its link, and all nodes once the sender is gone", async () => {
+Deno.test("The relay lists the sender alone to the holder of its link, and all nodes once the sender has stopped", async () => {
   await using relay = await startRelay();
   const files = { a: "same" };
   await using _other = await startIndexed(relay, files, { name: "other" });

@@ -12,7 +12,7 @@ import {
 import { fetch } from "./_outcomes.ts";
 import { BYTES, startHidden } from "./_tunnel.ts";
 
-Deno.test("A client is told why both paths failed if neither leads to the node", async () => {
+Deno.test("A client learns why both paths failed if neither leads to the node", async () => {
   const alice = IDENTITIES[1]!;
   await using relay = await startRelay();
   await using node = await attachNode(relay, alice);
@@ -29,7 +29,7 @@ Deno.test("A client is told why both paths failed if neither leads to the node",
   );
 });
 
-Deno.test("row 81: a client is told that its node did not join the tunnel", async () => {
+Deno.test("row 81: a client learns that its node did not join the tunnel", async () => {
   await using relay = await startRelay({
     limits: { tunnelJoinMs: 50, sweepMs: 5 },
   });

@@ -313,7 +313,7 @@ function openUp(way: FaultProxy): void {
   way.faults = {};
 }
 
-Deno.test("A client waits for the only node behind a tunnel as long as it may be away, and no longer", async () => {
+Deno.test("A client waits for the only node behind a tunnel as long as it may be unreachable, and no longer", async () => {
   const relay = await startRelay({ limits: { tunnelDrainMs: 0 } });
   await using node = await startHidden(relay, { limitRate: 1_000_000 });
   await node.log.until("attached");

@@ -68,7 +68,7 @@ class Nodes {
 
 testWith(
   ["redis-server"],
-  "No node is missing at any instance while Redis is away for ten leases and nodes move between the instances, and afterwards only those that are gone",
+  "No node is missing at any instance while Redis is down for ten leases and nodes move between the instances, and afterwards only those that have stopped",
   async () => {
     using clock = new Clock();
     await using redis = await RedisServer.start();

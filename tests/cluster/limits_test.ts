@@ -42,7 +42,7 @@ Deno.test("A replicator writes and accepts no item larger than clusterItemBytes"
   assertEquals([...small.others.keys()], []);
 });
 
-Deno.test("An instance that reports every clusterBeatMs stays listed, and a killed one is gone after clusterInstanceMs", async () => {
+Deno.test("An instance that reports every clusterBeatMs stays listed, and a killed one is removed after clusterInstanceMs", async () => {
   const store = new MemoryStore();
   const limits = { ...PATIENT, clusterInstanceMs: 1_000, clusterBeatMs: 50 };
   await using a = new Side(store, { limits });
@@ -58,7 +58,7 @@ Deno.test("An instance that reports every clusterBeatMs stays listed, and a kill
   await a.until(() => !isThere());
 });
 
-Deno.test("Instances keeps clusterInstanceCount others, and a new one when one is gone", () => {
+Deno.test("Instances keeps clusterInstanceCount others, and a new one when one has stopped", () => {
   const instances = new Instances(LIMITS);
   const most = LIMITS.clusterInstanceCount;
   const note = (n: number, now: number) =>

@@ -30,7 +30,7 @@ function failuresOf(side: Side): Readonly<Record<string, number>> {
 }
 
 withRedis(
-  "A Redis that is frozen counts as away after clusterCommandMs, and is used again once it moves",
+  "A Redis that is frozen counts as down after clusterCommandMs, and is used again once it moves",
   async (server) => {
     await using a = new Side(server.store(IMPATIENT), { limits: IMPATIENT });
     a.hold("one");
@@ -46,7 +46,7 @@ withRedis(
 );
 
 withRedis(
-  "A Redis that answers after seconds counts as away, and holds nothing up",
+  "A Redis that answers after seconds counts as down, and holds nothing up",
   async (server) => {
     await using slow = await startFaultProxy({ toDialler: { delayMs: 2_000 } });
     slow.target = server.at.port;
@@ -62,7 +62,7 @@ withRedis(
 );
 
 withRedis(
-  "A Redis that accepts and says nothing counts as away after clusterConnectMs",
+  "A Redis that accepts and sends nothing counts as down after clusterConnectMs",
   async (server) => {
     const limits = { ...PATIENT, clusterConnectMs: 200 };
     server.signal("SIGSTOP"); // the system still accepts for it
@@ -111,7 +111,7 @@ withRedis(
 
 testWith(
   ["redis-server"],
-  "A Redis that is still loading what it saved counts as away, and is used once it has",
+  "A Redis that is still loading what it saved counts as down, and is used once it has",
   async () => {
     await using folder = await tempShare();
     await using server = await RedisServer.start(

@@ -53,7 +53,7 @@ async function namesAt(relay: TestRelay): Promise<number> {
 }
 
 withInstances(
-  "A node that has left is not listed when somebody writes its entry into Redis again",
+  "A node that has stopped is not listed when somebody writes its entry into Redis again",
   async ({ all: [a, b], valueOf, replay }) => {
     const node = await createIdentity();
     await register(a, node);

@@ -57,7 +57,7 @@ for (const plaintext of [false, true]) {
   });
 }
 
-Deno.test("A client of one instance fetches through another while the store is away for longer than clusterInstanceMs", async () => {
+Deno.test("A client of one instance fetches through another while the store is down for longer than clusterInstanceMs", async () => {
   const store = new MemoryStore();
   const limits = { clusterInstanceMs: 500 };
   await using a = await startInstance(store, { limits });

@@ -142,7 +142,7 @@ Deno.test("The doctor tries tunnels to at most tunnelTrialCount nodes", async ()
   }
 });
 
-Deno.test("The doctor reports no failure for a node that has left since it was listed", async () => {
+Deno.test("The doctor reports no failure for a node that has stopped since it was listed", async () => {
   await using relay = await startRelay();
   await using node = await startNode(relay, { "a": "a" }, {
     tunnels: "always",
@@ -166,7 +166,7 @@ Deno.test("The doctor reports no failure for a node that has left since it was l
   }
 });
 
-Deno.test("The doctor leaves a folder as it was", async () => {
+Deno.test("The doctor does not change a folder", async () => {
   await using folder = await tempShare({ "a": "a" });
   const { findings, ...seen } = new Seen();
   for (const output of [folder.path, `${folder.path}/new.bin`]) {
@@ -272,7 +272,7 @@ Deno.test("The doctor reports what the index knows of a running node, and does n
   assertMatch(seen.of("index").says, /the relay keeps none/);
 });
 
-Deno.test("The doctor tells a node that cannot be dialled that clients connect through the relay", async () => {
+Deno.test("The doctor reports that clients connect through the relay to a node that cannot be dialled", async () => {
   const closed = { host: "127.0.0.1", port: ownPort() };
   const tunnelled = await examineAt(closed, { relayTunnels: true });
   assertEquals(tunnelled.of("reach").verdict, "warning");
@@ -290,7 +290,7 @@ Deno.test("The doctor tells a node that cannot be dialled that clients connect t
   }
 });
 
-Deno.test("The doctor tells a node that its relay does not list it, and why", async () => {
+Deno.test("The doctor of a node reports that its relay does not list it, and why", async () => {
   await using relay = await startRelay({ limits: { nodeCount: 1 } });
   await using _node = await startNode(relay, { "a": "a" });
   await relay.log.until("node_registered");

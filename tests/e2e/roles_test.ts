@@ -52,7 +52,7 @@ Deno.test("The dialogue follows the report's transcript", async () => {
   assertEquals(outcome.code, 0);
 });
 
-Deno.test("The relay prints its three lines with --allow-net alone, and stops on signals", async () => {
+Deno.test("The relay prints its three lines with only --allow-net, and stops on signals", async () => {
   for (const signal of ["SIGINT", "SIGTERM"] as const) {
     await using relay = await spawnRelay();
     assertEquals(relay.stdout.all, [

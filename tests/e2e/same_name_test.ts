@@ -10,7 +10,7 @@ import { tempShare } from "../_temp_share.ts";
 /** What to call a node whose name another node has too. */
 const calledOf = ({ id }: NodeHere) => `nas.${id.slice(0, 4)}`;
 
-Deno.test("Two nodes of one name are told apart in every table and line of the client", async () => {
+Deno.test("Two nodes of one name can be distinguished in every table and line of the client", async () => {
   await using one = await tempShare({ "a.txt": "a", "both.txt": "one" });
   await using two = await tempShare({ "b.txt": "b", "both.txt": "two" });
   await using folder = await tempShare();

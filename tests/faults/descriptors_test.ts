@@ -28,7 +28,7 @@ function namesIn(path: string): string[] {
 
 testWith(
   ["prlimit"],
-  "Share without file descriptors forgets no file, and waits to see what a new one holds",
+  "Share without file descriptors forgets no file, and waits to read a new one",
   async () => {
     const key = formatIdentity(await createIdentity());
     await using folder = await tempShare({
@@ -145,7 +145,7 @@ async function limitDescriptors(pid: number, count: number): Promise<void> {
 
 testWith(
   ["prlimit"],
-  "A client short of file descriptors saves nothing wrong, says what it lacks, and goes on later",
+  "A client short of file descriptors saves nothing wrong, says what it lacks, and continues later",
   async () => {
     const random = seededRandom(12);
     const files = Object.fromEntries(

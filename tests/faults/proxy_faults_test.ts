@@ -246,7 +246,7 @@ for (const count of [1, 2, 3, 5, 8]) {
   });
 }
 
-Deno.test("Fault proxy: a connection that is cut again and again, but brings something each time, brings everything", async () => {
+Deno.test("Fault proxy: a connection that is cut again and again, but delivers something each time, delivers everything", async () => {
   await using network = await startNetwork({
     // Not with a reset, which takes along what has not been read yet.
     faults: towardsClient({ cutAfter: MIDDLE }),

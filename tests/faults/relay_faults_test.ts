@@ -183,7 +183,7 @@ function isRegistered({ event }: { event: string }): boolean {
 }
 
 Deno.test(
-  "row 33: of the nodes of one address 32 are listed, and the others are told",
+  "row 33: of the nodes of one address 32 are listed, and the others are refused",
   {
     ignore: Deno.build.os !== "linux", // from 127.0.0.1 any number may come
   },

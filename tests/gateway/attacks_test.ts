@@ -353,7 +353,7 @@ for (
   });
 }
 
-Deno.test("Gateway opens to other machines over TLS, and its cookie travels over TLS alone", async () => {
+Deno.test("Gateway opens to other machines over TLS, and its cookie travels only over TLS", async () => {
   const { certificatePem: certificate, privateKeyPem: key } = IDENTITIES[1]!;
   await using gateway = await startGateway(SHARE, {
     listen: { host: "0.0.0.0", port: 0 },

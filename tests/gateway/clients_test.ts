@@ -48,7 +48,7 @@ function clientTest(
 
 clientTest(
   "curl",
-  "curl -C - goes on with a download that broke off",
+  "curl -C - continues an interrupted download",
   async ({ server }, folder) => {
     const path = join(folder, "film.mkv");
     await Deno.writeFile(path, FILM.subarray(0, 1_000_001));
@@ -59,7 +59,7 @@ clientTest(
 
 clientTest(
   "wget",
-  "wget -c goes on with a download, and is content with a whole one",
+  "wget -c continues a download, and accepts a complete one",
   async ({ server }, folder) => {
     const path = join(folder, "film.mkv");
     await Deno.writeFile(path, FILM.subarray(0, 1_000_001));

@@ -328,7 +328,7 @@ Deno.test("readList reads a list with any names in slices", () => {
   }
 });
 
-Deno.test("placesOf marks each word where it stands, the last part first", () => {
+Deno.test("placesOf marks each word in its place, the last part first", () => {
   assertEquals(placesOf("Bäche/Bach 01", termsOf("bach")), [[6, 10]]);
   assertEquals(placesOf("abcabc", termsOf("bc cab")), [[1, 5]]);
   assertEquals(placesOf("x", termsOf("")), []);

@@ -165,7 +165,7 @@ Deno.test("A gateway that does not know its relay's id learns it, and then opens
   assertEquals((await look(altered(text, { relay: other }))).status, 400);
 });
 
-Deno.test("A gateway whose first relay is away opens the links of its second", async () => {
+Deno.test("A gateway whose first relay is down opens the links of its second", async () => {
   await using one = await start({ isPrivate: false });
   const { host, port } = one.at;
   await using gateway = await serveGateway({

@@ -46,7 +46,7 @@ function playerTest(
 
 playerTest(
   ["ffprobe"],
-  "ffprobe reads the index at the end of a film, and says the same as of the file",
+  "ffprobe reads the index at the end of a film, and reports the same as for the file",
   async ({ log }, urls) => {
     const [told, expected] = await Promise.all(
       urls.map((url) =>

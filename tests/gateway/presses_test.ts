@@ -95,7 +95,7 @@ for (
   });
 }
 
-Deno.test("A press whose browser leaves before its turn costs no use", async () => {
+Deno.test("A press whose browser disconnects before its turn uses up nothing", async () => {
   await using one = await start();
   const limits = limitsWith({});
   using hashers = new Hashers();
@@ -155,7 +155,7 @@ Deno.test("Presses lets a file that was sent be sent again for gatewayPressAgain
   assertNotEquals(presses.of("a", { id: PAGE, group: "a", now: 100 }), press);
 });
 
-Deno.test("Presses forgets those of the address with most, whoever pressed first", () => {
+Deno.test("Presses forgets those of the address with most, regardless of who pressed first", () => {
   const presses = new Presses({ ...LIMITS, gatewayPressCount: 4 });
   const press = (group: string, n: number) =>
     presses.of("a", { id: `${PAGE}-${group}-${n}`, group, now: 0 });

@@ -16,7 +16,7 @@ Deno.test("Rates gives bytes a second of each transfer and of all together", () 
   assertEquals(rates.of(1).points, [[28 / 30, 500], [1, 200]]);
 });
 
-Deno.test("Rates keeps three minutes, and forgets transfers that are gone", () => {
+Deno.test("Rates keeps three minutes, and forgets transfers that have ended", () => {
   const rates = new Rates();
   for (let second = 0; second <= 400; second++) {
     rates.add(second * 1_000, [{ id: 1, sent: second * 10 }]);

@@ -165,7 +165,7 @@ for (
   });
 }
 
-Deno.test("Gateway ends a request when its client leaves, and serves the next at once", async () => {
+Deno.test("Gateway ends a request when its client disconnects, and serves the next at once", async () => {
   await using there = await setting({
     options: { limits: { gatewayDrainBytes: 0 } },
   });
@@ -188,7 +188,7 @@ Deno.test("Gateway ends a request when its client leaves, and serves the next at
   assert(sentBytes < FILM.length, `${sentBytes} bytes`);
 });
 
-Deno.test("Gateway gives up what it reads for a client that has left, also from a node that stalls", async () => {
+Deno.test("Gateway gives up what it reads for a client that has disconnected, also from a node that stalls", async () => {
   await using stack = new AsyncDisposableStack();
   const relay = stack.use(await startRelay());
   let asked = Promise.withResolvers<void>();
@@ -268,7 +268,7 @@ Deno.test("Gateway answers 502 with each node's reason if no node that has a fil
   assertEquals(head.status, 200, "a head asks for no bytes");
 });
 
-Deno.test("Gateway answers 503 if readers hold gatewayLargePiecesBytes, until one of them has left", async () => {
+Deno.test("Gateway answers 503 if readers hold gatewayLargePiecesBytes, until one of them has disconnected", async () => {
   await using there = await setting({
     options: {
       limits: {

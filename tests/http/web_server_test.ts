@@ -185,7 +185,7 @@ Deno.test("Web ends a connection whose client reads nothing for webStallMs", asy
   await within(ended.promise, "the end");
 });
 
-Deno.test("Web keeps webConnectionCount connections: one that waits gives way", async () => {
+Deno.test("Web keeps webConnectionCount connections: an idle one gives way", async () => {
   await using server = await serve({ limits: { webConnectionCount: 2 } });
   using first = await WebClient.to(server.address);
   assertEquals((await first.ask("GET /one")).status, 200);

@@ -73,7 +73,7 @@ for (const { call, errors, names, overwrite = false, keeps } of FAILURES) {
   for (const name of names) {
     for (const error of errors) {
       testWithStrace(
-        `A disk that fails: ${error} on ${call} of a ${name} file: nothing published, told, and the next run finishes`,
+        `A disk that fails: ${error} on ${call} of a ${name} file: nothing published, reported, and the next run finishes`,
         () =>
           through({
             name,

@@ -201,7 +201,7 @@ testIn(
 );
 
 testIn(
-  "row 85: kill -9 of the relay between two networks: it comes back, and the get goes on by itself",
+  "row 85: kill -9 of the relay between two networks: it comes back, and the get continues by itself",
   async (network) => {
     await using share = await tempShare({ [NAME]: PART });
     await using state = await tempShare();

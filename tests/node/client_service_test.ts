@@ -171,7 +171,7 @@ Deno.test("A node holds back no answer behind a frame of a kind that it does not
   await served;
 });
 
-Deno.test("A client of a swarm is told every 5 s that it must wait, and then gets its piece", async () => {
+Deno.test("A client of a swarm gets a message every 5 s while it must wait, and then gets its piece", async () => {
   await using stack = new AsyncDisposableStack();
   const turn = Promise.withResolvers<ReadTurn>();
   const waits = Promise.withResolvers<void>();

@@ -86,7 +86,7 @@ Deno.test("A node sends all fingerprints once, and then only changed ones", asyn
   assertEquals(fingerprints, 7);
 });
 
-Deno.test("A node reports a content when it is hashed, and its removal when the last file with it is gone", async () => {
+Deno.test("A node reports a content when it is hashed, and its removal when the last file with it is removed", async () => {
   const { put, table, told, calls, teller } = setUp(["a", "b"]);
   const versionOf = (name: string) => table.named(name)!.version;
   const learn = (name: string, content: string) =>

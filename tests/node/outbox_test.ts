@@ -161,7 +161,7 @@ Deno.test("Outbox begins with small writes, and doubles them while its peer read
   assertEquals(outbox.mostBytes, 1_024 * KIB);
 });
 
-Deno.test("Outbox tells how much its peer holds until it has read what it is sent", async () => {
+Deno.test("Outbox knows how much its peer holds until it has read what it is sent", async () => {
   const held: number[] = [];
   await using setup = setUp(64 * KIB, { capacityBytes: KIB, held });
   const { outbox, peer } = setup;
@@ -329,7 +329,7 @@ Deno.test("Outbox returns its buffer to the pool when it is idle, and not before
   assert(a !== b && [a, b].includes(memory));
 });
 
-Deno.test("Outbox gives its buffers back when it is disposed of, and when the peer is gone", async () => {
+Deno.test("Outbox gives its buffers back when it is disposed of, and when the peer has disconnected", async () => {
   const pool = newPool();
   await using setup = setUp(64 * KIB, { pool });
   const { outbox } = setup;
@@ -368,7 +368,7 @@ Deno.test("Outbox waits while the peer does not read, and holds no more than two
   await Promise.all([sending, receiving]);
 });
 
-Deno.test("Outbox reports that the peer is gone", async () => {
+Deno.test("Outbox reports that the peer has disconnected", async () => {
   await using setup = setUp(64 * KIB);
   const { outbox } = setup;
   setup.peer.conn.close();

@@ -241,7 +241,7 @@ Deno.test("A node serves a request for a whole file in turns of swarmRunPieceCou
   assert(runs[0]!.group !== undefined);
 });
 
-Deno.test("ClientTurns keeps to the last requestedFileCount files that a client joined for, until it leaves", () => {
+Deno.test("ClientTurns keeps to the last requestedFileCount files that a client joined for, until it disconnects", () => {
   using readTurns = new ReaderTurns({ ...LIMITS, swarmReaderCount: 0 });
   const limits = { ...LIMITS, requestedFileCount: 2 };
   const rate = undefined;
@@ -273,7 +273,7 @@ Deno.test("ReaderTurns does not treat a reader as slow if the node's own rate li
   assertEquals(taken, swarmReaderCount + 1);
 });
 
-Deno.test("A node serves clients in turn, and ends at once while some wait", async () => {
+Deno.test("A node serves clients in turn, and stops at once while some wait", async () => {
   await using stack = new AsyncDisposableStack();
   const relay = stack.use(await startRelay());
   const node = stack.use(

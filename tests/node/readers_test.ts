@@ -77,7 +77,7 @@ Deno.test("Readers accepts at most swarmReaderQueueCount requests of one reader"
   assertEquals(readers.ask("b", at(99)), true);
 });
 
-Deno.test("Readers forgets the requests of a reader that left, and frees its place", () => {
+Deno.test("Readers forgets the requests of a reader that disconnected, and frees its place", () => {
   const readers = asking("a1", "a2", "b1", "b2");
   turns(readers);
   readers.left("a");

@@ -36,7 +36,7 @@ Deno.test("A registrar that loses its relay reports it, returns with full jitter
   await full.stop();
 });
 
-Deno.test("A registrar that was replaced is told why, and tries again", async () => {
+Deno.test("A registrar that was replaced learns why, and tries again", async () => {
   using time = new FakeTime();
   const stay = startStaying();
   await time.advance(0);

@@ -141,7 +141,7 @@ Deno.test("A registrar between two renewals renews at once after a sleep", async
   await stay.stop();
 });
 
-Deno.test("A registrar whose relay is away tries at once after a sleep, and then with short pauses", async () => {
+Deno.test("A registrar whose relay is down tries at once after a sleep, and then with short pauses", async () => {
   using time = new FakeTime();
   const clock = new SleepyClock();
   const stay = startStaying({ clock }, { away: true });

@@ -46,7 +46,7 @@ Deno.test("A registrar follows the interval that its relay sets, within bounds",
   }
 });
 
-Deno.test("A registrar reports once that the relay is away, and retries with back-off", async () => {
+Deno.test("A registrar reports once that the relay is down, and retries with back-off", async () => {
   using time = new FakeTime();
   const run = start(() => 0.999, true);
   await time.advance(0);

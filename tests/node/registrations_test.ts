@@ -21,7 +21,7 @@ function away() {
   return { host: "127.0.0.1", port: listener.addr.port };
 }
 
-Deno.test("row 735: a relay that is away does not disturb a node's registration with another, nor a client's question", async () => {
+Deno.test("row 735: a relay that is down does not disturb a node's registration with another, nor a client's question", async () => {
   await using relay = await startRelay();
   const gone = { address: away() };
   await using node = await startNode(relay, { f: "x" }, { relays: [gone] });
@@ -37,7 +37,7 @@ Deno.test("row 735: a relay that is away does not disturb a node's registration 
   await events.until("relay_failed");
 });
 
-Deno.test("row 736: a node of two private relays serves a client that one of them lists it to, and one that goes on when a grant is wrong", async () => {
+Deno.test("row 736: a node of two private relays serves a client that one of them lists it to, and one that continues when a grant is wrong", async () => {
   const keys = [1, 2].map((n) => new Uint8Array(32).fill(n));
   await using one = await startRelay({ secrets: { current: keys[0]! } });
   await using two = await startRelay({
@@ -97,7 +97,7 @@ Deno.test("A node refuses tokens for only some of its relays, because it would s
   );
 });
 
-Deno.test("row 873: a node registers at each relay the addresses of its ways to that relay, also while the first is away", async () => {
+Deno.test("row 873: a node registers at each relay the addresses of its ways to that relay, also while the first is down", async () => {
   await using one = await startRelay();
   await using two = await startRelay({ identity: IDENTITIES[1]! });
   const relays = [away(), one.server.address, two.server.address];

@@ -94,7 +94,7 @@ Deno.test("A node sends small files in one answer, their bytes first and then th
   assertEquals(frames.filter((frame) => frame === "pieces").length, 1);
 });
 
-Deno.test("A node skips files that are gone, empty or large, and sends the files after them", async () => {
+Deno.test("A node skips files that were removed, empty or large, and sends the files after them", async () => {
   const { said } = await answersTo(
     ["a", "unknown", "b", "large", "empty", "full", "z/c"],
   );

@@ -5,7 +5,7 @@ import { EventLog, within } from "../_event_log.ts";
 import { startNode, startRelay } from "../_network.ts";
 import { find, greeted, NODE } from "./_server.ts";
 
-Deno.test("A node continues to serve while its relay is away, and stops without it", async () => {
+Deno.test("A node continues to serve while its relay is down, and stops without it", async () => {
   const relay = await startRelay();
   await using node = await startNode(relay, { "1.txt": "one" }, {
     identity: NODE,
@@ -16,7 +16,7 @@ Deno.test("A node continues to serve while its relay is away, and stops without 
   await within(node.server.close(), "leaving");
 });
 
-Deno.test("A node starts while its relay is away, and reports it once", async () => {
+Deno.test("A node starts while its relay is down, and reports it once", async () => {
   const relay = await startRelay();
   await relay.server.close();
   const log = new EventLog<{ event: string }>();

@@ -93,7 +93,7 @@ Deno.test("A node sends a file in pieces, each with its hash", async () => {
   }
 });
 
-Deno.test("A node reports what it sent to a client when the client has left", async () => {
+Deno.test("A node reports what it sent to a client when the client has disconnected", async () => {
   await using relay = await startRelay();
   const content = randomBytes(PIECE + 1, seededRandom(1));
   const files = { "f": content, "g": "two", "empty": "" };

@@ -37,7 +37,7 @@ Deno.test("WorkLedger limits all clients of one address together to half of the 
   assertEquals(ledger.restMs(other, 0), 0);
 });
 
-Deno.test("WorkLedger remembers the debt of an address whose clients come again, until it is paid", () => {
+Deno.test("WorkLedger remembers the debt of an address whose clients reconnect, until it is paid", () => {
   const ledger = new WorkLedger(LIMITS);
   for (let n = 0; n < 5; n++) {
     const client = ledger.open("192.0.2.1", 0);

@@ -259,7 +259,7 @@ Deno.test("A node is healthy while its lease lasts and its share can be read", (
   ]);
 });
 
-Deno.test("A node notices that its relay is gone, and that its folder is", async () => {
+Deno.test("A node notices that its relay has stopped, and that its folder is missing", async () => {
   await using relay = await startRelay({
     limits: { leaseSeconds: 5, renewSeconds: 1 },
   });

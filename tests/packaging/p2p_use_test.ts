@@ -215,7 +215,7 @@ Deno.test("p2p use replaces several relays, adds one, and forgets one", async ()
   await assertRejects(() => Deno.stat(home.file), Deno.errors.NotFound);
 });
 
-Deno.test("p2p use changes nothing of several relays if one is away, unknown, or one too many", async () => {
+Deno.test("p2p use changes nothing of several relays if one is down, unknown, or one too many", async () => {
   await using one = await relayHere();
   await using two = await relayHere();
   await using home = await freshHome();

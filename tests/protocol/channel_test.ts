@@ -202,7 +202,7 @@ Deno.test("Channel takes a data frame of one byte", async () => {
   far.close();
 });
 
-Deno.test("Channel sends bulk data and messages that are sent at once one after the other, never interleaved", async () => {
+Deno.test("Channel sends bulk data and messages that are sent at once one after the other, never mixed", async () => {
   const [near, far] = memoryPair({ capacityBytes: 1_000 });
   const alice = new Channel(near, OPTIONS);
   const bob = new Channel(far, OPTIONS);

@@ -224,7 +224,7 @@ for (const slice of [() => 1, () => 3, () => Infinity]) {
   });
 }
 
-Deno.test("readFrame reads an empty body, and no frame where the peer ended before it", async () => {
+Deno.test("readFrame reads an empty body, and no frame if the peer ended before it", async () => {
   const [near, far] = memoryPair();
   await near.write(encodeFrame(4, new Uint8Array()));
   await near.closeWrite();

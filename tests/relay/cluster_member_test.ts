@@ -173,7 +173,7 @@ Deno.test("An instance does not list an entry with another sequence than the nod
   assertEquals(relay.server.nodeCount, 0);
 });
 
-Deno.test("An instance keeps entries of others for clusterHoldMs more while the store is away, and lets them end afterwards", async () => {
+Deno.test("An instance keeps entries of others for clusterHoldMs more while the store is down, and lets them end afterwards", async () => {
   const store = new MemoryStore();
   await using relay = await startInstance(store, {
     limits: { clusterHoldMs: 1_000 },

@@ -131,7 +131,7 @@ Deno.test("An instance accepts no holder without proof, over its limits, or that
   await untilCounted(a, 0);
 });
 
-Deno.test("A client of a swarm is found at every instance while the store is away for longer than its lease", async () => {
+Deno.test("A client of a swarm is found at every instance while the store is down for longer than its lease", async () => {
   const store = new MemoryStore();
   const limits = { leaseSeconds: 1 };
   await using a = await startInstance(store, { limits });

@@ -44,7 +44,7 @@ function idsOf(
     .map(({ id }) => id);
 }
 
-Deno.test("Holders lists a client to those who ask for what it holds, and for nothing else", () => {
+Deno.test("Holders lists a client only to those that ask for a content that it holds", () => {
   const holders = newHolders();
   const one = enter(holders, entrant("1"));
   enter(holders, entrant("2"));
@@ -108,7 +108,7 @@ Deno.test("Holders keeps all holders longer than their leases while the relay ca
   assertEquals(idsOf(holders, "a", { now: 660_000 }), []);
 });
 
-Deno.test("Holders makes room for a client in the place of one that is only kept, at its address or where the table is full", () => {
+Deno.test("Holders gives a client the place of one that is only kept, at its address or if the table is full", () => {
   const holders = new Holders({
     ...LIMITS,
     ...{ holdersPerAddressCount: 2, holderCount: 3 },

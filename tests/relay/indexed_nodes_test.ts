@@ -112,7 +112,7 @@ Deno.test("IndexedNodes lists all nodes where more than indexAnswerCount have an
   assertEquals(nodes.mayHave([1], "K").ids, undefined);
 });
 
-Deno.test("IndexedNodes counts a node as one that may have any name until all of its index is told", () => {
+Deno.test("IndexedNodes counts a node as one that may have any name until all of its index has arrived", () => {
   const nodes = nodesWith([null]);
   const part = { begin: true, more: true, added: [1] };
   assertEquals(tell(nodes, "a", part), "taken");
@@ -206,7 +206,7 @@ function filledByThree() {
   return { nodes, names, tellAll, fill };
 }
 
-Deno.test("Three addresses that fill the index keep no node elsewhere out of it, however often they tell theirs again", () => {
+Deno.test("Three addresses that fill the index keep no node elsewhere out of it, however often they send theirs again", () => {
   const { nodes, names, tellAll, fill } = filledByThree();
   const full = nodes.stats.entries;
   assert(full >= 20_000, `${full}`);

@@ -21,7 +21,7 @@ Deno.test("A walk visits each place once, also through cursors", () => {
   }
 });
 
-Deno.test("A walk skips only the places that are gone", () => {
+Deno.test("A walk skips only the places that no longer exist", () => {
   const random = seededRandom(4);
   for (let round = 0; round < 500; round++) {
     const span = 1 + Math.floor(random() * 200);

@@ -28,7 +28,7 @@ Deno.test("Registry applies the expiry on every read, without a sweep", () => {
   }
 });
 
-Deno.test("Registry renews: listed through missed renewals, gone after the third", () => {
+Deno.test("Registry renews: listed through missed renewals, removed after the third", () => {
   const { registry } = newRegistry();
   registry.register(node("a"), 0);
   const renewed = registry.register(node("a", { sequence: 2 }), 20_000);
@@ -183,7 +183,7 @@ Deno.test("Registry drops a dead node, unless it has registered meanwhile", () =
   assertEquals(registry.count(2), 0);
 });
 
-Deno.test("Registry renews a lease as it stands, unless it has ended", () => {
+Deno.test("Registry renews a lease unchanged, unless it has ended", () => {
   const { registry } = newRegistry();
   registry.register(node("a"), 0);
   const changes = registry.changes(0);

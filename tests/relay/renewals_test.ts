@@ -184,7 +184,7 @@ Deno.test("A relay counts renewals by token among the registrations of a node", 
   assertEquals(outcomes, ["registered", "registered", "registering_too_fast"]);
 });
 
-Deno.test("Without encryption a token renews over its own connection alone", async () => {
+Deno.test("Without encryption a token renews only over its own connection", async () => {
   await using relay = await startRelay({ plaintext: true });
   await using talk = await Talk.with(relay, { plaintext: true });
   const token = await talk.register();
@@ -223,7 +223,7 @@ for (
   const [what, renewalTokenMs, stayingNodeCount] of [
     ["with the token over the connection that it keeps", 600_000, 1],
     ["with the token over a new connection", 600_000, 0],
-    ["with a new signature where the relay refuses the token", 0, 1],
+    ["with a new signature if the relay refuses the token", 0, 1],
   ] as const
 ) {
   Deno.test(`A node renews ${what}`, async () => {

@@ -195,7 +195,7 @@ Deno.test("A restarted relay reports for half a minute since when it runs, and a
   await late.channel.close();
 });
 
-Deno.test("A relay keeps the connections of stayingNodeCount nodes, and tells the others to come again", async () => {
+Deno.test("A relay keeps the connections of stayingNodeCount nodes, and asks the others to reconnect", async () => {
   await using relay = await startRelay({ limits: { stayingNodeCount: 1 } });
   const stays = async (identity: Identity) => {
     const { channel, hello } = await greeted(relay, "node");

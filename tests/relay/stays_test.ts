@@ -2,7 +2,7 @@ import { assertEquals, assertExists } from "@std/assert";
 import { LIMITS } from "../../lib/base/limits.ts";
 import { Stays } from "../../lib/relay/stays.ts";
 
-Deno.test("Stays lets 500 nodes stay, and one more when one has left", () => {
+Deno.test("Stays lets 500 nodes stay connected, and one more when one has disconnected", () => {
   const stays = new Stays(LIMITS);
   const held = Array.from({ length: 501 }, (_, n) => stays.take(`${n}`));
   assertEquals(held.filter((stay) => stay === undefined).length, 1);

@@ -145,7 +145,7 @@ Deno.test("row 1045: four addresses that ask for all tunnels of a node, and join
   await passes(honest.client, honest.node, BYTES);
 });
 
-Deno.test("row 1045: a joined tunnel that gives way is broken off, and one that waits is told why", async () => {
+Deno.test("row 1045: a joined tunnel that gives way ends, and one that waits learns why", async () => {
   await using relay = await startRelay({ limits: { tunnelsPerNodeCount: 3 } });
   await using node = await attachNode(relay, alice);
   const join = async (key: string) => {
@@ -184,7 +184,7 @@ async function joinTunnelWith(relay: TestRelay, node: AttachedNode) {
 }
 
 for (const isLate of [false, true]) {
-  Deno.test(`row 1046: a node may come to each tunnel that it is invited to, however many ${isLate ? "ended before it came" : "strangers ask for"}`, async () => {
+  Deno.test(`row 1046: a node may join each tunnel that it is invited to, however many ${isLate ? "ended before it joined" : "strangers ask for"}`, async () => {
     await using relay = await startRelay({
       limits: { connectBurstCount: 5, connectRatePerSecond: 0.001 },
     });

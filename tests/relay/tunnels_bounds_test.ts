@@ -48,7 +48,7 @@ Deno.test("Tunnels ping attached nodes every 20 s, and have no timer without att
   await tunnels.close();
 });
 
-Deno.test("Of two attachments of one node the newest wins, and the other is told that it was replaced", async () => {
+Deno.test("Of two attachments of one node the newest wins, and the other learns that it was replaced", async () => {
   await using relay = await startRelay();
   await using older = await attachNode(relay, alice);
   await using newer = await attachNode(relay, alice, { sequence: 2 });

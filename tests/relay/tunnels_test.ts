@@ -57,7 +57,7 @@ for (const entrance of ["tunnel", "own"] as const) {
   });
 }
 
-Deno.test("row 81: where the node never joins, the client is told peer_did_not_join and the tunnel is expired", async () => {
+Deno.test("row 81: if the node never joins, the client gets peer_did_not_join and the tunnel expires", async () => {
   await using relay = await startRelay({
     limits: { ...OFTEN, tunnelJoinMs: 500 },
   });
@@ -179,7 +179,7 @@ Deno.test("A node that declines ends its own tunnel as refused, and nobody else'
   assertEquals(await answerTo(honest), "joined");
 });
 
-Deno.test("A tunnel whose waiting end leaves is abandoned at once, and makes room", async () => {
+Deno.test("A tunnel whose waiting end disconnects is abandoned at once, and frees its place", async () => {
   await using relay = await startRelay({ limits: { tunnelsPerNodeCount: 1 } });
   await using node = await attachNode(relay, alice);
   for (const side of ["client", "node"] as const) {
@@ -221,7 +221,7 @@ Deno.test("An end that sends bytes before the other has come loses none of them"
   }
 });
 
-Deno.test("A tunnel that one end breaks off is abandoned, and the other end is told", async () => {
+Deno.test("A tunnel that one end closes early is abandoned, and the other end gets a refusal", async () => {
   await using relay = await startRelay();
   await using node = await attachNode(relay, alice);
   using tunnel = await joinTunnel(relay, node);

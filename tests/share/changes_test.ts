@@ -168,7 +168,7 @@ for (const isWatched of [true, false]) {
 }
 
 for (const isWatched of [true, false]) {
-  Deno.test(`Share reports that its folder is gone, and that it is back (watched: ${isWatched})`, async () => {
+  Deno.test(`Share reports that its folder is missing, and that it is back (watched: ${isWatched})`, async () => {
     await using folder = await tempShare({ "s/1": "one", "s/2": "two" });
     const root = join(folder.path, "s");
     using _unwatched = isWatched ? undefined : withoutWatching();

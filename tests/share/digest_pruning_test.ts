@@ -67,7 +67,7 @@ Deno.test("DigestFolder forgets a digest after four weeks of days without its fi
   assert(!await knownIn(path, "gone"));
 });
 
-Deno.test("DigestFolder forgets nothing of a share that is away for a moment, however long the node was not running", async () => {
+Deno.test("DigestFolder forgets nothing of a share that is missing for a moment, however long the node was not running", async () => {
   await using folder = await tempShare();
   const { path } = folder;
   await filled(path, "a", "b");
@@ -196,7 +196,7 @@ Deno.test("DigestFolder removes the copy of its index that a killed run left", a
   assertEquals(namesIn(path), ["days", "index", own, "manifests"]);
 });
 
-Deno.test("DigestFolder goes on where it cannot prune", async () => {
+Deno.test("DigestFolder continues if it cannot prune", async () => {
   await using folder = await tempShare();
   const { path } = folder;
   await filled(path, "a");

@@ -139,7 +139,7 @@ Deno.test("Digests of a small file on a quick disk read it at once, and check it
   assertEquals(read.toSorted(), ["a", "b", "c"]);
 });
 
-Deno.test("Digests of a version that is gone are forgotten", async () => {
+Deno.test("Digests of a version that no longer exists are forgotten", async () => {
   await using setup = await setUp({ "a": "one", "b": "two" });
   const { digests } = setup;
   let idle = setup.idle();

@@ -133,7 +133,7 @@ async function gitOutput(
 
 testWith(
   ["git"],
-  "A share has the files that git would see, whatever stands in the .p2pignore of each folder",
+  "A share has the files that git would see, whatever is in the .p2pignore of each folder",
   async () => {
     await using git = await tempShare();
     await gitOutput(["init", "-q", git.path], git.path);

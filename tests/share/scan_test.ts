@@ -11,7 +11,7 @@ import { tempShare } from "../_temp_share.ts";
 
 const COUNT = 400;
 
-Deno.test("walkFolder adds no file that was removed, and reported as such, since it looked at the folder", async () => {
+Deno.test("walkFolder adds no file whose removal was reported after it looked at the folder", async () => {
   const names = Array.from({ length: COUNT }, (_, n) => `f${n}`);
   await using share = await tempShare(
     Object.fromEntries(names.map((name) => [name, name])),

@@ -248,7 +248,7 @@ Deno.test("A large Share finds files by name during its first scan", async () =>
   }
 });
 
-Deno.test("Share no longer finds a file that is gone", async () => {
+Deno.test("Share no longer finds a file that was removed", async () => {
   await using folder = await tempShare({ "1.txt": "one" });
   const share = await Share.open(folder.path, limits);
   const file = await share.find("1.txt");

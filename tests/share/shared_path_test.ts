@@ -262,7 +262,7 @@ Deno.test("A lone file that its owner named by a link is shared under the link's
   assertEquals(await contentOf(share, "link.txt"), "whole");
 });
 
-Deno.test("A lone file with a token is not shared, and named as such", async () => {
+Deno.test("A lone file with a token is not shared, and reported as a token", async () => {
   const token = `p2p-client-${"a2".repeat(20)}\n`;
   await using folder = await tempShare({ "t": token });
   using share = await Share.open(below(folder.path, "t"), limits);

@@ -196,7 +196,7 @@ async function seedLeaves(
   return { ...client, comeBack };
 }
 
-Deno.test("A file fails when its seed is away for swarmSeedPatienceMs and nobody has some pieces for swarmNowhereMs, and the error names them", async () => {
+Deno.test("A file fails if its seed is offline for swarmSeedPatienceMs and nobody has some pieces for swarmNowhereMs, and the error names them", async () => {
   await using stack = new AsyncDisposableStack();
   const limits = { swarmSeedPatienceMs: 10, swarmNowhereMs: 10 };
   const { result, log } = await seedLeaves(limits, stack);

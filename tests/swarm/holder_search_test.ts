@@ -11,7 +11,7 @@ import { SourceExhausted } from "../../lib/transfer/source.ts";
 import type { ListedHolder } from "../../lib/uplink/listed_holders.ts";
 import { within } from "../_event_log.ts";
 
-Deno.test("HolderSearch ends a link that brings nothing, dials another holder for it, and may dial it again", async () => {
+Deno.test("HolderSearch ends a link that sends nothing, dials another holder for it, and may dial it again", async () => {
   const holders = ["first", "second"].map((id, n) => ({
     id,
     addresses: [{ host: `192.0.2.${n}`, port: 1 }],

@@ -15,7 +15,7 @@ function addressOf({ server }: TestRelay): string {
 
 const ALL = [...Array(COUNT).keys()];
 
-Deno.test("A client that joins when the first holder has left gets the whole file from those that stayed", async () => {
+Deno.test("A client that joins after the first holder has stopped gets the whole file from the others", async () => {
   await using stack = new AsyncDisposableStack();
   const relay = stack.use(await startRelay());
   await using first = new AsyncDisposableStack();
@@ -41,7 +41,7 @@ Deno.test("A client that joins when the first holder has left gets the whole fil
   assert(given >= COUNT * PIECE, `${given}`);
 });
 
-Deno.test("A client of several relays meets the clients of each, and of the second alone when the first is gone", async () => {
+Deno.test("A client of several relays meets the clients of each, and only of the second when the first has stopped", async () => {
   await using stack = new AsyncDisposableStack();
   const first = await startRelay();
   const second = stack.use(await startRelay());
@@ -104,7 +104,7 @@ Deno.test("A client of an open and a private relay gives an open content to clie
   }
 });
 
-Deno.test("A client of an open and a private relay lists a content of private nodes at the private relay alone, and another member gets it", async () => {
+Deno.test("A client of an open and a private relay lists a content of private nodes only at the private relay, and another member gets it", async () => {
   await using stack = new AsyncDisposableStack();
   const open = stack.use(await startRelay());
   const closed = stack.use(await startPrivate());

@@ -87,7 +87,7 @@ async function isReplaced(taken: TakenOffer): Promise<boolean> {
   return hasEnded;
 }
 
-Deno.test("TakenOffers has a newcomer replace one of an address group that holds two places more, however fast that one comes again", async () => {
+Deno.test("TakenOffers has a newcomer replace one of an address group that holds two places more, however fast that one returns", async () => {
   const { take } = taking();
   const silent = Array.from(
     { length: swarmOfferCount },
@@ -178,7 +178,7 @@ Deno.test("TakenOffers has no group take a place of one that holds fewer, howeve
   assert(!await isReplaced(honest));
 });
 
-Deno.test("TakenOffers takes the same offer again where the earlier one is idle", () => {
+Deno.test("TakenOffers takes the same offer again if the earlier one is idle", () => {
   const { take, clock } = taking();
   assert(take("192.0.2.1", idOf("one")) !== undefined);
   clock.ms = swarmOfferIdleMs;

@@ -113,7 +113,7 @@ testInBoth(
 );
 
 testInBoth(
-  "Download goes on where a source is put out while others of its connections wait for a slab",
+  "Download continues if a source is excluded while others of its connections wait for a slab",
   async () => {
     // One slab: whatever the liar's other connections were lent would be all.
     const limits = limitsWith({ slabBytes: MIB, pieceFailureCount: 100 });

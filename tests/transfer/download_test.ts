@@ -146,7 +146,7 @@ testInBoth(
   },
 );
 
-testInBoth("Download goes on where a source broke off once", async () => {
+testInBoth("Download continues after a source broke off once", async () => {
   let count = 0;
   const source = sourceWith(
     "a",

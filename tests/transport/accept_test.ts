@@ -328,7 +328,7 @@ for (const how of ["ends", "is reset"] as const) {
   });
 }
 
-Deno.test("A TLS handshake does not begin if its peer is gone by its turn", async () => {
+Deno.test("A TLS handshake does not begin if its peer has disconnected by its turn", async () => {
   const letIn = Promise.withResolvers<RawConnection>();
   const acceptor = await acceptTls(identity, {
     at: { host: "127.0.0.1", port: 0 },

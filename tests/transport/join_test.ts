@@ -112,7 +112,7 @@ Deno.test("dialTunnel accepts only the expected node in the tunnel", async () =>
   await relay.log.until("tunnel_ended");
 });
 
-Deno.test("Both ends of a tunnel are told that their key is unknown", async () => {
+Deno.test("Both ends of a tunnel learn that their key is unknown", async () => {
   await using relay = await startRelay();
   for (const entrance of ["tunnel", "own"] as const) {
     const to = { entrances: [await entranceOf(relay, entrance)], timeoutMs };

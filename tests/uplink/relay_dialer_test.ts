@@ -115,7 +115,7 @@ Deno.test("RelayDialer remembers a relay in the file of known relays, and refuse
   assertEquals(knownRelays.compare(at, first.id), { kind: "same" });
 });
 
-Deno.test("RelayDialer remembers a relay whose address has its id, and says nothing of that: it is verified", async () => {
+Deno.test("RelayDialer remembers a relay whose address has its id, without a warning, because it is verified", async () => {
   await using folder = await tempShare();
   const path = join(folder.path, "relays");
   await using relay = await startRelay({ identity: first });
@@ -221,7 +221,7 @@ for (
   }
 }
 
-Deno.test("RelayDialer tells a client with a token once that the relay is open", async () => {
+Deno.test("RelayDialer warns a client with a token once that the relay is open", async () => {
   await using relay = await startRelay({ identity: first });
   const events: RelayLinkEvent[] = [];
   const dialer = new RelayDialer({ ...relay.server.address, id: first.id }, {

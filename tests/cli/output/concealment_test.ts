@@ -58,7 +58,7 @@ Deno.test("Concealment removes known values, and leaves the rest unchanged", () 
   }
 });
 
-Deno.test("No possible link is left readable", () => {
+Deno.test("Every possible link is concealed", () => {
   for (const host of ["nas.local", "192.0.2.7", "2001:db8::7"]) {
     const text = formatLink({
       relay: { host, port: 1700, id: golden("relay id") },

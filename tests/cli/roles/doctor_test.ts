@@ -169,7 +169,7 @@ Deno.test("doctor ends with the code of the worst failure, and says what to do",
   }
 });
 
-Deno.test("doctor tells a node what is wrong on its own machine", async () => {
+Deno.test("doctor of a node reports what is wrong on its own machine", async () => {
   await using share = await tempShare({ "a": "a" });
   await using relay = await relayHere();
   const doctor = ["doctor", "--host", "127.0.0.1"];
@@ -248,7 +248,7 @@ Deno.test("doctor reports whether a private relay admits a peer", async () => {
   }
 });
 
-Deno.test("row 743: doctor of a client and of a node examines each of several relays, and fails for the one that is away", async () => {
+Deno.test("row 743: doctor of a client and of a node examines each of several relays, and fails for the one that is down", async () => {
   await using share = await tempShare({ "a": "a" });
   await using one = await relayHere();
   await using two = await relayHere();

@@ -50,7 +50,7 @@ Deno.test("CollectionPlan does not collect again for memory that could not be fr
   assertEquals(plan.isDue(95 * MIB, 9_999), true);
 });
 
-Deno.test("CollectionPlan collects after 10 s if peers have left", () => {
+Deno.test("CollectionPlan collects after 10 s if peers have disconnected", () => {
   const plan = new CollectionPlan(LIMITS, 70 * MIB);
   plan.collected({ ms: 10, bytes: 90 * MIB }, 0);
   assertEquals(plan.isDue(90 * MIB, LIMITS.collectIdleMs - 1), false);

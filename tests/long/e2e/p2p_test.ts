@@ -96,7 +96,7 @@ Deno.test("The output of p2p --show runs when it is pasted, with blanks and quot
   assertEquals(await Deno.readTextFile(saved), "whole\n");
 });
 
-Deno.test("p2p finds files while no remembered relay answers, says nothing of a relay that it knows, and forgets its nodes with it", async () => {
+Deno.test("p2p finds files while no remembered relay answers, does not warn about a relay that it knows, and forgets its nodes with it", async () => {
   await using home = await p2pHome();
   await using share = await tempShare({ "a.txt": "whole\n" });
   const relay = await relayHere();
@@ -331,7 +331,7 @@ testWith(
 
 testWith(
   ["script", "bash"],
-  "Ctrl-Z stops p2p, and after fg it goes on reading what is typed",
+  "Ctrl-Z stops p2p, and after fg it continues reading what is typed",
   async () => {
     await using home = await p2pHome();
     await using share = await tempShare({ "a.txt": "whole\n" });

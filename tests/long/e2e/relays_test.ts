@@ -63,7 +63,7 @@ async function spawnListed(
   return node;
 }
 
-Deno.test("row 734: two relays, and the one whose tunnel a get uses is killed: the get goes on over the other, which lists all nodes, and the first is used again", async () => {
+Deno.test("row 734: two relays, and the one whose tunnel a get uses is killed: the get continues over the other, which lists all nodes, and the first is used again", async () => {
   await using share = await tempShare({ f: CONTENT });
   await using folder = await tempShare();
   await using lists = await tempShare();
@@ -197,7 +197,7 @@ Deno.test("row 741: an ls continues without a frozen relay, reports it, and asks
   );
 });
 
-Deno.test("row 742: with all relays away a command ends with 3 and names them, or dials the nodes that were known", async () => {
+Deno.test("row 742: with all relays down a command ends with 3 and names them, or dials the nodes that were known", async () => {
   await using two = await twoRelays({ f: "hello\n" });
   const withKnown = ["--known-relays", two.known];
   assertEquals((await two.run(...withKnown, "ls")).code, 0);

@@ -82,7 +82,7 @@ Deno.test("send sends a file to whoever has the link, shares nothing else, and e
   assertEquals(nodes.text, "", "it has withdrawn");
 });
 
-Deno.test("row 871: send of several relays goes on without one that is away, and its link names those that list the file and opens when the first is gone", async () => {
+Deno.test("row 871: send of several relays continues without one that is down, and its link names those that list the file and opens when the first has stopped", async () => {
   await using source = await tempShare({ "f": "hello\n" });
   await using one = await relayHere();
   const two = await relayHere();
@@ -123,7 +123,7 @@ Deno.test("send waits linkRelaysMs for relays that do not answer, and its link n
   assertEquals(await within(sender.exitCode, "the sender"), 0);
 });
 
-Deno.test("link with several relays warns of the one that the link names, and not of one that is away", async () => {
+Deno.test("link with several relays warns of the one that the link names, and not of one that is down", async () => {
   await using source = await tempShare({ "f": "hello\n" });
   await using relay = await relayHere();
   await using _node = await nodeHere(relay, source.path);
@@ -165,7 +165,7 @@ Deno.test("send ends when the file was fetched, although another node shares it 
   assertEquals(await within(sender.exitCode, "the sender"), 0);
 });
 
-Deno.test("If the sender is gone, its link fetches the file from another node", async () => {
+Deno.test("If the sender has stopped, its link fetches the file from another node", async () => {
   await using source = await tempShare({ "f": CONTENT });
   await using shared = await tempShare({ "f": CONTENT });
   await using folder = await tempShare();

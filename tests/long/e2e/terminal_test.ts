@@ -242,7 +242,7 @@ testWith(
 
 testWith(
   TOOLS,
-  "Progress keeps to one row where it is narrow, or the terminal tells no size",
+  "Progress keeps to one row on a narrow terminal, or the terminal tells no size",
   async () => {
     for (
       const [size, most] of [
