@@ -33,15 +33,26 @@ export const WEB_LIMITS = {
    * same address. Others read something in that time, except on very slow lines.
    */
   webOwnStalledMs: 250,
+  /**
+   * A request that has waited this long for a node is evicted for a new one of
+   * the same address. A node that answers does so sooner, also through a relay.
+   */
+  webOwnUnansweredMs: 1_000,
 
   // gateway
   /** A list of all files is requested again when it is this old. */
   gatewayListFreshMs: 5_000,
   /**
-   * When a new list has been asked for this long, requests get the old one: a
-   * node that stalls delays them once, and not each of them.
+   * When a new list has been asked for this long, requests get what has come,
+   * and the rest from the list before: a node that stalls delays them once, and
+   * not each of them. The next such list is made after twice the time.
    */
   gatewayListPatienceMs: 2_000,
+  /**
+   * How long programs wait for the first list to be whole: `rclone sync` deletes
+   * what is not listed. A node that stalls is given up after this time.
+   */
+  gatewayWholeListMs: 16_000,
   /**
    * The client of a list reads nothing for this time: shorter than for films,
    * because a list is read by programs, which do not pause.

@@ -52,6 +52,8 @@ export interface BrowseOptions {
   readonly mostMs?: number | undefined;
   /** Whether to wait for a node's first scan although another has listed. */
   readonly isPatient?: boolean | undefined;
+  /** Called at the start, with a function that tells what has come so far. */
+  readonly begun?: ((soFar: () => BrowsedSoFar) => void) | undefined;
   /** Called for every event. */
   readonly tell: (event: ClientEvent) => void;
 }
@@ -75,6 +77,12 @@ export interface Browsed {
   readonly addedUpCount: number;
 }
 
+/** What has come before all nodes have listed. */
+export interface BrowsedSoFar extends Browsed {
+  /** Ids of the nodes that have not listed all of their files yet. */
+  readonly missing: ReadonlySet<string>;
+}
+
 /** Asks all nodes for their files, some nodes at a time. */
 export async function browseAll(
   peers: Peers,
@@ -87,6 +95,7 @@ export async function browseAll(
     addUp: nodes.length === 1 ? addUp : undefined,
   });
   using _telling = browsing.tellNowAndThen(nodes.length);
+  options.begun?.(() => browsing.soFar(nodes));
   try {
     await peers.turns.each(nodes, (node) => browsing.browse(node));
   } catch (error) {
@@ -113,7 +122,7 @@ class Browsing implements Browsed {
   readonly #clocks = new Set<ListingClock>();
   #hasListed = false;
   #takingFailed = false;
-  #doneCount = 0;
+  readonly #done = new Set<string>();
   addedUpCount = 0;
   /** Bytes in the catalogue. */
   #bytes = 0;
@@ -159,7 +168,7 @@ class Browsing implements Browsed {
       });
     } finally {
       this.#listing.delete(node);
-      this.#doneCount++;
+      this.#done.add(node.id);
     }
   }
 
@@ -260,6 +269,18 @@ class Browsing implements Browsed {
     }
   }
 
+  /** A copy of what has come so far, of these nodes. */
+  soFar(nodes: readonly ListedNode[]): BrowsedSoFar {
+    const ids = nodes.map(({ id }) => id);
+    return {
+      catalogue: this.catalogue.copy(),
+      sessions: new Map(this.sessions),
+      incomplete: [...this.incomplete],
+      addedUpCount: this.addedUpCount,
+      missing: new Set(ids.filter((id) => !this.#done.has(id))),
+    };
+  }
+
   /** Ends all sessions: nobody gets them. */
   abort(reason: unknown): void {
     const error = reason instanceof Error ? reason : new Error("aborted");
@@ -290,7 +311,7 @@ class Browsing implements Browsed {
       this.#options.tell({
         event: "listing",
         files: this.catalogue.count + this.addedUpCount,
-        nodes: this.#doneCount,
+        nodes: this.#done.size,
         nodeCount,
         waitingFor: Array.from(this.#listing, ({ id }) => this.#names.get(id)!),
       });

@@ -9,6 +9,7 @@
 import type { Offer } from "../content/choice.ts";
 import { compareNaturally, type NameBytes } from "../content/natural_order.ts";
 import type { ListedFile } from "../protocol/messages.ts";
+import { AT_ONCE, sortInRuns } from "./sorted_runs.ts";
 
 /** The fields that all offers of one node share. */
 export type Offerer = Omit<
@@ -56,8 +57,6 @@ const ORDER_BYTES = 4;
 const RECORDS_A_CHUNK = 8_192;
 const NAMES_CHUNK_BYTES = 512 * 1024;
 const VERSION = /^[0-9a-f]{32}$/;
-// Names sorted between two pauses, which takes a few milliseconds.
-const SORTED_AT_ONCE = 2_048;
 
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();
@@ -103,6 +102,50 @@ export class Catalogue implements Iterable<CatalogueEntry> {
     this.#count++;
     this.#sorted = null;
     return RECORD_BYTES + ORDER_BYTES + place.length;
+  }
+
+  /**
+   * What has been added so far, as a catalogue of its own. Both share what does
+   * not change any more.
+   */
+  copy(): Catalogue {
+    const copy = new Catalogue();
+    for (const { buffer } of this.#records) {
+      copy.#records.push(new DataView(buffer));
+    }
+    copy.#names.push(...this.#names);
+    const [record, names] = [this.#records.at(-1), this.#names.at(-1)];
+    if (record !== undefined && names !== undefined) {
+      copy.#records[copy.#records.length - 1] = new DataView(
+        record.buffer.slice(),
+      );
+      copy.#names[copy.#names.length - 1] = names.slice();
+    }
+    copy.#namesUsed = this.#namesUsed;
+    copy.#count = this.#count;
+    copy.#offerers.push(...this.#offerers);
+    for (const [id, number] of this.#numbers) copy.#numbers.set(id, number);
+    return copy;
+  }
+
+  /**
+   * Adds what `other` has of some nodes, by their ids. Pauses now and then.
+   */
+  *addingFrom(
+    other: Catalogue,
+    nodes: ReadonlySet<string>,
+  ): Generator<void, void> {
+    for (let index = 0; index < other.#count; index++) {
+      if ((index + 1) % AT_ONCE === 0) yield;
+      const from = other.#offererOf(index);
+      if (!nodes.has(from.node)) continue;
+      const { content, isExecutable, ...offer } = other.#offerOf(index);
+      this.add(from, {
+        ...{ ...offer, name: other.#nameOf(index) },
+        ...content === undefined ? {} : { content },
+        ...isExecutable ? { executable: true } : {},
+      });
+    }
   }
 
   #numberOf(from: Offerer): number {
@@ -372,51 +415,3 @@ function bytesOf(
 }
 
 type Mutable<T> = { -readonly [Key in keyof T]: T[Key] };
-
-type Compare = (a: number, b: number) => number;
-
-/** Sorts `from` and returns it or another array; pauses now and then. */
-function* sortInRuns(
-  from: Uint32Array<ArrayBuffer>,
-  compare: Compare,
-): Generator<void, Uint32Array<ArrayBuffer>> {
-  const count = from.length;
-  for (let start = 0; start < count; start += SORTED_AT_ONCE) {
-    from.subarray(start, start + SORTED_AT_ONCE).sort(compare);
-    yield;
-  }
-  let to = new Uint32Array(count);
-  for (let run = SORTED_AT_ONCE; run < count; run *= 2) {
-    for (let start = 0; start < count; start += 2 * run) {
-      yield* merge({ from, to, start, run }, compare);
-    }
-    [from, to] = [to, from];
-  }
-  return from;
-}
-
-/** Merges two runs that begin at `start`. */
-function* merge(
-  { from, to, start, run }: {
-    from: Uint32Array;
-    to: Uint32Array;
-    start: number;
-    run: number;
-  },
-  compare: Compare,
-): Generator<void, void> {
-  const middle = Math.min(start + run, from.length);
-  const end = Math.min(start + 2 * run, from.length);
-  // Nodes list in order, so most runs follow each other already.
-  if (middle === end || compare(from[middle - 1]!, from[middle]!) <= 0) {
-    to.set(from.subarray(start, end), start);
-    return yield;
-  }
-  let [one, other] = [start, middle];
-  for (let at = start; at < end; at++) {
-    const isFirst = other === end ||
-      (one < middle && compare(from[one]!, from[other]!) <= 0);
-    to[at] = from[isFirst ? one++ : other++]!;
-    if ((at + 1) % SORTED_AT_ONCE === 0) yield;
-  }
-}

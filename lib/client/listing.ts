@@ -148,6 +148,20 @@ export class FileListings implements Iterable<FileListing> {
     return this.#catalogue.nameAt(place);
   }
 
+  /**
+   * Adds what other listings have of some nodes, by their ids, and sorts. Pauses
+   * now and then.
+   */
+  *adding(
+    other: FileListings | undefined,
+    nodes: ReadonlySet<string>,
+  ): Generator<void, void> {
+    if (other !== undefined) {
+      yield* this.#catalogue.addingFrom(other.#catalogue, nodes);
+    }
+    yield* this.#catalogue.sorting();
+  }
+
   /** Whether one of the offers at a place has a content, given as bytes. */
   hasContentAt(place: number, content: Uint8Array): boolean {
     return this.#catalogue.hasContentAt(place, content);

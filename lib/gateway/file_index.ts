@@ -51,7 +51,8 @@ interface FolderPlaces {
 
 /** Files by name and folder. */
 export class FileIndex {
-  readonly #files: FileListings;
+  /** The same, by place. */
+  readonly listings: FileListings;
   readonly #places: Uint32Array;
   readonly #folders = new Map<string, Promise<FolderPlaces>>();
   /** How many files each node has, by its id. */
@@ -64,7 +65,7 @@ export class FileIndex {
       counts: ReadonlyMap<string, number>;
     },
   ) {
-    this.#files = files;
+    this.listings = files;
     this.#places = places;
     this.counts = counts;
   }
@@ -88,20 +89,20 @@ export class FileIndex {
 
   /** All files, by name. */
   *[Symbol.iterator](): Generator<FileListing, void> {
-    for (const place of this.#places) yield this.#files.at(place);
+    for (const place of this.#places) yield this.listings.at(place);
   }
 
   /** All files in short, by name. */
   *briefs() {
-    for (const place of this.#places) yield this.#files.briefAt(place);
+    for (const place of this.#places) yield this.listings.briefAt(place);
   }
 
   /** The file of that name. */
   find(name: string): FileListing | undefined {
     const at = this.#firstFrom(name);
     const place = this.#places[at];
-    return place !== undefined && this.#files.nameAt(place) === name
-      ? this.#files.at(place)
+    return place !== undefined && this.listings.nameAt(place) === name
+      ? this.listings.at(place)
       : undefined;
   }
 
@@ -118,8 +119,8 @@ export class FileIndex {
     let count = 0;
     for (const place of this.#places) {
       if (++count % COMPARED_AT_ONCE === 0) await othersTurn();
-      if (!this.#files.hasContentAt(place, wanted)) continue;
-      const { name, offers } = this.#files.at(place);
+      if (!this.listings.hasContentAt(place, wanted)) continue;
+      const { name, offers } = this.listings.at(place);
       if (offers.some((offer) => offer.content === content)) names.push(name);
       if (names.length === most) break;
     }
@@ -231,7 +232,7 @@ export class FileIndex {
   }
 
   #nameAt(at: number): string {
-    return this.#files.nameAt(this.#places[at]!);
+    return this.listings.nameAt(this.#places[at]!);
   }
 
   #folderAt(at: number, after: number, folder: string): PageEntry {
@@ -241,7 +242,7 @@ export class FileIndex {
   }
 
   #entryAt(place: number, folder: string): PageEntry {
-    const { name: whole, size, modifiedMs, nodes, differs } = this.#files
+    const { name: whole, size, modifiedMs, nodes, differs } = this.listings
       .briefAt(place);
     const name = whole.slice(folder.length);
     const href = encodeSegment(name);

@@ -128,11 +128,7 @@ export class FileSource implements AsyncDisposable {
     content: string,
     { name, signal }: { name: string | undefined; signal: AbortSignal },
   ): Promise<FoundFile> {
-    const { files } = await this.#options.lists?.latest() ?? {};
-    const listed = name === undefined ? undefined : files?.find(name);
-    const names = listed?.offers.some((offer) => offer.content === content)
-      ? [listed.name]
-      : await files?.namesWith(content, { most: MOST_NAMES }) ?? [];
+    const names = await this.#namesOf(content, name);
     const [only] = names;
     if (only !== undefined && names.length === 1) {
       return await this.find(only, { content, signal });
@@ -157,6 +153,24 @@ export class FileSource implements AsyncDisposable {
       why: "no active node has that content",
       remedy: "look for it in the list",
     });
+  }
+
+  /** The names under which nodes list a content; `name` alone if it is one. */
+  async #namesOf(
+    content: string,
+    name: string | undefined,
+  ): Promise<readonly string[]> {
+    const { lists } = this.#options;
+    for (let isWhole = false;; isWhole = true) {
+      const list = isWhole ? await lists?.whole() : await lists?.latest();
+      const listed = name === undefined ? undefined : list?.files.find(name);
+      if (listed?.offers.some((offer) => offer.content === content)) {
+        return [listed.name];
+      }
+      const names = await list?.files.namesWith(content, { most: MOST_NAMES });
+      if (names === undefined) return [];
+      if (names.length > 0 || isWhole || list?.complete) return names;
+    }
   }
 
   /** The content of a name; players ask for the same again and again. */

@@ -7,17 +7,12 @@
 
 import type { Limits } from "../base/limits.ts";
 import { within } from "../base/waiting.ts";
-import { isHidden } from "../content/glob.ts";
-import { browseAll } from "../client/browsing.ts";
-import { Candidates } from "../client/candidates.ts";
 import type { ClientEvent } from "../client/events.ts";
-import { FileListings } from "../client/listing.ts";
-import type { ListedNode } from "../client/nodes.ts";
-import { type ClientOptions, Peers } from "../client/peers.ts";
+import type { ClientOptions } from "../client/peers.ts";
 import { errorText } from "./failures.ts";
-import { FileIndex, type Snapshot } from "./file_index.ts";
+import type { Snapshot } from "./file_index.ts";
+import { askAll } from "./list_run.ts";
 import { ListReaders, type SnapshotToSend } from "./list_readers.ts";
-import type { PageNode } from "./page_model.ts";
 
 /** Options of {@linkcode Lists}. */
 export interface ListsOptions {
@@ -29,9 +24,18 @@ export interface ListsOptions {
     Limits,
     | "gatewayListFreshMs"
     | "gatewayListPatienceMs"
+    | "gatewayWholeListMs"
     | "gatewayListStallMs"
     | "gatewayListKeptMs"
   >;
+}
+
+/** A list that is being made. */
+interface Asking {
+  readonly since: number;
+  readonly done: Promise<Snapshot>;
+  /** The first list of what has come until then. */
+  readonly early: Promise<Snapshot>;
 }
 
 /** The list, as new as is needed. */
@@ -40,9 +44,9 @@ export class Lists {
   /** The lists that are being read. */
   readonly readers: ListReaders;
   #snapshot: Snapshot | undefined;
-  #asking:
-    | { readonly since: number; readonly done: Promise<Snapshot> }
-    | undefined;
+  #asking: Asking | undefined;
+  /** Whether a list was made of what all nodes listed. */
+  #hasWhole = false;
   /** When each listed node last answered, by its id. */
   readonly #seenMs = new Map<string, number>();
 
@@ -52,7 +56,8 @@ export class Lists {
   }
 
   /**
-   * The list; an old one if no new one arrives in time.
+   * The list; an old one, or what has come until then, if no new one arrives in
+   * time.
    *
    * @throws {Failure} of kind `relay` if there is none, and the relay cannot be
    * asked.
@@ -63,8 +68,8 @@ export class Lists {
     if (old !== undefined && performance.now() - old.at < this.#keptMs(old)) {
       return old;
     }
-    const { since, done } = this.#asking ??= this.#begin();
-    if (old === undefined) return await done;
+    const { since, done, early } = this.#asking ??= this.#begin();
+    if (old === undefined) return await Promise.race([done, early]);
     // Requests that come later wait less: a node may stall for long.
     const patienceMs = since + limits.gatewayListPatienceMs - performance.now();
     if (patienceMs > 0) {
@@ -89,15 +94,35 @@ export class Lists {
     return await within(latest, Math.max(0, until - now));
   }
 
-  #begin() {
-    const done = this.#askNoting().finally(() => this.#asking = undefined);
-    done.catch(() => {}); // thrown where it is waited for
-    return { since: performance.now(), done };
+  /**
+   * Like {@linkcode latest}, for programs that take what is not listed for
+   * deleted: waits longer for the first list to be whole.
+   *
+   * @throws like {@linkcode latest}.
+   */
+  async whole(): Promise<Snapshot> {
+    const snapshot = await this.latest();
+    const asking = this.#asking;
+    if (this.#hasWhole || asking === undefined) return snapshot;
+    const { gatewayWholeListMs } = this.#options.limits;
+    const leftMs = asking.since + gatewayWholeListMs - performance.now();
+    if (leftMs > 0) await within(asking.done, leftMs);
+    return this.#snapshot ?? snapshot;
   }
 
-  /** The list, to be sent in parts. */
-  async toSend(): Promise<SnapshotToSend> {
-    return { snapshot: await this.latest(), readers: this.readers };
+  #begin(): Asking {
+    const { promise: early, resolve } = Promise.withResolvers<Snapshot>();
+    const done = this.#askNoting(resolve).finally(() =>
+      this.#asking = undefined
+    );
+    done.catch(() => {}); // thrown where it is waited for
+    return { since: performance.now(), done, early };
+  }
+
+  /** The list, to be sent in parts; `isWhole` as in {@linkcode whole}. */
+  async toSend({ isWhole = false } = {}): Promise<SnapshotToSend> {
+    const snapshot = await (isWhole ? this.whole() : this.latest());
+    return { snapshot, readers: this.readers };
   }
 
   /** How old a snapshot may become: older if one before it is still read. */
@@ -114,9 +139,11 @@ export class Lists {
   }
 
   /** Asks; a failure is told with the old list, which is given meanwhile. */
-  async #askNoting(): Promise<Snapshot> {
+  async #askNoting(publish: (early: Snapshot) => void): Promise<Snapshot> {
     try {
-      return await this.#ask();
+      const snapshot = await this.#ask(publish);
+      this.#hasWhole = true;
+      return snapshot;
     } catch (error) {
       const old = this.#snapshot;
       const problem = errorText(error);
@@ -127,58 +154,21 @@ export class Lists {
     }
   }
 
-  async #ask(): Promise<Snapshot> {
-    const { client, tell } = this.#options;
+  async #ask(publish: (early: Snapshot) => void): Promise<Snapshot> {
+    const { client, tell, limits } = this.#options;
     // With the one that is made now, there are two again.
     if (this.#snapshot !== undefined) this.readers.endOthers(this.#snapshot);
-    const troubles = new Map<string, string>();
-    let greeting = "";
-    const onEvent = (event: ClientEvent) => {
-      if (event.event === "node_trouble") {
-        troubles.set(event.node.id, event.cause);
-      }
-      if (event.event === "nodes_listed") greeting = event.greeting;
-      tell(event);
-    };
-    await using peers = new Peers(client, onEvent);
-    const sought = { kind: "matching", prefix: "" } as const;
-    const candidates = await Candidates.of(peers, [sought], {});
-    const { sessions, ...found } = await browseAll(peers, candidates.nodes, {
-      prefix: "",
-      matches: (name) => !isHidden(name),
-      tell: onEvent,
+    return this.#snapshot = await askAll({
+      ...{ client, tell, seenMs: this.#seenMs },
+      before: this.#snapshot,
+      patienceMs: limits.gatewayListPatienceMs,
+      early: (snapshot) => {
+        // Readers of two lists before would keep three.
+        const now = this.#snapshot;
+        if (now !== undefined && this.readers.hasOthers(now)) return;
+        this.#snapshot = snapshot;
+        publish(snapshot);
+      },
     });
-    const paths = new Map(
-      Array.from(sessions, ([id, { path }]) => [id, path] as const),
-    );
-    for (const session of sessions.values()) {
-      await session[Symbol.asyncDispose]();
-    }
-    const files = await FileIndex.of(new FileListings(found, candidates));
-    const { counts } = files;
-    const listed = new Map(candidates.nodes.map((node) => [node.id, node]));
-    for (const id of this.#seenMs.keys()) {
-      if (!listed.has(id)) this.#seenMs.delete(id);
-    }
-    for (const id of paths.keys()) this.#seenMs.set(id, Date.now());
-    const nodeOf = ({ id, name, addresses }: ListedNode): PageNode => {
-      const [address = { host: "", port: 0 }] = addresses;
-      const error = troubles.get(id);
-      return {
-        ...{ id, name, host: address.host, port: address.port },
-        path: paths.get(id) ?? "none",
-        files: counts.get(id) ?? 0,
-        lastSeenMs: this.#seenMs.get(id) ?? 0,
-        ...error === undefined ? {} : { error },
-      };
-    };
-    return this.#snapshot = {
-      files,
-      nodes: candidates.nodes.map(nodeOf),
-      listed,
-      greeting,
-      complete: troubles.size === 0,
-      at: performance.now(),
-    };
   }
 }

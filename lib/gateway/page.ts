@@ -218,7 +218,9 @@ function pathOf({ base, folder }: PageModel): Markup[] {
 function summaryOf({ fileCount, complete, error }: PageModel): string {
   if (error !== undefined) return "";
   const words = counted(fileCount, "file");
-  return complete ? words : `${words}; some nodes could not be asked`;
+  return complete
+    ? words
+    : `${words}; some nodes have not listed all of their files`;
 }
 
 // The end tags that HTML does not need are left out: there may be many rows.

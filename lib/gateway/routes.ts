@@ -108,8 +108,10 @@ async function root(
   gateway: Gateway,
 ): Promise<HttpAnswer> {
   const query = new URLSearchParams(request.query);
-  if (query.has("json")) return listAsEvents(await gateway.lists.toSend());
-  if (query.has("simple")) return listAsNames(await gateway.lists.toSend());
+  const { lists } = gateway;
+  const isWhole = true;
+  if (query.has("json")) return listAsEvents(await lists.toSend({ isWhole }));
+  if (query.has("simple")) return listAsNames(await lists.toSend({ isWhole }));
   return await folderPage("", request, gateway);
 }
 

@@ -47,7 +47,7 @@ export async function propfind(
   if (depth !== "0" && depth !== "1") {
     return plainAnswer(403, "ask for one folder at a time: Depth: 0 or 1");
   }
-  const toSend = await gateway.lists.toSend();
+  const toSend = await gateway.lists.toSend({ isWhole: true });
   const { files } = toSend.snapshot;
   const bare = name.replace(/\/$/, "");
   const file = name === bare ? files.find(name) : undefined;

@@ -6,9 +6,11 @@
  */
 
 import { type Conn, writeAll } from "../base/conn.ts";
-import { isDisconnect } from "../base/errors.ts";
+import { addressGroup } from "../base/address.ts";
+import { isDisconnect, ProtocolError } from "../base/errors.ts";
 import { orAborted } from "../base/waiting.ts";
 import type { RawConnection } from "../transport/accept.ts";
+import type { HandshakeTurns } from "../transport/handshake_turns.ts";
 import {
   type BodyStream,
   type Framing,
@@ -45,6 +47,7 @@ class Ended extends Error {
 export class WebConnection {
   readonly #raw: RawConnection;
   readonly #options: WebOptions;
+  readonly #turns: HandshakeTurns;
   readonly #gone = new AbortController();
   readonly #ended = Promise.withResolvers<void>();
   #timer: ReturnType<typeof setTimeout> | undefined;
@@ -57,9 +60,19 @@ export class WebConnection {
   /** Resolves at the end of the connection; never rejects. */
   readonly done: Promise<void>;
 
-  constructor(raw: RawConnection, options: WebOptions) {
+  /** The group that limits count it in. */
+  readonly group: string;
+
+  /** Its TLS handshake takes its turn among `turns`. */
+  constructor(
+    raw: RawConnection,
+    options: WebOptions,
+    turns: HandshakeTurns,
+  ) {
     this.#raw = raw;
     this.#options = options;
+    this.#turns = turns;
+    this.group = addressGroup(raw.remote.host);
     this.#stallMs = options.limits.webStallMs;
     const served = this.#serve();
     this.done = Promise.race([served, this.#ended.promise]).finally(() => {
@@ -67,11 +80,6 @@ export class WebConnection {
       this.#gone.abort(new Ended("the client disconnected"));
       raw.destroy();
     });
-  }
-
-  /** The address that it comes from. */
-  get host(): string {
-    return this.#raw.remote.host;
   }
 
   /** Whether this one gives way before another that may give way too. */
@@ -94,7 +102,7 @@ export class WebConnection {
     const { limits, onError } = this.#options;
     try {
       this.#enter("waiting", limits.webHeadMs);
-      const { conn } = await this.#raw.open();
+      const { conn } = await this.#raw.open(() => this.#turn());
       const input = new HttpInput(conn, limits.webHeadBytes);
       for (let isOpen = true; isOpen;) {
         isOpen = await this.#exchange(conn, input);
@@ -102,10 +110,22 @@ export class WebConnection {
       }
       await this.#close(conn);
     } catch (error) {
-      const isOurs = !isDisconnect(error) && !(error instanceof Ended) &&
+      const isTheirs = isDisconnect(error) ||
+        error instanceof ProtocolError; // a stranger does not speak TLS
+      const isOurs = !isTheirs && !(error instanceof Ended) &&
         !this.#gone.signal.aborted;
       if (isOurs) onError(error);
     }
+  }
+
+  /** Waits for the turn of its handshake, but no longer than it is open. */
+  async #turn(): Promise<void> {
+    const waiting = this.#turns.wait(this.group);
+    const leave = () => waiting[Symbol.dispose]();
+    this.#gone.signal.addEventListener("abort", leave);
+    if (this.#gone.signal.aborted) leave();
+    await waiting.turn;
+    this.#gone.signal.removeEventListener("abort", leave);
   }
 
   #enter(phase: WebConnection["phase"], withinMs?: number): void {
@@ -127,6 +147,7 @@ export class WebConnection {
     if (read.kind === "too_long") return await this.#refuse(conn, 431);
     const head = parseRequestHead(read.text);
     if (head === undefined) return await this.#refuse(conn, 400);
+    this.#turns.finished(this.group);
     const length = bodyLengthOf(head);
     if (length === undefined) return await this.#refuse(conn, 411);
     if (length > limits.webBodyBytes) return await this.#refuse(conn, 413);

@@ -12,12 +12,14 @@
 import { addressGroup } from "../base/address.ts";
 import type { Endpoint } from "../base/conn.ts";
 import { givesWay, GroupSizes } from "../guard/giving_way.ts";
+import { HandshakeOrder } from "../guard/handshake_order.ts";
 import {
   type AcceptOptions,
   acceptPlain,
   acceptWebTls,
   type RawConnection,
 } from "../transport/accept.ts";
+import { HandshakeTurns } from "../transport/handshake_turns.ts";
 import { WebConnection } from "./web_connection.ts";
 import type { WebLimits, WebOptions } from "./web_types.ts";
 
@@ -37,8 +39,10 @@ export interface WebServer extends AsyncDisposable {
 export async function serveWeb(options: WebOptions): Promise<WebServer> {
   const { at, limits } = options;
   const connections = new Set<WebConnection>();
+  const now = () => performance.now();
+  const turns = new HandshakeTurns(new HandshakeOrder(limits), limits, now);
   const welcome = (raw: RawConnection) => {
-    const connection = new WebConnection(raw, options);
+    const connection = new WebConnection(raw, options, turns);
     connections.add(connection);
     void connection.done.then(() => connections.delete(connection));
   };
@@ -66,6 +70,7 @@ export async function serveWeb(options: WebOptions): Promise<WebServer> {
       const open = [...connections];
       for (const connection of open) connection.end();
       await Promise.all(open.map(({ done }) => done));
+      turns[Symbol.dispose]();
     },
   };
 }
@@ -75,23 +80,30 @@ export async function serveWeb(options: WebOptions): Promise<WebServer> {
  * addresses with most connections, the one that has waited longest for a
  * request or for its client to read. Second: the one that has waited longest of
  * the address with most connections, if that address keeps more than the new
- * one has. Third: one of the new address itself whose client does not read.
+ * one has. Third: one of the new address itself whose client does not read, or
+ * whose request nobody has answered for a while.
  */
 function loserAmong(
   connections: Iterable<WebConnection>,
-  { webStalledMs, webOwnStalledMs, host }:
-    & Pick<WebLimits, "webStalledMs" | "webOwnStalledMs">
+  { webStalledMs, webOwnStalledMs, webOwnUnansweredMs, host }:
+    & Pick<
+      WebLimits,
+      "webStalledMs" | "webOwnStalledMs" | "webOwnUnansweredMs"
+    >
     & { host: string },
 ): WebConnection | undefined {
   const now = performance.now();
   const group = addressGroup(host);
   const all = [...connections].map((connection) => ({
     connection,
-    group: addressGroup(connection.host),
+    group: connection.group,
   }));
   type Place = typeof all[number];
-  const hasStalled = ({ connection }: Place, ms: number) =>
-    connection.phase === "writing" && now - connection.since >= ms;
+  const isIn = (
+    { connection }: Place,
+    phase: WebConnection["phase"],
+    ms: number,
+  ) => connection.phase === phase && now - connection.since >= ms;
   const first = (places: readonly Place[], own?: number) => {
     const sizes = new GroupSizes(places);
     return givesWay(places, {
@@ -101,9 +113,12 @@ function loserAmong(
     })?.connection;
   };
   const idle = all.filter((one) =>
-    one.connection.phase === "waiting" || hasStalled(one, webStalledMs)
+    one.connection.phase === "waiting" || isIn(one, "writing", webStalledMs)
   );
   const own = all.filter((one) => one.group === group);
   return first(idle) ?? first(all, own.length) ??
-    first(own.filter((one) => hasStalled(one, webOwnStalledMs)));
+    first(own.filter((one) =>
+      isIn(one, "writing", webOwnStalledMs) ||
+      isIn(one, "answering", webOwnUnansweredMs)
+    ));
 }

@@ -45,6 +45,11 @@ export type WebLimits = Pick<
   | "webStallMs"
   | "webStalledMs"
   | "webOwnStalledMs"
+  | "webOwnUnansweredMs"
   | "acceptPauseMs"
   | "acceptCheckMs"
+  | "handshakePauseMs"
+  | "handshakesPerAddressCount"
+  | "handshakeGroupCount"
+  | "handshakeHalfLifeMs"
 >;

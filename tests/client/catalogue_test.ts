@@ -36,6 +36,29 @@ Deno.test("Catalogue sorts 20,000 names with pauses, and keeps the order of arri
   assertEquals(catalogue.placeOf(entries[99]!.name), places[99]);
 });
 
+for (const count of [0, 1, 8_191, 8_192, 8_193]) {
+  Deno.test(`A copy of a Catalogue of ${count} names and the original grow apart`, () => {
+    const nameOf = (n: number) => `${"x".repeat(90)}${String(n).padStart(5)}`;
+    const add = (to: Catalogue, name: string, node: string) =>
+      to.add({ node, votesAs: node }, {
+        ...{ name, size: 7, modifiedMs: 0, version: "ab".repeat(16) },
+      });
+    const names = Array.from({ length: count }, (_, n) => nameOf(n));
+    const catalogue = new Catalogue();
+    for (const name of names) add(catalogue, name, "one");
+    const copy = catalogue.copy();
+    add(catalogue, "a", "two");
+    add(copy, "b", "three");
+    const said = (of: Catalogue) =>
+      Array.from(of, ({ name, offers }) => [name, offers.map((o) => o.node)]);
+    const common = names.map((name) => [name, ["one"]]);
+    assertEquals(said(catalogue), [["a", ["two"]], ...common]);
+    assertEquals(said(copy), [["b", ["three"]], ...common]);
+    for (const _ of copy.addingFrom(catalogue, new Set(["two"])));
+    assertEquals(said(copy), [["a", ["two"]], ["b", ["three"]], ...common]);
+  });
+}
+
 for (const count of [0, 1, 2_047, 2_048, 2_049, 4_097]) {
   Deno.test(`Catalogue sorts ${count} names that come in reverse order`, () => {
     const catalogue = new Catalogue();

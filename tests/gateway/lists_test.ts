@@ -248,6 +248,89 @@ Deno.test("A node that stalls delays a list for gatewayListPatienceMs once, and 
   }
 });
 
+Deno.test("Lists shows what has come while a node stalls, and adds the rest later", async () => {
+  await using relay = await startRelay();
+  let times = 0;
+  const gates = [1, 2].map(() => Promise.withResolvers<void>());
+  await using _node = await evil(relay, {}, {
+    browse: async (channel, { request }) => {
+      await gates[times++]?.promise;
+      const file = {
+        ...{ name: `slow-${times}`, size: 1, modifiedMs: 1 },
+        version: "0".repeat(32),
+      };
+      await channel.send({
+        kind: "files",
+        request,
+        files: [file],
+        more: false,
+      });
+    },
+  });
+  await using _honest = await startNode(relay, { "a.txt": "here" });
+  await using closing = new AsyncDisposableStack();
+  const stopped = new AbortController();
+  const lists = new Lists({
+    client: { relay: relay.server.address, signal: stopped.signal },
+    tell: () => {},
+    limits: {
+      ...{ ...LIMITS, gatewayListFreshMs: 0, gatewayListPatienceMs: 100 },
+      ...{ listingMs: 600_000, gatewayWholeListMs: 600_000 },
+    },
+  });
+  closing.defer(() => lists.settled());
+  closing.defer(() => stopped.abort(new Error("the test is over")));
+  const namesOf = (list: Snapshot) =>
+    Array.from(list.files, ({ name }) => name);
+  const next = async () => {
+    await othersTurn();
+    return await lists.latest();
+  };
+  const early = await lists.latest();
+  assertEquals(namesOf(early), ["a.txt"]);
+  assertEquals(early.complete, false);
+  assertEquals(early.nodes.filter(({ error }) => error).length, 1);
+  const waiting = lists.whole();
+  const first = await Promise.race([waiting, othersTurn()]);
+  assertEquals(first, undefined, "a program gets a list that is not whole");
+  gates[0]!.resolve();
+  const whole = await waiting;
+  assertEquals(namesOf(whole), ["a.txt", "slow-1"]);
+  assertEquals(whole.complete, true);
+  // The second time a node stalls, it keeps its files of before.
+  let again = await next();
+  while (again.complete) again = await next();
+  assertEquals(namesOf(again), ["a.txt", "slow-1"]);
+  assertEquals(await lists.whole(), again);
+  gates[1]!.resolve();
+  while (!namesOf(again).includes("slow-2")) again = await next();
+  assertEquals(namesOf(again), ["a.txt", "slow-2"]);
+});
+
+Deno.test("Lists gives programs a list that is not whole after gatewayWholeListMs", async () => {
+  await using relay = await startRelay();
+  await using _stalling = await evil(relay, {}, {
+    browse: (channel) => saysNothing(channel),
+  });
+  await using _node = await startNode(relay, { "a.txt": "here" });
+  await using closing = new AsyncDisposableStack();
+  const stopped = new AbortController();
+  const lists = new Lists({
+    client: { relay: relay.server.address, signal: stopped.signal },
+    tell: () => {},
+    limits: {
+      ...{ ...LIMITS, listingMs: 600_000 },
+      ...{ gatewayListPatienceMs: 100, gatewayWholeListMs: 200 },
+    },
+  });
+  closing.defer(() => lists.settled());
+  closing.defer(() => stopped.abort(new Error("the test is over")));
+  const { snapshot: { files, complete } } = await lists.toSend({
+    isWhole: true,
+  });
+  assertEquals([files.count, complete], [1, false]);
+});
+
 Deno.test("Gateway serves a file while a node stalls that delays the first list", async () => {
   await using relay = await startRelay();
   await using _stalling = await evil(relay, {}, {

@@ -261,6 +261,37 @@ for (
   });
 }
 
+for (
+  const [webOwnUnansweredMs, status] of [[0, 200], [600_000, 0]] as const
+) {
+  Deno.test(`Web answers a client with ${status} whose own address waits for answers on every connection, with webOwnUnansweredMs of ${webOwnUnansweredMs}`, async () => {
+    let asked = 0;
+    const all = Promise.withResolvers<void>();
+    const handle = (request: WebRequest): Promise<HttpAnswer> => {
+      if (request.path !== "/never") return answer(request);
+      if (++asked === 4) all.resolve();
+      return new Promise(() => {});
+    };
+    const limits = { webConnectionCount: 4, webOwnUnansweredMs };
+    await using server = await serve({ limits, handle });
+    const waiting: WebClient[] = [];
+    for (let n = 0; n < 4; n++) {
+      const client = await WebClient.to(server.address);
+      waiting.push(client);
+      await client.send("GET /never HTTP/1.1\r\nHost: a\r\n\r\n");
+    }
+    await all.promise;
+    const request = "GET /one HTTP/1.1\r\nHost: a";
+    for (let n = 0; n < 9; n++) {
+      assertEquals(
+        await statusFrom("127.0.0.1", server.address, request),
+        status,
+      );
+    }
+    for (const client of waiting) client[Symbol.dispose]();
+  });
+}
+
 Deno.test("Web serves another address while one holds every connection and reads nothing", async () => {
   await using server = await serve({
     limits: {

@@ -9,6 +9,7 @@
 
 import { describeCause, Failure } from "../../base/errors.ts";
 import { Concealment } from "./concealment.ts";
+import { inspected } from "./inspected.ts";
 import { escapeJson, showLines } from "../../base/text.ts";
 import { formatLog, type LoggedEvent, type LogOptions } from "./log.ts";
 import { orAborted } from "../../base/waiting.ts";
@@ -213,7 +214,7 @@ export class Terminal {
       ...(failure === undefined
         ? { kind: "bug", why: describeCause(error), exitCode: 1 }
         : { kind: failure.kind, ...failure.parts, exitCode: failure.exitCode }),
-      ...(log && debug ? { stack: Deno.inspect(error) } : {}),
+      ...(log && debug ? { stack: inspected(error) } : {}),
     } as TerminalEvent);
     if (log) return;
     const line = failure?.message ??
@@ -222,7 +223,7 @@ export class Terminal {
       }; run again with --debug and report it`;
     this.#toStderr(`error: ${line}\n`);
     if (debug && error instanceof Error) {
-      this.#toStderr(Deno.inspect(error) + "\n");
+      this.#toStderr(inspected(error) + "\n");
     }
   }
 

@@ -213,7 +213,7 @@ function drawSummary() {
     ? `${formatCount(files)} of ${counted(all, "file")}, ${formatBytes(bytes)}`
     : `${counted(files, "file")}, ${formatBytes(bytes)}`;
   const missing = told?.complete === false
-    ? "; some nodes could not be asked"
+    ? "; some nodes have not listed all of their files"
     : "";
   summary.textContent = words + missing;
   const from = byId("from-node");

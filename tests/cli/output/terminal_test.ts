@@ -1,7 +1,7 @@
 import { assertEquals } from "@std/assert";
 import { formatFiles, formatNodes } from "../../../lib/cli/output/tables.ts";
 import { formatEvent, Terminal } from "../../../lib/cli/output/terminal.ts";
-import { Failure } from "../../../lib/base/errors.ts";
+import { Failure, ProtocolError } from "../../../lib/base/errors.ts";
 import { showLines, showWhole } from "../../../lib/base/text.ts";
 
 Deno.test("formatEvent writes one line of JSON with version and name first", () => {
@@ -57,8 +57,31 @@ Deno.test("Terminal escapes what could control it in all that it is given", () =
     `error: Cannot x: ${shown}\n`,
   ]);
   const stack = texts[3]!;
-  assertEquals(stack.includes(`[cause]: Error: ${shown}`), true, stack);
+  assertEquals(stack.includes(`Caused by Error: ${shown}`), true, stack);
   assertEquals(showLines(stack), stack);
+});
+
+Deno.test("--debug keeps a stranger's words on one line, without colours", () => {
+  const evil = "\x1b[31mred\n    at trusted (file:///x.ts:1:1)\nerror: more";
+  const shown =
+    "\\x1b[31mred\\x0a    at trusted (file:///x.ts:1:1)\\x0aerror: more";
+  const terminal = new Terminal({ json: false, quiet: false, debug: true });
+  const cause = new ProtocolError("bad_message", evil, {
+    cause: new AggregateError([new Error(evil)], evil),
+  });
+  const [, stack = ""] = written(() =>
+    terminal.error(new Failure("relay", { what: "x", why: "y", cause }))
+  );
+  const [first, ...lines] = stack.trimEnd().split("\n");
+  assertEquals(first, "Failure: x: y");
+  assertEquals(
+    lines.filter((line) => !/^ {4}at /.test(line)),
+    [
+      `Caused by ProtocolError (bad_message): ${shown}`,
+      `Caused by AggregateError: ${shown}`,
+      `Caused by Error: ${shown}`,
+    ],
+  );
 });
 
 Deno.test("formatEvent writes failures by their parts, and bytes as base64", () => {
