@@ -55,11 +55,10 @@ async function statusOver(
   { host, port }: Endpoint,
   localAddress: string,
 ): Promise<string> {
-  const socket = connectTls(
-    {
-      ...{ host, port, localAddress, rejectUnauthorized: false },
-    } as Parameters<typeof connectTls>[0],
-  );
+  const own = { localAddress }; // the types of node:tls do not know it
+  const socket = connectTls({
+    ...{ ...own, host, port, rejectUnauthorized: false },
+  });
   socket.setEncoding("latin1");
   socket.write("GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
   const [text] = await once(socket, "data");
