@@ -231,7 +231,7 @@ testWith(
 
 testWith(
   ["jq", "bash"],
-  "examples/backup.sh fetches from a private relay with the token in a file, and ends with 7 without",
+  "examples/backup.sh fetches from a private relay with the token in a file, and exits with 7 without it",
   async () => {
     await using relay = await startPrivate();
     await using _node = await startMember(relay, { "photos/1.jpg": "one" });

@@ -62,7 +62,7 @@ Deno.test("The link of two relays is that of PROTOCOL.md", () => {
   assertEquals(relaysOfLink(TWO), [{ address: RELAY, pass: PASS }, OTHER]);
 });
 
-Deno.test("A link of several relays comes back, with and without sender and passes", () => {
+Deno.test("A link of several relays survives format and parse, with and without sender and passes", () => {
   const { pass: _, ...open } = LINK;
   const bare = { address: { ...RELAY, host: "b.example", port: 65_535 } };
   const v6 = { address: { ...RELAY, host: "2001:db8::7" }, pass: PASS };
@@ -133,7 +133,7 @@ for (
     LINK,
   ]] as const
 ) {
-  Deno.test(`A link of ${what} relay that names its sender comes back, and its pass is the same`, () => {
+  Deno.test(`A link of ${what} relay that names its sender survives format and parse, with the same pass`, () => {
     const link = {
       ...open,
       ...(what === "an open" ? {} : { pass }),
@@ -143,7 +143,7 @@ for (
   });
 }
 
-Deno.test("openPass knows its own pass, for its own name, by any of its keys", () => {
+Deno.test("openPass recognises its own pass, for its own name, by any of its keys", () => {
   const other = linkKeyOf(SECRET.toReversed());
   const open = (name: string, keys: Uint8Array[]) =>
     openPass(PASS, { name, keys });
@@ -225,7 +225,7 @@ const NAMES = [
 ];
 
 for (const name of NAMES) {
-  Deno.test(`A link to ${name} needs no quoting and comes back as it was`, () => {
+  Deno.test(`A link to ${name} needs no quoting, and parsing returns it unchanged`, () => {
     const text = formatLink({ ...LINK, name });
     assert(/^[\w.\/:%-]+$/.test(text), text);
     assertEquals(parseLink(text), { ...LINK, name });
@@ -233,7 +233,7 @@ for (const name of NAMES) {
 }
 
 for (const host of ["192.0.2.7", "2001:db8::7", "::1"]) {
-  Deno.test(`A link to a relay at ${host} needs no quoting and comes back`, () => {
+  Deno.test(`A link to a relay at ${host} needs no quoting, and survives format and parse`, () => {
     const link = { ...LINK, relay: { ...RELAY, host } };
     const text = formatLink(link);
     assert(/^[\w.\/:%-]+$/.test(text), text);
@@ -272,7 +272,7 @@ Deno.test("looksLikeLink distinguishes links, valid or not, from relay addresses
   assertEquals(looksLikeLink("photos/p2p://a/b/c"), false);
 });
 
-Deno.test("A link is refused if it is written in another way than formatLink writes it", () => {
+Deno.test("A link is refused if it differs from the form that formatLink writes", () => {
   const text = formatLink({ ...LINK, name: ".bash_login" });
   const [, , head, id, payload, tail] = text.split("/");
   const said = Uint8Array.fromBase64(payload!, { alphabet: "base64url" })

@@ -39,7 +39,7 @@ Deno.test("A link fetches its file, from all nodes that have it, without a token
   assertEquals(found.log.answers.toSorted(), ["1 found", "2 found"]);
 });
 
-Deno.test("A link is good for one fetch; continuing with that one is the same use", async () => {
+Deno.test("A link is valid for one fetch; continuing with that one is the same use", async () => {
   await using relay = await startPrivate();
   await using _node = await startMember(relay, { "a.txt": "abc" });
   const { access, content } = await linkTo(relay, "a.txt");
@@ -53,7 +53,7 @@ Deno.test("A link is good for one fetch; continuing with that one is the same us
   assertEquals(error.exitCode, 7);
 });
 
-Deno.test("A link for two uses is good for two", async () => {
+Deno.test("A link for two uses is valid for two fetches", async () => {
   await using relay = await startPrivate();
   await using _node = await startMember(relay, { "a.txt": "abc" });
   const { access, content } = await linkTo(relay, "a.txt", { uses: 2 });

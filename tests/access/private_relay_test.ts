@@ -328,7 +328,7 @@ Deno.test("A long listing of a private relay brings every node its own grant", a
   assertEquals(log.answers.toSorted(), ["1 found", "2 found", "3 found"]);
 });
 
-Deno.test("A private relay carries tunnels, and nodes check clients in them as any other", async () => {
+Deno.test("A private relay offers tunnels, and nodes check clients in them as any other", async () => {
   await using relay = await startPrivate();
   await using node = await startMember(relay, { "a.txt": "abc" }, {
     tunnels: "always",
@@ -363,7 +363,7 @@ Deno.test("A relay that is open has no secrets to replace, and makes no passes",
   await channel.close();
 });
 
-Deno.test("A link cannot make links, and a client is told the limits of a link", async () => {
+Deno.test("A link cannot make links, and a client learns the limits of a link", async () => {
   await using relay = await startPrivate();
   await using _node = await startMember(relay, { "a.txt": "abc" });
   const { access } = await linkTo(relay, "a.txt");

@@ -181,7 +181,7 @@ function redeem(
   return { kind: "redeem", pass, name, fetch };
 }
 
-Deno.test("A link is good for its fetches, and the same fetch again is the same use", () => {
+Deno.test("A link is valid for its fetches, and the same fetch again is the same use", () => {
   const access = open();
   const pass = minted(access, 2);
   assertEquals(outcome(access, redeem(pass)), "guest");
@@ -214,7 +214,7 @@ Deno.test("A link is refused for another name, altered, to a node, and counts as
   assertEquals(outcome(access, redeem(pass)), "too_many_failures");
 });
 
-Deno.test("A guest's grants are for that name, content, serial and fetch alone, and end with the link", () => {
+Deno.test("A guest's grants are only for that name, content, serial and fetch, and end with the link", () => {
   const access = open();
   const verdict = access.admit(redeem(minted(access)), caller(), at(1_000));
   assert(verdict.kind === "admitted");

@@ -37,7 +37,7 @@ const WEAK: readonly [string, Parameters<typeof secretFile>[0], string][] = [
 ];
 
 for (const [what, modes, remedy] of WEAK) {
-  Deno.test(`A secret file that ${what} is refused, with the command to mend it`, async () => {
+  Deno.test(`A secret file that ${what} is refused, with the command to repair it`, async () => {
     await using file = await secretFile(modes);
     const reading = () => readSecretFile(file.path, "secret");
     const error = await assertRejects(reading, Failure, remedy);
@@ -46,7 +46,7 @@ for (const [what, modes, remedy] of WEAK) {
   });
 }
 
-Deno.test("A secret file of another user is refused, with the command to mend it", async () => {
+Deno.test("A secret file of another user is refused, with the command to repair it", async () => {
   await using file = await secretFile();
   const isRoot = Deno.uid() === 0;
   if (isRoot) await Deno.chown(file.path, 65_534, 65_534);

@@ -56,7 +56,7 @@ for (const [what, text, role, why] of WRONG) {
   });
 }
 
-Deno.test("A proof is good for one relay, one connection and one role", () => {
+Deno.test("A proof is valid for one relay, one connection and one role", () => {
   const token = tokenOf(SECRET, "client");
   const proof = proofOf(token, TERMS);
   assertEquals(isProof(proof, token, TERMS), true);

@@ -118,7 +118,7 @@ testInBrowser(
 );
 
 testInBrowser(
-  "The page tells nodes with their way, their files, when they were seen, and why one was not reached",
+  "The page shows the path to each node, its files, when it was last seen, and why it was not reached",
   async () => {
     const error = "Cannot dial node (192.0.2.9:1500): timed out";
     await using at = host({

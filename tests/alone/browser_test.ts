@@ -148,7 +148,7 @@ testInBrowser(
 );
 
 testInBrowser(
-  "A click is not lost where the list changes while the button of the mouse is down",
+  "A click is not lost if the list changes while the button of the mouse is down",
   async () => {
     await using at = host();
     await using opened = await openPage(at.url);
@@ -251,7 +251,7 @@ testInBrowser(
 );
 
 testInBrowser(
-  "A node leads to its files, and Back to the nodes; all files are one press away",
+  "A node opens its files, Back returns to the nodes, and one click shows all files",
   async () => {
     await using at = host();
     await using opened = await openPage(`${at.url}#nodes`);

@@ -73,7 +73,7 @@ Deno.test("A relay that is killed and started again lists its node within 5 s, a
   assertEquals([code, text], [0, "I am Text file 2\n"], stderr.join("\n"));
 });
 
-Deno.test("cat right after a relay was killed and started again says that nodes may still be coming back", async () => {
+Deno.test("cat right after a relay was killed and started again says that some nodes may not have registered again yet", async () => {
   await using state = await tempShare();
   const { first, start } = await inState(state);
   await using _first = first;
@@ -217,7 +217,7 @@ async function listedAt(
 
 Deno.test({
   name:
-    "After a relay was killed 1,200 nodes are listed again within a renewal, those that stay within 5 s, and not all at the same time",
+    "After a relay was killed 1,200 nodes are listed again within a renewal, connected ones within 5 s, and not all at the same time",
   ignore: Deno.build.os !== "linux", // addresses of 127.0.0.0/8
   fn: async () => {
     await using state = await tempShare();

@@ -204,7 +204,7 @@ Deno.test("getFiles writes nothing through a link that has the name of a partial
 });
 
 for (const overwrite of [false, true]) {
-  Deno.test(`getFiles ${overwrite ? "replaces a link that is in the way, with --overwrite, and does not follow it" : "refuses where a link is in the way"}`, async () => {
+  Deno.test(`getFiles ${overwrite ? "replaces a link that is in the way, with --overwrite, and does not follow it" : "refuses if a link is in the way"}`, async () => {
     await using relay = await startRelay();
     await using node = await startNode(relay, FILES);
     await node.log.until("hashed");

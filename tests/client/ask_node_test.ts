@@ -122,7 +122,7 @@ Deno.test("getFiles dials a dead node once, for any number of names", async () =
   assertEquals(new Set(answers.map(({ answer }) => answer.kind)).size, 1);
 });
 
-Deno.test("getFiles reaches the last node although eight before it say nothing", async () => {
+Deno.test("getFiles reaches the last node although eight before it are silent", async () => {
   await using relay = await startRelay({ limits: { reregisterCount: 99 } });
   await using stack = new AsyncDisposableStack();
   for (let n = 0; n < 8; n++) {

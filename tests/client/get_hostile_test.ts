@@ -304,7 +304,7 @@ Deno.test("getFiles takes no more of a node's listing than it asked for", async 
   assertEquals(node.asked.map(({ kind }) => kind), ["browse"]);
 });
 
-Deno.test("A node that does not describe a file delays nothing, and the user is told in words", async () => {
+Deno.test("A node that does not describe a file delays nothing, and the user sees why in words", async () => {
   await using relay = await startRelay();
   const described = describeBytes("f", MIDDLE);
   const asked = Promise.withResolvers<void>();

@@ -99,7 +99,7 @@ Deno.test("row 739: a client whose relay is down dials no node that the relay di
   assertEquals(await found(), 0, "a relay that is another one by now");
 });
 
-Deno.test("KnownNodes keeps a grant for its hour, for clients with a token alone, and then says that it has ended", async () => {
+Deno.test("KnownNodes keeps a grant for its hour, only for clients with a token, and then reports that it has expired", async () => {
   await using files = await kept();
   await using relay = await startRelay({ secrets: { current: SECRET } });
   await using _node = await startNode(relay, { f: "x" }, {

@@ -38,7 +38,7 @@ function breaksLater(lies: Dishonesty = {}): { lie: Lie; onPart: () => void } {
   return { lie: honestBut({ "f": CONTENT }, { piece, ...lies }), onPart };
 }
 
-Deno.test("fetchFile continues from the next node if one broke off", async () => {
+Deno.test("fetchFile continues from the next node if one disconnected", async () => {
   await using relay = await startRelay();
   const { lie, onPart } = breaksLater();
   await using _breaks = await startEvilNode(relay, { identity: MALLORY, lie });
@@ -55,7 +55,7 @@ Deno.test("fetchFile continues from the next node if one broke off", async () =>
   assertEquals(served.bytes, rest);
 });
 
-Deno.test("fetchFile tries a node again that broke off before it asks the next", async () => {
+Deno.test("fetchFile tries a node again that disconnected, before it asks the next", async () => {
   await using relay = await startRelay();
   let count = 0;
   await using _breaks = await startEvilNode(relay, {

@@ -161,7 +161,7 @@ Deno.test({
 
 Deno.test({
   name:
-    "getFiles counts another user's file with the same content as saved only where a group shares the folder, and replaces it if it may",
+    "getFiles counts another user's file with the same content as saved only if a group shares the folder, and replaces it if it may",
   ignore: notRoot,
   fn: async () => {
     await using relay = await startRelay();

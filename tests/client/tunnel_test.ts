@@ -205,7 +205,7 @@ Deno.test("A node without tunnels does not attach, and is not listed for tunnels
 });
 
 for (const tunnels of ["auto", "always"] as const) {
-  Deno.test(`A relay without tunnels carries none, for nodes that want them ${tunnels}`, async () => {
+  Deno.test(`A relay without tunnels opens none, for nodes that want them ${tunnels}`, async () => {
     await using relay = await startRelay({ tunnels: false });
     await using node = await startHidden(relay, { tunnels });
     const { kind, log } = await fetch(relay, "a.bin");

@@ -119,7 +119,7 @@ async function startHidden(pair: Pair, token?: Token): Promise<TestNode> {
 }
 
 for (const isPrivate of [false, true]) {
-  Deno.test(`A get goes through a tunnel across instances with the port of the front alone${isPrivate ? ", at a private relay" : ""}`, async () => {
+  Deno.test(`A get goes through a tunnel across instances with only the port of the front${isPrivate ? ", at a private relay" : ""}`, async () => {
     const secrets = isPrivate ? { secrets: { current: SECRET } } : {};
     const access = isPrivate ? { access: MEMBER } : {};
     await using pair = await Pair.start(secrets);

@@ -47,7 +47,7 @@ Deno.test("parseGlob takes no longer for a name that almost fits", () => {
   assertEquals(folders("a/".repeat(500) + "c"), false);
 });
 
-Deno.test("parseGlob refuses braces that stand for too much", () => {
+Deno.test("parseGlob refuses braces that expand too much", () => {
   parseGlob("{a,b}".repeat(8));
   assertThrows(() => parseGlob("{a,b}".repeat(9)), RangeError);
   assertThrows(() => parseGlob(`{${",".repeat(300)}}`), RangeError);

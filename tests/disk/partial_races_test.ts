@@ -33,7 +33,7 @@ const PLANTED: readonly [string, (at: string, to: string) => Promise<void>][] =
   ];
 
 for (const [what, plant] of PLANTED) {
-  Deno.test(`PartialFile refuses ${what} at the partial name, and leaves it alone`, async () => {
+  Deno.test(`PartialFile refuses ${what} at the partial name, and does not touch it`, async () => {
     await using folder = await tempShare({ "victim": "mine" });
     const path = join(folder.path, "file");
     const victim = join(folder.path, "victim");
@@ -44,7 +44,7 @@ for (const [what, plant] of PLANTED) {
     assertEquals(namesIn(folder.path), [".file.p2p-part", "victim"]);
   });
 
-  Deno.test(`SmallFiles refuses ${what} at the partial name, and leaves it alone`, async () => {
+  Deno.test(`SmallFiles refuses ${what} at the partial name, and does not touch it`, async () => {
     await using folder = await tempShare({ "victim": "mine" });
     const path = join(folder.path, "file");
     const victim = join(folder.path, "victim");

@@ -85,7 +85,7 @@ Deno.test("get --verbose names every file, however many", async () => {
 
 testWith(
   ["script"],
-  "At a terminal get tells how much a long list is, and --dry-run names some and needs no grant to write",
+  "At a terminal get shows the total of a long list, and --dry-run names some files and needs no permission to write",
   async () => {
     await using share = await tempShare(MANY);
     await using folder = await tempShare();

@@ -185,7 +185,7 @@ Deno.test("ls prints an incomplete list, reports that it is incomplete, and ends
   }
 });
 
-Deno.test("Errors of a node that sends wrong bytes, and of one that breaks off", async () => {
+Deno.test("Errors of a node that sends wrong bytes, and of one that disconnects", async () => {
   await using relay = await startRelay();
   const { relayAddress } = relay.server;
   const [breaks, lies] = await Promise.all([
@@ -288,7 +288,7 @@ Deno.test("A full or closed stdout is reported without a stack trace", async () 
   );
 });
 
-Deno.test("A key file that others may read is refused, with the command to mend it", async () => {
+Deno.test("A key file that others may read is refused, with the command to repair it", async () => {
   await using folder = await tempShare({ "identity.pem": "secret" });
   await Deno.chmod(`${folder.path}/identity.pem`, 0o644);
   const { code, line } = await failure(

@@ -33,7 +33,7 @@ const SMALL_DISK = smallDisk();
 
 Deno.test({
   name:
-    "A full disk: exit 8 says how to go on, what has come is kept, and with " +
+    "A full disk: exit 8 says how to continue, received bytes are kept, and with " +
     "room the same command brings the rest" +
     (SMALL_DISK === undefined ? " (skipped: no tmpfs can be mounted)" : ""),
   ignore: SMALL_DISK === undefined,

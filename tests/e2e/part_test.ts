@@ -49,7 +49,7 @@ Deno.test("cat writes the bytes of --range and of --tail, and refuses senseless 
 
 testWith(
   ["script"],
-  "At a terminal cat --tail shows the last bytes with the network alone",
+  "At a terminal cat --tail shows the last bytes with only network access",
   async () => {
     await using share = await tempShare({ "log": TEXT });
     await using relay = await relayHere();

@@ -109,7 +109,7 @@ Deno.test("get --sums reads a file of 64 MiB at most", async () => {
 
 testWith(
   ["script"],
-  "At a terminal sums needs the network alone, and get --sums asks for no more than its file",
+  "At a terminal sums needs only network access, and get --sums asks for no more than its file",
   async () => {
     await using share = await tempShare(FILES);
     await using folder = await tempShare();

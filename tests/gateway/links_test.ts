@@ -261,7 +261,7 @@ Deno.test("A link that a stranger wrote without a pass reveals nothing about fil
   assertEquals((await one.open(link)).status, 200);
 });
 
-Deno.test("Forged links of some addresses close no door for others below gatewayAllLinksRejectedCount, and a link that was accepted is always tried", async () => {
+Deno.test("Forged links of some addresses do not block others below gatewayAllLinksRejectedCount, and a link that was accepted is always tried", async () => {
   await using one = await start({ token: TOKEN });
   const [link, other, late] = [
     await one.link("x.html", 9),

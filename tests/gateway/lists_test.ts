@@ -93,7 +93,7 @@ for (
     "GET /files/flat/",
   ]
 ) {
-  Deno.test(`${line} of 100,000 names is made no further than its readers take it`, async () => {
+  Deno.test(`${line} of 100,000 names is written only as far as its readers read it`, async () => {
     const { gateway, made } = await flat();
     const request = requestFor(line);
     if (line === "GET /api/files") {
@@ -376,7 +376,7 @@ Deno.test("Lists keeps two snapshots in memory, and ends the readers of older on
   assertEquals(lists.readers.snapshotCount, 0);
 });
 
-Deno.test("Lists leaves a reader of the snapshot before gatewayListKeptMs, and makes no third one meanwhile", async () => {
+Deno.test("Lists keeps readers of the previous snapshot for gatewayListKeptMs, and makes no third one meanwhile", async () => {
   await using relay = await startRelay();
   await using _node = await startNode(relay, { "1": "" });
   const lists = new Lists({

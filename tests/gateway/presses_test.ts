@@ -73,7 +73,7 @@ Deno.test("A second press in the same page takes over the one use of the first, 
   assertEquals((await one.press(link, `${PAGE}0`)).status, 410);
 });
 
-Deno.test("A download that broke off may be pressed for again in the same page, for the same use", async () => {
+Deno.test("An interrupted download may be started again in the same page, for the same use", async () => {
   await using one = await start();
   const link = await one.link("large.bin");
   for (let n = 0; n < 2; n++) {

@@ -201,7 +201,7 @@ Deno.test("Gateway gives an old list if no new one comes in gatewayListPatienceM
   await lists.settled();
 });
 
-Deno.test("Gateway says beside an old list why there is no newer one, and no longer when there is", async () => {
+Deno.test("Gateway shows why its list is old, until there is a newer one", async () => {
   const at = ownAddress();
   const relay = await startRelay(at);
   await using _node = await startNode(relay, { "a.txt": "a" });

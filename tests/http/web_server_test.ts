@@ -316,7 +316,7 @@ Deno.test("Web serves another address while one holds every connection and reads
   for (const client of slow) client[Symbol.dispose]();
 });
 
-Deno.test("Web tells the handler that its client has left", async () => {
+Deno.test("Web notifies the handler that its client has disconnected", async () => {
   const asked = Promise.withResolvers<AbortSignal>();
   await using server = await serve({
     handle: ({ signal }) => {
@@ -335,7 +335,7 @@ Deno.test("Web tells the handler that its client has left", async () => {
   await within(gone.promise, "the abort");
 });
 
-Deno.test("Web frees the place of a client that has left, and closes an answer that comes later", async () => {
+Deno.test("Web frees the place of a client that has disconnected, and closes an answer that comes later", async () => {
   const answering = Promise.withResolvers<HttpAnswer>();
   const asked = Promise.withResolvers<AbortSignal>();
   await using server = await serve({

@@ -55,7 +55,7 @@ async function fetchAt(relay: RelayProcess): Promise<string | undefined> {
 
 testWith(
   ["redis-server"],
-  "An instance is killed: its nodes register with another one, which carries their tunnels, and nobody is sent to the one that is gone",
+  "An instance is killed: its nodes register with another one, which carries their tunnels, and no client is sent to the stopped one",
   async () => {
     await using redis = await RedisServer.start();
     await using state = await tempShare();

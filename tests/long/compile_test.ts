@@ -208,7 +208,7 @@ Deno.test("The library is imported from another folder by both ways that the REA
   assertEquals([byMap.code, byMap.stdout], [0, "a\\x1b\n"]);
 });
 
-Deno.test("deno publish finds nothing wrong, and takes no tests", async () => {
+Deno.test("deno publish finds nothing wrong, and includes no tests", async () => {
   const { code, stderr } = await deno([
     ...["publish", "--dry-run", "--allow-dirty"],
   ]);

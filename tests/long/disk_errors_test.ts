@@ -95,7 +95,7 @@ for (const { call, errors, names, overwrite = false, keeps } of FAILURES) {
 
 for (const name of ["large", "huge"] as const) {
   testWithStrace(
-    `A disk that fails in the middle keeps the pieces of a ${name} file that were there, and the next run takes them up`,
+    `A disk that fails in the middle keeps the pieces of a ${name} file that were there, and the next run uses them`,
     () =>
       through({
         name,
@@ -111,7 +111,7 @@ for (const name of ["large", "huge"] as const) {
 for (const name of ["small", "large"] as const) {
   for (const call of ["openat", "fsync"]) {
     testWithStrace(
-      `A folder that cannot be made durable (EIO on ${call}) is told, and the ${name} file in it is whole`,
+      `A folder that cannot be made durable (EIO on ${call}) is reported, and the ${name} file in it is whole`,
       () =>
         through({
           name,

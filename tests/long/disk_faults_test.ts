@@ -81,7 +81,7 @@ for (const name of ["small", "large"] as const) {
 // too few for a third.
 for (const [when, name] of [["1+", "large"], ["3+", "huge"]] as const) {
   testWithStrace(
-    `A node whose disk fails (EIO on read, ${when}) says so of that file alone, and the client goes on with another`,
+    `A node whose disk fails (EIO on read, ${when}) reports only that file, and the client continues with another`,
     async () => {
       await using relay = await startRelay();
       await using share = await tempShare(FILES);
@@ -208,7 +208,7 @@ function testOnDisk(
 }
 
 testOnDisk(
-  "A disk that is full in the middle of a write keeps what it took, and when there is room the next run finishes",
+  "A disk that is full in the middle of a write keeps the written bytes, and the next run finishes when there is room",
   {
     options: "size=2M",
     shared: FILES,
@@ -237,7 +237,7 @@ testOnDisk(
 );
 
 testOnDisk(
-  "A disk that has room for no more than one folder says so of the one inside of it",
+  "A disk with room for only one folder: the folder inside it is reported",
   {
     options: "size=2M,nr_inodes=2", // the first is the disk's own folder
     shared: { "a/b/f": FILES.small },

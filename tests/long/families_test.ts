@@ -209,7 +209,7 @@ async function home() {
 }
 
 testIn(
-  "Two machines behind one router reach one another by their local addresses, through a relay outside",
+  "Two machines behind one router reach each other by their local addresses, through a relay outside",
   async () => {
     await using net = await home();
     await using share = await tempShare({ [NAME]: CONTENT });
@@ -227,7 +227,7 @@ testIn(
 );
 
 testIn(
-  "With --no-lan-address a machine behind the same router comes through the relay",
+  "With --no-lan-address a machine behind the same router connects through the relay",
   async () => {
     await using net = await home();
     await using share = await tempShare({ [NAME]: CONTENT });

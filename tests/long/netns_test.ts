@@ -114,7 +114,7 @@ function bytesByPath(client: RoleProcess): Record<string, unknown> {
 }
 
 testIn(
-  "A node that accepts nothing is fetched from through the relay, of which a capture shows neither name nor bytes",
+  "A client fetches through the relay from a node that accepts no connections, and a capture at the relay shows neither name nor bytes",
   async (network) => {
     await using share = await tempShare({ [NAME]: CONTENT });
     await using state = await tempShare();

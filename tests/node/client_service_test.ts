@@ -107,7 +107,7 @@ async function scanning(stack: AsyncDisposableStack) {
   return { ...made, scan, awaited: awaited.promise, time, asker };
 }
 
-Deno.test("A client that leaves while its list waits for the first scan frees its place", async () => {
+Deno.test("A client that disconnects while its list waits for the first scan frees its place", async () => {
   await using stack = new AsyncDisposableStack();
   const { client: service, awaited, time, asker, conn, ...made } =
     await scanning(stack);

@@ -70,7 +70,7 @@ Deno.test("ReaderTurns serves one client without a wait, however many requests o
   }
 });
 
-Deno.test("Readers serves groups that took too long apart, until they take something in time", () => {
+Deno.test("Readers serves slow groups separately, until they take something in time", () => {
   const readers: PieceReaders = new Readers(LIMITS);
   const slow = Array.from({ length: 50 }, (_, n) => `slow${n}`);
   for (const name of slow) {
@@ -189,7 +189,7 @@ Deno.test("Readers remembers at most swarmLateGroupCount groups that were slow a
   assert(readers.groupCount <= 10, "and none that was quick");
 });
 
-Deno.test("ReaderTurns forgets a request whose client leaves while it waits", async () => {
+Deno.test("ReaderTurns forgets a request whose client disconnects while it waits", async () => {
   using turns = new ReaderTurns({ ...LIMITS, swarmReaderCount: 1 });
   const first = await turns.take("v", at(0));
   const left = new AbortController();

@@ -217,7 +217,7 @@ Deno.test("A registrar that stayed connected is listed again soon after its rela
   }
 });
 
-Deno.test("A registrar whose relay ends each stay at once tries less and less often", async () => {
+Deno.test("A registrar whose relay closes each kept connection at once tries less and less often", async () => {
   using time = new FakeTime();
   const stay = startStaying({ random: () => 0.999 }, {
     reached: "alive",
@@ -268,7 +268,7 @@ for (const mode of ["always", "never"] as const) {
   });
 }
 
-Deno.test("A registrar reports once that a relay carries no tunnels, if they are wanted", async () => {
+Deno.test("A registrar reports once that a relay offers no tunnels, if they are wanted", async () => {
   for (const [mode, names] of [["always", ["no_tunnels"]], ["auto", []]]) {
     using time = new FakeTime();
     const tunnels = mode as "always" | "auto";

@@ -51,7 +51,7 @@ for (
     "a".repeat(1_024),
   ]
 ) {
-  Deno.test(`A node has no file named ${JSON.stringify(name.slice(0, 12))}, and says no more`, async () => {
+  Deno.test(`A node has no file named ${JSON.stringify(name.slice(0, 12))}, and reveals nothing else`, async () => {
     await using relay = await startRelay();
     await using node = await startNode(relay, { "1.txt": "one" }, {
       identity: NODE,

@@ -93,7 +93,7 @@ Deno.test("WorkLedger gives an address with one client as many turns as one with
   assertEquals(turns.slice(0, 9), Array(9).fill(10));
 });
 
-Deno.test("WorkLedger counts clients one by one where an address is shared by many", () => {
+Deno.test("WorkLedger counts clients one by one if many share an address", () => {
   const ledger = new WorkLedger(LIMITS);
   const accounts = [1, 2, 3].map(() => ledger.open(undefined, 0));
   assertEquals(turnsOf(ledger, accounts, 30), [10, 10, 10]);

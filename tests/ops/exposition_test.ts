@@ -54,7 +54,7 @@ Deno.test("Histogram counts a measurement in the bucket of its bound, and the te
   assertEquals(valueOf(families, "h_sum").toFixed(5), "2.70001");
 });
 
-Deno.test("Counts begins at 0 for labels known before, and snapshots do not move", () => {
+Deno.test("Counts begins at 0 for labels known before, and snapshots do not change", () => {
   const counts = new Counts(["a"]);
   const before = counts.snapshot();
   counts.add("a");

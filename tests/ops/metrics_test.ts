@@ -130,7 +130,7 @@ Deno.test("A relay's index is counted: its fingerprints, its nodes, and the look
   }
 });
 
-Deno.test("A relay's holders are counted: they, their contents, and the questions for them", async () => {
+Deno.test("A relay counts its holders, their contents, and the requests for them", async () => {
   await using relay = await startRelay();
   const counts = () => {
     const families = readRelay(relay);

@@ -296,7 +296,7 @@ Deno.test("p2p uninstall removes nothing during an installation", async () => {
 
 testWith(
   ["ps"],
-  "Older installations go, but not the one before and none that runs",
+  "Older installations are removed, except the previous one and those that run",
   async () => {
     await using folder = await tempShare({ "notes.txt": "mine" });
     const data = folder.path;

@@ -161,7 +161,7 @@ Deno.test("p2p use remembers nothing of a relay that cannot be reached or is no 
   await assertRejects(() => Deno.stat(home.file), Deno.errors.NotFound);
 });
 
-Deno.test("p2p use remembers where the tokens of a private relay are, one for each role, and not the tokens", async () => {
+Deno.test("p2p use remembers the paths of the tokens of a private relay, one for each role, and not the tokens", async () => {
   await using keys = await makeKeys();
   await using relay = await privateRelayHere(keys);
   await using home = await freshHome();
@@ -263,7 +263,7 @@ Deno.test("p2p use keeps a token for each of several relays, and reads what an e
   assertEquals((await home.use(["--add", open.address])).text, expected);
 });
 
-Deno.test("p2p use remembers where the index key of a relay is, and takes only a key", async () => {
+Deno.test("p2p use remembers the path of the index key of a relay, and accepts only a key", async () => {
   await using relay = await relayHere();
   await using home = await freshHome();
   const key = btoa("0123456789abcdefghijklmnopqrstuv");

@@ -50,7 +50,7 @@ function openTls(): Promise<ConnPair> {
   return CONN_PAIRS.at(-1)!.open();
 }
 
-Deno.test("Conversation waits in no function while its peer is silent, and goes on with its next message, to its end", async () => {
+Deno.test("Conversation leaves no function waiting while its peer is silent, and continues with its next message", async () => {
   await using pair = await openTls();
   const { conversation, counts } = converse(pair.accepted);
   const peer = new Channel(pair.dialled, OPTIONS);
@@ -74,7 +74,7 @@ Deno.test("Conversation waits in no function while its peer is silent, and goes 
   await closed;
 });
 
-Deno.test("Conversation that has slept for as long as a peer may be idle ends, and says so", async () => {
+Deno.test("Conversation that has slept for as long as a peer may be idle ends, and reports that", async () => {
   await using pair = await openTls();
   const { conversation, counts, log } = converse(pair.accepted, {
     ...PARKED,
@@ -87,7 +87,7 @@ Deno.test("Conversation that has slept for as long as a peer may be idle ends, a
   assertEquals(counts.ends, 1);
 });
 
-Deno.test("Conversation that is silent now and then is held to its control rate all the same", async () => {
+Deno.test("Conversation with occasional silence still obeys its control rate", async () => {
   await using pair = await openTls();
   const { conversation, log } = converse(pair.accepted, {
     ...PARKED,
@@ -152,7 +152,7 @@ class SlowConn implements Conn {
   [Symbol.dispose](): void {}
 }
 
-Deno.test("Conversation is not put aside within a message, however slowly that comes", async () => {
+Deno.test("Conversation is not parked within a message, however slowly it arrives", async () => {
   const frame = encodeMessage(find(7) as Message);
   const conn = new SlowConn([frame.slice(0, 2), frame.slice(2)]);
   const { conversation, counts } = converse(conn);
@@ -161,7 +161,7 @@ Deno.test("Conversation is not put aside within a message, however slowly that c
   assertEquals(await conversation.goOn(), undefined);
 });
 
-Deno.test("A relay answers clients between their silences, and forgets those that left", async () => {
+Deno.test("A relay answers clients that were silent for a while, and forgets those that disconnected", async () => {
   await using relay = await startRelay({ limits: { parkMs: 0 } });
   const { server } = relay;
   const channels = await Promise.all(

@@ -60,13 +60,13 @@ async function follows(store: MemoryStore | RedisServer): Promise<void> {
   for (const instance of [a, b, late]) await untilCounted(instance, 0);
 }
 
-Deno.test("A client of a swarm finds those of every instance, until they leave there", async () => {
+Deno.test("A client of a swarm finds those of every instance, until they stop there", async () => {
   await follows(new MemoryStore());
 });
 
 testWith(
   ["redis-server"],
-  "A client of a swarm finds those of every instance over Redis, until they leave there",
+  "A client of a swarm finds those of every instance over Redis, until they stop there",
   async () => {
     await using server = await RedisServer.start();
     await follows(server);
@@ -92,7 +92,7 @@ Deno.test("An instance checks the signature of a holder once, however often its 
   assertEquals(checks, 0);
 });
 
-Deno.test("An instance accepts no holder without proof, over its limits, or that has left", async () => {
+Deno.test("An instance accepts no holder without proof, over its limits, or that has stopped", async () => {
   const store = new MemoryStore();
   await using a = await startInstance(store);
   await using writer = new Side(store, { secret: CLUSTER_SECRET });

@@ -143,7 +143,7 @@ Deno.test("Holders replaces the connection of a key by a newer one, and the end 
   assertEquals([idsOf(holders, "a"), idsOf(holders, "b")], [[], ["1"]]);
 });
 
-Deno.test("Holders takes 256 clients at one address, so 100 machines of an office take part, and others from others", () => {
+Deno.test("Holders takes 256 clients at one address, so 100 machines of an office take part, and more from other addresses", () => {
   const holders = newHolders();
   const refusals = Array.from(
     { length: 300 },

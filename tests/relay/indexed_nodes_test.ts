@@ -105,7 +105,7 @@ Deno.test("IndexedNodes counts nodes with another key than the question's as one
   assertEquals([nodes.unindexedCount("K"), nodes.stats.unindexed], [3, 0]);
 });
 
-Deno.test("IndexedNodes lists all nodes where more than indexAnswerCount have another key", () => {
+Deno.test("IndexedNodes lists all nodes if more than indexAnswerCount have another key", () => {
   const nodes = nodesWith([[1], [2], null], { indexAnswerCount: 2 });
   tell(nodes, "c", { added: [1], begin: true, key: "K" });
   assertEquals(nodes.mayHave([1]).ids, ["a", "c"]);
@@ -123,7 +123,7 @@ Deno.test("IndexedNodes counts a node as one that may have any name until all of
   assertEquals(nodes.mayHave([3]).ids, ["a"], "it tells all of it anew");
 });
 
-Deno.test("IndexedNodes forgets the index of a node that leaves, or that is another process", () => {
+Deno.test("IndexedNodes forgets the index of a node that withdraws, or that is another process", () => {
   const nodes = nodesWith([[1], [1]]);
   nodes.left("a");
   assertEquals(nodes.mayHave([1]).ids, ["b"]);
@@ -133,7 +133,7 @@ Deno.test("IndexedNodes forgets the index of a node that leaves, or that is anot
   assertEquals(nodes.mayHave([1]).ids, []);
 });
 
-Deno.test("IndexedNodes lists all nodes where more than indexAnswerCount may have a name", () => {
+Deno.test("IndexedNodes lists all nodes if more than indexAnswerCount may have a name", () => {
   const limits = { indexAnswerCount: 2 };
   const three = nodesWith([[1], [1], [1, 2]], limits);
   assertEquals(three.mayHave([1]).ids, undefined);

@@ -126,7 +126,7 @@ for (
   });
 }
 
-Deno.test("Registry omits no node, and makes no empty page, when nodes leave meanwhile", () => {
+Deno.test("Registry omits no node, and makes no empty page, when nodes withdraw meanwhile", () => {
   const random = seededRandom(3);
   const odd = [1, 2_999, 1_499, 1_501, 1_000, 1_001]; // strides and their steps
   for (let round = 0; round < 60; round++) {

@@ -116,7 +116,7 @@ Deno.test("Registry withdraws at once, and returns the entry", () => {
   assertEquals(expired, []);
 });
 
-Deno.test("Registry: a process that leaves does not take down its successor", () => {
+Deno.test("Registry: a process that withdraws does not remove its successor", () => {
   const { registry } = newRegistry();
   const first = node("a", { instance: "one", sequence: 5 });
   const second = node("a", { instance: "two", sequence: 9 });

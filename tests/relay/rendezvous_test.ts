@@ -131,7 +131,7 @@ Deno.test("Rendezvous keeps a node usable for others, however often one address 
   open(rendezvous, "of another", { source: "another" });
 });
 
-Deno.test("Rendezvous opens 16 tunnels for one address, and any number where many share it", () => {
+Deno.test("Rendezvous opens 16 tunnels for one address, and any number if many clients share it", () => {
   const rendezvous = pairing();
   for (let n = 0; n < 16; n++) {
     open(rendezvous, `${n}`, { node: `node ${n}` });
@@ -148,7 +148,7 @@ Deno.test("Rendezvous opens 16 tunnels for one address, and any number where man
   }
 });
 
-Deno.test("Rendezvous opens 1,000 tunnels, and an ended one makes room", () => {
+Deno.test("Rendezvous opens 1,000 tunnels, and an ended one frees its place", () => {
   const rendezvous = pairing();
   const one = (n: number) => ({ node: `node ${n}`, source: `source ${n}` });
   for (let n = 0; n < 1_000; n++) open(rendezvous, `${n}`, one(n));

@@ -43,7 +43,7 @@ function listed(registry: Registry, now: number): string[] {
   return [...page.entries].sort();
 }
 
-Deno.test("Replicas lists what another instance granted, until the time that was left has passed here", () => {
+Deno.test("Replicas lists what another instance granted, until the remaining time has passed here", () => {
   const { registry, expired } = newRegistry();
   assertEquals(registry.replicas.merge(replica("a"), 1_000), "taken");
   assertEquals(listed(registry, 1_000 + LEFT_MS - 1), ["a 1"]);
@@ -63,7 +63,7 @@ Deno.test("Replicas lists one entry of a node, that with the highest sequence, i
   }
 });
 
-Deno.test("Replicas leaves a registration of this instance alone unless a newer one comes from elsewhere", () => {
+Deno.test("Replicas keeps a registration of this instance unless a newer one comes from elsewhere", () => {
   const { registry } = newRegistry();
   registry.register(node("a", 5), 0);
   assertEquals(registry.replicas.merge(replica("a", 4), 1), "stale");
@@ -93,7 +93,7 @@ Deno.test("Replicas moves the end of a lease by a renewal elsewhere, and asks fo
   assertEquals(registry.replicas.extend(replica("b", 1), 30_000), undefined);
 });
 
-Deno.test("Replicas ends the lease of a node that left elsewhere, and no newer one", () => {
+Deno.test("Replicas ends the lease of a node that withdrew elsewhere, and no newer one", () => {
   const { registry, expired } = newRegistry();
   registry.replicas.merge(replica("a", 2), 0);
   const older = registry.replicas.leave({ id: "a", sequence: 1 }, 1);
@@ -108,7 +108,7 @@ Deno.test("Replicas ends the lease of a node that left elsewhere, and no newer o
   assertEquals(registry.replicas.merge(replica("a", 3), 2), "taken");
 });
 
-Deno.test("Replicas remembers nodes that left for as long as a lease may last, when late messages are possible", () => {
+Deno.test("Replicas remembers withdrawn nodes for as long as a lease may last, when late messages are possible", () => {
   const { registry } = newRegistry();
   registry.replicas.expectLate();
   registry.register(node("a", 2), 0);
@@ -184,7 +184,7 @@ function heldRegistry(overrides: Partial<RegistryLimits> = {}) {
   return { ...made, at, leaseMs };
 }
 
-Deno.test("A node that registers takes the place of the one that is kept the longest of its address, and of none in its own time", () => {
+Deno.test("A node that registers replaces the lease of its address that has been kept longest, and none that has not expired", () => {
   const { registry, expired, at, leaseMs } = heldRegistry();
   const refusal = (id: string, now: number) => {
     const outcome = registry.register(at(id), now);
@@ -205,7 +205,7 @@ Deno.test("A node that registers takes the place of the one that is kept the lon
   assertEquals(refusal("b", now), "granted");
 });
 
-Deno.test("A node of another address makes none of one address give way, unless the registry is full", () => {
+Deno.test("A node of another address replaces no kept lease, unless the registry is full", () => {
   const { registry, leaseMs } = heldRegistry({ nodeCount: 4 });
   const now = leaseMs + 10;
   assertEquals(registry.register(node("x"), now).kind, "granted");
@@ -216,7 +216,7 @@ Deno.test("A node of another address makes none of one address give way, unless 
   assertEquals(listed(registry, now), ["c 1", "x 1", "y 1", "z 1"]);
 });
 
-Deno.test("A kept lease that is renewed is in its own time again, and ends with the others when nothing is held", () => {
+Deno.test("A kept lease that is renewed counts as current again, and ends with the others when leases are no longer kept", () => {
   const { registry, at, leaseMs } = heldRegistry();
   const now = leaseMs + 10;
   registry.expire(now);
@@ -233,7 +233,7 @@ Deno.test("A kept lease that is renewed is in its own time again, and ends with 
   assertEquals(registry.count(now + leaseMs), 0);
 });
 
-Deno.test("A registry agrees with a list of leases, whatever is held, renewed and let go in it", () => {
+Deno.test("A registry agrees with a list of leases, whatever is kept, renewed and released in it", () => {
   const random = seededRandom(1018);
   const { registry } = newRegistry({ nodesPerAddressCount: 1_000 });
   const ends = new Map<string, number>();

@@ -181,7 +181,7 @@ for (const kind of KINDS) {
   // Nor can a few bytes to one that is gone be told from parting words.
   if (name.includes("byte")) continue;
 
-  Deno.test(`A splice ends as abandoned when one end breaks off, and ends the other, ${name}`, async () => {
+  Deno.test(`A splice ends as abandoned when one end disconnects, and ends the other, ${name}`, async () => {
     await using both = await spliced(kind);
     const { alice, bob, ended } = both;
     await writeAll(bob, SMALL);
@@ -196,7 +196,7 @@ for (const kind of KINDS) {
     assertEquals(await within(flood, "the sender's end"), "cut off");
   });
 
-  Deno.test(`A splice ends as failed when it is told to, ${name}`, async () => {
+  Deno.test(`A splice ends as failed when its caller ends it, ${name}`, async () => {
     const stop = new AbortController();
     await using both = await spliced(kind, { signal: stop.signal });
     const { alice, bob, ended } = both;
@@ -216,14 +216,14 @@ for (const kind of KINDS) {
     assertEquals(await within(rest, "the ends"), [null, null]);
   });
 
-  Deno.test(`A splice that is told to end before it begins is failed, ${name}`, async () => {
+  Deno.test(`A splice that is ended before it begins is failed, ${name}`, async () => {
     await using both = await spliced(kind, { signal: AbortSignal.abort() });
     const { how } = await within(both.ended, "the end");
     assertEquals(how, "failed");
   });
 }
 
-Deno.test("A splice does not count the closing bytes of TLS to a gone peer as a failure", async () => {
+Deno.test("A splice does not count the closing bytes of TLS to a disconnected peer as a failure", async () => {
   for (const [length, how] of [[64, "completed"], [65, "abandoned"]] as const) {
     const [alice, left] = memoryPair();
     const [bob, right] = memoryPair();

@@ -33,7 +33,7 @@ const MIB = 1024 * 1024;
 const OFTEN = { sweepMs: 5 };
 
 for (const entrance of ["tunnel", "own"] as const) {
-  Deno.test(`A tunnel by the ${entrance} port carries both ways, counts, and is completed`, async () => {
+  Deno.test(`A tunnel by the ${entrance} port passes bytes both ways, counts them, and ends as completed`, async () => {
     await using relay = await startRelay();
     await using node = await attachNode(relay, alice);
     using tunnel = await joinTunnel(relay, node, entrance);
@@ -201,7 +201,7 @@ Deno.test("A tunnel whose waiting end disconnects is abandoned at once, and free
   }
 });
 
-Deno.test("An end that sends bytes before the other has come loses none of them", async () => {
+Deno.test("An end that sends bytes before the other has joined loses none of them", async () => {
   await using relay = await startRelay();
   await using node = await attachNode(relay, alice);
   for (const entrance of ["tunnel", "own"] as const) {

@@ -126,7 +126,7 @@ Deno.test("A download asks others for a piece that a holder announced but does n
   assertEquals(trouble, []);
 });
 
-Deno.test("A download continues without a holder that leaves while it has no piece", async () => {
+Deno.test("A download continues without a holder that disconnects while it has no piece", async () => {
   await using stack = new AsyncDisposableStack();
   const leaver = await runHolder(CONTENT, { have: [] }, stack);
   const other = await runHolder(CONTENT, { have: [0] }, stack);

@@ -202,7 +202,7 @@ Deno.test("A holder gives each of many readers a part of swarmSendBytes", () => 
   assert(all <= swarmSendBytes, `${all}`);
 });
 
-Deno.test("A holder accepts swarmAcceptCount clients, and one more when one of them leaves", async () => {
+Deno.test("A holder accepts swarmAcceptCount clients, and one more when one of them disconnects", async () => {
   await using stack = new AsyncDisposableStack();
   const limits = { ...LIMITS, swarmAcceptCount: 2 };
   const { holder, meet } = await holding(stack, { limits });

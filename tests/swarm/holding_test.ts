@@ -141,7 +141,7 @@ Deno.test("A holder reports new pieces together, and each once", async () => {
   assertEquals(heard, { kind: "gained", request: 1, runs });
 });
 
-Deno.test("A holder without new pieces reports at intervals that it is still there, until it has all", async () => {
+Deno.test("A holder without new pieces reports at intervals that it is still connected, until it has all", async () => {
   using time = new FakeTime();
   await using stack = new AsyncDisposableStack();
   const { asker: client, holding } = await asker([0], stack);

@@ -51,7 +51,7 @@ for (
   });
 }
 
-Deno.test("get --swarm takes its limit from the line, and all of it from a configuration file", () => {
+Deno.test("get --swarm takes its limit from the command line, and all its options from a configuration file", () => {
   assertEquals(optionsOf("--swarm --limit-upload 2M", IN_SCRIPT), {
     limitUpload: 2_000_000,
     lingerMs: 0,

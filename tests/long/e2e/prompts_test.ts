@@ -171,7 +171,7 @@ function linesNaming(
 
 testWith(
   ["script"],
-  "At a terminal whatever an option names and Deno does not grant is refused with a remedy, and not asked for",
+  "At a terminal a path of an option that Deno does not grant is refused with a remedy, without a question",
   async () => {
     await using folder = await tempShare({ "share/a.txt": "whole\n" });
     const { path: cwd } = folder;

@@ -35,7 +35,7 @@ for (const name of STORIES) {
   );
 }
 
-Deno.test("With the profile lines of the README, help, completions and verify answer behind the relay's address, also when the relay is gone", async () => {
+Deno.test("With the profile lines of the README, help, completions and verify work after the relay's address, also when the relay has stopped", async () => {
   const lines = blocksOf(README)
     .filter(({ section }) => section === "Getting")
     .flatMap(({ steps }) => steps)

@@ -162,7 +162,7 @@ async function kill(relays: readonly RelayProcess[]): Promise<void> {
   );
 }
 
-Deno.test("row 740: a relay that is killed in the middle of an ls costs it nothing", async () => {
+Deno.test("row 740: a relay that is killed in the middle of an ls does not affect it", async () => {
   await using two = await twoRelays({ f: "x", g: "y" });
   // The list is in the middle while its node answers nothing.
   two.node.signal("SIGSTOP");

@@ -289,7 +289,7 @@ Deno.test("send refuses folders, files that are not there, and two of one name",
 
 testWith(
   ["script"],
-  "At a terminal send shows who fetches, with the network and the file alone",
+  "At a terminal send shows who fetches, with permissions only for the network and the file",
   async () => {
     await using source = await tempShare({ "f.bin": CONTENT });
     await using folder = await tempShare();
