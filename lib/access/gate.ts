@@ -137,8 +137,8 @@ export class RelayGate {
     const serial = toBase64Url(
       crypto.getRandomValues(new Uint8Array(SERIAL_BYTES)),
     );
-    const { unixMs } = moment();
-    const outcome = this.#access.mint(message, { serial, unixMs });
+    const terms = { serial, visitor };
+    const outcome = this.#access.mint(message, terms, moment());
     return outcome.kind === "minted"
       ? outcome
       : refusal("bad_request", outcome.text);

@@ -116,6 +116,7 @@ export class RelayAccess {
   readonly #attempts: Attempts;
   readonly #uses: Uses;
   #current: SecretKeys;
+  /** The old secret, in force or not. */
   #previous: SecretKeys | null = null;
   /** When the old secret ends, on the monotonic clock. */
   #previousUntil = -Infinity;
@@ -144,7 +145,7 @@ export class RelayAccess {
   /**
    * Replaces the secrets. When the secret in force becomes the previous one,
    * grants still use it until every listed node has registered again and has
-   * the new keys. Unchanged secrets keep their time.
+   * the new keys. Unchanged secrets keep their time, also if it is over.
    */
   replace(secrets: Secrets, now: number): void {
     const before = this.#current;
@@ -170,8 +171,7 @@ export class RelayAccess {
 
   /** The secrets in force, newest first. */
   #inForce(now: number): SecretKeys[] {
-    if (now >= this.#previousUntil) this.#previous = null;
-    return this.#previous === null
+    return this.#previous === null || now >= this.#previousUntil
       ? [this.#current]
       : [this.#current, this.#previous];
   }
@@ -277,8 +277,11 @@ export class RelayAccess {
     { now, unixMs }: Moment,
     fingerprint?: string,
   ): (id: string) => string {
-    const keys = this.#inForce(now);
-    const { secret } = now < this.#mintOldUntil ? keys.at(-1)! : keys[0]!;
+    const isNew = isSameCode(visitor.secret, this.#current.secret);
+    // Of the secret that admitted the peer, so that both end together.
+    const { secret } = isNew && now < this.#mintOldUntil
+      ? this.#inForce(now).at(-1)!
+      : visitor;
     const most = Math.floor(unixMs / 1000) + this.#limits.grantSeconds;
     const only = fingerprint === undefined ? {} : { fingerprint };
     const grant: Grant = visitor.kind === "member"
@@ -296,12 +299,14 @@ export class RelayAccess {
   }
 
   /**
-   * Makes the pass of a link; `serial` is random. A refusal says which part of
-   * the request is out of bounds.
+   * Makes the pass of a link for a member; `serial` is random. The pass ends with
+   * the secret that admitted the member. A refusal says which part of the request
+   * is out of bounds.
    */
   mint(
     { name, content, expiresSeconds, uses }: MintRequest,
-    { serial, unixMs }: { serial: string; unixMs: number },
+    { serial, visitor }: { serial: string; visitor: Visitor },
+    { unixMs }: Pick<Moment, "unixMs">,
   ): { kind: "minted"; pass: string } | { kind: "refused"; text: string } {
     const { linkSeconds, linkUsesCount } = this.#limits;
     const verdict = safeName(name);
@@ -318,7 +323,7 @@ export class RelayAccess {
       return { kind: "refused", text: `uses: over ${linkUsesCount}` };
     }
     const expires = Math.floor(unixMs / 1000) + expiresSeconds;
-    const key = this.#current.link;
+    const key = linkKeyOf(visitor.secret);
     const terms = { content, expires, uses, serial };
     return { kind: "minted", pass: formatPass(terms, { name, key }) };
   }

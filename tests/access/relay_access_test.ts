@@ -17,6 +17,10 @@ const HOUR = 3_600_000;
 const UNIX_MS = 1_790_000_000_000;
 const SERIAL = "AAECAwQFBgcICQoL";
 
+/** Members by the old secret and by the new one. */
+const OLD: Visitor = { kind: "member", secret: SECRET };
+const NEW: Visitor = { kind: "member", secret: NEXT };
+
 const at = (now: number) => ({ now, unixMs: UNIX_MS + now });
 
 function caller(role: TokenRole = "client", source = "192.0.2.7"): Caller {
@@ -85,7 +89,7 @@ function nodeThatRegistered(access: RelayAccess, now: number): NodeAccess {
 function granted(
   access: RelayAccess,
   now: number,
-  visitor: Visitor = { kind: "member", secret: SECRET },
+  visitor: Visitor = OLD,
 ): string {
   return access.granter(visitor, at(now))(NODE_ID);
 }
@@ -100,22 +104,50 @@ Deno.test("A change of secret while running: no node that is listed refuses a gr
   }, 2_000);
   const after = nodeThatRegistered(access, 3_000);
   assertEquals(after.admit(oldGrant, "a", at(3_000)).kind, "admitted");
-  const during = granted(access, 3_000);
-  assertEquals(before.admit(during, "a", at(3_000)).kind, "admitted");
-  assertEquals(after.admit(during, "a", at(3_000)).kind, "admitted");
+  for (const member of [OLD, NEW]) {
+    const during = granted(access, 3_000, member);
+    assertEquals(before.admit(during, "a", at(3_000)).kind, "admitted");
+    assertEquals(after.admit(during, "a", at(3_000)).kind, "admitted");
+  }
   // By now all have renewed.
   const later = 2_000 + LIMITS.leaseMaxSeconds * 1_000;
   assertEquals(
-    before.admit(granted(access, later - 1), "a", at(0)).kind,
+    before.admit(granted(access, later - 1, NEW), "a", at(0)).kind,
     "admitted",
   );
   assertEquals(
-    before.admit(granted(access, later), "a", at(0)).kind,
+    before.admit(granted(access, later, NEW), "a", at(0)).kind,
     "refused",
   );
+  for (const member of [OLD, NEW]) {
+    assertEquals(
+      after.admit(granted(access, later, member), "a", at(0)).kind,
+      "admitted",
+    );
+  }
+});
+
+Deno.test("Grants and links that an ex-member asks for during the overlap end with the old secret", () => {
+  const access = open();
+  const end = HOUR / 2; // before the link expires
+  const previous = { secret: SECRET, overlapMs: end };
+  access.replace({ current: NEXT, previous }, 0);
+  const last = end - 1;
+  const pass = minted(access, 1, OLD);
+  const grant = granted(access, last);
+  const isAdmitted = (now: number) =>
+    nodeThatRegistered(access, now).admit(grant, "a", at(now)).kind;
+  assertEquals(isAdmitted(last), "admitted");
+  assertEquals(outcome(access, redeem(pass), last), "guest");
+  assertEquals(isAdmitted(end), "refused");
+  assertEquals(outcome(access, redeem(pass), end), "unauthorized");
+  const renewed = minted(access, 1, NEW);
+  assertEquals(outcome(access, redeem(renewed), end), "guest");
+  // Asked before the end, answered after it.
+  const late = nodeThatRegistered(access, end);
   assertEquals(
-    after.admit(granted(access, later), "a", at(0)).kind,
-    "admitted",
+    late.admit(granted(access, end), "b", at(end)).kind,
+    "refused",
   );
 });
 
@@ -129,6 +161,8 @@ Deno.test("Secrets that are read again and have not changed keep their time", ()
   access.replace(secrets, HOUR - 1);
   assertEquals(outcome(access, proof(SECRET), HOUR), "unauthorized");
   assertEquals(outcome(access, proof(NEXT), HOUR), "member");
+  access.replace(secrets, HOUR);
+  assertEquals(outcome(access, proof(SECRET), HOUR + 1), "unauthorized");
 });
 
 Deno.test("A peer admitted by a replaced secret may not stay", () => {
@@ -158,18 +192,22 @@ Deno.test("A secret replaced without an overlap is invalid at once", () => {
   assertEquals(outcome(access, redeem(pass), 1_000), "unauthorized");
   const node = nodeThatRegistered(access, 1_000);
   assertEquals(
-    node.admit(granted(access, 1_000), "a", at(1_000)).kind,
+    node.admit(granted(access, 1_000, NEW), "a", at(1_000)).kind,
     "admitted",
   );
 });
 
-function minted(access: RelayAccess, uses = 1): string {
-  const outcome = access.mint({
-    name: NAME,
-    content: CONTENT,
-    expiresSeconds: 3_600,
-    uses,
-  }, { serial: SERIAL, unixMs: UNIX_MS });
+function minted(access: RelayAccess, uses = 1, visitor = OLD): string {
+  const outcome = access.mint(
+    {
+      name: NAME,
+      content: CONTENT,
+      expiresSeconds: 3_600,
+      uses,
+    },
+    { serial: SERIAL, visitor },
+    { unixMs: UNIX_MS },
+  );
   assert(outcome.kind === "minted");
   return outcome.pass;
 }
@@ -247,13 +285,16 @@ const OUT_OF_BOUNDS: readonly [string, Partial<typeof REQUEST>][] = [
 for (const [what, part] of OUT_OF_BOUNDS) {
   Deno.test(`A relay makes no link for ${what}`, () => {
     const request = { ...REQUEST, ...part };
-    const from = { serial: SERIAL, unixMs: UNIX_MS };
-    assertEquals(open().mint(request, from).kind, "refused");
+    const from = [
+      { serial: SERIAL, visitor: OLD },
+      { unixMs: UNIX_MS },
+    ] as const;
+    assertEquals(open().mint(request, ...from).kind, "refused");
     const most = {
       expiresSeconds: LIMITS.linkSeconds,
       uses: LIMITS.linkUsesCount,
     };
-    assertEquals(open().mint({ ...REQUEST, ...most }, from).kind, "minted");
+    assertEquals(open().mint({ ...REQUEST, ...most }, ...from).kind, "minted");
   });
 }
 
