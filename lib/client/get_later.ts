@@ -1,8 +1,8 @@
 /**
  * Asks for files again until nodes have them, or the time is over. Waits longer
- * after each round, because each asks the relay and its nodes. Reads whole lists,
- * for patterns and for names within longer ones, less often where that takes
- * long.
+ * after each round, because each asks the relay and its nodes. Reads whole
+ * lists, for patterns and for names within longer ones, less often if that
+ * takes long.
  *
  * @module
  */

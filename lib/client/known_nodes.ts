@@ -1,8 +1,8 @@
 /**
  * The file next to that of `--known-relays`, with the nodes that the relays
  * have listed: they can be dialled while no relay answers. What it holds is
- * checked like a relay's answer. It must not end a command: a list that cannot
- * be kept is missing later, and nothing else.
+ * checked like a relay's answer. A failure here never ends a command: the list
+ * is only missing later.
  *
  * @module
  */

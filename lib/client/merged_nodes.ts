@@ -1,6 +1,6 @@
 /**
  * Makes one list of the lists of several relays. A node that several of them
- * list stands in it once, and keeps what each says of it. Pure.
+ * list appears once, with the data of each. Pure.
  *
  * @module
  */

@@ -1,6 +1,6 @@
 /**
- * The names of nodes for people: where two nodes have the same, each is followed
- * by the start of its id. Pure.
+ * The names of nodes for people: if two nodes have the same name, the start of
+ * its id follows each. Pure.
  *
  * @module
  */

@@ -1,7 +1,7 @@
 /**
  * The relays of a client. All are asked at once, and what has arrived a moment
- * after the first answer is taken. A relay that is away, refuses or lies costs
- * no more than its own nodes.
+ * after the first answer is taken. A relay that is down, refuses or lies
+ * affects only its own nodes.
  *
  * @module
  */

@@ -1,7 +1,7 @@
 /**
  * A fetch's part in swarms: for each large file it joins the clients that fetch
- * the same one, has them deliver pieces, and gives them what it has. A swarm that
- * cannot be joined costs nothing but its help.
+ * the same one, has them deliver pieces, and gives them what it has. If it
+ * cannot join a swarm, the fetch continues without its help.
  *
  * @module
  */

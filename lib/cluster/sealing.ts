@@ -1,9 +1,9 @@
 /**
  * Writes items so that an instance accepts only those that an instance of the
  * same relay has written. Each item has a code under a key that derives from
- * the relay's private key, which the store does not have. What has another code
- * is removed from the store, so a later version with another form must use other
- * keys. Pure.
+ * the relay's private key, which the store does not have. Instances remove
+ * items with another code from the store, so a later version with another form
+ * must use other keys. Pure.
  *
  * head = kind " " id " " sequence " " until " " holder " " mark " " code
  * body = code " " text

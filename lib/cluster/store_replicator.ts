@@ -1,8 +1,8 @@
 /**
  * A replicator over a store. It writes the items of this instance in batches,
  * after the nodes have their answers. It reads all items once, and then follows
- * the stream of changes. If the store is away, it retries, and then writes and
- * reads everything again.
+ * the stream of changes. If the store does not answer, it retries, and then
+ * writes and reads everything again.
  *
  * ```
  * away ──open──→ stale ──all read, all written──→ whole

@@ -1,7 +1,7 @@
 /**
  * How often each fingerprint occurs, in 9 bytes for each and half as many free
- * places: two files in one folder share its fingerprint, and it stays until both
- * are gone. Pure.
+ * places: two files in one folder share its fingerprint, and it stays until
+ * both are removed. Pure.
  *
  * @module
  */

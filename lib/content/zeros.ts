@@ -1,6 +1,6 @@
 /**
- * Pieces of zeros, as sparse files have them: their hash tells them, so nobody
- * need send them. Pure.
+ * Pieces of zeros, as in sparse files. Their hash identifies them, so no node
+ * has to send them. Pure.
  *
  * @module
  */

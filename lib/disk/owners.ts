@@ -1,7 +1,7 @@
 /**
  * Decides whose files and folders a run may use below the folder that it saves
- * in. Other users of the machine could lead it elsewhere by theirs, or change
- * them later.
+ * in. Other users of the machine could redirect it with their own folders, or
+ * change files later.
  *
  * The rule: what is below the target folder must belong to this user, to root
  * or to the owner of the target folder, unless it lies in a folder that a group

@@ -1,6 +1,6 @@
 /**
- * Examines the family, IPv4 or IPv6, that the relay was not met by, if its name
- * has addresses of both: whether this machine reaches the relay there too.
+ * If the relay's name has IPv4 and IPv6 addresses, examines whether this
+ * machine reaches the relay by both.
  *
  * @module
  */

@@ -1,6 +1,6 @@
 /**
  * Examines what a node needs: a folder to share, a port, and a relay that lists
- * it, can dial it, and carries tunnels to it. For this the doctor registers for
+ * it, can dial it, and offers tunnels to it. For this the doctor registers for
  * a moment under the node's own name, with an identity of its own: the node may
  * be running. It serves no files.
  *

@@ -1,6 +1,6 @@
 /**
- * What hashes for all readers of a gateway: one worker, started for the first
- * that reads much.
+ * The hasher of all readers of a gateway: one worker, started for the first
+ * reader that reads much.
  *
  * @module
  */

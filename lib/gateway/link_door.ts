@@ -1,7 +1,7 @@
 /**
  * Opens links for people without a token: the link is their right. Only the
  * gateway's own relays are asked, at the addresses that the gateway was given,
- * whatever address a link names. To look at a link spends no use.
+ * whatever address a link names. Looking at a link uses up nothing.
  *
  * @module
  */

@@ -1,8 +1,8 @@
 /**
- * Counts links that relays rejected. A relay that has rejected some rejects all
- * of the gateway, with its token, so no more are tried than that. Each address
- * group has its own count first: one stranger does not use up the tries of all.
- * Pure: time is an argument.
+ * Counts links that relays rejected. A relay that has rejected several blocks
+ * the gateway, so the gateway stops before that number. Each address group has
+ * its own count first: so one stranger cannot use up the attempts of all. Pure:
+ * time is an argument.
  *
  * @module
  */

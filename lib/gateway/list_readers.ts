@@ -1,7 +1,7 @@
 /**
- * Lists under way: each is made in parts as its client takes them, with turns
- * for others between the parts. A client that reads slowly keeps the snapshot
- * that it reads in memory, so readers of old snapshots are ended.
+ * Lists in progress. Each is written in parts while its client reads, with
+ * turns for others between the parts. A slow client keeps its snapshot in
+ * memory, so the gateway closes readers of old snapshots.
  *
  * @module
  */

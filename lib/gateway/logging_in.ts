@@ -1,5 +1,5 @@
 /**
- * The answers to those that have not shown the token of a gateway yet.
+ * The answers to clients that have not shown the token of a gateway yet.
  *
  * @module
  */

@@ -1,6 +1,6 @@
 /**
  * Keeps a few connections to each node open between requests: players make many
- * small ones. Several readers share a connection if there are more of them.
+ * small requests. If there are more readers than connections, they share them.
  *
  * @module
  */

@@ -1,5 +1,5 @@
 /**
- * What a page of the gateway shows. Types alone.
+ * What a page of the gateway shows. Types only.
  *
  * @module
  */

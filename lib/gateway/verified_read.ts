@@ -1,7 +1,7 @@
 /**
- * Reads a part of one content in order, from the nodes that have it. Pieces are
- * verified before they are given out. Only a window is asked for ahead of the
- * reader, so that one that pauses holds no more than that, and no node waits.
+ * Reads a part of one content in order, from the nodes that have it. It
+ * verifies pieces before it returns them. It requests only a window ahead of
+ * the reader, so a paused reader holds no more than that, and no node waits.
  *
  * @module
  */

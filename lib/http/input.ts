@@ -1,7 +1,7 @@
 /**
  * What arrives on a connection that stays open: one head after the other, and
  * the bodies between them. Reads ahead while an answer is sent, to notice that
- * the client leaves.
+ * the client disconnects.
  *
  * @module
  */

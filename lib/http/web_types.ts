@@ -1,5 +1,6 @@
 /**
- * What the web server is given, and what it gives to its handler.
+ * The options of the web server, and the requests that it passes to its
+ * handler.
  *
  * @module
  */

@@ -1,5 +1,5 @@
 /**
- * What a node tells of the fetches of its clients. Types only.
+ * What a node reports about the fetches of its clients. Types only.
  *
  * @module
  */

@@ -1,8 +1,7 @@
 /**
- * Tells a relay the fingerprints of a node's names: all of them once, and then
- * those that change, at once after a quiet time and else every few seconds. A
- * failure costs nothing but time: a node whose index the relay does not hold is
- * asked for every name.
+ * Sends a relay the fingerprints of a node's names: all of them once, and then
+ * the changes, at once after a quiet time and otherwise every few seconds. If
+ * that fails, clients ask the node for every name.
  *
  * @module
  */

@@ -71,7 +71,7 @@ export interface NodeOptions {
   /** The relay to register with. */
   relay: RelayAddress;
   /**
-   * Further relays to register with, side by side. One that is away does not
+   * Further relays to register with, side by side. One that is down does not
    * disturb the others. Either all are private, or none.
    */
   relays?: readonly FurtherRelay[];

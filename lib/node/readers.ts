@@ -1,12 +1,12 @@
 /**
- * The order in which somebody serves the clients of a swarm: a piece to one
- * reader after the other, a few readers at a time, and first the pieces that
- * were not sent yet while somebody waited. Pure.
+ * The order in which a node or a holder serves the clients of a swarm: a piece
+ * to one reader after the other, a few readers at a time, and first the pieces
+ * that were not sent yet while a reader waited. Pure.
  *
- * Turns are shared by address group: while others wait, a group has one turn at a
- * time. In one of eight turns, a group that has waited for two turns of each other
- * group is next. Groups that take too long for what they asked for have places of
- * their own, so that they keep no quick reader waiting.
+ * Turns are shared by address group: while others wait, a group has one turn at
+ * a time. In one of eight turns, a group that has waited for two turns of each
+ * other group is next. Slow groups have separate places, so they delay no quick
+ * reader.
  *
  * A few quick streams finish pieces that readers can pass on; many slow ones
  * finish none for long. Readers that ask for the same piece at the same time can

@@ -1,6 +1,6 @@
 /**
- * Counts how much of each file went to whom, and how often all of it did, from
- * the pieces that a node sent. Pure: time is an argument.
+ * Counts how much of each file each client received, and how often it received
+ * all of it, from the pieces that a node sent. Pure: time is an argument.
  *
  * @module
  */

@@ -1,7 +1,7 @@
 /**
- * Keeps a node listed: registers, renews before the lease ends, returns after
- * the relay was away, and withdraws when the node stops. If the relay cannot
- * dial the node, it stays attached for tunnels.
+ * Keeps a node listed: registers, renews before the lease ends, registers again
+ * after an outage of the relay, and withdraws when the node stops. If the relay
+ * cannot dial the node, it stays attached for tunnels.
  *
  * @module
  */

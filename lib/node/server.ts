@@ -1,6 +1,6 @@
 /**
  * The peer node: shares a folder, stays listed at its relay, and answers
- * clients. It continues to serve while the relay is away.
+ * clients. It continues to serve while the relay is down.
  *
  * accept → TLS → hello both ways → find, read | …
  *

@@ -1,10 +1,10 @@
 /**
  * Bounds the memory that clients hold by reading slowly: what is sent to one
- * stays in memory until the client takes it. Slow clients may have as much as all
- * connections of one address. Beyond that, clients of the address group with most
- * of them are cut off, those that have read longest at one buffer first, but never
- * the only slow one of a group. Clients that read in time do not count. Pure: the
- * clock is an option.
+ * stays in memory until the client takes it. Slow clients together may hold as
+ * much as all connections of one address. Beyond that, the node disconnects
+ * slow clients of the address group with most of them, first those that have
+ * been reading one buffer for longest, but never the only slow one of a group.
+ * Clients that read in time do not count. Pure: the clock is an option.
  *
  * @module
  */

@@ -1,7 +1,6 @@
 /**
- * The style sheet of the status page. A module and no file of text: Deno reads
- * such a file only with `--allow-read` where the project is behind a symbolic
- * link. Pure.
+ * The style sheet of the status page. It is a module, because Deno reads a text
+ * file only with `--allow-read` if the project is behind a symbolic link. Pure.
  *
  * @module
  */

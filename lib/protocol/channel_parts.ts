@@ -1,6 +1,6 @@
 /**
- * The parts of a channel that it needs while its peer speaks. They are made anew
- * after a silence, because thousands of peers are silent at a relay.
+ * The parts of a channel that it needs while its peer speaks. The channel drops
+ * them while the peer is silent, because most of a relay's peers are silent.
  *
  * @module
  */

@@ -1,5 +1,5 @@
 /**
- * A conversation with one of thousands of peers that say nothing most of the
+ * A conversation with one of thousands of peers that are silent most of the
  * time. While its peer is silent no function waits for it.
  *
  * @module

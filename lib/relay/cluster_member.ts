@@ -1,8 +1,8 @@
 /**
- * This relay as one instance of several: what it tells the others of its nodes,
- * and what it takes from them. Each entry of another instance is checked as if a
- * stranger had sent it: its form, its relay, the node's certificate and
- * signature, its size.
+ * This relay as one instance of several: it sends its nodes to the others, and
+ * receives theirs. Each entry of another instance is checked as if a stranger
+ * had sent it: its form, its relay, the node's certificate and signature, its
+ * size.
  *
  * @module
  */

@@ -1,6 +1,6 @@
 /**
- * What the conversations of a relay report about its nodes if it is one
- * instance of several, and ask. Types only.
+ * What the conversations of a relay report and ask about its nodes, if it is
+ * one instance of several. Types only.
  *
  * @module
  */

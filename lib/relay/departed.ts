@@ -1,7 +1,7 @@
 /**
- * Remembers for a while which nodes have left: one that comes back at once must
- * not register more often than others, or with a record that it signed before
- * it left. Pure.
+ * Remembers for a while which nodes have withdrawn. A node that returns at once
+ * must not register more often than others, or with a record that it signed
+ * before. Pure.
  *
  * @module
  */

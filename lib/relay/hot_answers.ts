@@ -1,6 +1,6 @@
 /**
  * Answers from the index that many clients ask for. Each is made and encoded
- * once, and handed to all of them while it stays true. Pure.
+ * once, and sent to all of them while it is valid. Pure.
  *
  * @module
  */

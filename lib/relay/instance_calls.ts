@@ -6,8 +6,9 @@
  * client → B: join      B → A: join      node → A: join
  *
  * A key names the instance that made it, with a code that only instances can
- * make: nobody else makes one dial. What was passed on once is not passed on
- * again. Instances prove themselves by their key, which is that of the relay.
+ * make, so nobody else can make an instance dial. An instance never passes on a
+ * connection that was passed on before. Instances prove themselves by their
+ * key, which is that of the relay.
  *
  * @module
  */

@@ -1,7 +1,7 @@
 /**
  * Leases that are listed longer than they were granted for, because this
- * instance of the relay receives nothing from the others. Nodes that register
- * replace those first that have been kept the longest. Pure.
+ * instance of the relay receives nothing from the others. New nodes first
+ * replace the leases that have been kept longest. Pure.
  *
  * @module
  */

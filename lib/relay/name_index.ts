@@ -3,10 +3,10 @@
  * blocks of typed arrays. Pure, and no call does more than a bounded amount of
  * work.
  *
- * A pair that is removed is only marked. A node that leaves takes its slot with
- * it: its pairs count as gone at once. They are removed when their block is
- * rewritten. When they are many, `tidy` rewrites block after block. Another node
- * gets the slot when the last of its pairs was removed.
+ * A pair that is removed is only marked. When a node leaves, its slot becomes
+ * invalid, and so do its pairs. They are removed when their block is rewritten.
+ * If there are many, `tidy` rewrites block after block. Another node gets the
+ * slot when the last of its pairs was removed.
  *
  * @module
  */

@@ -2,7 +2,7 @@
  * Leases that other instances of the relay have granted, in the same table as
  * this instance's own. The node's sequence number decides: the newer
  * registration wins, whichever comes first. A lease ends on this instance's own
- * clock, from the time that was left. Pure.
+ * clock, after the remaining time. Pure.
  *
  * @module
  */

@@ -1,7 +1,7 @@
 /**
  * Decides which nodes stay connected between renewals: as many as cost little,
- * and few from one address. Such a node notices at once that the relay is gone,
- * and is listed again seconds after its return. Pure.
+ * and few from one address. Such a node notices at once that the relay has
+ * stopped, and is listed again seconds after its return. Pure.
  *
  * @module
  */

@@ -1,12 +1,12 @@
 /**
- * Removes digests from `--state` once no file has had them for long, and piece
- * hashes that no digest needs. Otherwise each version of a file of 1 GB would
- * leave 128 KiB.
+ * Removes digests from `--state` that no file has had for a long time, and
+ * piece hashes that no digest needs. Otherwise each version of a file of 1 GB
+ * would leave 128 KiB.
  *
- * A share may be away for a moment: a disk that is not mounted, a folder that
- * another run shares. So only days on which all files were known count, and a
- * digest goes after four weeks of them. It goes sooner if its file is there with
- * another version. What goes too early is only computed again.
+ * A share may be missing for a while: a disk that is not mounted, or a folder
+ * that another run shares. So only days on which all files were known count. A
+ * digest is removed after four weeks of such days, or sooner if its file has
+ * another version. A digest that was removed too early is computed again.
  *
  * @module
  */

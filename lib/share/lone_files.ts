@@ -1,7 +1,7 @@
 /**
- * Keeps files that their owner named one by one up to date: each is looked at
- * now and then, and nothing around it ever is. Reading them needs permission for
- * them alone.
+ * Keeps files that their owner named one by one up to date: it looks at each
+ * from time to time, and never at anything around it, so it needs permission
+ * only for these files.
  *
  * @module
  */

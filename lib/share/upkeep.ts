@@ -1,6 +1,6 @@
 /**
  * Keeps the table of a shared folder up to date. It scans the folder, follows
- * the system's reports, and notices within seconds that the folder is gone,
+ * the system's reports, and notices within seconds that the folder is missing,
  * replaced, or back. The table survives this, and unchanged files keep their
  * digests.
  *

@@ -1,6 +1,6 @@
 /**
- * Tells one client of pieces that are gained: of many at once, in the order in
- * which they arrived, and never faster than the client reads.
+ * Notifies one client of new pieces: many at once, in the order in which they
+ * arrived, and never faster than the client reads.
  *
  * @module
  */

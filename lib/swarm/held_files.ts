@@ -1,7 +1,7 @@
 /**
- * The contents that a process holds, as a service of clients asks for them: by
- * content id alone. It lists nothing and finds nothing by name, so a client must
- * know what it asks for.
+ * The contents that a process holds, for the service that answers clients:
+ * found only by content id. It lists nothing and finds nothing by name, so a
+ * client must know what it asks for.
  *
  * @module
  */

@@ -1,5 +1,5 @@
 /**
- * The address group that links and offers to a holder are shared out among.
+ * The address group of a holder, by which links and offers are shared out.
  *
  * @module
  */

@@ -1,7 +1,7 @@
 /**
- * One client's part in swarms: gives what it holds, stays listed at its
- * relays while it does, and finds the other holders of what it receives. The
- * caller dials them, and receives from them.
+ * One client's part in swarms: serves what it holds, stays listed at its relays
+ * while it does, and finds the other holders of what it receives. The caller
+ * dials them, and receives from them.
  *
  * @module
  */

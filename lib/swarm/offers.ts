@@ -1,7 +1,7 @@
 /**
  * Offers the pieces that a client has of one content to other holders, over a
- * connection of its own to each, on which these ask and it answers. A client that
- * cannot be dialled gives by that alone.
+ * connection of its own to each, on which these ask and it answers. This is the
+ * only way in which a client that cannot be dialled serves others.
  *
  * @module
  */

@@ -1,8 +1,8 @@
 /**
- * Keeps the plan up to date about sources that have only some pieces of a
- * file: asks each for its pieces when a session with it opens, and then
- * receives the new ones. Nodes are asked too, because that tells them which
- * clients fetch the file together.
+ * Keeps the plan up to date about sources that have only some pieces of a file:
+ * asks each for its pieces when a session with it opens, and then receives the
+ * new ones. It asks nodes too, because that shows them which clients fetch the
+ * file together.
  *
  * @module
  */

@@ -1,5 +1,5 @@
 /**
- * How often a peer may say that it is still there, and has nothing else to say:
+ * How often a peer may report that it is still connected, and nothing else:
  * often at first, and then once in a while. Pure.
  *
  * @module

@@ -1,7 +1,7 @@
 /**
  * Reads the first bytes of a connection until they show what the peer sends,
- * and until a TLS engine may start for it. Notices when the peer leaves before
- * that.
+ * and until a TLS engine may start for it. Notices when the peer disconnects
+ * before that.
  *
  * @module
  */

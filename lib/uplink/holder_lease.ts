@@ -1,9 +1,9 @@
 /**
  * A client's part in a swarm, as far as its relay is concerned: it stays listed
- * as a holder of some contents, and asks for the other holders of one. All of it
- * goes over one connection, which is opened when it is needed. A relay that is
- * away, or that refuses, costs nothing but the swarm: nothing here makes a fetch
- * fail.
+ * as a holder of some contents, and asks for the other holders of one. All of
+ * it goes over one connection, which is opened when it is needed. If the relay
+ * is down or refuses, the client only lacks the swarm: nothing here makes a
+ * fetch fail.
  *
  * @module
  */

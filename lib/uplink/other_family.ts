@@ -1,7 +1,7 @@
 /**
  * Finds this machine's address in the family that the relay is not reached by:
  * from a connection to the relay's other address, if its name has both. It is
- * closed at once, and nothing is said on it.
+ * closed at once, without a message.
  *
  * @module
  */

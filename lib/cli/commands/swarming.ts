@@ -1,6 +1,6 @@
 /**
- * What a person sets and sees of a swarm: the options of `get --swarm`, and the
- * words while this client goes on giving.
+ * The options of `get --swarm`, and the lines that it prints while it serves
+ * others.
  *
  * @module
  */

@@ -1,6 +1,7 @@
 /**
- * Prints the files of nodes as their lists arrive, and keeps none of them: a
- * million names take no room. A name that several nodes have has several lines.
+ * Prints the files of nodes as their lists arrive, and keeps none of them, so a
+ * million names need no memory. A name that several nodes have has several
+ * lines.
  *
  * @module
  */

@@ -1,5 +1,6 @@
 /**
- * Says that no relay answers, and which nodes are dialled all the same.
+ * Reports that no relay answers, and which known nodes the client dials
+ * instead.
  *
  * @module
  */
