@@ -6,7 +6,7 @@
  */
 
 import { createHmac } from "node:crypto";
-import { hmacSha256 } from "../base/hash.ts";
+import { hmacSha256 } from "../base/short_hash.ts";
 
 /** What a fingerprint stands for. */
 export type FingerprintKind = "name" | "base" | "folder" | "content";
@@ -22,8 +22,8 @@ export function fingerprintOf(
   kind: FingerprintKind,
   text: string,
 ): number {
-  return hmacSha256(key, `${CONTEXT}${kind}\n${text}`)
-    .readUIntBE(0, FINGERPRINT_BYTES);
+  const code = hmacSha256(key, `${CONTEXT}${kind}\n${text}`);
+  return (code[0]! >>> 0) * 2 ** 8 + (code[1]! >>> 24);
 }
 
 const KEY_CONTEXT = "relay-p2p index key 1\n";

@@ -9,12 +9,14 @@
  * @module
  */
 
-import { createSha256, HASH_BYTES, isHashAt } from "../base/hash.ts";
+import { createSha256, HASH_BYTES, isHashAt, sha256 } from "../base/hash.ts";
 import { LIMITS } from "../base/limits.ts";
 
-// The head of each manifest in turn: it is hashed as soon as it is filled.
-const HEAD = new Uint8Array(12);
-const HEAD_FIELDS = new DataView(HEAD.buffer);
+const HEAD_BYTES = 12;
+// The head of each manifest in turn, and the only hash of a short one: they are
+// hashed as soon as they are filled in.
+const BEGIN = new Uint8Array(HEAD_BYTES + HASH_BYTES);
+const FIELDS = new DataView(BEGIN.buffer);
 
 /**
  * Bytes of a piece of a file of `size` bytes: 256 KiB, doubled until the file
@@ -81,9 +83,7 @@ export class Manifest {
     }
     this.size = size;
     this.hashes = hashes;
-    HEAD_FIELDS.setBigUint64(0, BigInt(size));
-    HEAD_FIELDS.setUint32(8, pieceBytesOf(size));
-    this.contentId = createSha256().update(HEAD).update(hashes).digest("hex");
+    this.contentId = contentIdOf(size, hashes);
   }
 
   /** Number of pieces. */
@@ -109,6 +109,17 @@ export class Manifest {
     const offset = index * HASH_BYTES;
     return this.hashes.subarray(offset, offset + HASH_BYTES).toHex();
   }
+}
+
+function contentIdOf(size: number, hashes: Uint8Array): string {
+  FIELDS.setBigUint64(0, BigInt(size));
+  FIELDS.setUint32(8, pieceBytesOf(size));
+  if (hashes.length <= HASH_BYTES) {
+    BEGIN.set(hashes, HEAD_BYTES);
+    return sha256(BEGIN.subarray(0, HEAD_BYTES + hashes.length)).toHex();
+  }
+  const head = BEGIN.subarray(0, HEAD_BYTES);
+  return createSha256().update(head).update(hashes).digest("hex");
 }
 
 /** Whether `text` has the form of a content id. */

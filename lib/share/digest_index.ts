@@ -6,7 +6,8 @@
  * @module
  */
 
-import { sha256 } from "../base/hash.ts";
+import { sha256OfText } from "../base/short_hash.ts";
+import { wordOf } from "./row_block.ts";
 import { RowHash } from "./row_hash.ts";
 
 const BLOCK_ROWS = 4_096;
@@ -70,8 +71,11 @@ export class DigestIndex {
   }
 }
 
-const encoder = new TextEncoder();
-
 function wordsOf(key: string): Uint32Array {
-  return new Uint32Array(sha256(encoder.encode(key)).buffer, 0, KEY_WORDS);
+  const hash = sha256OfText(key);
+  const words = new Uint32Array(KEY_WORDS);
+  for (let word = 0; word < KEY_WORDS; word++) {
+    words[word] = wordOf(hash, word);
+  }
+  return words;
 }

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { createSha256, type Hash, HASH_BYTES } from "../base/hash.ts";
+import { createSha256, type Hash, HASH_BYTES, sha256 } from "../base/hash.ts";
 import { Manifest, pieceBytesOf, pieceCountOf } from "../content/manifest.ts";
 import type { FileDigest } from "./file_table.ts";
 import type { ReadRefusal } from "./opened_file.ts";
@@ -78,6 +78,14 @@ export class FileHash {
   }
 }
 
+/** The same for a file of one piece, whose bytes are all there. */
+export function describeWhole(bytes: Uint8Array): DescribedFile {
+  const hash = sha256(bytes);
+  const hashes = bytes.length === 0 ? new Uint8Array() : hash;
+  const manifest = new Manifest(bytes.length, hashes);
+  return { content: manifest.contentId, sha256: hash.toHex(), manifest };
+}
+
 /**
  * The manifest of a file with at most one piece: the hash of the file is the
  * hash of the piece.
@@ -87,6 +95,8 @@ export function uncut(size: number, sha256: string): Manifest {
   return new Manifest(size, hash);
 }
 
+const EMPTY = sha256(new Uint8Array()).toHex();
+
 /**
  * Whether a digest is consistent, as far as a check without a manifest shows.
  */
@@ -94,7 +104,7 @@ export function isPlausible({ size }: ShareFile, digest: FileDigest): boolean {
   const { content, sha256 } = digest;
   return pieceCountOf(size) > 1 ||
     (uncut(size, sha256).contentId === content &&
-      (size > 0 || sha256 === createSha256().digest("hex")));
+      (size > 0 || sha256 === EMPTY));
 }
 
 /** The key of a digest, valid across runs. */

@@ -16,6 +16,7 @@ import type { FileDigest } from "./file_table.ts";
 import {
   type DescribedFile,
   type DescribeOutcome,
+  describeWhole,
   FileHash,
   isPlausible,
   isSettled,
@@ -368,9 +369,7 @@ export class Digests implements AsyncDisposable {
     const bytes = this.#piece.subarray(0, file.size);
     const read = this.#share.readSmall(file, bytes);
     if (read.kind === "refused") return read;
-    const hash = new FileHash(file.size);
-    if (file.size > 0) hash.update(bytes);
-    return { kind: "described", described: hash.describe() };
+    return { kind: "described", described: describeWhole(bytes) };
   }
 
   async #hashOpened(

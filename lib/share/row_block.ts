@@ -50,10 +50,11 @@ export function copied(text: string): string {
   return [text.slice(0, 1), text.slice(1)].join("");
 }
 
-/** The first 32 bits of a hash. */
-export function wordOf(hash: Uint8Array): number {
-  return ((hash[0]! << 24) | (hash[1]! << 16) | (hash[2]! << 8) | hash[3]!) >>>
-    0;
+/** 32 bits of a hash, by default the first. */
+export function wordOf(hash: Uint8Array, word = 0): number {
+  const at = 4 * word;
+  return (hash[at]! << 24 | hash[at + 1]! << 16 | hash[at + 2]! << 8 |
+    hash[at + 3]!) >>> 0;
 }
 
 /** The numbers in a version. */

@@ -5,9 +5,8 @@
  * @module
  */
 
-import { sha256 } from "../base/hash.ts";
+import { sha256OfText } from "../base/short_hash.ts";
 
-const encoder = new TextEncoder();
 const OWNER_RUNS = 0o100;
 
 /** A file that can be served, in its last known state. */
@@ -87,5 +86,5 @@ function versionOf(stamp: FileStamp, name: string): string {
   // Includes the name: two names of one file are two files here.
   const facts = [size, modifiedMs, changedAt, device, inode, name];
   if (isExecutable) facts.unshift("x");
-  return sha256(encoder.encode(facts.join())).toHex().slice(0, 32);
+  return sha256OfText(facts.join()).toHex().slice(0, 32);
 }
