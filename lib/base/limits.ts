@@ -6,6 +6,7 @@
  * @module
  */
 
+import { MEMORY_LIMITS } from "./memory_limits.ts";
 import { NETWORK_LIMITS } from "./network_limits.ts";
 import { SWARM_LIMITS } from "./swarm_limits.ts";
 import { WEB_LIMITS } from "./web_limits.ts";
@@ -20,6 +21,7 @@ const NUMBERS = {
   ...SWARM_LIMITS,
   ...WEB_LIMITS,
   ...PATIENCE_LIMITS,
+  ...MEMORY_LIMITS,
   /**
    * Relays side by side: each costs a node its renewals, and a client one more
    * connection.

@@ -310,39 +310,6 @@ export const NETWORK_LIMITS = {
   askAllCount: 32,
   /** The shortest time between two log lines about the same refusal. */
   refusalPauseMs: 10_000,
-  /** How often a relay checks how much memory it uses. */
-  collectCheckMs: 250,
-  /** Growth after which a relay collects: a fifth of a flood's cost. */
-  collectGrowthBytes: 4 * MIB,
-  /** A large relay waits for this growth, relative to its size. */
-  collectGrowthPercent: 5,
-  /**
-   * How much of the growth of V8's heap counts: a node or relay collects when its
-   * heap has grown by 32 MiB. V8 mostly does so before, in slices.
-   */
-  collectHeapPercent: 12.5,
-  /** After this pause, a relay that uses more than before collects. */
-  collectIdleMs: 10_000,
-  /** Share of the time that may go into collecting, even on a slow machine. */
-  collectBusyPercent: 5,
-  /**
-   * The buffer that makes V8 collect in slices: more than it leaves be, 64 MiB
-   * and as much again after each collection. It takes no memory.
-   */
-  collectBufferBytes: 200 * MIB,
-  /** Processor time of such a collection for each MiB in use. */
-  collectMsPerMib: 1.5,
-  /** If it has not ended by then, another buffer follows. */
-  collectAgainMs: 5_000,
-  /**
-   * A client with less resident memory does not collect early: with 10,000 small
-   * files it took a quarter of its time. We promise 200 MiB at most.
-   */
-  collectClientFromBytes: 150 * MIB,
-  /** Growth of its heap after which a client collects. */
-  collectClientGrowthBytes: 16 * MIB,
-  /** Its share of the time: a list of 100,000 files takes 0.2 s. */
-  collectClientBusyPercent: 25,
 
   // tunnels
   /** A tunnel ends unless both sides join within this time. */

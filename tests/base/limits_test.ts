@@ -18,6 +18,7 @@ import type { NodeEvent } from "../../lib/node/server.ts";
 import type { RelayEvent } from "../../lib/relay/server.ts";
 import { createIdentity } from "../../lib/identity/identity.ts";
 import { LIMITS, type Limits, limitsWith } from "../../lib/base/limits.ts";
+import { MEMORY_LIMITS } from "../../lib/base/memory_limits.ts";
 import { NETWORK_LIMITS } from "../../lib/base/network_limits.ts";
 import { PATIENCE_LIMITS } from "../../lib/base/patience_limits.ts";
 import { SWARM_LIMITS } from "../../lib/base/swarm_limits.ts";
@@ -44,7 +45,13 @@ import {
 import { tempShare } from "../_temp_share.ts";
 
 Deno.test("No two parts of the limits use one name for different numbers", () => {
-  const parts = [NETWORK_LIMITS, PATIENCE_LIMITS, SWARM_LIMITS, WEB_LIMITS];
+  const parts = [
+    MEMORY_LIMITS,
+    NETWORK_LIMITS,
+    PATIENCE_LIMITS,
+    SWARM_LIMITS,
+    WEB_LIMITS,
+  ];
   for (const [name, value] of parts.flatMap((part) => Object.entries(part))) {
     assertEquals(LIMITS[name as keyof Limits], value, name);
   }

@@ -29,6 +29,8 @@ export type CollectionLimits =
     readonly collectRestPercent?: number;
     /** Whether collecting may stop the process. */
     readonly collectsAtOnce?: boolean;
+    /** With more in use in V8's heap it does not collect. */
+    readonly collectHeapMostBytes?: number;
   };
 
 /** The fields of `Deno.memoryUsage()` that a plan needs. */
@@ -112,6 +114,7 @@ export function collectInTime(
   limits: Limits & CollectionLimits = LIMITS,
 ): Disposable {
   const collect = limits.collectsAtOnce ? collectorAtOnce() : inSlices(limits);
+  const { collectHeapMostBytes = Infinity } = limits;
   if (collect === undefined) return { [Symbol.dispose]: () => {} };
   const bytes = () => countedBytes(Deno.memoryUsage(), limits);
   const plan = new CollectionPlan(limits, bytes());
@@ -119,6 +122,7 @@ export function collectInTime(
   const timer = setInterval(() => {
     if (underWay !== undefined) return;
     const use = Deno.memoryUsage();
+    if (use.heapUsed > collectHeapMostBytes) return;
     const counted = countedBytes(use, limits);
     if (!plan.isDue(counted, performance.now(), use.rss)) return;
     underWay = collect((ms) => {
@@ -213,6 +217,31 @@ export function ofGateway(
     ...ofClient(limits),
     collectBusyPercent: limits.collectBusyPercent,
     collectRestPercent: 100,
+  };
+}
+
+/**
+ * Collects in a node or relay until disposed of. It collects in slices as long
+ * as it is small. These give back nothing of V8's nursery, 64 MiB of a busy
+ * process: near the limit that we promise it collects at once, if its heap is so
+ * small that it stops for a tenth of a second at most.
+ */
+export function collectInService(limits: Limits = LIMITS): Disposable {
+  using stack = new DisposableStack();
+  stack.use(collectInTime(limits));
+  stack.use(collectInTime(ofService(limits)));
+  return stack.move();
+}
+
+/** The limits for whole collections of a node or relay. */
+export function ofService(
+  limits: Limits = LIMITS,
+): Limits & CollectionLimits {
+  return {
+    ...ofGateway(limits),
+    collectHeapMostBytes: limits.collectWholeHeapBytes,
+    collectBusyPercent: limits.collectWholeBusyPercent,
+    collectIdleMs: limits.collectWholeIdleMs,
   };
 }
 

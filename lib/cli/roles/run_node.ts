@@ -28,7 +28,7 @@ import { NODE as SPEC } from "../options/command_table.ts";
 import { machineName } from "./machine_name.ts";
 import { takeRelays } from "./given_relays.ts";
 import { FetchLines } from "./fetch_lines.ts";
-import { collectInTime } from "./memory.ts";
+import { collectInService } from "./memory.ts";
 import { tell } from "./node_events.ts";
 import { serveMetrics } from "./metrics.ts";
 import { nodeSettings, rereadOnHangup } from "./reload.ts";
@@ -79,7 +79,7 @@ async function serveUntilStopped(
     : await DigestFolder.open(join(state, "digests"));
   if (digestStore !== undefined) options.digestStore = digestStore;
   using _survive = surviveRejections(terminal);
-  using _collect = collectInTime();
+  using _collect = collectInService();
   const metrics = new NodeMetrics();
   const relays = new RelaysLeft(options, terminal);
   using fetches = new FetchLines(terminal, {

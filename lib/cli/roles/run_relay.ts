@@ -33,7 +33,7 @@ import type { Terminal } from "../output/terminal.ts";
 import { tellIncident } from "../output/incidents.ts";
 import { RELAY as SPEC } from "../options/command_table.ts";
 import { checkAnnouncing, startAnnouncing } from "./announcing.ts";
-import { collectInTime } from "./memory.ts";
+import { collectInService } from "./memory.ts";
 import { serveMetrics } from "./metrics.ts";
 import { keepAddress, warnOfTwin } from "./identity_twin.ts";
 import { keepPrivate } from "./private_mark.ts";
@@ -74,7 +74,7 @@ export async function runRelay(context: RoleContext): Promise<number> {
     !await warnOfTwin(state, { id: options.identity!.id, terminal, signal });
   const metricsAt = line.get("metrics");
   using _survive = surviveRejections(terminal);
-  using _collect = collectInTime();
+  using _collect = collectInService();
   const metrics = new RelayMetrics();
   const onEvent = (event: RelayEvent) => {
     metrics.onEvent(event, performance.now());

@@ -1,16 +1,21 @@
 /**
- * Grows until it has collected ten times by `collectInTime`, as a process, so
- * that V8 can be asked to trace its collections.
+ * Grows until it has collected ten times as a node or relay does, as a process,
+ * so that V8 can be asked to trace its collections. The argument is the largest
+ * heap with which it may collect at once, in bytes.
  */
 
-import { collectInTime } from "../../../lib/cli/roles/memory.ts";
+import { collectInService } from "../../../lib/cli/roles/memory.ts";
 import { LIMITS } from "../../../lib/base/limits.ts";
 
-using _collecting = collectInTime({
+using _collecting = collectInService({
   ...LIMITS,
   collectCheckMs: 5,
   collectGrowthPercent: 0,
   collectBusyPercent: 50,
+  collectClientFromBytes: 0,
+  collectClientGrowthBytes: LIMITS.collectGrowthBytes,
+  collectWholeHeapBytes: Number(Deno.args[0]),
+  collectWholeBusyPercent: 50,
 });
 const kept: Uint8Array[] = [];
 for (let count = 0; count < 10; count++) {

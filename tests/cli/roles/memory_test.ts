@@ -5,6 +5,7 @@ import {
   countedBytes,
   ofClient,
   ofGateway,
+  ofService,
 } from "../../../lib/cli/roles/memory.ts";
 import { LIMITS } from "../../../lib/base/limits.ts";
 import { within } from "../../_event_log.ts";
@@ -116,15 +117,38 @@ for (const collectsAtOnce of [false, true]) {
   });
 }
 
-Deno.test("collectInTime of a node or relay never stops it for a whole collection", async () => {
-  const script = new URL("./_collecting.ts", import.meta.url).pathname;
-  const { code, stdout } = await new Deno.Command(Deno.execPath(), {
-    args: ["run", "--no-check", "--v8-flags=--trace-gc", script],
-    env: { NO_COLOR: "1" },
-  }).output();
-  const traced = new TextDecoder().decode(stdout);
-  assertEquals(code, 0, traced);
-  assertMatch(traced, /Incremental Mark-Compact/);
-  // What V8 calls the `gc` function of Deno: two collections without a break.
-  assertEquals(/low memory notification/.test(traced), false, traced);
+Deno.test("A node or relay collects at once near the promised limit when it has grown by 16 MiB, in at most a fiftieth of the time", () => {
+  const rss = LIMITS.collectClientFromBytes;
+  const limits = ofService();
+  const bytes = (all: number) =>
+    countedBytes({ rss: all, heapTotal: 20 * MIB }, limits);
+  const plan = new CollectionPlan(limits, bytes(64 * MIB));
+  assertEquals(plan.isDue(bytes(rss - 1), 0, rss - 1), false, "far from it");
+  assertEquals(plan.isDue(bytes(rss), 0, rss), true, "near it");
+  plan.collected({ ms: 100, bytes: bytes(rss) }, 100);
+  const grown = bytes(rss + 16 * MIB);
+  assertEquals(plan.isDue(grown, 4_999, rss), false);
+  assertEquals(plan.isDue(grown, 5_000, rss), true);
+  assertEquals(plan.isDue(grown - 1, 5_000, rss), false);
+  // It uses more than at first: perhaps peers have left.
+  assertEquals(plan.isDue(grown - 1, 60_099, rss), false);
+  assertEquals(plan.isDue(grown - 1, 60_100, rss), true);
 });
+
+for (const isLarge of [false, true]) {
+  const size = isLarge ? "large" : "small";
+  Deno.test(`A node or relay with a ${size} heap ${isLarge ? "never stops" : "stops"} for a whole collection`, async () => {
+    const script = new URL("./_collecting.ts", import.meta.url).pathname;
+    const most = isLarge ? 0 : 64 * MIB;
+    const { code, stdout } = await new Deno.Command(Deno.execPath(), {
+      args: ["run", "--no-check", "--v8-flags=--trace-gc", script, `${most}`],
+      env: { NO_COLOR: "1" },
+    }).output();
+    const traced = new TextDecoder().decode(stdout);
+    assertEquals(code, 0, traced);
+    if (isLarge) assertMatch(traced, /Incremental Mark-Compact/);
+    // What V8 calls the `gc` function of Deno: two collections without a break.
+    const isWhole = /low memory notification/.test(traced);
+    assertEquals(isWhole, !isLarge, traced);
+  });
+}
