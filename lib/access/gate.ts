@@ -237,8 +237,8 @@ export class NodeGate {
   }
 
   /**
-   * Replaces all keys by those that the relay has just given (base64).
-   * Connections that used a key which is gone end.
+   * Replaces all keys by those that the relay has just given (base64). Closes
+   * connections that used a removed key.
    */
   setKeys(keys: readonly string[]): void {
     this.#access.setKeys(keys.flatMap((key) => {

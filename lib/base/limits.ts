@@ -351,7 +351,7 @@ const NUMBERS = {
   twinAnswerMs: 5_000,
   /**
    * How long the store may take to answer. No request waits for it; after this
-   * time it counts as away, and everything is written and read again. Half a
+   * time it counts as down, and everything is written and read again. Half a
    * second is too short: on a busy machine that happened again and again.
    */
   clusterCommandMs: 2_000,
@@ -368,7 +368,9 @@ const NUMBERS = {
   clusterFollowMs: 2_000,
   /** Pause between two checks of the store's state. */
   clusterBeatMs: 2_000,
-  /** An instance without a report for this time is gone: seven checks. */
+  /**
+   * An instance without a report for this time counts as stopped: seven checks.
+   */
   clusterInstanceMs: 15_000,
   /** The most instances of one relay: more would not help. */
   clusterInstanceCount: 64,

@@ -315,9 +315,9 @@ export const NETWORK_LIMITS = {
   /** A tunnel ends unless both sides join within this time. */
   tunnelJoinMs: 30_000,
   /**
-   * If there are too many tunnels, those that are not joined by then, or in which
-   * no byte moved for so long, give way: a client joins within a second, or after
-   * two lost packets.
+   * If there are too many tunnels, those that are not joined by then, or in
+   * which no byte moved for this time, give way: a client joins within a
+   * second, or after two lost packets.
    */
   tunnelSpareMs: 5_000,
   /** A tunnel ends after this time without a byte in either direction. */
@@ -368,12 +368,12 @@ export const NETWORK_LIMITS = {
    */
   retriesPerRenewalCount: 4,
   /**
-   * How long a client tries again if it is turned away. When 100 machines of
-   * an office begin at once, and the burst of their address is used up, they get
-   * in within 10 s.
+   * How long a client tries again if it is refused at accept. When 100 machines
+   * of an office begin at once, and the burst of their address is used up, they
+   * get in within 10 s.
    */
   turnedAwayMs: 12_000,
-  /** First wait of a client that was turned away; doubles, full jitter. */
+  /** First wait of a client that was refused; doubles, full jitter. */
   turnedAwayFirstMs: 250,
   /** Its longest wait: an attempt that is refused costs the other side little. */
   turnedAwayPauseMs: 2_000,

@@ -46,7 +46,7 @@ export const PATIENCE_LIMITS = {
    * too.
    */
   hashingAloneBytesPerSecond: 1_000_000,
-  /** After this time the user is told which node is awaited, and for what. */
+  /** After this time the client shows which node it waits for, and why. */
   hashingTellMs: 2_000,
   /**
    * How long a node may hash in one run to check a grant before it answers, if

@@ -87,7 +87,7 @@ export function savingThereRemedy(folder: string): string {
   return grantRemedy([folder, whereItLeads(folder)], "read", "write");
 }
 
-/** The folder itself if this process may not see where its path leads. */
+/** The folder itself, if this process may not resolve its path. */
 function whereItLeads(path: string): string {
   if (!isGranted({ name: "read", path })) return path;
   try {

@@ -9,7 +9,7 @@
 export type RemedyCode =
   /** Allow replacing the existing file, or save elsewhere. */
   | "replace_or_elsewhere"
-  /** Move the existing file or folder away, or save elsewhere. */
+  /** Move the existing file or folder to another place, or save elsewhere. */
   | "move_or_elsewhere"
   /** Remove the file that an earlier run left, or save elsewhere. */
   | "remove_or_elsewhere"

@@ -43,9 +43,10 @@ export const SWARM_LIMITS = {
    */
   swarmFirstDialCount: 4,
   /**
-   * A link that has brought nothing for so long, or an offer of which no piece was
-   * taken, ends when another holder is known that there is none to. Most turns come sooner: with 24 readers, 6 turns of
-   * 4 pieces of 1 MiB at 1 MB/s take 25 s.
+   * A link that has sent nothing for this time, or an offer of which no piece
+   * was taken, ends if another holder is known that has no link yet. Most turns
+   * come sooner: with 24 readers, 6 turns of 4 pieces of 1 MiB at 1 MB/s take
+   * 25 s.
    */
   swarmLinkIdleMs: 60_000,
   /** Clients that read from it: more than it dials, so that newcomers get in. */
@@ -61,16 +62,18 @@ export const SWARM_LIMITS = {
    */
   swarmOfferCount: 8,
   /**
-   * One that has given nothing for so long may be replaced by another: a piece of
-   * 1 MiB over a line of 1 Mbit/s takes 8 s.
+   * An offer that has given nothing for this time may be replaced by another: a
+   * piece of 1 MiB over a line of 1 Mbit/s takes 8 s.
    */
   swarmOfferIdleMs: 10_000,
-  /** Address groups that wait for that; more must be lucky. */
+  /**
+   * Address groups that wait for such a place; further ones are not remembered.
+   */
   swarmOfferWaitingCount: 64,
   /**
    * A client that the relay cannot dial offers pieces to others of its own
-   * address once none of them has dialled it for so long: they ask the relay for
-   * others twice meanwhile.
+   * address if none of them has dialled it for this time, in which they ask the
+   * relay for holders twice.
    */
   swarmNearOfferMs: 6_000,
   /**
@@ -115,8 +118,8 @@ export const SWARM_LIMITS = {
   /** They can help if the rest would take this long from its nodes alone. */
   swarmWorthMs: 4_000,
   /**
-   * How long a client tries to reach a seed that is away: as long as its only
-   * node behind a tunnel. A restart takes less.
+   * How long a client tries to reach a seed that is offline: as long as its
+   * only node behind a tunnel. A restart takes less.
    */
   swarmSeedPatienceMs: 45_000,
   /**

@@ -9,9 +9,9 @@ import { clearImmediate, setImmediate } from "node:timers";
 
 /**
  * While a task waits for the next turn of the event loop, Deno polls sockets
- * and files in only one of 61 turns (`event_interval` of tokio). Work that
- * gives way for one turn between two pieces would make everybody on the network
- * wait for 61 pieces. 61 empty turns take 0.35 ms.
+ * and files in only one of 61 turns (`event_interval` of tokio). With only one
+ * turn between two pieces of work, everybody on the network would wait for 61
+ * pieces. 61 empty turns take 0.35 ms.
  */
 const LOOP_TURNS = 61;
 

@@ -154,7 +154,7 @@ export class CallDeadline implements Disposable {
   }
 }
 
-/** Lets everything that waits go on first. */
+/** Lets everything that waits continue first. */
 export function othersTurn(): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, 0));
 }

@@ -52,7 +52,9 @@ export interface BrowseOptions {
   readonly mostMs?: number | undefined;
   /** Whether to wait for a node's first scan although another has listed. */
   readonly isPatient?: boolean | undefined;
-  /** Called at the start, with a function that tells what has come so far. */
+  /**
+   * Called at the start, with a function that returns what has arrived so far.
+   */
   readonly begun?: ((soFar: () => BrowsedSoFar) => void) | undefined;
   /** Called for every event. */
   readonly tell: (event: ClientEvent) => void;
@@ -61,7 +63,7 @@ export interface BrowseOptions {
 /** The node that lists files which are taken. */
 export interface TakenFrom {
   readonly id: string;
-  /** Its name, which tells it from the other nodes. */
+  /** Its name, which distinguishes it from the other nodes. */
   readonly name: string;
 }
 

@@ -103,7 +103,7 @@ class Conversation {
     return this.#session;
   }
 
-  /** Gives the session away, once. Opens no other. */
+  /** Hands over the session, once. Opens no other. */
   release(): NodeSession | undefined {
     if (this.#isReleased) return undefined;
     this.#options.signal.removeEventListener("abort", this.#onAbort);

@@ -26,7 +26,7 @@ export interface DialledFor {
 /** Options of a dial. */
 export interface DialHow<Connected> {
   readonly connect: () => Promise<Connected>;
-  /** Ends the dial; this says nothing about the endpoint. */
+  /** Ends the dial; this proves nothing about the endpoint. */
   readonly signal: AbortSignal | undefined;
 }
 

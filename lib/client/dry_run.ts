@@ -118,7 +118,7 @@ export class DryRun {
     }
   }
 
-  /** Whether an earlier run has left a partial file. */
+  /** Whether a partial file of an earlier run exists. */
   async #isBegun({ path, group: { size } }: Job): Promise<boolean> {
     return pieceCountOf(size) > 1 &&
       await occupantOf(partialPathOf(path), size) !== "none";

@@ -31,7 +31,7 @@ export async function explained(
   return await isFolder(unfound) ? isOnlyFolder(name) : failure;
 }
 
-/** The failure for a pattern where one name is needed. */
+/** The failure for a pattern if one name is needed. */
 export function isPattern(name: string): Failure {
   const where = show(name);
   return new Failure("not_found", {
@@ -43,7 +43,7 @@ export function isPattern(name: string): Failure {
   });
 }
 
-/** The failure for a folder where the name of one file is needed. */
+/** The failure for a folder if the name of one file is needed. */
 export function isOnlyFolder(name: string): Failure {
   const where = show(name);
   const folder = argument(`${name}/`);

@@ -38,7 +38,7 @@ export interface GetOptions extends TransferOptions {
   sums?: ReadonlyMap<string, string>;
   /** An older file: what is right in it is copied, and not fetched. */
   base?: string;
-  /** Only tells what would become of each file: `file_planned`. */
+  /** Only reports what would happen to each file: `file_planned`. */
   dryRun?: boolean;
   /**
    * How long to ask again for files that no node has, in milliseconds; by

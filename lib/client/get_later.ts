@@ -108,7 +108,7 @@ class ListsClock {
     return performance.now() >= this.#dueAt;
   }
 
-  /** They have been read, which took so long. */
+  /** Records how long reading them took. */
   read(tookMs: number): void {
     const { waitListsRatio, waitListsMostMs } = this.#limits;
     const pauseMs = Math.min(tookMs * waitListsRatio, waitListsMostMs);

@@ -142,7 +142,7 @@ interface Waited {
   readonly node: ListedNode;
   readonly account: HashAccount;
   readonly out: AbortController;
-  /** When the user was told that it is awaited. */
+  /** When the user was notified that the client waits for it. */
   toldAt: number;
 }
 

@@ -33,7 +33,7 @@ export interface Listed {
   readonly wish: Wish;
 }
 
-/** The data kept of a file whose list tells everything about it. */
+/** The data kept of a file about which its list says everything. */
 export interface ListedOptions {
   /** Its place in the catalogue. */
   readonly at: number;

@@ -174,7 +174,7 @@ async function opened(kept: KeptNode): Promise<ListedNode | undefined> {
   return node?.id === kept.node ? node : undefined;
 }
 
-/** Grants that were given for a token are of use to its owner alone. */
+/** Only the owner of a token can use the grants that it got. */
 function hasToken({ access }: Dialer): boolean {
   return access.token !== undefined;
 }
@@ -212,7 +212,7 @@ async function replace(
   await Deno.rename(temporary, path);
 }
 
-/** A file of that name, which a process that died may have left. */
+/** A file of that name, perhaps left by a process that died. */
 async function openNew(path: string): Promise<Deno.FsFile> {
   try {
     const options = { createNew: true, write: true, mode: 0o600 };

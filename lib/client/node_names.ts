@@ -5,10 +5,10 @@
  * @module
  */
 
-// Enough letters of an id to tell nodes of one name apart, as a rule.
+// Enough letters of an id to distinguish nodes of one name, as a rule.
 const ID_START = 4;
 
-/** What tells a node apart. */
+/** The parts that identify a node. */
 export interface NamedNode {
   readonly id: string;
   readonly name: string;

@@ -51,7 +51,7 @@ export interface ListedNode {
   readonly index?: {
     /** Fingerprints of names and contents. */
     readonly fingerprints: number;
-    /** Seconds since the node last told some. */
+    /** Seconds since the node last sent some. */
     readonly seconds: number;
   };
   /** The grant to show to it, if the relay is private. */

@@ -71,7 +71,7 @@ export class Relays implements AsyncDisposable {
   readonly #options: RelaysOptions;
   /** The relay that answered last, the first of them if several did. */
   #first: RelayDialer;
-  /** Those that the user knows to be away. */
+  /** Those whose failure was reported to the user. */
   readonly #told = new Set<RelayDialer>();
   readonly #over = new AbortController();
   /** Answers that were not waited for. */

@@ -21,7 +21,7 @@ export interface ReportsOptions {
 export class Reports implements AsyncDisposable {
   readonly #options: ReportsOptions;
   readonly #reported = new Set<string>();
-  /** Ids that the relay has not been told yet. */
+  /** Ids that have not been reported to the relay yet. */
   #waiting: string[] = [];
   readonly #wrong = new Set<string>();
   #wrongWaiting: string[] = [];

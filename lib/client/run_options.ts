@@ -29,7 +29,7 @@ export interface GetRunOptions extends TransferOptions {
   readonly waitMs?: number;
   /** Whether files that no node has are asked for again soon. */
   readonly isRepeated?: boolean;
-  /** Only tells what would become of each file. */
+  /** Only reports what would happen to each file. */
   readonly dryRun?: boolean;
   /** Whether large files are fetched together with other clients. */
   readonly swarm?: SwarmOptions;

@@ -15,7 +15,7 @@ import { Tally } from "./tally.ts";
 
 /** Bytes of a file that no node has to send. */
 export interface SparedBytes {
-  /** What earlier runs have left. */
+  /** Files of earlier runs. */
   readonly earlier: number;
   /** What is zeros. */
   readonly zeros: number;

@@ -11,7 +11,7 @@ export type SwarmEvent =
   | HolderEvent
   /** All files are saved; this client continues to serve, at most this long. */
   | { event: "swarm_lingers"; ms: number }
-  /** It does so; told once a second. */
+  /** It continues to serve; reported once a second. */
   | {
     event: "swarm_serving";
     /** Other clients that are connected. */

@@ -99,7 +99,7 @@ export class Swarming implements AsyncDisposable {
 
   /** The same in the background. */
   #joinSoon(): void {
-    // Only a bug makes it reject, which disposing tells.
+    // Only a bug makes it reject, and disposing reports that.
     this.#joinEarly().catch(() => {});
   }
 

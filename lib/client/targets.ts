@@ -150,7 +150,7 @@ export class Targets implements AsyncDisposable {
     const found = { ...there, isFresh };
     if (await this.#presence.judge(job, found) !== "same") return false;
     requirePlace(path, folder);
-    // A run that was killed while publishing has left the partial name.
+    // A run that was killed while publishing left the partial name.
     if (!hasOneName) await removePublished(partialPathOf(path), path);
     this.#options.outcomes.present(job);
     return true;

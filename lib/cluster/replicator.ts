@@ -119,7 +119,7 @@ export interface ClusterEvent {
 }
 
 /**
- * Carries items between the instances of a relay. Disposing tells the others
+ * Carries items between the instances of a relay. Disposing notifies the others
  * that this instance ends.
  */
 export interface Replicator extends AsyncDisposable {

@@ -99,7 +99,7 @@ export async function checkTunnel(
   findings.ok("tunnel", "no node is attached, so no tunnel could be tried");
 }
 
-/** The codes with which a relay refuses a tunnel to a node that has left. */
+/** The codes with which a relay refuses a tunnel to a node that has stopped. */
 const HAS_LEFT: readonly string[] = [
   "unknown_node",
   "not_attached",

@@ -72,9 +72,9 @@ function isFromElsewhere({ method, headers }: Guarded): boolean {
   if (site !== undefined && site !== "same-origin" && site !== "none") {
     return !isFollowed;
   }
-  // What it tells of the site is enough: a page can hide its origin.
+  // The site that it names is enough: a page can hide its origin.
   if (site !== undefined) return false;
-  // A browser that does not tell the site tells the origin of what it posts.
+  // A browser that does not send the site sends the origin with a POST.
   const origin = headers.get("origin");
   return origin !== undefined && origin !== `http://${headers.get("host")}` &&
     origin !== `https://${headers.get("host")}`;

@@ -119,7 +119,7 @@ export class LinkDoor implements AsyncDisposable {
 
   /**
    * Whether the gateway lists nothing that others could not: it has no token of
-   * any relay. What a link lacks says nothing about its relay.
+   * any relay. A missing part of a link proves nothing about its relay.
    */
   get listsForAll(): boolean {
     const { access, relays = [] } = this.#options.client;
@@ -262,7 +262,7 @@ export class LinkDoor implements AsyncDisposable {
 
   /**
    * Spends the use; one after the other, so that none is tried too many. None
-   * is spent for a client that has left meanwhile.
+   * is used up for a client that has disconnected meanwhile.
    */
   async #redeemInTurn(
     redemption: Redemption,

@@ -138,7 +138,10 @@ export class Lists {
     await this.#asking?.done.catch(() => {});
   }
 
-  /** Asks; a failure is told with the old list, which is given meanwhile. */
+  /**
+   * Asks for a new list. Until it succeeds, the old list is given, with the
+   * failure.
+   */
   async #askNoting(publish: (early: Snapshot) => void): Promise<Snapshot> {
     try {
       const snapshot = await this.#ask(publish);

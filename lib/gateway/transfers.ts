@@ -12,7 +12,7 @@ export type TransferState =
   | "paused"
   | "done"
   | "failed"
-  /** The client has left. */
+  /** The client has disconnected. */
   | "cancelled";
 
 /** One answer that sends bytes of a file. */

@@ -140,7 +140,7 @@ class Reader {
   /** The bytes of a task, which are the reader's until it has taken them. */
   async give(task: Task): Promise<Uint8Array<ArrayBuffer>> {
     this.#awaited = task;
-    // A node that stalls keeps no reader that has left.
+    // A stalled node must not keep a disconnected reader.
     const bytes = await orAborted(task.bytes, this.#options.signal);
     this.#awaited = undefined;
     return this.#given = bytes;

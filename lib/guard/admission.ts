@@ -50,7 +50,7 @@ export interface Slot {
   giveTurnBack(): void;
   /** Its bytes were not a handshake: that costs its address more turns. */
   spoil(now: number): void;
-  /** The connection is gone. */
+  /** The connection has ended. */
   leave(now: number): void;
 }
 
@@ -434,7 +434,9 @@ class Place implements Slot {
     if (this.#isApart) this.#group.apart--;
   }
 
-  /** Gives up its place among the handshakes, and tells whether it had one. */
+  /**
+   * Gives up its place among the handshakes, and returns whether it had one.
+   */
   #giveUp(now: number): boolean {
     const { pending, source } = this.#group;
     if (!pending.delete(this)) return false;

@@ -1,9 +1,9 @@
 /**
  * Learns how many connections a process has file descriptors for: no permission
- * tells how many descriptors there are. Each shortage lowers the number to seven
- * eighths of what is open then. Afterwards it grows again, because the shortage
- * may have had another cause. Pure: time is an argument, in milliseconds on any
- * monotonic clock.
+ * reveals how many descriptors there are. Each shortage lowers the number to
+ * seven eighths of what is open then. Afterwards it grows again, because the
+ * shortage may have had another cause. Pure: time is an argument, in
+ * milliseconds on any monotonic clock.
  *
  * @module
  */

@@ -90,7 +90,7 @@ export function decodePath(path: string): string | undefined {
 
 /**
  * The bytes of the body that a head announces: 0 if none, `undefined` if the
- * length is not a number or is not told before the body.
+ * length is not a number or is not given before the body.
  */
 export function bodyLengthOf({ headers }: RequestHead): number | undefined {
   if (headers.has("transfer-encoding")) return undefined;

@@ -178,7 +178,7 @@ export class WebConnection {
       return await orAborted(answering, this.#gone.signal);
     } catch (error) {
       if (this.#gone.signal.aborted) {
-        void answering.then(giveUp, () => {}); // its client has left
+        void answering.then(giveUp, () => {}); // its client has disconnected
       }
       this.#gone.signal.throwIfAborted();
       onError(error);

@@ -53,7 +53,7 @@ class Moving {
   }
 }
 
-/** Files that are told together. */
+/** Files that are reported together. */
 export class Gathered extends Moving {
   files = 0;
   /** The one that was sent last. */
@@ -92,9 +92,9 @@ export class Budget {
  */
 export class Fetch extends Moving {
   readonly file: ShareFile;
-  /** Whether its start has been told. */
+  /** Whether its start has been reported. */
   isTold = false;
-  /** Whether it counts among those that may be told. */
+  /** Whether it counts among those that may be reported. */
   isBudgeted = false;
   /** Whether it has ended, and the next request begins another. */
   isEnded = false;

@@ -20,7 +20,7 @@ export type FetchEvent =
     /** Whether that was all of the file. */
     isWhole: boolean;
   }
-  /** Files that were not told one by one. */
+  /** Files that were not reported one by one. */
   | {
     event: "files_sent";
     /** The client; nothing if there were several. */
@@ -37,13 +37,13 @@ export type FetchEvent =
 export interface RunningFetch {
   /** The client's address, or the group of it. */
   readonly to: string;
-  /** The file; nothing for several that are told together. */
+  /** The file; missing for several that are reported together. */
   readonly name?: string;
   /** Files so far. */
   readonly files: number;
   /** Bytes so far. */
   readonly bytes: number;
-  /** Bytes of the file, if it is told by itself. */
+  /** Bytes of the file, if it is reported separately. */
   readonly size?: number;
   /** Over the last second or two. */
   readonly bytesPerSecond: number;

@@ -47,7 +47,7 @@ export class IndexTeller {
   readonly #names: IndexedNames;
   /** What the relay holds; `undefined` if it keeps no index. */
   #held: HeldIndex | undefined;
-  /** Whether names have changed that are not told yet. */
+  /** Whether changed names have not been sent yet. */
   #isChanged = false;
   #wake: (() => void) | undefined;
   #toldAt = -Infinity;
@@ -138,7 +138,7 @@ export class IndexTeller {
     } catch (error) {
       this.#names.forget();
       this.#change();
-      // The next request to the relay finds out that it is gone.
+      // The next request notices that the relay has disconnected.
       if (isBug(error)) throw error;
     }
   }

@@ -32,7 +32,7 @@ export interface IndexedNamesOptions {
   >;
   /** The key in place of the relay's. */
   readonly key?: Uint8Array | undefined;
-  /** Called when there is something new to tell. */
+  /** Called when there is something new to send. */
   readonly onChange: () => void;
 }
 
@@ -104,8 +104,8 @@ export class IndexedNames {
   }
 
   /**
-   * Whether all names must be told because of what the relay says: it holds
-   * something else than it was told, or did not take all of it.
+   * Whether all names must be sent again, because the relay holds something
+   * else than it was sent, or did not accept all of it.
    */
   isStrangeTo(held: HeldIndex): boolean {
     const isOtherKey = this.#options.key === undefined &&
@@ -113,14 +113,14 @@ export class IndexedNames {
     return isOtherKey || this.#isForgotten || !this.#isAt(held);
   }
 
-  /** Whether it holds the last version that was told. */
+  /** Whether it holds the last version that was sent. */
   #isAt({ epoch, version }: Omit<HeldIndex, "key">): boolean {
     return epoch === this.#epoch && version === this.#version;
   }
 
   /**
-   * The messages that bring a relay from what it holds to the present. All of
-   * them must arrive; otherwise call `forget`.
+   * The messages that bring the relay's copy up to date. All of them must
+   * arrive; otherwise call `forget`.
    */
   messagesAfter(held: Omit<HeldIndex, "key">): Iterable<MessageOf<"index">> {
     const changes = this.#changes;

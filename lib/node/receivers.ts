@@ -25,7 +25,7 @@ export interface PiecesSent {
   readonly count: number;
 }
 
-/** Whether what is told of a file is all of it: it is empty, or zeros. */
+/** Whether no piece of the file is ever sent: it is empty, or zeros. */
 export function isSentByItsName(
   file: ShareFile,
   digests: Pick<ServedDigests, "manifestOf">,

@@ -416,7 +416,7 @@ class Registrar {
     });
   }
 
-  /** At another host, an earlier dial-back says nothing. */
+  /** At another host, an earlier dial-back proves nothing. */
   #notice(observed: string | undefined): void {
     if (observed === this.#seenAt) return;
     this.#seenAt = observed;

@@ -176,8 +176,8 @@ export class PieceSender {
   }
 
   /**
-   * Waits until `bytes` may be sent. Flushes the outbox before it waits, so that
-   * a client that takes nothing, or has left, reserves nothing.
+   * Waits until `bytes` may be sent. Flushes the outbox before it waits, so
+   * that a client that takes nothing, or has disconnected, reserves nothing.
    */
   async #pace(rate: SharedRate, bytes: number): Promise<void> {
     if (rate.begin(bytes, this.#user)) return;

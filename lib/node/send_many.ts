@@ -46,7 +46,7 @@ export interface ManyFiles {
   skip(reason: SkipReason): Promise<void>;
 }
 
-/** What a client is told. */
+/** The texts that a client gets. */
 export const SKIP_TEXT: Readonly<Record<SkipReason, string>> = {
   gone: "it was changed, replaced or removed: no such version is here now",
   changed: "the file has changed",

@@ -110,7 +110,7 @@ export interface TakeTurnOptions {
   readonly group?: unknown;
   /** How much longer than others it may take: the time of a rate limit. */
   readonly ownMs?: number;
-  /** Ends the wait, because the client has left. */
+  /** Ends the wait, because the client has disconnected. */
   readonly signal?: AbortSignal;
 }
 

@@ -254,7 +254,7 @@ class PeerNode implements NodeServer {
     });
   }
 
-  /** Tells what is shared when the first scan is complete. */
+  /** Reports what is shared when the first scan is complete. */
   async #finishScan(): Promise<void> {
     const directory = this.#directory;
     this.#tell({ event: "scanning", directory, files: this.fileCount });

@@ -29,7 +29,7 @@ export interface AskingClient {
   turn(): Promise<void>;
   /** Refuses a request. */
   refuse(reason: ReadRefusal, request: number): Promise<void>;
-  /** Does `work`, and shows the client until then that it goes on. */
+  /** Does `work`, and meanwhile shows the client that the node is working. */
   whileWorking<T>(
     request: number,
     work: (signal: AbortSignal) => Promise<T>,

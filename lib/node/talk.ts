@@ -32,7 +32,7 @@ export interface Host {
   readonly within?: (grant: Grant) => Grant;
   /** Contents that need no grant although there is a gate. */
   readonly open?: OpenContents;
-  /** Called with what was sent to a client when it has left. */
+  /** Called when a client has disconnected, with what was sent to it. */
   readonly onServed?: (served: Served) => void;
 }
 

@@ -20,8 +20,8 @@ export interface WorkingOptions {
 }
 
 /**
- * Does `work`, and regularly sends `working` to the client until it is done.
- * If sending fails, because the client has left, its signal is aborted.
+ * Does `work`, and regularly sends `working` to the client until it is done. If
+ * sending fails, because the client has disconnected, its signal is aborted.
  */
 export async function whileWorking<T>(
   { channel, outbox, request }: WorkingOptions,

@@ -260,8 +260,8 @@ export class Channel implements AsyncDisposable, Sleeper, Passing {
   }
 
   /**
-   * Calls `sleeper` when the peer has sent something, has left, or has been idle
-   * for too long. Until then almost nothing is kept.
+   * Calls `sleeper` when the peer has sent something, has disconnected, or has
+   * been idle for too long. Until then almost nothing is kept.
    */
   sleep(sleeper: Sleeper): void {
     const { idleMs, parkMs = 0 } = this.#options;
@@ -424,7 +424,7 @@ export class Channel implements AsyncDisposable, Sleeper, Passing {
       );
       await this.#watch.guard(this.conn.closeWrite());
     } catch {
-      // The peer is gone, so the farewell does not matter.
+      // The peer has disconnected, so the farewell does not matter.
     } finally {
       this.#watch.end(this.#error("idle", "was closed"));
     }

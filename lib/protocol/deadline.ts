@@ -11,7 +11,7 @@ import type { Conn } from "../base/conn.ts";
 // some.
 const QUIET_PARTS = 4;
 
-/** Is told that a deadline has passed before its step was done. */
+/** Gets a call when a deadline has passed before its step was done. */
 export interface Passing {
   pass(): void;
 }

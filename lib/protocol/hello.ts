@@ -12,7 +12,7 @@ import type { Incidents } from "../guard/incidents.ts";
 import type { Hello, Message, MessageOf } from "./messages.ts";
 import { isVersion, PROTOCOL_VERSION } from "../base/version.ts";
 
-/** What a relay tells each peer about itself. */
+/** What a relay says to each peer about itself. */
 export interface Announcement {
   /** A greeting for clients, at most 200 characters. */
   greeting?: string;

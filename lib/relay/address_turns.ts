@@ -27,7 +27,10 @@ export class AddressTurns {
   readonly #signal: AbortSignal;
   /** The number of the round. */
   #round = 0;
-  /** The round of the last request of each address; those before are gone. */
+  /**
+   * The round of the last request of each address; earlier rounds are
+   * forgotten.
+   */
   readonly #rounds = new Map<string, number>();
   /** Requests that wait for the start of each round. */
   readonly #waiting = new Map<number, (() => void)[]>();

@@ -49,13 +49,13 @@ export interface InstanceTunnels {
   isOfInstance(message: MessageOf<"open">, nonce: string): boolean;
 }
 
-/** What an instance tells of the clients that hold contents for a swarm. */
+/** What an instance sends about the clients that hold contents for a swarm. */
 export interface HolderSide {
   /** One has entered here, from this host. */
   entered(holder: Holder, host: string): void;
   /** One has said what it holds, or whether it can be dialled is known. */
   held(holder: Holder): void;
-  /** One has left. */
+  /** One has stopped. */
   left(holder: Holder): void;
 }
 
@@ -67,7 +67,7 @@ export interface ClusterSide extends AsyncDisposable {
   registered(id: string): void;
   /** A node has renewed here, or was attached or detached. */
   renewed(id: string): void;
-  /** A node has left before the end of its lease. */
+  /** A node has withdrawn before the end of its lease. */
   left(id: string, sequence: number): void;
   /** What others learn of the clients of swarms. */
   readonly holders: HolderSide;

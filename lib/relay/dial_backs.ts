@@ -14,7 +14,7 @@ import { givesWay } from "../guard/giving_way.ts";
 import { dial, type DialOptions } from "../transport/dial.ts";
 import { learnCertificate } from "../transport/learn.ts";
 
-/** The result; `unchecked` says nothing about the node. */
+/** The result; `unchecked` proves nothing about the node. */
 export type DialBackOutcome = "alive" | "gone" | "unchecked";
 
 /** The numbers of `limits.ts` that bound dial-backs. */

@@ -28,7 +28,7 @@ export interface HolderReplicasOptions {
   readonly relay: Pick<RelayContext, "id" | "holders" | "entries" | "limits">;
 }
 
-/** What an instance tells of a holder. */
+/** What an instance sends about a holder. */
 const HOLDER_BODY = TypeCompiler.Compile(Type.Object({
   record: Type.String(),
   certificate: Type.String(),
@@ -44,7 +44,7 @@ const HOLDER_BODY = TypeCompiler.Compile(Type.Object({
   }),
 }, { additionalProperties: false }));
 
-/** A holder of this instance, as it was told last. */
+/** A holder of this instance, as it was last sent. */
 interface Own {
   readonly holder: Holder;
   readonly host: string;
@@ -66,7 +66,7 @@ export class HolderReplicas implements HolderSide {
 
   entered(holder: Holder, host: string): void {
     const { id } = holder;
-    // What another instance has told of it before is older.
+    // An earlier message of another instance about it is older.
     const before = Math.max(this.#sequenceOf(id), this.#leftAt(id));
     this.#others.delete(id);
     const sequence = Math.max(before + 1, Date.now());
@@ -166,7 +166,7 @@ export class HolderReplicas implements HolderSide {
     return "taken";
   }
 
-  /** One has left elsewhere. */
+  /** A holder has stopped at another instance. */
   leave({ id, sequence }: Pick<Item, "id" | "sequence">): void {
     const { holders, limits } = this.#options.relay;
     const now = performance.now();

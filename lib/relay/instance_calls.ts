@@ -219,7 +219,7 @@ export class InstanceCalls implements InstanceTunnels {
       return certificateId(certificate) === id;
     } catch (error) {
       if (isBug(error)) throw error;
-      return isShortage(error); // that says nothing of the instance
+      return isShortage(error); // that proves nothing about the instance
     }
   }
 
@@ -288,7 +288,7 @@ function endpointIn(text: string): Endpoint | undefined {
   try {
     return parseEndpoint(text, { zero: false });
   } catch {
-    return undefined; // no instance of this version tells that
+    return undefined; // no instance of this version sends that
   }
 }
 

@@ -53,7 +53,9 @@ export type MergeOutcome =
   | "taken"
   /** It is the registration that is listed, and its time was updated. */
   | "extended"
-  /** A newer one is listed, or the node has left since, or it has ended. */
+  /**
+   * A newer one is listed, or the node has withdrawn since, or it has ended.
+   */
   | "stale"
   /** There is no room. */
   | "full";

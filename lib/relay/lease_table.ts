@@ -37,7 +37,7 @@ export class LeaseTable {
   readonly #checks = newHeap();
   /** Those whose own time is over, while leases last longer. */
   readonly #kept = new KeptLeases();
-  /** How long a node that has left is remembered. */
+  /** How long a withdrawn node is remembered. */
   #rememberMs: number;
   /** By how much all leases last longer than they were granted for. */
   #heldMs = 0;
@@ -90,7 +90,7 @@ export class LeaseTable {
     return this.#perSource.get(source) ?? 0;
   }
 
-  /** What is remembered of a node that has left. */
+  /** What is remembered of a withdrawn node. */
   departed(id: string): History | undefined {
     return this.#departed.get(id);
   }

@@ -85,7 +85,7 @@ export class Replicas {
   }
 
   /**
-   * Ends the lease of a node that has left elsewhere, unless a newer
+   * Ends the lease of a node that withdrew at another instance, unless a newer
    * registration is known.
    *
    * @returns the ended lease, if there was one.

@@ -101,7 +101,7 @@ class Flow {
   /** Whether `from` has ended its stream. */
   hasEnded = false;
 
-  /** `isDeaf` tells whether `to` has ended, and may be gone. */
+  /** `isDeaf`: whether `to` has ended, and may have disconnected. */
   constructor(
     [from, to]: [Conn, Conn],
     { mostBytes, isDeaf, onMoved }: {

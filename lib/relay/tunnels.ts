@@ -385,7 +385,9 @@ async function refuse(conn: Conn, code: string): Promise<void> {
     .catch(gone);
 }
 
-/** Ignores that a peer has left or does not read: this shows elsewhere. */
+/**
+ * Ignores that a peer has disconnected or does not read: other code notices it.
+ */
 function gone(error: unknown): void {
   if (!isDisconnect(error) && !(error instanceof ProtocolError)) throw error;
 }

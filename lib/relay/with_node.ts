@@ -54,7 +54,7 @@ export class NodeTalk implements Talk<NodeToRelay["kind"]> {
    */
   #registered: Renewable | null = null;
   #attached: Disposable | null = null;
-  /** Held after the node was told to stay connected. */
+  /** Held after the relay asked the node to stay connected. */
   #stay: Disposable | undefined;
 
   constructor(

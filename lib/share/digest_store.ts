@@ -110,9 +110,9 @@ export class DigestFolder implements DigestStore, Disposable {
   }
 
   /**
-   * Forgets the digests of files that have been gone for long, if it is time.
-   * `standingOf` says what became of the file that a key was made for. After a
-   * failure it is tried again later.
+   * Forgets the digests of files that have been missing for long, if it is
+   * time. `standingOf` says what became of the file that a key was made for.
+   * After a failure it is tried again later.
    */
   async prune(
     standingOf: (key: string) => Standing,

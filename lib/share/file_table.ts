@@ -200,7 +200,7 @@ export class FileTable {
     this.#marks.clear(index, this.#blocks);
   }
 
-  /** Begins a scan. Files that it does not see are gone. */
+  /** Begins a scan. Files that it does not see no longer exist. */
   beginLook(): void {
     this.#look = (this.#look + 1) % 256;
   }

@@ -44,7 +44,7 @@ export interface NamedPath {
 export interface FoundEntry {
   readonly place: NamedPath;
   readonly entry: { isSymlink: boolean; isFile: boolean; isDirectory: boolean };
-  /** Missing if the entry was gone, or a link led to it. */
+  /** Missing if the entry no longer existed, or a link led to it. */
   readonly info: Deno.FileInfo | undefined;
   readonly isUnreadable?: boolean;
 }

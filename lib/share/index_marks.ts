@@ -26,7 +26,7 @@ export interface Indexable {
 export interface NameListener {
   /** There is a name or a content that the index does not count. */
   readonly onNew: () => void;
-  /** A name or a content that it counts is gone. */
+  /** A name or a content that it counts no longer exists. */
   readonly onGone: (gone: Indexable) => void;
 }
 
@@ -77,7 +77,7 @@ export class IndexMarks {
     return marks;
   }
 
-  /** Tells the indexes with the mark `kind` in `marks` that something is gone. */
+  /** Notifies the indexes with the mark `kind` in `marks` of a removal. */
   tellGone(marks: number, kind: number, gone: Indexable): void {
     for (const { listener, shift } of this.#indexes) {
       if (marks >> shift & kind) listener.onGone(gone);

@@ -18,7 +18,7 @@ export interface DigestStore {
   /** The piece hashes of a stored manifest, by content id. */
   hashesOf(content: string): Uint8Array | undefined;
   /**
-   * Forgets digests of files that have been gone for long, if it is time;
+   * Forgets digests of files that have been missing for long, if it is time;
    * `standingOf` says what became of the file with a key.
    */
   prune?(

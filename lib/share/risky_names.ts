@@ -9,7 +9,7 @@ const FOLDERS = /^(\.git|node_modules)$/;
 // Of an SSH key; what has an ending is something else.
 const FILES = /^(id_[^.]+|.+\.pem|\.env(\..+)?)$/i;
 const MOST_NAMES = 10;
-/** Later ones are not told. */
+/** Later ones are not reported. */
 const MOST_SEEN = 1_000;
 
 /** Whether a file of this name looks like a key or a password. */
@@ -17,7 +17,7 @@ function looksSecret(base: string): boolean {
   return FILES.test(base);
 }
 
-/** Names that were found since they were last told. */
+/** Names that were found since the last report. */
 export interface RiskyFinds {
   /** The first of them; folders end with `/`. Escape them before display. */
   readonly names: readonly string[];

@@ -239,7 +239,7 @@ export class Share implements Disposable, AsyncDisposable {
   /**
    * Opens a file for reading, if it has not changed.
    *
-   * @throws if no file descriptor is free, which says nothing about the file.
+   * @throws if no file descriptor is free, which is not the file's fault.
    */
   open(file: ShareFile): FileOpening {
     try {
@@ -377,7 +377,10 @@ export class Share implements Disposable, AsyncDisposable {
     });
   }
 
-  /** The current state of `file` on the disk; `undefined` if it is gone. */
+  /**
+   * The current state of `file` on the disk; `undefined` if it no longer
+   * exists.
+   */
   async #refresh(file: ShareFile): Promise<ShareFile | undefined> {
     let now: ShareFile | undefined;
     try {

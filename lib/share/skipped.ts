@@ -171,7 +171,7 @@ export class Skipped {
     this.#entries.set(path, entry);
   }
 
-  /** Notes that the entry at a path is gone, or is shared now. */
+  /** Notes that the entry at a path no longer exists, or is shared now. */
   forget(path: string): void {
     const known = this.#entries.get(path);
     if (known === undefined) return;
@@ -179,7 +179,7 @@ export class Skipped {
     this.#counts[known.kind]--;
   }
 
-  /** Notes that everything at a path and below it is gone. */
+  /** Notes that everything at a path and below it no longer exists. */
   forgetBelow(path: string): void {
     this.forget(path);
     for (const other of this.#entries.keys()) {

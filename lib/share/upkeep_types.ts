@@ -14,7 +14,7 @@ import type { Skipped, SkippedName } from "./skipped.ts";
 
 /** Events of a share that is kept up to date. */
 export type ShareEvent =
-  /** The folder is gone, or was replaced by another one. */
+  /** The folder is missing, or was replaced by another one. */
   | { event: "share_gone"; directory: string; files: number; why: string }
   /** There is a folder at the path again, and it has been scanned. */
   | { event: "share_back"; directory: string; files: number }

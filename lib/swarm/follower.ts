@@ -22,7 +22,7 @@ export class Follower implements Disposable {
   readonly #pieces: FollowedPieces;
   readonly #tell: TellGained;
   readonly #limits: Pick<Limits, "gainedRunCount" | "gainedQuietMs">;
-  /** How many of the gained pieces it has told. */
+  /** How many of the gained pieces it has announced. */
   #told: number;
   #isTelling = false;
   #isEnded = false;

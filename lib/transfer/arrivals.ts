@@ -43,8 +43,8 @@ export class Arrivals {
   }
 
   /**
-   * Verifies what has arrived for requests, writes it, and tells the plan. The
-   * node is judged after that, so its correct pieces are used.
+   * Verifies what has arrived for requests, writes it, and updates the plan.
+   * The node is judged after that, so its correct pieces are used.
    */
   async accept(
     connection: Connection,

@@ -44,7 +44,7 @@ export class HoldingAnswer implements Answer {
     return this.#outcome.promise;
   }
 
-  /** Whether the peer will tell of more pieces. */
+  /** Whether the peer will announce more pieces. */
   get goesOn(): boolean {
     return this.#pieces !== undefined && !this.#pieces.isComplete;
   }

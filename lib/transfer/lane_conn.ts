@@ -55,7 +55,7 @@ export interface LaneConnOptions {
 // Fewer are not worth a message to the lane.
 const ACK_BYTES = 64 * 1024;
 
-/** A conn in a lane. The lane tells it what comes. */
+/** A conn in a lane. The lane passes on what arrives. */
 export class LaneConn implements Conn {
   /** The lane that owns it. */
   readonly lane: object;

@@ -179,8 +179,8 @@ export class Source {
 
   /**
    * A second has passed; `clocks` are the milliseconds for which each of its
-   * connections has been waited for in all. It is judged by these alone: time in
-   * which our own rate, memory or disk held it says nothing of it.
+   * connections has been waited for in all. It is judged by these alone: Time
+   * in which our own rate, memory or disk delayed it does not count.
    */
   secondPassed(clocks: readonly number[]): void {
     const waited = clocks.map((ms, n) => ms - (this.#clocks[n] ?? 0));

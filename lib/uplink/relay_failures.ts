@@ -67,7 +67,7 @@ export function refusedBy(
   });
 }
 
-/** The failure that tells of `error`, which ended an attempt to reach `relay`. */
+/** The failure for `error`, which ended an attempt to reach `relay`. */
 export function failureToReach(
   relay: RelayAddress,
   error: unknown,

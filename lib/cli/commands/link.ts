@@ -80,7 +80,7 @@ export function warnOfLoopback(
   );
 }
 
-/** A link to be told of. */
+/** A link to report. */
 export interface ToldLink extends LinkText {
   readonly name: string;
   /** Bytes of the file. */

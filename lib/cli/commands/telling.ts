@@ -32,7 +32,7 @@ export class Telling {
   #toldMotd = "";
   /** Whether the user knows that files are waited for. */
   #isWaiting = false;
-  /** What is told once: kinds of events, and lines. */
+  /** What is reported once: kinds of events, and lines. */
   readonly #told = new Set<string>();
 
   constructor(terminal: Terminal) {
@@ -189,7 +189,7 @@ export class Telling {
   }
 }
 
-/** Events that are told in one line. */
+/** Events that are reported in one line. */
 type OneLine =
   | "relay_failed"
   | "relay_late"
@@ -200,7 +200,7 @@ type OneLine =
   | "names_left_out"
   | "holder_refused";
 
-/** Events that people are not told of here. */
+/** Events that are not reported to people here. */
 type Untold =
   | "holder_listed"
   | "holder_reached"

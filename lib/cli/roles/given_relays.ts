@@ -20,7 +20,7 @@ import { isCommand } from "./about.ts";
 import { HOST_AND_PORT, takeRelay } from "./role.ts";
 import { readToken, type SecretSource } from "./secrets.ts";
 
-/** What a node or a client is told of its relays. */
+/** What the command line says about the relays of a node or a client. */
 export interface GivenRelays {
   /** As options of the engines. */
   readonly options: {
