@@ -368,9 +368,7 @@ const NUMBERS = {
   clusterFollowMs: 2_000,
   /** Pause between two checks of the store's state. */
   clusterBeatMs: 2_000,
-  /**
-   * An instance without a report for this time counts as stopped: seven checks.
-   */
+  /** Without a report for this time, an instance has stopped: seven checks. */
   clusterInstanceMs: 15_000,
   /** The most instances of one relay: more would not help. */
   clusterInstanceCount: 64,
