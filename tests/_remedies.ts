@@ -15,7 +15,7 @@ const BEGINNINGS: readonly (readonly [RegExp, skipped: number])[] = [
     -1,
   ],
   [/\b(?:throw fail|this\.#cannot)\(/g, 1],
-  [/\bthrow notItself\(/g, 2],
+  [/\b(?<!function )notItself\(/g, 2],
   [/\bfindings\.warn\(/g, 2],
   [/\b(?<!function )cannotUse\(/g, 2],
 ];

@@ -161,23 +161,23 @@ export class Peers implements AsyncDisposable {
     });
     const { knownRelays, access = {}, tunnels, maxRelayedBytes } = options;
     const plaintext = options.plaintext ?? false;
+    // Without encryption the relay cannot prove its id. A link is for one file,
+    // and its relay is a stranger's choice.
+    const isKept = !plaintext && access.link === undefined;
+    const remembering = isKept ? knownRelays : undefined;
     const first = { address: options.relay };
     const dialers = sideBySide(first, options.relays, limits).map((relay, n) =>
       new RelayDialer(relay.address, {
         role: "client",
         plaintext,
         access: n === 0 ? access : accessOf(relay, access),
-        knownRelays,
+        knownRelays: remembering,
         limits,
         onEvent: tell,
       })
     );
     this.dialers = dialers;
-    // Without encryption the relay cannot prove its id. A link is for one file.
-    const isKept = !plaintext && access.link === undefined;
-    this.#known = knownRelays !== undefined && isKept
-      ? new KnownNodes(knownRelays, { limits })
-      : undefined;
+    this.#known = remembering && new KnownNodes(remembering, { limits });
     // Nothing may throw after this: it has a timer.
     this.clock = new ClockWatch({ limits, onGap: tell });
     this.#relays = new Relays(dialers, {

@@ -6,7 +6,7 @@
  * @module
  */
 
-import { isId, isIpv6, parseHost } from "../base/address.ts";
+import { isId, isIpv6, parseEndpoint, parseHost } from "../base/address.ts";
 import { type Endpoint, formatEndpoint } from "../base/conn.ts";
 import { describeCause, Failure, localKindOf } from "../base/errors.ts";
 import {
@@ -45,19 +45,26 @@ export class KnownRelays {
 
   /** Compares `id` with the relay met at `endpoint` before. */
   compare(endpoint: Endpoint, id: string): Acquaintance {
-    const knownId = this.#ids.get(keyOf(formatEndpoint(endpoint)));
+    const knownId = this.#ids.get(keyOf(endpoint));
     if (knownId === undefined) return { kind: "unknown" };
     return knownId === id ? { kind: "same" } : { kind: "changed", knownId };
   }
 
   /**
-   * Stores that the relay at `endpoint` is `id`.
+   * Stores that the relay at `endpoint` is `id`, unless it is known: another
+   * process may have met a relay there since {@linkcode KnownRelays.load}.
    *
-   * @throws {Failure} of kind `local` if the file cannot be written.
+   * @returns what is known about it; `unknown` if it was stored.
+   * @throws {Failure} of kind `local` if the file cannot be read or written.
    */
-  async remember(endpoint: Endpoint, id: string): Promise<void> {
-    const key = keyOf(formatEndpoint(endpoint));
+  async remember(endpoint: Endpoint, id: string): Promise<Acquaintance> {
+    const key = keyOf(endpoint);
     const text = await readText(this.path);
+    const known = parseKnownRelays(text, this.path).get(key);
+    if (known !== undefined) {
+      this.#ids.set(key, known);
+      return this.compare(endpoint, id);
+    }
     // A file edited by hand may end without a line break.
     const lineBreak = text === "" || text.endsWith("\n") ? "" : "\n";
     try {
@@ -70,18 +77,18 @@ export class KnownRelays {
       throw cannotUse(this.path, "write", error);
     }
     this.#ids.set(key, id);
+    return { kind: "unknown" };
   }
 }
 
 /**
  * The same text for all spellings of an address: `NAS.local.` is `nas.local`.
  */
-function keyOf(endpoint: string): string {
-  const lower = endpoint.toLowerCase().replace(/\.(?=:\d+$)/, "");
-  const [, host, port] = /^\[(.+)\]:(\d+)$/.exec(lower) ?? [];
-  return host === undefined || !isIpv6(host)
-    ? lower
-    : formatEndpoint({ host: parseHost(host), port: Number(port) });
+function keyOf({ host, port }: Endpoint): string {
+  const canonical = isIpv6(host)
+    ? parseHost(host)
+    : host.toLowerCase().replace(/\.$/, "");
+  return formatEndpoint({ host: canonical, port });
 }
 
 async function readText(path: string): Promise<string> {
@@ -98,10 +105,9 @@ function parseKnownRelays(text: string, path: string): Map<string, string> {
   const ids = new Map<string, string>();
   for (const [index, line] of text.split("\n").entries()) {
     if (line.trim() === "" || line.startsWith("#")) continue;
-    const [endpoint, id, ...rest] = line.trim().split(/\s+/);
-    if (
-      endpoint === undefined || id === undefined || !isId(id) || rest.length > 0
-    ) {
+    const [address = "", id = "", ...rest] = line.trim().split(/\s+/);
+    const key = keyIn(address);
+    if (key === undefined || !isId(id) || rest.length > 0) {
       throw new Failure("local", {
         what: "Cannot read known relays",
         where: `${show(path)}, line ${index + 1}`,
@@ -109,9 +115,18 @@ function parseKnownRelays(text: string, path: string): Map<string, string> {
         remedy: "correct or remove that line",
       });
     }
-    ids.set(keyOf(endpoint), id);
+    ids.set(key, id);
   }
   return ids;
+}
+
+/** The key of an address in the file; `undefined` if it is none. */
+function keyIn(text: string): string | undefined {
+  try {
+    return keyOf(parseEndpoint(text, { zero: false }));
+  } catch {
+    return undefined; // not an address
+  }
 }
 
 function cannotUse(path: string, verb: FileAccess, error: unknown): Failure {

@@ -237,11 +237,14 @@ export class RelayDialer {
     }
     const { knownRelays } = this.#options;
     const met = knownRelays?.compare(this.relay, id);
-    if (met?.kind !== "changed") return;
-    const path = show(knownRelays?.path ?? "");
-    throw notItself(
+    if (met?.kind === "changed") throw this.#notTheKnown(met.knownId, id);
+  }
+
+  #notTheKnown(expected: string, found: string): Failure {
+    const path = show(this.#options.knownRelays?.path ?? "");
+    return notItself(
       this.relay,
-      { expected: met.knownId, found: id, why: `${path} remembers another` },
+      { expected, found, why: `${path} remembers another` },
       `remove its line from ${path}`,
     );
   }
@@ -262,22 +265,31 @@ export class RelayDialer {
     });
   }
 
-  /** Remembers the relay, and reports what is new about it. */
+  /**
+   * Remembers the relay, and reports what is new about it. What the file
+   * remembers already stays: a relay address may come from a stranger.
+   */
   async #meet(id: string): Promise<void> {
     const { knownRelays, onEvent } = this.#options;
     const relay = formatEndpoint(this.relay);
-    const previousId = this.#metId;
+    const isNamed = this.relay.id !== undefined;
+    const compared = knownRelays?.compare(this.relay, id);
+    const acquaintance = compared?.kind === "unknown"
+      ? await knownRelays!.remember(this.relay, id)
+      : compared;
+    const knownId = acquaintance?.kind === "changed"
+      ? acquaintance.knownId
+      : null;
+    if (knownId !== null && !isNamed) throw this.#notTheKnown(knownId, id);
+    const previousId = this.#metId ?? knownId;
+    const isAgain = this.#metId === id;
     this.#metId = id;
-    const acquaintance = knownRelays?.compare(this.relay, id).kind;
-    if (acquaintance === "unknown" || acquaintance === "changed") {
-      await knownRelays!.remember(this.relay, id);
-    }
-    if (previousId === id) return;
+    if (isAgain) return;
     if (previousId !== null) {
       onEvent({ event: "relay_changed", relay, id, previousId });
-    } else if (this.relay.id === undefined && acquaintance === undefined) {
+    } else if (!isNamed && acquaintance === undefined) {
       onEvent({ event: "relay_unverified", relay, id });
-    } else if (this.relay.id === undefined && acquaintance === "unknown") {
+    } else if (!isNamed && acquaintance?.kind === "unknown") {
       onEvent({
         event: "relay_remembered",
         relay,

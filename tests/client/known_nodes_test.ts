@@ -185,3 +185,15 @@ Deno.test("KnownNodes replaces the temporary file of a dead process, and does no
   assertEquals(text.includes(formatEndpoint(relay.server.address)), true);
   await assertRejects(() => Deno.stat(temporary), Deno.errors.NotFound);
 });
+
+Deno.test("A client with a link remembers neither the link's relay nor its nodes", async () => {
+  await using folder = await tempShare();
+  const path = join(folder.path, "known");
+  await using relay = await startRelay();
+  await listNodes({
+    relay: { ...relay.server.address, id: relay.identity.id },
+    knownRelays: await KnownRelays.load(path),
+    access: { link: { name: "a.txt", fetch: "A".repeat(22) } },
+  });
+  assertEquals(await Array.fromAsync(Deno.readDir(folder.path)), []);
+});

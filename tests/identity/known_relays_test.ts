@@ -49,6 +49,34 @@ for (
   });
 }
 
+for (
+  const [what, text] of [
+    ["after a byte order mark", `\ufeffnas.local:1700 ${ID}\n`],
+    ["with line breaks of Windows", `nas.local:1700 ${ID}\r\n`],
+    ["with zeros before its port", `nas.local:01700 ${ID}\n`],
+  ] as const
+) {
+  Deno.test(`KnownRelays recognises a relay ${what}`, async () => {
+    await using folder = await tempShare({ "relays": text });
+    const known = await KnownRelays.load(join(folder.path, "relays"));
+    assertEquals(known.compare(NAS, OTHER), { kind: "changed", knownId: ID });
+  });
+}
+
+Deno.test("KnownRelays stores no other relay than one that another process has met there first", async () => {
+  await using folder = await tempShare();
+  const path = join(folder.path, "relays");
+  const [first, second] = [
+    await KnownRelays.load(path),
+    await KnownRelays.load(path),
+  ];
+  const changed = { kind: "changed", knownId: ID } as const;
+  assertEquals(await first.remember(NAS, ID), { kind: "unknown" });
+  assertEquals(await second.remember(NAS, OTHER), changed);
+  assertEquals(second.compare(NAS, OTHER), changed);
+  assertEquals(await Deno.readTextFile(path), `nas.local:1700 ${ID}\n`);
+});
+
 Deno.test("KnownRelays skips comments and empty lines", async () => {
   await using folder = await tempShare({
     "relays": `# mine\n\n nas.local:1700  ${ID} \n`,
@@ -73,6 +101,8 @@ for (
     "nas.local:1700",
     `nas.local:1700 ${ID} x`,
     "nas.local:1700 x",
+    `nas.local ${ID}`,
+    `nas.local:0 ${ID}`,
     "\x1b[2J",
   ]
 ) {

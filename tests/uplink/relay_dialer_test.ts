@@ -128,6 +128,39 @@ Deno.test("RelayDialer remembers a relay whose address has its id, without a war
   assertEquals(again.compare(at, first.id), { kind: "same" });
 });
 
+Deno.test("A relay address with another id than the remembered one is used, reported, and not remembered", async () => {
+  await using folder = await tempShare();
+  const path = join(folder.path, "relays");
+  await using relay = await startRelay({ identity: second });
+  const at = relay.server.address;
+  await (await KnownRelays.load(path)).remember(at, first.id);
+  const text = await Deno.readTextFile(path);
+  const events: RelayLinkEvent[] = [];
+  const knownRelays = await KnownRelays.load(path);
+  const dialer = dialerTo({ ...at, id: second.id }, { knownRelays, events });
+  for (let n = 0; n < 2; n++) await meet(dialer);
+  assertEquals(events, [{
+    event: "relay_changed",
+    relay: formatEndpoint(at),
+    id: second.id,
+    previousId: first.id,
+  }]);
+  assertEquals(await Deno.readTextFile(path), text);
+  const failure = await failureOf(dialerTo(at, { knownRelays, events }));
+  assertEquals(failure.message.includes("remembers another"), true);
+});
+
+Deno.test("RelayDialer refuses another relay than one that another process has met first", async () => {
+  await using folder = await tempShare();
+  const path = join(folder.path, "relays");
+  await using relay = await startRelay({ identity: second });
+  const at = relay.server.address;
+  const knownRelays = await KnownRelays.load(path);
+  await (await KnownRelays.load(path)).remember(at, first.id);
+  const failure = await failureOf(dialerTo(at, { knownRelays, events: [] }));
+  assertEquals(failure.message.includes("remembers another"), true);
+});
+
 Deno.test("RelayDialer at a bare address accepts another relay, and reports it", async () => {
   const at = ownAddress();
   const before = await startRelay({ ...at, identity: first });
