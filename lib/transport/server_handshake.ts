@@ -79,7 +79,7 @@ export async function handshake(
     highWaterMark: READ_AHEAD_BYTES,
   } as TLSSocketOptions);
   readNoFurther(socket, () => tls.destroyed);
-  stopWith(tls, socket);
+  stopAlsoBelow(tls);
   // Before waiting for the handshake: the peer may end in the same turn.
   const conn = new StreamConn(tls, ends);
   try {
@@ -119,39 +119,37 @@ interface Handle {
   readStop(): number;
 }
 
-/** One with TLS, above the one that it reads from. */
+/** One of a TLS socket, above the one that it reads from. */
 interface TlsHandle extends Handle {
-  parent?: Handle;
+  readonly _parent?: Handle | null;
 }
 
 /**
- * Makes `tls` stop reading from `socket` while nobody takes what it has read.
+ * Makes `tls` stop reading from its socket while nobody takes what it has read.
  * Deno 2.9.6 stops only the passing on: a peer that writes 100 MB a second to a
  * server that does not read then takes 90 MB of its memory a second.
- *
- * Functions of each connection would take memory of idle ones.
  */
-function stopWith(tls: TLSSocket, socket: Socket): void {
-  const above = handleOf(tls) as TlsHandle | undefined;
-  const below = handleOf(socket);
-  if (above === undefined || below === undefined) return; // gone already
-  above.parent = below;
-  above.readStart = startBoth;
-  above.readStop = stopBoth;
+function stopAlsoBelow(tls: TLSSocket): void {
+  const { _handle: handle } = tls as TLSSocket & { _handle?: TlsHandle | null };
+  if (!handle) return; // gone already
+  bothLevels ??= overBoth(Object.getPrototypeOf(handle) as Handle);
+  Object.setPrototypeOf(handle, bothLevels);
 }
 
-function startBoth(this: TlsHandle): number {
-  this.parent?.readStart();
-  return (Object.getPrototypeOf(this) as Handle).readStart.call(this);
-}
+/** Shared by all connections: properties of each take memory of idle ones. */
+let bothLevels: Handle | undefined;
 
-function stopBoth(this: TlsHandle): number {
-  this.parent?.readStop();
-  return (Object.getPrototypeOf(this) as Handle).readStop.call(this);
-}
-
-function handleOf(socket: Socket): Handle | undefined {
-  return (socket as Socket & { _handle?: Handle | null })._handle ?? undefined;
+function overBoth(own: Handle): Handle {
+  return Object.assign(Object.create(own), {
+    readStart(this: TlsHandle): number {
+      this._parent?.readStart();
+      return own.readStart.call(this);
+    },
+    readStop(this: TlsHandle): number {
+      this._parent?.readStop();
+      return own.readStop.call(this);
+    },
+  });
 }
 
 function ignore(): void {}
