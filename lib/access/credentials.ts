@@ -59,8 +59,8 @@ export class AccessFailure extends Failure {
 /**
  * Chooses the credentials to show a relay, if any.
  *
- * @throws {AccessFailure} if the relay wants credentials that are missing, or
- * if a node with a token would otherwise serve everybody.
+ * @throws {AccessFailure} if the relay requires credentials that are missing,
+ * or if a node with a token would otherwise serve everybody.
  */
 export function credentialsFor(
   { isPrivate, id, nonce }: RelayTerms,

@@ -37,8 +37,8 @@ export interface Secrets {
 
 /**
  * The key of the fingerprints in a relay's index. At an open relay everybody
- * can make it; a private one tells it to its nodes and clients. It stays the
- * same while the relay runs.
+ * can compute it; a private relay sends it to its nodes and clients. It stays
+ * the same while the relay runs.
  */
 export function indexKeyFor(
   relayId: string,

@@ -374,7 +374,7 @@ const NUMBERS = {
   clusterInstanceCount: 64,
   /**
    * Servers of a Redis Cluster that are asked in turn when the one with the
-   * keys is gone: more than most clusters have.
+   * keys fails: more than most clusters have.
    */
   clusterServerCount: 16,
   /** How long changes are collected: a tenth of what a person notices. */

@@ -25,8 +25,8 @@ export const MEMORY_LIMITS = {
   /** Share of the time that may go into collecting, even on a slow machine. */
   collectBusyPercent: 5,
   /**
-   * The buffer that makes V8 collect in slices: more than it leaves be, 64 MiB
-   * and as much again after each collection. It takes no memory.
+   * The buffer that makes V8 collect in slices: more than V8 tolerates, which
+   * is 64 MiB, and as much again after each collection. It takes no memory.
    */
   collectBufferBytes: 200 * MIB,
   /** Processor time of such a collection for each MiB in use. */
@@ -44,7 +44,7 @@ export const MEMORY_LIMITS = {
   collectClientBusyPercent: 25,
   /**
    * A node or relay whose heap is larger never stops for a whole collection:
-   * with 300,000 files that took up to 0.9 s. Half of this is garbage mostly.
+   * with 300,000 files that took up to 0.9 s. Usually half of this is garbage.
    */
   collectWholeHeapBytes: 48 * MIB,
   /** Its share of the time, so that no peer notices: 0.1 s in 5 s. */

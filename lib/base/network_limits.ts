@@ -72,7 +72,9 @@ export const NETWORK_LIMITS = {
   placeHalfLifeMs: 60_000,
   /** Addresses whose handshakes are remembered: 100 bytes each. */
   handshakeGroupCount: 4_096,
-  /** When a failed handshake counts half: a flood goes on, others do not. */
+  /**
+   * When a failed handshake counts half: floods continue, honest failures end.
+   */
   handshakeHalfLifeMs: 10_000,
   /**
    * Connections in the whole process that have said hello: with the handshakes

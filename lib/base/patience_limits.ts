@@ -61,7 +61,7 @@ export const PATIENCE_LIMITS = {
   slowReaderBytes: 32 * 1024 * 1024,
   /** A client that takes longer for one buffer reads slowly: 35 KB/s. */
   slowReaderMs: 2_000,
-  /** How often they are looked at: each look goes through all of them. */
+  /** How often they are checked: each check reads all of them. */
   slowReaderCheckMs: 250,
   /**
    * When file descriptors run out, connections give way, but never the last few:

@@ -14,9 +14,9 @@ const LEAST_TURN_BYTES = 64 * 1024;
 // Groups that are kept although they wait for nothing now.
 const IDLE_GROUP_COUNT = 64;
 
-/** What reserves bytes of a rate. */
+/** A user that reserves bytes of a rate. */
 export interface RateUser {
-  /** What it is counted under: mostly the group of its address. */
+  /** The key under which it is counted: usually the group of its address. */
   readonly group: unknown;
   /** One of the group. It waits for one reservation at a time. */
   readonly connection: unknown;

@@ -46,9 +46,8 @@ export class SharedRate {
   }
 
   /**
-   * Serves as many as the rate allows, but in one go no more than there are
-   * groups: one that was just served has to come back before others are served
-   * again.
+   * Serves as many as the rate allows, but at most as many as there are groups
+   * in one go: a user that was just served must ask again first.
    */
   #serve(): void {
     this.#timer = undefined;

@@ -29,7 +29,7 @@ export function afterOthers(call: () => void): Disposable {
   return { [Symbol.dispose]: () => clearImmediate(next) };
 }
 
-/** Tells long work when to give others a turn, and gives it. */
+/** Decides when long work should give others a turn, and gives it. */
 export class Turns {
   readonly #turnMs: number;
   #startedAt = performance.now();

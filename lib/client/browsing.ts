@@ -79,7 +79,7 @@ export interface Browsed {
   readonly addedUpCount: number;
 }
 
-/** What has come before all nodes have listed. */
+/** The lists so far, before all nodes have finished. */
 export interface BrowsedSoFar extends Browsed {
   /** Ids of the nodes that have not listed all of their files yet. */
   readonly missing: ReadonlySet<string>;
@@ -271,7 +271,7 @@ class Browsing implements Browsed {
     }
   }
 
-  /** A copy of what has come so far, of these nodes. */
+  /** A copy of the lists of these nodes so far. */
   soFar(nodes: readonly ListedNode[]): BrowsedSoFar {
     const ids = nodes.map(({ id }) => id);
     return {

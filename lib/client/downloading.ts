@@ -77,8 +77,8 @@ const LARGE_PART = 0.9;
 
 /**
  * Lanes for files of these sizes that own connections, if that pays: several
- * cores, mostly large files, and no rate to hold. Not on Windows, where a locked
- * file is open once.
+ * cores, mostly large files, and no rate to hold. Not on Windows, because a
+ * locked file can be opened only once there.
  */
 export function lanesFor(
   sizes: readonly number[],
@@ -140,7 +140,7 @@ export interface ManifestOptions {
   readonly size: number;
   /** Hashes that it must begin with. */
   readonly start?: Uint8Array;
-  /** Where a node is asked whose session has ended. */
+  /** Asks a node whose session has ended. */
   readonly asides: Asides;
   /** Stops asking. */
   readonly signal: AbortSignal;
@@ -186,7 +186,7 @@ async function askForManifest(
   const { asides, signal, onUnfit, onError } = options;
   try {
     const describe = async (open: NodeSession) => {
-      // What else is asked of it would wait behind an answer that never comes.
+      // Other requests to it would wait behind an answer that never arrives.
       const late = new ProtocolError(
         "timed_out",
         "it did not describe the file",

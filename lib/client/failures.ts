@@ -396,7 +396,7 @@ function firstCauseIn(answers: ReadonlyMap<string, NodeAnswer>): string {
 
 type Denial = NodeAnswer & { kind: "denied" };
 
-/** Says why nodes that may have a file do not give it. */
+/** Explains why nodes that may have a file do not deliver it. */
 function denial(name: string, denied: readonly Denial[]): Failure {
   const [first] = denied.filter(({ code }) => code !== "other_content");
   if (first === undefined) return nobodyHasThatContent(name);

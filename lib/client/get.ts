@@ -33,10 +33,10 @@ export interface GetOptions extends TransferOptions {
   sync?: boolean;
   /**
    * The SHA-256 of each file, as 64 hexadecimal digits; others are not fetched.
-   * Names stand for files of just these names then.
+   * Then each name means exactly one file.
    */
   sums?: ReadonlyMap<string, string>;
-  /** An older file: what is right in it is copied, and not fetched. */
+  /** An older file, whose right pieces are copied and not fetched. */
   base?: string;
   /** Only reports what would happen to each file: `file_planned`. */
   dryRun?: boolean;

@@ -137,7 +137,7 @@ export class HashAccount {
   }
 }
 
-/** A node, and why it is out. */
+/** A node, and the reason for its exclusion. */
 interface Waited {
   readonly node: ListedNode;
   readonly account: HashAccount;
@@ -152,7 +152,10 @@ export class HashWaits {
   readonly #tell: (event: HashWaitEvent) => void;
   readonly #byNode = new Map<string, Waited>();
 
-  /** Emits events when a node is awaited, and when it is out. */
+  /**
+   * Emits events when the client waits for a node, and when the node is
+   * excluded.
+   */
   constructor(
     limits: HashWaitLimits & Pick<Limits, "hashOnFindBytes">,
     tell: (event: HashWaitEvent) => void,
@@ -161,12 +164,12 @@ export class HashWaits {
     this.#tell = tell;
   }
 
-  /** Aborted with {@linkcode TooSlow} when the node is out. */
+  /** Aborted with {@linkcode TooSlow} when the node is excluded. */
   signalOf(node: ListedNode): AbortSignal {
     return this.#of(node).out.signal;
   }
 
-  /** Whether the node of that id is out. */
+  /** Whether the node of that id is excluded. */
   isOut(id: string): boolean {
     return this.#byNode.get(id)?.out.signal.aborted ?? false;
   }

@@ -81,7 +81,7 @@ export class KnownNodes {
 
   /**
    * Writes what was learned, if this process may: all at once, readable by its
-   * owner alone. Another process that writes at this moment is not waited for.
+   * owner alone. Does not wait for another process that writes at this moment.
    */
   async keep(): Promise<void> {
     const learned = this.#learned.splice(0);

@@ -121,7 +121,7 @@ async function askAll(
 }
 
 /**
- * Asks all nodes for the file that a name stands for which none of them has.
+ * Asks all nodes for the file meant by a name that none of them has.
  *
  * @throws {Failure} if it stands for none.
  */

@@ -52,7 +52,10 @@ export class ListBounds implements Disposable {
     return this.#bytes > 0;
   }
 
-  /** Counts what came about nodes that were counted before: it takes no room. */
+  /**
+   * Counts repeated data about nodes only for the rate, because it takes no
+   * room.
+   */
   looked(nodes: readonly ListedRecord[]): void {
     this.#clock.count(0, bytesOf(nodes));
   }
@@ -63,7 +66,7 @@ export class ListBounds implements Disposable {
   }
 }
 
-/** Why a list of nodes could not be had. */
+/** Why the client could not get a list of nodes. */
 export function whyNoList(error: unknown): string {
   return error instanceof Stopped ? error.message : describeCause(error);
 }

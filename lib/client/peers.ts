@@ -355,7 +355,7 @@ export class Peers implements AsyncDisposable {
    * Reaches a node and says hello.
    *
    * @throws {Unreachable} if no program there proves that it is that node.
-   * @throws {TooSlow} if it is out, because it hashed for too long.
+   * @throws {TooSlow} if it is excluded, because it hashed for too long.
    */
   async open(
     node: ListedNode,

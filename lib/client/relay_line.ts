@@ -63,7 +63,7 @@ export class RelayLine implements AsyncDisposable {
       if (answer === null) {
         throw new ProtocolError("truncated", "the relay closed the connection");
       }
-      // Others at this address may need the connection more.
+      // Frees the connection for others at this address.
       this.#hangUp = setTimeout(() => void this.#close(), LINGER_MS);
       return { answer, session };
     } catch (error) {

@@ -74,7 +74,7 @@ export class Relays implements AsyncDisposable {
   /** Those whose failure was reported to the user. */
   readonly #told = new Set<RelayDialer>();
   readonly #over = new AbortController();
-  /** Answers that were not waited for. */
+  /** Answers that are still on their way. */
   #late: Promise<Asked>[] = [];
 
   /** Takes at least one. */

@@ -23,9 +23,9 @@ export interface GetRunOptions extends TransferOptions {
   readonly sync?: boolean;
   /** The SHA-256 of each file; others are not fetched. */
   readonly sums?: ReadonlyMap<string, string>;
-  /** An older file: what is right in it is copied, and not fetched. */
+  /** An older file, whose right pieces are copied and not fetched. */
   readonly base: BaseFile | undefined;
-  /** With `--wait`: a node's first scan of its share is waited for. */
+  /** With `--wait`: the client waits for a node's first scan of its share. */
   readonly waitMs?: number;
   /** Whether files that no node has are asked for again soon. */
   readonly isRepeated?: boolean;

@@ -119,7 +119,7 @@ export class RunSaving implements Disposable {
       laneCount: lanes?.count ?? 0,
       targets: new Targets({
         ...{ overwrite, sync, wanted, base, signal, hasher, outcomes },
-        // A link is somebody else's choice of a file.
+        // Another person chose the file of a link.
         mayRun: this.#options.access?.link === undefined,
         openFileCount: this.#peers.limits.openFileCount,
         describe: (job) => followups.describe(job),

@@ -21,7 +21,7 @@ export interface SparedBytes {
   readonly zeros: number;
 }
 
-/** Who delivers, by the id of a source. */
+/** The nodes that deliver, by the id of a source. */
 export interface DelivererNames {
   readonly nodeOf: (id: string) => ListedNode;
   /** Whether it is another client, which gives while it fetches. */
@@ -112,7 +112,7 @@ export class SaveReport {
     this.#earlier.set(name, bytes + (this.#earlier.get(name) ?? 0));
   }
 
-  /** So much was kept of an older file, in all. */
+  /** Total bytes that were kept of an older file. */
   kept(
     { name, path }: Job,
     { base, bytes }: { base: string; bytes: number },

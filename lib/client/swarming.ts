@@ -44,7 +44,7 @@ const LOOK_MS = 500;
 // A person sees the time run.
 const TELL_MS = 1_000;
 
-/** What is not known of a client that has dialled this one. */
+/** The fields that are unknown for a client that has dialled this one. */
 const UNLISTED = {
   ...{ number: 0, certificate: new Uint8Array(), isAttached: false },
   signed: { record: "", certificate: "", signature: "" },
@@ -57,7 +57,7 @@ export class Swarming implements AsyncDisposable {
   #opening: Promise<SwarmMember | undefined> | undefined;
   #member: SwarmMember | undefined;
   readonly #contents = new Map<string, SwarmContent>();
-  /** Files that are joined once that is of use, and this client listens. */
+  /** Files whose swarms are joined once that helps, and this client listens. */
   readonly #early: EarlyFiles;
   /** Clients that were met, by their ids as sources. */
   readonly #met = new Map<string, ListedNode>();
@@ -107,7 +107,7 @@ export class Swarming implements AsyncDisposable {
     const { limitUpload, tell } = this.#options;
     const { dialers, limits, clock, options } = this.#peers;
     try {
-      // Others need none of it, and start sooner without.
+      // Other commands do not need it, and start sooner without it.
       const { SwarmMember } = await import("../swarm/member.ts");
       return await SwarmMember.open({
         ...{ dialers, limits, clock },

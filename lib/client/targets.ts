@@ -65,7 +65,7 @@ interface FoundFile extends FoundThere {
   readonly folder: Inode | undefined;
 }
 
-/** Places that files are saved in. Disposing keeps what is not complete. */
+/** Places that files are saved in. Disposing keeps incomplete files. */
 export class Targets implements AsyncDisposable {
   readonly #options: TargetsOptions;
   readonly #presence: Presence;

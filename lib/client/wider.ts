@@ -58,7 +58,7 @@ export type Wider =
   /** No file; these names are similar. */
   | { readonly kind: "none"; readonly nearest: readonly string[] };
 
-// Similar names are searched for only these many wanted names.
+// The number of wanted names for which similar names are searched.
 const MOST_NEARED = 4;
 // More files are only counted.
 const MOST_TOLD = 10;
@@ -163,7 +163,7 @@ class Suffixes {
   readonly #ignoreCase: boolean;
   /** Wanted names by their last component. */
   readonly #byPart = new Map<string, string[]>();
-  /** Wanted names by themselves, folded. */
+  /** Wanted names by their whole text, folded. */
   readonly #byName = new Map<string, string[]>();
   /** Wanted names that are folders. */
   readonly folders = new Set<string>();
@@ -177,7 +177,7 @@ class Suffixes {
     }
   }
 
-  /** Notes which wanted names a listed one lies below. */
+  /** Notes which wanted names are folders of a listed name. */
   noteFolders(listed: string): void {
     const folded = this.#fold(listed);
     let end = folded.indexOf("/");
@@ -312,8 +312,8 @@ class Found {
   }
 
   /**
-   * So many entries, of each address in turn: the many names of one leave room
-   * for those of others.
+   * At most `most` entries, taken from each address in turn, so that many names
+   * at one address do not displace those of others.
    */
   #inTurn(most: number): readonly CatalogueEntry[] {
     const turns: CatalogueEntry[][] = [];

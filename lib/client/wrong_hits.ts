@@ -13,7 +13,7 @@ export interface Expectation {
   /** The whole names that were looked up: one of them is expected of a node. */
   readonly names: readonly string[];
   readonly nodes: readonly { readonly id: string }[];
-  /** So many of the nodes are listed whether or not they have a name. */
+  /** The number of nodes that are listed whether or not they have a name. */
   readonly unindexedCount: number;
 }
 

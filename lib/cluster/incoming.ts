@@ -32,7 +32,7 @@ export type DropReason =
   | "full"
   | "unproven";
 
-/** Checks and passes on what comes from the store. */
+/** Checks items from the store, and passes them on. */
 export class Incoming {
   readonly #options: IncomingOptions;
   readonly #dropped = new Counts([

@@ -89,8 +89,8 @@ export class RedisConn implements Disposable {
 }
 
 /**
- * Waits for a reply. If this process stood still meanwhile, the reply may have
- * come and not been read yet: it is waited for once more. Disposing ends it.
+ * Waits for a reply. If this process was suspended meanwhile, an unread reply
+ * may have arrived: it waits once more. Disposing ends it.
  */
 class Patience implements Disposable {
   #timer: ReturnType<typeof setTimeout> | undefined;

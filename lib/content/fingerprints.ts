@@ -30,8 +30,9 @@ const KEY_CONTEXT = "relay-p2p index key 1\n";
 const KEY_ID_BYTES = 8;
 
 /**
- * What a relay knows a key of nodes and clients by: 64 bits as base64url, which
- * tell nobody the key. Fingerprints under different keys cannot be compared.
+ * The id of an index key, by which a relay compares keys: 64 bits as base64url,
+ * which do not reveal the key. Fingerprints under different keys cannot be
+ * compared.
  */
 export function indexKeyId(key: Uint8Array): string {
   return createHmac("sha256", key).update(KEY_CONTEXT).digest()

@@ -55,7 +55,7 @@ export async function linkWhy(path: string): Promise<string | undefined> {
   );
 }
 
-/** What is said of a special file. */
+/** The description of a special file. */
 export const SPECIAL_WHY = "a device, a pipe or a socket is there";
 
 /**

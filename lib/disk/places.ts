@@ -249,7 +249,7 @@ export function targetOf(path: string, name: string): string {
   return dirname(foldersBelow(path, name)[0] ?? path);
 }
 
-/** What is at a path; nothing if there is nothing. */
+/** The file or folder at a path, if there is one. */
 async function lookAt(path: string): Promise<Deno.FileInfo | undefined> {
   try {
     return await Deno.lstat(path);

@@ -18,10 +18,10 @@ import type { CheckName, Findings } from "./check.ts";
 export interface OpenPortOptions {
   /** The check that fails if the port cannot be opened. */
   readonly check: CheckName;
-  /** What cannot be done then. */
+  /** The failed action, for the message. */
   readonly what: string;
   readonly at: Endpoint;
-  /** What helps, unless a permission is missing. */
+  /** The remedy, unless a permission is missing. */
   readonly remedy?: string;
 }
 

@@ -30,7 +30,7 @@ import type { NodeSessions, SessionLease } from "./node_sessions.ts";
 export interface ChosenContent {
   readonly group: ContentGroup;
   readonly holders: readonly Holder[];
-  /** What each node answered; failures of reading go here too. */
+  /** The answer of each node, with failures of reading. */
   readonly answers: Map<string, NodeAnswer>;
 }
 

@@ -14,7 +14,8 @@ import type { RequestHead } from "../http/request.ts";
 export type CorsRequest = Pick<RequestHead, "method" | "headers">;
 
 const READS = "GET, HEAD";
-// What a player or a script needs to read parts, and to go on later.
+// The fields that a player or a script needs to read parts, and to continue
+// later.
 const SENT = "Authorization, If-Match, If-None-Match, If-Range, Range";
 const EXPOSED =
   "Accept-Ranges, Content-Length, Content-Range, ETag, Repr-Digest";

@@ -70,7 +70,7 @@ export class FileIndex {
     this.counts = counts;
   }
 
-  /** The index of such files. Others have a turn while it is made. */
+  /** The index of such files. Gives others a turn while it is made. */
   static async of(files: FileListings): Promise<FileIndex> {
     const places: number[] = [];
     const counts = new Map<string, number>();
@@ -134,8 +134,8 @@ export class FileIndex {
   }
 
   /**
-   * Some of the entries of a folder: folders first, each part by name. Others
-   * have a turn while they are looked for.
+   * Some of the entries of a folder: folders first, each part by name. Gives
+   * others a turn during the search.
    */
   async folder(
     folder: string,
@@ -194,7 +194,7 @@ export class FileIndex {
     }
   }
 
-  /** Files, each alone, and folders, each with the index where it ends. */
+  /** Files one by one, and folders, each with the index of its end. */
   *#childrenOf(folder: string): Generator<[at: number, after?: number], void> {
     const [first, end] = this.#below(folder);
     for (let at = first; at < end;) {

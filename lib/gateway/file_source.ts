@@ -62,7 +62,7 @@ export interface FileSourceOptions {
   readonly hashers: Hashers;
 }
 
-/** What is remembered of a name for a moment. */
+/** The answer about a name, remembered for a moment. */
 interface Remembered {
   readonly at: number;
   readonly chosen: Promise<ChosenContent>;
@@ -215,7 +215,7 @@ export class FileSource implements AsyncDisposable {
     });
   }
 
-  /** The manifest of a content, kept where others may ask for it soon. */
+  /** The manifest of a content, kept because others may ask for it soon. */
   async #manifest(name: string, chosen: ChosenContent): Promise<Manifest> {
     const { peers, sessions } = {
       peers: this.#peers,

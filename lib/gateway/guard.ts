@@ -18,7 +18,7 @@ export interface Refusal {
 /** The request, as far as it matters. */
 export type Guarded = Pick<RequestHead, "method" | "headers">;
 
-/** What a gateway answers to. */
+/** The hosts that a gateway accepts. */
 export interface Guard {
   /** Its names, in addition to its addresses, in lower case. */
   readonly names: readonly string[];

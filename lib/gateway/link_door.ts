@@ -40,15 +40,17 @@ export interface LinkDoorOptions {
   readonly hashers: Hashers;
 }
 
-/** Where a request comes from, and when its client leaves. */
+/**
+ * The client of a request: its address, and a signal for when it disconnects.
+ */
 export interface Visitor {
   readonly remote: Endpoint;
   readonly signal: AbortSignal;
-  /** What the page that the button is in calls itself, if it says so. */
+  /** The id that the page with the button sent, if any. */
   readonly page?: string | undefined;
 }
 
-/** What came of a request with a link. */
+/** The outcome of a request with a link. */
 export type LinkVerdict<T> =
   | ({ readonly kind: "welcome" } & T)
   /** Too much at once, or in a minute: an HTTP status, and why. */
@@ -90,7 +92,7 @@ interface Download {
 
 /** A use to be spent. */
 interface Redemption {
-  /** Who asks with which link. */
+  /** The address that asks, and its link. */
   readonly attempt: Attempt;
   /** Name of the file. */
   readonly name: string;
@@ -128,7 +130,7 @@ export class LinkDoor implements AsyncDisposable {
   }
 
   /**
-   * What a link says, if it is for a relay of this gateway.
+   * The content of a link, if it is for a relay of this gateway.
    *
    * @throws {Failure} of kind `usage` if it is not a link, or is for another
    * relay.

@@ -16,7 +16,7 @@ export class TooManyRejected extends Error {
   override readonly name = "TooManyRejected";
 }
 
-/** Who asks with which link. */
+/** The address that asks, and its link. */
 export interface Attempt {
   /** The link as text. */
   readonly text: string;

@@ -74,6 +74,6 @@ export interface PageModel {
   /** How old the list is. */
   readonly ageMs: number;
   readonly error?: PageError;
-  /** What the page of a link calls itself: random. */
+  /** The random id of a link's page. */
   readonly id?: string;
 }

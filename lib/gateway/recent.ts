@@ -9,7 +9,7 @@ const WINDOW_MS = 60_000;
 // Addresses that are remembered.
 const MOST_SOURCES = 4_096;
 
-/** What was done in the last minute, by address. */
+/** Actions of the last minute, by address. */
 export class RecentCounts {
   /** The address that did it last is at the end. */
   readonly #times = new Map<string, number[]>();

@@ -30,7 +30,7 @@ import { davOptions, davRefusal, propfind } from "./webdav.ts";
 import { pageAsset } from "./page.ts";
 import { qrAsJson } from "./qr.ts";
 
-/** What `/healthz` says is answering. */
+/** The name of the service in the answer to `/healthz`. */
 export const GATEWAY_NAME = "relay-p2p gateway";
 
 /** Answers a request. Failures become answers; bugs are thrown. */

@@ -40,7 +40,9 @@ export interface GatewayOptions
   extends ClientOptions, Pick<TransferOptions, "prefer"> {
   /** The address to listen at; port 0 lets the system pick one. */
   listen: Endpoint;
-  /** What clients must show: a password. Needed where other machines connect. */
+  /**
+   * The password that clients must send. Needed where other machines connect.
+   */
   token?: string;
   /** A certificate for this gateway, and its key. */
   tls?: WebCertificate;

@@ -22,7 +22,7 @@ export class TriedFailure extends Failure {
   constructor(
     { kind, parts }: Failure,
     { answers, nodes }: {
-      /** What was answered for the name, by the id of the node. */
+      /** The answers about the name, by node id. */
       readonly answers: ReadonlyMap<string, NodeAnswer>;
       /** All nodes that are listed. */
       readonly nodes: readonly MaybeAsked[];

@@ -40,9 +40,9 @@ export interface ReadOptions {
   readonly holders: readonly Holder[];
   readonly sessions: NodeSessions;
   readonly hasher: Hasher;
-  /** What bounds how far ahead of the reader bytes are asked for. */
+  /** The limits for requests ahead of the reader. */
   readonly memory: ReaderMemory;
-  /** What is cancelled while it is on its way: up to so much is taken anyway. */
+  /** The most bytes that are still received after a cancellation. */
   readonly drainBytes: number;
   readonly signal: AbortSignal;
   /** Called for each node that has sent bytes. */
@@ -67,8 +67,8 @@ interface Task {
 }
 
 /**
- * A session of this reader, and what it still owes. It is given back when it
- * owes nothing: a reader that pauses has none.
+ * A session of this reader, and the bytes that it still owes. It is returned
+ * when it owes nothing, so a paused reader has none.
  */
 interface Line {
   readonly lease: Promise<SessionLease>;
@@ -105,7 +105,7 @@ class Reader {
   readonly #tasks: Task[] = [];
   /** What the reader waits for. */
   #awaited: Task | undefined;
-  /** What the reader has, and has not taken yet. */
+  /** Bytes that have arrived and that the reader has not taken yet. */
   #given: Uint8Array<ArrayBuffer> | undefined;
   readonly #out = new Set<string>();
   /** One for each node. */

@@ -20,10 +20,10 @@ export type AdmissionRefusal =
   | "too_many_handshakes"
   | "connecting_too_fast";
 
-/** What shows how much a connection is used. */
+/** The measure of how much a connection is used. */
 export type Traffic = Pick<Conn, "movedBytes">;
 
-/** What becomes of a connection after its handshake. */
+/** The fate of a connection after its handshake. */
 export type SettleOutcome =
   | {
     readonly kind: "settled";
@@ -122,7 +122,7 @@ export function isShared(source: string): boolean {
 
 const PURGE_EVERY = 1024;
 
-/** What an admission counts. */
+/** The counts of an admission. */
 interface Books {
   readonly limits: AdmissionLimits;
   readonly use: PlaceUse;

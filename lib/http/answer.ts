@@ -16,7 +16,10 @@ export interface BodyStream {
    * early when the client leaves.
    */
   parts(): AsyncIterable<Uint8Array> | Iterable<Uint8Array>;
-  /** A client that takes nothing for this time is left; as others by default. */
+  /**
+   * The connection of a client that reads nothing for this time is closed; by
+   * default after the usual time.
+   */
   readonly stallMs?: number;
   /** Ends the connection, before the body is whole. */
   readonly signal?: AbortSignal;
@@ -90,8 +93,8 @@ export interface HeadOptions {
 const UNSENDABLE = /[^\t\x20-\x7e]/g;
 
 /**
- * What every answer says, errors too: a browser guesses no other type, and no
- * other site loads it.
+ * The fields of every answer, errors too: browsers must not guess another type,
+ * and other sites must not load it.
  */
 const BASE_FIELDS: readonly Field[] = [
   ["X-Content-Type-Options", "nosniff"],

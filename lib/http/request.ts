@@ -11,7 +11,7 @@ export interface RequestHead {
   readonly method: string;
   /** The path as it was sent, percent-encoded; begins with `/`. */
   readonly path: string;
-  /** What follows the first `?`, without it. */
+  /** The part after the first `?`. */
   readonly query: string;
   /** Header fields by their names in lower case; repeated ones are joined. */
   readonly headers: ReadonlyMap<string, string>;

@@ -51,7 +51,7 @@ export class WebConnection {
   readonly #gone = new AbortController();
   readonly #ended = Promise.withResolvers<void>();
   #timer: ReturnType<typeof setTimeout> | undefined;
-  /** How long the client may take nothing of the current answer. */
+  /** How long the client may read nothing of the current answer. */
   #stallMs: number;
   /** What it does: waits for a request, makes an answer, or writes one. */
   phase: "waiting" | "answering" | "writing" = "waiting";

@@ -15,7 +15,7 @@ import type { RequestHead } from "./request.ts";
 export interface WebRequest extends RequestHead {
   /** The body; empty for most requests. */
   readonly body: Uint8Array<ArrayBuffer>;
-  /** Where it comes from. */
+  /** The address of the client. */
   readonly remote: Endpoint;
   /** Aborted when the client leaves, or the server ends. */
   readonly signal: AbortSignal;

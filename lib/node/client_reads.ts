@@ -26,7 +26,7 @@ import { type ManyFiles, ManySender } from "./send_many.ts";
 import { WORK_MS } from "./work_ledger.ts";
 import type { ClientWork } from "./work_queue.ts";
 
-/** What one client was sent. */
+/** The bytes and files that one client was sent. */
 export interface Served {
   /** Its address, or the group of it. */
   readonly to: string;
@@ -38,7 +38,7 @@ export interface Served {
   readonly name?: string;
 }
 
-/** What a node sends from. */
+/** The buffers and rates with which a node sends. */
 export interface ReadService extends Shared {
   readonly limits: Limits;
   /** Limits all sending of the node; can change. */
@@ -50,7 +50,7 @@ export interface ReadService extends Shared {
 /** Options of {@linkcode ClientReads}. */
 export interface ClientReadsOptions {
   readonly service: ReadService;
-  /** What its part of a limited rate is counted under. */
+  /** The key under which its part of a limited rate is counted. */
   readonly group: unknown;
   /** Notes what the client fetches; disposed of with these reads. */
   readonly visit: FetchVisit;

@@ -32,7 +32,7 @@ export interface TurnService {
 /** The turns of one client. */
 export class ClientTurns implements Disposable {
   readonly #service: TurnService;
-  /** What its turns are counted under: the group of its address. */
+  /** The key under which its turns are counted: the group of its address. */
   readonly #group: unknown;
   /** Versions of the files that it fetches together with others. */
   readonly #joined = new Map<string, Disposable>();

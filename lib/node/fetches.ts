@@ -261,7 +261,7 @@ export class Fetches {
     }
   }
 
-  /** Measures the rates of fetches, and ends fetches that stand still. */
+  /** Measures the rates of fetches, and ends stalled ones. */
   look(): void {
     const now = this.#options.now();
     const isQuiet = ({ movedAt }: { movedAt: number }) =>

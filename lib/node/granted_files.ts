@@ -20,7 +20,7 @@ export interface Shared {
   readonly digests: ServedDigests;
 }
 
-/** What one client may have of a share. */
+/** The files of a share that one client may have. */
 export class GrantedFiles {
   readonly #shared: Shared;
   #grant: Grant | undefined;
@@ -62,8 +62,8 @@ export class GrantedFiles {
   }
 
   /**
-   * Files whose names begin with `prefix`. `onLook` hears after how many looked
-   * at files, and is waited for.
+   * Files whose names begin with `prefix`. `onLook` gets the number of checked
+   * files, and is awaited.
    */
   async *listed(
     prefix: string,

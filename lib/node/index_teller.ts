@@ -100,7 +100,7 @@ export class IndexTeller {
   /** Resolves when there is a change, or throws when aborted. */
   async #changedOr(signal: AbortSignal): Promise<void> {
     signal.throwIfAborted();
-    // When telling is of no use, the next change is waited for.
+    // If sending would not help, it waits for the next change.
     if (!this.#isOfUse) this.#isChanged = false;
     if (!this.#isChanged) {
       const { promise, resolve } = Promise.withResolvers<void>();
@@ -161,7 +161,7 @@ export class IndexTeller {
     onEvent({ event: "index_refused", relay, why });
   }
 
-  /** Sends what is missing; returns what became of it. */
+  /** Sends what is missing, and returns the outcome. */
   async #send(calls: RelayCalls, held: HeldIndex): Promise<string> {
     let result = "nothing";
     for (const message of this.#names.messagesAfter(held)) {

@@ -42,7 +42,7 @@ export class IndexedNames {
   /** The number of this index at the share. */
   readonly #index: number;
   readonly #options: IndexedNamesOptions;
-  /** What travels with an index under a key that the relay does not have. */
+  /** The fields sent with an index under a key that the relay does not have. */
   readonly #keyId: { key?: string };
   /** Base64 of the key; empty until a relay has given one. */
   #key = "";

@@ -45,8 +45,8 @@ export type NodeEvent =
     encrypted: boolean;
   }
   /**
-   * The folder is large: clients can fetch by name while it is scanned. Several
-   * folders stand in `directory` one after the other.
+   * The folder is large: clients can fetch by name while it is scanned.
+   * `directory` lists several folders one after the other.
    */
   | { event: "scanning"; directory: string; files: number }
   /** The folder has been scanned; or all of several, as before. */
@@ -144,8 +144,8 @@ export interface NodeOptions {
   /** Called for every event. */
   onEvent?: (event: NodeEvent) => void;
   /**
-   * Called several times a second with what is being sent, while that is
-   * something; then once with nothing.
+   * Called several times a second with the running fetches, while there are
+   * any; then once with none.
    */
   onFetches?: (running: readonly RunningFetch[]) => void;
   /** Called for pieces that were sent, of any file to any client. */

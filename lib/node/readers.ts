@@ -41,7 +41,7 @@ interface Group<Request> {
   readonly waiting: Map<string, Request[]>;
   /** Places that its readers have. */
   servedCount: number;
-  /** Its readers that still take what they asked for, and have no place now. */
+  /** Its readers that are still receiving, and have no place now. */
   lateCount: number;
   /** Whether the last of its turns that had an end took too long. */
   wasLate: boolean;
@@ -65,9 +65,9 @@ interface Candidate<Request> {
 /** What the readers of one content have asked for. */
 export class Readers<Request extends PieceRun> {
   readonly #numbers: ReaderNumbers;
-  /** By what they are counted under; the one that waits longest is first. */
+  /** By group; the one that has waited longest is first. */
   readonly #groups = new Map<unknown, Group<Request>>();
-  /** Readers that something is being sent to, and what it is. */
+  /** Readers that are being served, and their requests. */
   readonly #served = new Map<string, Served<Request>>();
   /** How often pieces were sent, with those on their way. */
   readonly #sent = new Map<number, number>();
@@ -235,8 +235,8 @@ export class Readers<Request extends PieceRun> {
   }
 
   /**
-   * What a reader was served takes too long: it keeps its group no place any
-   * more, and the group is served apart until it takes something in time.
+   * A reader takes too long: it no longer occupies a place of its group, and
+   * the group is served separately until it takes something in time.
    */
   late(reader: string): void {
     const served = this.#served.get(reader);

@@ -27,20 +27,23 @@ export interface SendOptions {
   readonly count: number;
   /** Hashes of the requested pieces, if they are known. */
   readonly known: Uint8Array | undefined;
-  /** Whether what is read is hashed all the same, and held to them. */
+  /** Whether the bytes are hashed anyway, and compared with these. */
   readonly isReadBack?: boolean | undefined;
 }
 
 /** Options of {@linkcode PieceSender}. */
 export interface PieceSenderOptions {
   readonly limits: Limits;
-  /** What limits the rate of all sending of the node now. */
+  /** The current rate limit for everything that the node sends. */
   readonly rate: () => SharedRate | undefined;
-  /** What its part of the rate is counted under: the client's address group. */
+  /**
+   * The key under which its part of the rate is counted: the client's address
+   * group.
+   */
   readonly group?: unknown;
   /** Called with the number of file bytes put into the outbox. */
   readonly onSent: (bytes: number) => void;
-  /** Called with the number of bytes hashed, where hashes were not known. */
+  /** Called with the number of bytes hashed, if hashes were not known. */
   readonly onHashed: (bytes: number) => void;
 }
 

@@ -104,9 +104,12 @@ export interface ReadTurns {
   ): Promise<ReadTurn>;
 }
 
-/** Who waits for a turn, and how long it may take. */
+/** The client that waits for a turn, and how long it may take. */
 export interface TakeTurnOptions {
-  /** What its turns are counted under; by default, each request is apart. */
+  /**
+   * The key under which its turns are counted; by default, each request counts
+   * separately.
+   */
   readonly group?: unknown;
   /** How much longer than others it may take: the time of a rate limit. */
   readonly ownMs?: number;

@@ -233,7 +233,7 @@ class PeerNode implements NodeServer {
     });
   }
 
-  /** What differs from relay to relay: its key, and the ways to it. */
+  /** The data of one relay: its key, and the addresses to reach it. */
   #at(relay: Endpoint): AtRelay {
     const { signal } = this.#leaving;
     const other = new OtherFamily({ relay, limits: this.#limits, signal });
@@ -407,7 +407,7 @@ class PeerNode implements NodeServer {
   }
 }
 
-/** What the relay does not see: it lists that address as unchecked. */
+/** An address that the relay does not see: it lists it as unchecked. */
 function otherWay({ local }: OtherFamily): WayToRelay[] {
   return local === undefined ? [] : [{ local, isReached: false }];
 }

@@ -8,7 +8,7 @@
 import { type Markup, markup } from "../base/html.ts";
 import type { Point } from "./samples.ts";
 
-/** What a plot shows of time, and what it says to those who cannot see it. */
+/** The time span of a plot, and its text for people who cannot see it. */
 export interface PlotOptions {
   /** The moment at its left edge. */
   readonly from: number;
@@ -63,7 +63,7 @@ export function plotBars(
   const width = WIDTH / values.length;
   const bars = values.map((value, index) => {
     if (value === 0) return "";
-    // What is there can be seen, however much more there is elsewhere.
+    // Small values stay visible beside large ones.
     const height = Math.max(2, HEIGHT * share(value, most));
     return `M${round(index * width + width / 8)} ${HEIGHT}v-${round(height)}h${
       round(width * 3 / 4)

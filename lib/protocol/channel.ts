@@ -129,8 +129,8 @@ export class Channel implements AsyncDisposable, Sleeper, Passing {
   /**
    * Receives the next message, which must be one of `allowed`. Skips messages
    * of kinds that this version does not know. `null` if the peer has ended.
-   * `sendHeld` sends what the caller holds back: nothing waits behind what is
-   * skipped.
+   * `sendHeld` sends the answers that the caller holds back, so none waits
+   * behind a skipped frame.
    *
    * @throws {ProtocolError} if the peer breaks a rule, or is idle.
    */
@@ -145,8 +145,7 @@ export class Channel implements AsyncDisposable, Sleeper, Passing {
   }
 
   /**
-   * The same; `undefined` if nothing has arrived for `ms`, where that is
-   * shorter.
+   * The same; `undefined` if nothing has arrived for `ms`, if that is shorter.
    */
   async #receive<Kind extends MessageKind>(
     allowed: readonly Kind[],
@@ -229,8 +228,8 @@ export class Channel implements AsyncDisposable, Sleeper, Passing {
   }
 
   /**
-   * Waits for the next header; `undefined` if there is none after `ms`, where
-   * that is less than the time after which the peer is idle. It is the only async
+   * Waits for the next header; `undefined` if there is none after `ms`, if that
+   * is less than the time after which the peer is idle. It is the only async
    * function in which peers wait.
    */
   async #header(ms: number): Promise<FrameHeader | null | undefined> {
@@ -286,8 +285,8 @@ export class Channel implements AsyncDisposable, Sleeper, Passing {
   }
 
   /**
-   * The message behind `header`; `undefined` if it is skipped. Without a promise
-   * where it has been read ahead.
+   * The message behind `header`; `undefined` if it is skipped. Without a
+   * promise if it has been read ahead.
    */
   #message<Kind extends MessageKind>(
     header: FrameHeader,

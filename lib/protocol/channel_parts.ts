@@ -28,7 +28,7 @@ export interface ChannelOptions {
   readonly idleMs: number;
   /** Whether the control rate of the limits applies to the peer's messages. */
   readonly limitsRate?: boolean;
-  /** Size of the read-ahead buffer; small where many channels are idle. */
+  /** Size of the read-ahead buffer; small if many channels are idle. */
   readonly readAheadBytes?: number;
   /** Deadlines shared by many idle channels. */
   readonly deadlines?: Deadlines;

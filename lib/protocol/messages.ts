@@ -184,7 +184,9 @@ export function encodeMessage(message: Message): Uint8Array {
   return encodeFrame(CODEC[kind].type, encoder.encode(jsonOf(body)));
 }
 
-/** JSON text. Half of a character, where a text was cut, is replaced. */
+/**
+ * JSON text. Replaces half of a character at the place where a text was cut.
+ */
 function jsonOf(body: object): string {
   const json = JSON.stringify(body);
   if (!SURROGATE_ESCAPE.test(json)) return json;

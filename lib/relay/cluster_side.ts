@@ -28,7 +28,7 @@ export interface InstanceTunnels {
   keyHere(key: string): string;
   /**
    * Passes an end on to the instance that made its key, until the tunnel ends.
-   * Never rejects for what others do.
+   * Never rejects because of other instances.
    *
    * @returns why that is not possible, as the code of a refusal.
    */
@@ -53,7 +53,7 @@ export interface InstanceTunnels {
 export interface HolderSide {
   /** One has entered here, from this host. */
   entered(holder: Holder, host: string): void;
-  /** One has said what it holds, or whether it can be dialled is known. */
+  /** A holder has reported its contents, or the result of a dial is known. */
   held(holder: Holder): void;
   /** One has stopped. */
   left(holder: Holder): void;
@@ -69,7 +69,7 @@ export interface ClusterSide extends AsyncDisposable {
   renewed(id: string): void;
   /** A node has withdrawn before the end of its lease. */
   left(id: string, sequence: number): void;
-  /** What others learn of the clients of swarms. */
+  /** What other instances learn about the clients of swarms. */
   readonly holders: HolderSide;
   /** What tunnels need of the other instances. */
   readonly tunnels: InstanceTunnels;

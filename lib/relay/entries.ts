@@ -113,7 +113,7 @@ export class Entries {
     return JSON.parse(this.listed(entry));
   }
 
-  /** An entry as it stands on a page: JSON text whose characters are bytes. */
+  /** An entry as on a page: JSON text whose characters are bytes. */
   listed(entry: string, marks: Marks = {}): string {
     return listedText(this.#packing.unpack(entry), marks);
   }
@@ -144,7 +144,7 @@ function partsOf(
   return [asciiJson(record), atob(certificate), atob(signature), places];
 }
 
-/** The parts as they stand on a page: JSON text of one byte per character. */
+/** The parts as on a page: JSON text of one byte per character. */
 function listedText(
   [record, certificate = "", signature = "", observed = ""]: string[],
   { tunnel = false, at, near = false }: Marks,

@@ -171,7 +171,7 @@ export class HolderReplicas implements HolderSide {
     const { holders, limits } = this.#options.relay;
     const now = performance.now();
     this.#forget(now);
-    // What was written before is over by then.
+    // Everything written before has expired by then.
     const until = now + 1_000 * limits.leaseSeconds;
     if (this.#left.size < limits.holderCount) {
       this.#left.delete(id);
@@ -194,7 +194,7 @@ export class HolderReplicas implements HolderSide {
     return this.#left.get(id)?.sequence ?? -1;
   }
 
-  /** Forgets what is over. */
+  /** Forgets expired items. */
   #forget(now: number): void {
     for (const [id, { until }] of this.#left) {
       if (until > now) break;

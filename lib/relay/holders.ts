@@ -36,7 +36,10 @@ export interface Entrant {
   readonly listedBytes: number;
   /** The group of the address from which it connected. */
   readonly group: string;
-  /** What limits count it in: the group, unless many share that. */
+  /**
+   * The key under which limits count it: the group, unless many clients share
+   * that.
+   */
   readonly source: string;
 }
 
@@ -139,8 +142,8 @@ export class Holders {
   }
 
   /**
-   * The client that is listed the longest after the end of its granted time; of
-   * one address, if given.
+   * The client that has been kept longest after its lease ended; only at one
+   * address, if given.
    */
   #kept(now: number, source?: string): MutableHolder | undefined {
     if (this.#heldMs === 0) return undefined;

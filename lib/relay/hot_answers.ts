@@ -11,7 +11,7 @@ import type { Limits } from "../base/limits.ts";
 export interface HotAnswer {
   /** Sent to many clients, so nobody may change it. */
   readonly frame: Uint8Array;
-  /** What it took to find: every client is charged for it. */
+  /** The cost of finding it, which every client is charged. */
   readonly workCount: number;
   /** When the first lease in it ends. */
   readonly trueUntil: number;

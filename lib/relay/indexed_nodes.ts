@@ -24,7 +24,7 @@ export type IndexedNodesLimits = Pick<
   | "indexAnswerCount"
 >;
 
-/** What became of a node's message about its index. */
+/** The outcome of a node's message about its index. */
 export type IndexOutcome =
   /** It is taken. */
   | "taken"
@@ -60,7 +60,7 @@ interface IndexedNode extends IndexVersion {
 export interface MayHave {
   /** Sorted ids of the nodes; `undefined` if they are too many. */
   readonly ids: readonly string[] | undefined;
-  /** What it took: the fingerprints and ids that were gone through. */
+  /** The cost: the fingerprints and ids that were read. */
   readonly workCount: number;
 }
 

@@ -71,8 +71,8 @@ export class InstanceCalls implements InstanceTunnels {
   }
 
   /**
-   * Without encryption the port of an instance takes no joins, so a key there
-   * names none.
+   * Without encryption the port of an instance accepts no joins, so its keys
+   * name no instance.
    */
   keyHere(key: string): string {
     const { replicator: { instance }, relay } = this.#options;

@@ -16,7 +16,7 @@ export interface Registration {
   readonly entry: string;
   /** Bytes of the entry on a page, unpacked. */
   readonly listedBytes: number;
-  /** The host that the node was seen to come from. */
+  /** The host from which the node connected. */
   readonly observedHost: string;
   /** The address group of that host. */
   readonly source: string;
@@ -29,7 +29,7 @@ export interface Lease extends Registration {
   /** End of the lease, in milliseconds on the caller's monotonic clock. */
   readonly expiresAt: number;
   /**
-   * The instance of the relay that granted it, where several share one registry;
+   * The instance of the relay that granted it, if several share one registry;
    * empty for this one.
    */
   readonly holder: string;
@@ -47,7 +47,7 @@ export interface Replica extends Registration {
   readonly isAttachedThere: boolean;
 }
 
-/** What became of a replica. */
+/** The outcome of a replica. */
 export type MergeOutcome =
   /** It is listed, or replaces an older registration of the node. */
   | "taken"

@@ -149,7 +149,7 @@ export class LeaseTable {
 
   /**
    * Ends the lease that has been kept the longest, one of an address group if
-   * given. Its node is not remembered, so that it can come back.
+   * given. Its node is not remembered, so that it can return.
    *
    * @returns whether there was one.
    */

@@ -118,8 +118,8 @@ export class Listings {
   }
 
   /**
-   * The only page with the nodes that may have what is asked for, if it was
-   * made before and is still true. An open relay gives all clients the same.
+   * The only page with the nodes that may have the names, if it was made before
+   * and is still valid. An open relay gives all clients the same.
    */
   hot(fingerprints: string, now: number): HotAnswer | undefined {
     const changes = this.answerChanges(now);

@@ -194,7 +194,7 @@ export class NameIndex {
   }
 
   /**
-   * Who makes way for whom if the index is crowded. `index_full` if the node's
+   * Which index is replaced if there is no room. `index_full` if the node's
    * address group holds more than its share, and more than half of what the
    * largest group holds. Otherwise the slot of the node that must leave the
    * index, if a group holds much more than its share, and more than twice as

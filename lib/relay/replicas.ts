@@ -76,7 +76,7 @@ export class Replicas {
       return departed && sequence <= departed.sequence ? "stale" : undefined;
     }
     if (sequence > lease.sequence) return undefined;
-    // This instance knows best what it has granted itself.
+    // This instance ignores messages about leases that it granted itself.
     if (sequence < lease.sequence || lease.holder === "") return "stale";
     if (!(renewal.leftMs > 0)) return "stale";
     this.#mark(lease, renewal);

@@ -39,7 +39,7 @@ export interface RelayStats extends IncidentTotals {
   readonly holderLimit: number;
   /** Contents with at least one holder. */
   readonly heldContentCount: number;
-  /** Times that clients said what they hold, renewals included. */
+  /** Number of reports of held contents, renewals included. */
   readonly holdings: number;
   /** Times that clients asked who holds a content. */
   readonly holderLookups: number;

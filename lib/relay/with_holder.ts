@@ -143,9 +143,9 @@ export class HolderTalk implements Disposable {
   }
 
   /**
-   * Finds out whether the client can be dialled where it was seen to come from,
-   * and nowhere else. Nothing waits for it. A client that could not be dialled
-   * is tried once in the time of a lease.
+   * Finds out whether the client can be dialled at the host from which it
+   * connected, and nowhere else. Nothing waits for it. A client that could not
+   * be dialled is tried once in the time of a lease.
    */
   #check(holder: Holder): void {
     const { holderChecks, entries, plaintext, limits, cluster } =

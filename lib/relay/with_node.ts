@@ -241,7 +241,7 @@ export class NodeTalk implements Talk<NodeToRelay["kind"]> {
     };
   }
 
-  /** The host that the node was seen to come from. */
+  /** The host from which the node connected. */
   get #observedHost(): string {
     return withoutMapping(this.#channel.conn.remote.host);
   }
@@ -321,7 +321,7 @@ export class NodeTalk implements Talk<NodeToRelay["kind"]> {
   }
 
   /**
-   * Whether the node can be dialled at the host that it was seen to come from.
+   * Whether the node can be dialled at the host from which it connected.
    */
   async #reach(): Promise<DialBackOutcome> {
     const node = this.#registered;

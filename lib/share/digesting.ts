@@ -15,7 +15,7 @@ export type DescribeOutcome =
   | { readonly kind: "described"; readonly described: DescribedFile }
   | { readonly kind: "refused"; readonly reason: ReadRefusal };
 
-/** What became of a file: as it was, with another version, or not there. */
+/** The state of a file: unchanged, with another version, or missing. */
 export type Standing = "current" | "replaced" | "absent";
 
 /** A digest with the manifest that it was computed from. */
@@ -24,7 +24,7 @@ export interface DescribedFile extends FileDigest {
   readonly manifest: Manifest;
 }
 
-/** Hashes a file of a known size that comes in parts. */
+/** Hashes a file of a known size that arrives in parts. */
 export class FileHash {
   readonly #size: number;
   readonly #pieceBytes: number;
@@ -117,7 +117,7 @@ export function nameInKey(key: string): string {
   return key.split(" ").slice(3).join(" ");
 }
 
-/** What became of the file with this key; `file` has its name now. */
+/** The state of the file with this key; `file` has its name now. */
 export function standingOf(key: string, file: ShareFile | undefined): Standing {
   if (file === undefined) return "absent";
   return keyOf(file) === key ? "current" : "replaced";

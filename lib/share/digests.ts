@@ -89,7 +89,7 @@ export class Digests implements AsyncDisposable {
   /** Files that were hashed before they had settled, by version. */
   readonly #settling = new Map<string, ShareFile>();
   #settled: ReturnType<typeof setTimeout> | undefined;
-  /** Where to look for files that go before a large one. */
+  /** Where to look for files that are hashed before a large one. */
   #smallerFrom = 0;
 
   /** Hashes nothing before {@linkcode refresh} is called. */

@@ -39,7 +39,7 @@ export interface ExcludableEntry {
   readonly isFolder: boolean;
 }
 
-/** A pattern, and where it stands. */
+/** A pattern, and its place in the file. */
 interface Line {
   /** As it is for the root of the share's part. */
   readonly pattern: string;

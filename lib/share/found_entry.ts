@@ -86,7 +86,8 @@ export function roomFor({ limits, signal }: Scan): WhenRoomOptions {
 }
 
 /**
- * Adds a found file: at once, or when a descriptor is free, as it is then.
+ * Adds a found file with its current state: at once, or when a descriptor is
+ * free.
  */
 export function lookAtFile(
   found: FoundEntry,

@@ -67,7 +67,7 @@ export class IndexMarks {
     for (const index of this.#indexes) missing(index);
   }
 
-  /** Notes that a row goes, and returns the marks that it had. */
+  /** Notes that a row is removed, and returns its marks. */
   removed({ states, indexed }: RowBlock, at: number): number {
     const marks = indexed[at]!;
     const wanted = wantedOf(states[at]!);
@@ -84,7 +84,10 @@ export class IndexMarks {
     }
   }
 
-  /** Marks each row that an index does not count whole; yields what it lacks. */
+  /**
+   * Marks each row that an index counts only in part, and yields the missing
+   * part.
+   */
   *take(
     number: number,
     blocks: readonly RowBlock[],

@@ -6,7 +6,7 @@
  */
 
 const FOLDERS = /^(\.git|node_modules)$/;
-// Of an SSH key; what has an ending is something else.
+// The name of an SSH key; a name with an ending is something else.
 const FILES = /^(id_[^.]+|.+\.pem|\.env(\..+)?)$/i;
 const MOST_NAMES = 10;
 /** Later ones are not reported. */

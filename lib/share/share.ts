@@ -188,7 +188,8 @@ export class Share implements Disposable, AsyncDisposable {
       const most = folder === null ? stretch.most : stretch.most - files.length;
       if (most > 0) files.push(...table.stretch({ ...stretch, most }));
     }
-    // The names of a folder stand together; those of lone files lie between.
+    // The names of a folder are adjacent; those of single files are between
+    // them.
     if (this.#there.length > 1 && this.#there.at(-1)!.folder === null) {
       files.sort((a, b) => a.name < b.name ? -1 : 1);
     }
@@ -255,8 +256,8 @@ export class Share implements Disposable, AsyncDisposable {
 
   /**
    * Reads the whole of a small file with synchronous calls. For 4 KiB they take
-   * 25 µs, where asynchronous ones take 250. Reads to `target` if there is one,
-   * which must have the size of the file.
+   * 25 µs, and asynchronous ones 250. Reads to `target` if there is one, which
+   * must have the size of the file.
    *
    * @throws if no file descriptor is free.
    */

@@ -28,7 +28,7 @@ export function watchHere(folder: string): WatchSource {
   };
 }
 
-/** What a worker says of its watch. */
+/** The messages of a worker about its watch. */
 export type WatchReply =
   | { readonly kind: "ready" }
   | { readonly kind: "event"; readonly event: Deno.FsEvent }

@@ -49,7 +49,7 @@ export interface HolderSearchOptions {
 export class HolderSearch {
   readonly #options: HolderSearchOptions;
   readonly #links: SwarmLinks;
-  /** Holders that lied, or gave nothing of what they promised. */
+  /** Holders that lied, or sent none of the pieces that they promised. */
   readonly #useless = new Set<string>();
   readonly #linked = new Map<string, ListedHolder>();
   /** What ends each link. */
@@ -79,7 +79,7 @@ export class HolderSearch {
 
   /**
    * Searches until `signal` is aborted. A client that has all of the content
-   * searches only if it must offer what it has.
+   * searches only if it must offer its pieces.
    */
   async run(signal: AbortSignal): Promise<void> {
     const { limits, mustOffer } = this.#options;

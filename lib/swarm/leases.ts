@@ -61,8 +61,8 @@ export class HolderLeases implements AsyncDisposable {
   }
 
   /**
-   * Asks for the holders of one content, again and again. What has arrived a
-   * moment after the first answer is taken; a later answer counts the next time.
+   * Asks for the holders of one content, again and again. Takes the answers
+   * that arrive shortly after the first; a later answer counts the next time.
    */
   asker(content: string): AskHolders {
     const answers = new Map<HolderLease, readonly ListedHolder[]>();

@@ -48,9 +48,9 @@ interface Place {
   readonly group: string;
   /** Aborted when another takes the place. */
   readonly end: AbortController;
-  /** What the offer is given over, once it is taken. */
+  /** The connection of the offer, once it is accepted. */
   conn?: Conn;
-  /** What that had moved when it last was found in use. */
+  /** The bytes that it had moved when it was last found in use. */
   movedBytes: number;
   activeAt: number;
 }

@@ -89,7 +89,7 @@ export class TakenOffers implements Disposable {
     if (this.#isOver || isLinked(id) || this.#rests.has(group)) {
       return undefined;
     }
-    // In another group, the same id may be claimed by somebody else.
+    // In another group, another client may claim the same id.
     const twin = this.#places.values()
       .find((one) => one.id === id && one.group === group);
     if (twin !== undefined) {

@@ -24,14 +24,14 @@ export type DescribeAnswer =
   | {
     readonly kind: "described";
     readonly manifest: Manifest;
-    /** What the node says `sha256sum` would print. */
+    /** The plain SHA-256, as the node claims it. */
     readonly sha256: string;
   }
   | Refused;
 
 /** Where the pieces of one request go. */
 export interface PieceReceiver {
-  /** They are about to be asked for, in the request of that number. */
+  /** Called before the request with that number asks for them. */
   asked?(request: number): void;
   /**
    * Where the next `length` bytes of file data belong; waits for room. Throws
@@ -40,7 +40,7 @@ export interface PieceReceiver {
   target(length: number): Promise<Uint8Array>;
   /** `length` bytes have been read into the target. */
   filled(length: number): void;
-  /** The next pieces are whole; their hashes, as the node gave them. */
+  /** The next pieces are complete; these are the hashes that the node sent. */
   pieces(hashes: Uint8Array): void;
 }
 
@@ -48,34 +48,40 @@ export interface PieceReceiver {
 export interface BatchTaker extends Pick<PieceReceiver, "target" | "filled"> {
   /** Files that have not been answered. */
   readonly left: number;
-  /** The next files are whole; their hashes, as the node gave them. */
+  /** The next files are complete; these are the hashes that the node sent. */
   vouch(hashes: Uint8Array): void;
   /** The node does not send the next file. */
   skip(why: { readonly code: string; readonly text: string }): void;
 }
 
-/** The answer to one request. Whatever its methods throw ends the session. */
+/** The answer to one request. An error of its methods ends the session. */
 export interface Answer {
   /** Number of the request. */
   readonly request: number;
   /** Whether all of it has arrived. */
   readonly isDone: boolean;
-  /** Whether it is made of file bytes, which a source is judged by. */
+  /**
+   * Whether it consists of file bytes, by which the speed of a source is
+   * measured.
+   */
   readonly owesPieces?: true;
-  /** Where bytes go, where some may come. */
+  /** Receives file bytes, if the answer may have any. */
   readonly receiver?: Pick<PieceReceiver, "target" | "filled"> | undefined;
   /**
    * Called while the node works on it and is alive. Absent if the node answers
    * at once.
    */
   readonly works?: (() => void) | undefined;
-  /** Takes one message; what it gives is waited for before the next is read. */
+  /**
+   * Handles one message. If it returns a promise, the next message waits for
+   * that.
+   */
   take(message: NodeToClient): void | Promise<void>;
   /** Nothing more will come. */
   fail(error: Error): void;
 }
 
-/** A node answers what it was not asked; `from` says which. */
+/** The node `from` sent an answer that was not requested. */
 export function unasked(from: string): ProtocolError {
   return new ProtocolError(
     "wrong_phase",
@@ -83,7 +89,7 @@ export function unasked(from: string): ProtocolError {
   );
 }
 
-/** A node sends what cannot be. */
+/** A node sent an impossible answer. */
 export function lie(from: string, what: string): ProtocolError {
   return new ProtocolError("corrupt_piece", `${from} sent ${what}`);
 }
@@ -260,7 +266,7 @@ export class PiecesAnswer implements Answer {
   readonly #from: string;
   #left: number;
   readonly #refused = Promise.withResolvers<Refused | undefined>();
-  /** Others may have their turns first, where many fetch a file together. */
+  /** Others may have their turns first, if many fetch a file together. */
   readonly works: (() => void) | undefined;
 
   constructor(
@@ -268,7 +274,7 @@ export class PiecesAnswer implements Answer {
     { count, receiver, takesTurns }: {
       count: number;
       receiver: PieceReceiver;
-      /** Whether the node may say that it is somebody else's turn. */
+      /** Whether the node may report that others have their turns first. */
       takesTurns: boolean;
     },
     from: string,

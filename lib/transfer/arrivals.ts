@@ -55,7 +55,7 @@ export class Arrivals {
       requests.map((request) => this.#acceptOne(connection, request, path)),
     );
     for (const { task, receiver: { file } } of requests) {
-      // Another source was quicker. What is left here would fill the window.
+      // Another source was quicker. Otherwise leftovers would fill the window.
       if (file.ended) this.#options.plan.release(connection.id, task, false);
     }
     const wrong = requests.filter((_, at) => !accepted[at]);

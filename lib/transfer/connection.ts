@@ -134,7 +134,10 @@ export class Connection {
     this.#session = session;
   }
 
-  /** Runs one session after another, until the source is out or all is done. */
+  /**
+   * Runs one session after another, until the source is excluded or all is
+   * done.
+   */
   async serve(): Promise<void> {
     const { source } = this;
     const { signal } = this.#work;

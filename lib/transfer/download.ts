@@ -33,7 +33,7 @@ const SLAB_BYTES = 1024 * 1024;
 // queued bytes are sent for nothing if another source delivers them, and a node
 // that cannot send for long takes us for dead.
 const LIMITED_AHEAD_SECONDS = 4;
-// Where pieces are taken in order, so much may be under way ahead.
+// If pieces are taken in order, this many bytes may be in flight ahead.
 const LOOKAHEAD_BYTES = 16 * 1024 * 1024;
 
 /** Receives files. */
@@ -60,7 +60,7 @@ export class Download {
   readonly #holders: HolderFiles;
   readonly #arrivals: Arrivals;
   readonly #troubles: SourceTroubles;
-  /** What may be under way on a connection, as far as our rate says. */
+  /** Bytes that may be in flight on a connection, by our rate limit. */
   readonly #aheadBytes: number;
 
   /** Nothing is received before {@linkcode run}. */
@@ -182,7 +182,7 @@ export class Download {
     }
   }
 
-  /** A holder is out, or no longer useful: it may be added again later. */
+  /** A holder is excluded, or no longer useful: it may be added again later. */
   #parted(source: Source): void {
     this.#sources.remove(source);
     this.#holders.parted(source);
@@ -197,7 +197,7 @@ export class Download {
     this.#sources.wake([source]);
   }
 
-  /** Says that no more sources follow: what none of them has is given up. */
+  /** Reports that no more sources follow: files that none of them has fail. */
   closeSources(): void {
     this.#sourcesClosed = true;
     this.#kick();
@@ -342,7 +342,7 @@ export class Download {
     });
   }
 
-  /** A source no longer has what it said it had. */
+  /** A source no longer has pieces that it announced. */
   #lost({ id, source }: Connection, { task }: Request, why: Skipped): void {
     if (source.given.isHolder) {
       this.#plan.holderLacks(task.file, source.given.id, task);

@@ -43,7 +43,7 @@ export interface DownloadOptions {
   readonly laneCount?: number;
   /** Holds all receiving to a rate. */
   readonly rate?: RateLimit | undefined;
-  /** A source slower than this is put out while another is left. */
+  /** A source slower than this is excluded while there is another. */
   readonly lowestBytesPerSecond: number;
   /** Stops everything. */
   readonly signal: AbortSignal;

@@ -153,7 +153,7 @@ export class HolderFiles {
       const question = { pieceCount, onGained };
       const outcome = await session.holding(content, question);
       if (outcome.kind === "refused") {
-        // Its connections try a few times, and then it is out.
+        // Its connections try a few times, and then it is excluded.
         return session.abort(new Error("it no longer holds the file"));
       }
       const { pieces } = outcome;

@@ -13,7 +13,9 @@ export class PhaseQueues {
   readonly open = new IndexQueue();
   readonly waiting = new IndexQueue();
 
-  /** Where the first file is: those that wait are left where none may open. */
+  /**
+   * The place of the first file: waiting files are skipped if none may open.
+   */
   firstPhase(mayOpen: boolean): FileProgress["phase"] {
     const { open, waiting } = this;
     if (!mayOpen || waiting.first === undefined) return "open";

@@ -30,7 +30,7 @@ export class HoldingAnswer implements Answer {
   readonly #question: HoldingQuestion;
   readonly #from: string;
   readonly #outcome = Promise.withResolvers<HoldingOutcome>();
-  /** What it has; nothing before it has said so, or once it has refused. */
+  /** Its pieces; none before its answer, or after a refusal. */
   #pieces: PieceSet | undefined;
   readonly #stays = new Stays();
 

@@ -12,11 +12,11 @@ import type { Conn, Endpoint } from "../base/conn.ts";
 import { type Came, CELL, type LaneConnOrder } from "./lane_conn_messages.ts";
 import type { LaneError } from "./lane_files.ts";
 
-/** What has become of the pieces of a request. */
+/** The state of the pieces of a request. */
 export interface LaneSaved {
-  /** So many, from the first on, are right and have been written. */
+  /** The number of pieces from the first on that are right and written. */
   right: number;
-  /** Whether the next one is not what it must be. */
+  /** Whether the next one is wrong. */
   isWrong: boolean;
   /** Whether the file still has a name. */
   hasName: boolean;

@@ -4,7 +4,7 @@
  * @module
  */
 
-// What fewer bytes tell of a source's rate is chance.
+// With fewer bytes, the measured rate is chance.
 const MEASURED_BYTES = 64 * 1024;
 
 /**
@@ -38,7 +38,7 @@ export class WaitClock {
 export class Pace {
   /** Bytes it has delivered in all. */
   #bytes = 0;
-  /** Bytes and milliseconds of late: what is a second old counts a third. */
+  /** Recent bytes and milliseconds: those a second ago count a third. */
   #lateBytes = 0;
   #lateMs = 0;
   #lastAt: number;

@@ -97,7 +97,7 @@ export class Plan {
 
   /**
    * Adds a source: one connection to a holder. A holder may be several sources;
-   * one that is out stays so. `longTasks` allows tasks of more pieces.
+   * an excluded one stays excluded. `longTasks` allows tasks of more pieces.
    */
   addSource(
     id: string,
@@ -126,7 +126,7 @@ export class Plan {
     this.holderHas(file, holder, "complete");
   }
 
-  /** Replaces what is known of the pieces that a holder has of a file. */
+  /** Replaces the set of pieces that a holder has of a file. */
   holderHas(file: number, holder: string, has: HeldPieces): void {
     const state = this.#files.get(file);
     if (state === undefined) return;
@@ -153,7 +153,7 @@ export class Plan {
     this.#files.get(file)?.rarest?.lacks(holder, run);
   }
 
-  /** Pieces of a file that are not here, and that no source has. */
+  /** Missing pieces of a file that no source has. */
   nowhere(file: number): number[] {
     return this.#files.get(file)?.rarest?.nowhere(this.#alive()) ?? [];
   }
@@ -253,7 +253,7 @@ export class Plan {
     return run && { file: index, ...run };
   }
 
-  /** What is looked through for pieces that others were asked for. */
+  /** The sources in which to look for pieces that others were asked for. */
   get #all(): PlannedPieces {
     return {
       files: this.#files,
@@ -375,7 +375,7 @@ export class Plan {
     return this.release(source);
   }
 
-  /** Forgets a source that is out. */
+  /** Forgets an excluded source. */
   removeSource(source: string): void {
     this.drop(source);
     this.#sources.delete(source);
@@ -402,7 +402,7 @@ export class Plan {
       .map(({ index }) => index);
   }
 
-  /** Holders that have not been put out. */
+  /** Holders that are not excluded. */
   #alive(): Set<string> {
     const sources = [...this.#sources.values()];
     return new Set(sources.flatMap(({ out, holder }) => out ? [] : [holder]));

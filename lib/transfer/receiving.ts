@@ -36,7 +36,7 @@ export interface ExpectedPieces {
 export interface SavedPieces {
   /** How many of them, from the first on, are right and have been written. */
   readonly right: number;
-  /** Whether the next one is not what it must be. */
+  /** Whether the next one is wrong. */
   readonly isWrong: boolean;
 }
 
@@ -69,7 +69,7 @@ export interface Sink {
   ): (() => Promise<SavedPieces>) | undefined;
   /** All pieces have been written. */
   finish(): Promise<void>;
-  /** Nothing more will come: a waiting `write` must end. */
+  /** No more bytes follow: a waiting `write` must end. */
   abandon?(): void;
 }
 
@@ -141,7 +141,7 @@ export class IncomingFile {
     return Math.min(count * this.pieceBytes, this.given.size - start);
   }
 
-  /** How many hashes, from that of piece `first` on, are what they must be. */
+  /** How many hashes are right, from that of piece `first` on. */
   countRight(
     first: number,
     hashes: readonly Uint8Array[],

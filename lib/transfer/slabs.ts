@@ -47,9 +47,9 @@ export class SlabPool {
   }
 
   /**
-   * A buffer of at least `wanted` bytes; waits until there is room. Where
-   * several nodes send, those that one of them fills take half of the room at
-   * most: it may stall.
+   * A buffer of at least `wanted` bytes; waits until there is room. If several
+   * nodes send, one of them may fill at most half of the slabs, because it may
+   * stall.
    */
   async acquire(
     wanted: number,

@@ -22,7 +22,7 @@ export interface DownloadSource {
   /**
    * Opens another session.
    *
-   * @throws {SourceExhausted} when it is of no use to try again.
+   * @throws {SourceExhausted} if trying again would not help.
    */
   open(signal: AbortSignal): Promise<NodeSession>;
   /**
@@ -44,12 +44,12 @@ export interface DownloadSource {
   ended?(end: { mayReturn: boolean }): void;
 }
 
-/** Nothing more may come from a source, whether it is there or not. */
+/** A source will deliver nothing more, whether it is connected or not. */
 export class SourceExhausted extends Error {
   override readonly name: string = "SourceExhausted";
 }
 
-/** Why a source was put out, or was not there for a while. */
+/** Why a source was excluded, or was missing for a while. */
 export interface SourceTrouble {
   /** The node. */
   readonly source: string;
@@ -76,7 +76,7 @@ interface Mark {
   readonly waitedMs: number;
 }
 
-/** What is known of a source while it takes part. */
+/** The data about a source while it takes part. */
 export class Source {
   /** What was given of it. */
   readonly given: DownloadSource;
@@ -134,7 +134,9 @@ export class Source {
     if (bytes > 0) this.given.arrived?.();
   }
 
-  /** Whether to try it again after it is out: what it promised, it gave. */
+  /**
+   * Whether to try it again after its exclusion: it delivered what it promised.
+   */
   get mayReturn(): boolean {
     return !this.lied && (!this.wasOpened || this.#arrivedBytes > 0);
   }
@@ -195,7 +197,7 @@ export class Source {
     ) marks.shift();
   }
 
-  /** Bytes a second that it has delivered of late, while it was waited for. */
+  /** Recent bytes a second, while the client waited for it. */
   get bytesPerSecond(): number {
     const { bytes, waitedMs } = this.#marks[0]!;
     const ms = Math.max(1, this.#waitedMs - waitedMs);

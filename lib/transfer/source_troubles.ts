@@ -129,7 +129,8 @@ export class SourceTroubles {
 
   /**
    * Whether a source may be slow because others have their turns: the seed of a
-   * swarm in which clients help. The others pass on what it sends them.
+   * swarm in which clients help. The others pass on the pieces that it sends
+   * them.
    */
   hasManyReaders(source: Source): boolean {
     return this.#options.sources.activeHolderCount > 0 && this.#isSeed(source);

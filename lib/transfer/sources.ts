@@ -28,7 +28,7 @@ export class Sources {
     this.#sources.set(source.given.id, source);
   }
 
-  /** Forgets a source that is out. */
+  /** Forgets an excluded source. */
   remove({ given, connections }: Source): void {
     this.#sources.delete(given.id);
     for (const id of connections) this.#connections.delete(id);
@@ -86,7 +86,7 @@ export class Sources {
       lowestBytesPerSecond: number;
       now: number;
       isBusy: (connection: string) => boolean;
-      /** Whether a source may be as slow as it is. */
+      /** Whether the slowness of a source is acceptable. */
       isExempt?: (source: Source) => boolean;
     },
   ): Source | undefined {

@@ -61,7 +61,7 @@ function save({ file, first, bytes, claimed }: ReceivedPieces) {
   const { manifest, sink } = file.given;
   if (manifest === undefined || file.ended) return undefined;
   const start = first * HASH_BYTES;
-  // A copy: with a part of a buffer, the whole of it goes to another thread.
+  // A copy: sending part of a buffer to another thread copies the whole buffer.
   const hashes = manifest.hashes.slice(start, start + claimed.length);
   return sink.save?.(first, bytes, hashes);
 }

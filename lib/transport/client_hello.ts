@@ -6,7 +6,7 @@
  * @module
  */
 
-/** What the first bytes of a connection are so far. */
+/** The kind of the first bytes of a connection, so far. */
 export type Beginning = "part of a client hello" | "client hello" | "other";
 
 /**

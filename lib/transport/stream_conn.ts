@@ -12,7 +12,7 @@ import type { Conn, Endpoint, Sleeper } from "../base/conn.ts";
 /** A socket that holds its conn. */
 type OwnedSocket = Socket & { ownerConn: StreamConn };
 
-/** What a socket has read. */
+/** A chunk that a socket has read. */
 type Chunk = Uint8Array<ArrayBuffer>;
 
 // Smaller chunks may come from a buffer that others use too.

@@ -35,8 +35,8 @@ export type HolderEvent =
   /** The relay lists this client as a holder, for the first time or again. */
   | { event: "holder_listed"; relay: string; contents: number }
   /**
-   * The relay has tried to dial this client. One that is `gone` receives from
-   * others, and gives nothing: nobody can dial it.
+   * The relay has tried to dial this client. A client that is `gone` cannot be
+   * dialled: it receives from others, and serves none.
    */
   | { event: "holder_reached"; relay: string; outcome: "alive" | "gone" }
   /** The relay does not help to find holders. Reported once for each cause. */

@@ -35,7 +35,9 @@ export interface OtherFamilyOptions {
 /** The way from one machine to one relay by its other family. */
 export class OtherFamily {
   readonly #options: OtherFamilyOptions;
-  /** Where this machine was when it looked, and when that was. */
+  /**
+   * The network of this machine at the last look, and the time of that look.
+   */
   #from = "";
   #lookedAt = -Infinity;
   /** The host of this end, if there is such a way. */

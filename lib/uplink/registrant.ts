@@ -149,7 +149,7 @@ export class Registrant {
     return this.#options.addressesFrom(channel.conn.local, hello.observed);
   }
 
-  /** Whether the node would register other addresses than it has. */
+  /** Whether the node's addresses have changed since its registration. */
   hasMoved(session: RelaySession): boolean {
     return this.#circumstances(session).addresses !== this.#told;
   }

@@ -73,7 +73,7 @@ export interface RelaySession {
   readonly id: string;
   /** Whether it serves only peers with a token or a link. */
   readonly isPrivate: boolean;
-  /** Whether others cannot read what is said. */
+  /** Whether the connection is encrypted. */
   readonly isEncrypted: boolean;
   /** The relay's nonce, which a registration signs. */
   readonly nonce: string;

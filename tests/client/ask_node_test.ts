@@ -44,7 +44,7 @@ Deno.test("getFiles asks a node for hundreds of names over one connection, and f
   }
 });
 
-Deno.test("getFiles saves what it has found while it asks for more", async () => {
+Deno.test("getFiles saves files that it has found while it asks for more", async () => {
   await using relay = await startRelay();
   const files = small(9);
   const log = new ClientLog();

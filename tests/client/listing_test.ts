@@ -286,7 +286,7 @@ Deno.test("listFiles asks no relay if the nodes are given, and lists nothing wit
   assertEquals(log.of("nodes_listed"), []);
 });
 
-Deno.test("Catalogue gives back what was added, in the order of code points", () => {
+Deno.test("Catalogue returns what was added, in the order of code points", () => {
   const catalogue = new Catalogue();
   const random = seededRandom(3);
   const names = [

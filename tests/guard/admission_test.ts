@@ -236,7 +236,7 @@ Deno.test("Admission counts a slot once, however often it is settled or left", (
   assertEquals(admission.handshakeCount, 0);
 });
 
-Deno.test("Admission counts clients in tunnels apart from those who come directly, and not as one behind a local proxy of the relay", () => {
+Deno.test("Admission counts clients in tunnels separately from those who come directly, and not as one behind a local proxy of the relay", () => {
   const admission = new Admission({ ...limits, connectBurstCount: 1_000 });
   const victim = "192.0.2.7";
   const most = limits.connectionsPerAddressCount;

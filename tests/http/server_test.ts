@@ -194,7 +194,7 @@ Deno.test("HTTP keeps httpConnectionCount connections: the oldest silent one giv
   }
 });
 
-Deno.test("HTTP ends a connection whose request has not come at httpHeadMs, and answers others meanwhile", async () => {
+Deno.test("HTTP ends a connection whose request has not arrived after httpHeadMs, and answers others meanwhile", async () => {
   await using server = serve({ limits: { httpHeadMs: 2_000 } });
   const started = performance.now();
   using silent = await connect(server);
@@ -209,7 +209,7 @@ Deno.test("HTTP ends a connection whose request has not come at httpHeadMs, and 
   assertEquals(ms >= 1_990 && ms < LIMITS.httpMs, true, `${ms}`);
 });
 
-Deno.test("HTTP lets connections that keep their answer give way", async () => {
+Deno.test("HTTP replaces connections that stay open after their answer", async () => {
   await using server = serve({ limits: { httpConnectionCount: 2 } });
   const request = new TextEncoder().encode("GET /well HTTP/1.1\r\n\r\n");
   using first = await connect(server);

@@ -157,7 +157,7 @@ Deno.test("A registrar whose relay is down tries at once after a sleep, and then
   await stay.stop();
 });
 
-Deno.test("A registrar without an answer whether the node can be dialled attaches, and keeps the last answer", async () => {
+Deno.test("A registrar attaches if it gets no answer whether the node can be dialled, and keeps the last answer", async () => {
   using time = new FakeTime();
   const unknown = startStaying({}, { reached: "unchecked" });
   await time.advance(0);

@@ -174,7 +174,7 @@ Deno.test("Relay events contain unchanged names; their reader must escape them",
   assertEquals(registered.name, "al\u202epha");
 });
 
-Deno.test("A restarted relay reports for half a minute since when it runs, and a new one does not", async () => {
+Deno.test("A restarted relay reports its uptime for half a minute, and a new one does not", async () => {
   await using fresh = await startRelay();
   const new_ = await greeted(fresh, "client");
   assertEquals(new_.hello.uptime, undefined);

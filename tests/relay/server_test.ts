@@ -116,7 +116,7 @@ const ELSEWHERE = [
   { host: "192.0.2.3", port: 1500 },
 ];
 
-Deno.test("A relay marks the addresses at which it saw the node, and takes few others", async () => {
+Deno.test("A relay marks the addresses at which it saw the node, and accepts few others", async () => {
   await using relay = await startRelay();
   const seen = [1, 2, 3, 4, 5].map((port) => ({ host: "127.0.0.1", port }));
   const [first, second, third] = ELSEWHERE as [Endpoint, Endpoint, Endpoint];

@@ -31,7 +31,7 @@ export interface GivenLink {
  * or the same with `--link-file` in place of the last word.
  *
  * @throws {Failure} of kind `usage`, without the link's text, if it was cut or
- * altered, or stands in the wrong place.
+ * altered, or is in the wrong place.
  */
 export async function takeLink(
   { line, terminal }: SecretSource,

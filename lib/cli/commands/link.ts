@@ -67,7 +67,7 @@ export function fetchesInWords(uses: number): string {
   return uses === 1 ? "one fetch" : `${uses} fetches`;
 }
 
-/** Warns of a link that is of no use on other machines. */
+/** Warns of a link that does not work on other machines. */
 export function warnOfLoopback(
   relays: readonly RelayAddress[],
   terminal: Terminal,

@@ -66,7 +66,7 @@ export class NodeLife {
     return [first, ...others];
   }
 
-  /** Rejects when the node cannot go on at any relay. */
+  /** Rejects when the node cannot continue at any relay. */
   get ended(): Promise<never> {
     return this.#ended.promise;
   }

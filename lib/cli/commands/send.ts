@@ -293,7 +293,9 @@ async function passed(seconds: number, signal: AbortSignal): Promise<void> {
   }
 }
 
-/** Waits a while until all clients have what was sent to them, and left. */
+/**
+ * Waits a while until all clients have received everything and disconnected.
+ */
 async function untilAlone(
   node: NodeServer,
   signal: AbortSignal,

@@ -59,7 +59,7 @@ export function servingInWords(
   return `${what} for up to ${formatSeconds(leftMs / 1_000)}, Ctrl-C ends it`;
 }
 
-/** What others were given; empty if that is nothing. */
+/** The line about bytes sent to others; empty if there are none. */
 export function gaveInWords(
   { given, why }: ClientEvent & { event: "swarm_ended" },
 ): string[] {

@@ -22,7 +22,7 @@ import { triedOn } from "../output/tried.ts";
 import type { Terminal, TerminalEvent } from "../output/terminal.ts";
 import { worded, wordedParts } from "../output/remedies.ts";
 
-// If more nodes are waited for, the line does not name them all.
+// If it waits for more nodes, the line does not name them all.
 const MOST_WAITED_FOR = 3;
 
 /** Prints events on a terminal. */
@@ -30,7 +30,7 @@ export class Telling {
   readonly #terminal: Terminal;
   readonly #names: NodeNames;
   #toldMotd = "";
-  /** Whether the user knows that files are waited for. */
+  /** Whether the user knows that the client waits for files. */
   #isWaiting = false;
   /** What is reported once: kinds of events, and lines. */
   readonly #told = new Set<string>();
@@ -174,7 +174,7 @@ export class Telling {
     if (this.#isFirst(line)) this.#terminal.note(line);
   }
 
-  /** Says once what is waited for; at a terminal also for how long still. */
+  /** Reports once what it waits for; at a terminal also the remaining time. */
   #tellWaiting(
     { names, leftMs }: ClientEvent & { event: "waiting_for_files" },
   ): void {

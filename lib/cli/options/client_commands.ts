@@ -123,8 +123,8 @@ export const CLIENT_COMMANDS: Readonly<Record<ClientCommand, Command>> = {
     summary: "make a link to one file, to send to somebody",
     alsoCalled: ["ticket", "invite"],
     notes: [
-      "Anyone with the link can fetch that file with that content, and nothing else,",
-      "without a token: peer_client.ts get LINK. With --web and --gateway-url, the link",
+      "Anyone with the link can fetch that file with that content, and nothing else. It",
+      "needs no token: peer_client.ts get LINK. With --web and --gateway-url, the link",
       "opens in a browser. The download starts when the person presses the button.",
     ],
     examples: [

@@ -27,7 +27,7 @@ export type Row =
     readonly kind: "file";
     readonly place: number;
     readonly depth: number;
-    /** Code units of the whole name of the folder it stands in. */
+    /** Code units of the whole name of its folder. */
     readonly folderLength: number;
   }
   | {
@@ -57,8 +57,8 @@ export interface SumOptions {
 export interface SummedFolders {
   readonly root: FolderSum;
   /**
-   * Files that stand in a folder above their own, because the folders took too
-   * many bytes.
+   * Files that are shown in a folder above their own, because the folders took
+   * too many bytes.
    */
   readonly cutCount: number;
 }

@@ -39,7 +39,7 @@ export function isClosedOutput(error: unknown): boolean {
     error.cause instanceof Deno.errors.BrokenPipe;
 }
 
-// Typed lines are short, but a pipe without line breaks could go on for ever.
+// Typed lines are short, but a pipe without line breaks could be endless.
 const MOST_LINE_BYTES = 64 * 1024;
 
 /**

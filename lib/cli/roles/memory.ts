@@ -71,8 +71,8 @@ export class CollectionPlan {
 
   /**
    * Whether the process has grown enough since the last collection, and long
-   * enough ago. Also after a pause, if it uses more than it once did, because
-   * what has been freed since causes no growth. `rss` is all resident memory.
+   * enough ago. Also after a pause, if it uses more than before, because freed
+   * memory causes no growth. `rss` is all resident memory.
    */
   isDue(bytes: number, now: number, rss = Infinity): boolean {
     this.#floorBytes = Math.min(this.#floorBytes, bytes);

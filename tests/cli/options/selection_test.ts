@@ -39,7 +39,7 @@ for (
     ["./**", ["work/a.txt"], 5],
   ] as const
 ) {
-  Deno.test(`parseSelection takes names with a dot where ${text} has one, and counts the others`, () => {
+  Deno.test(`parseSelection takes names with a dot if ${text} has one, and counts the others`, () => {
     const selection = parseSelection(text);
     if (selection.kind !== "matching") throw new Error("it is a name");
     assertEquals(HIDDEN.filter(selection.matches), [...matches]);
