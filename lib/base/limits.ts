@@ -83,15 +83,9 @@ const NUMBERS = {
    * of the largest control frames.
    */
   laneUnusedBytes: 256 * KIB,
-  /**
-   * Bytes of one request of a quick lane: the main thread gets a quarter of the
-   * messages that requests of 1 MiB cause.
-   */
+  /** Bytes of one request of a quick lane: a quarter of the messages of 1 MiB. */
   laneTaskBytes: 4 * MIB,
-  /**
-   * How long one request of a lane should take at most: progress moves in such
-   * steps.
-   */
+  /** Longest time of one request of a lane: progress moves in such steps. */
   laneTaskMs: 250,
   /** Lanes of one fetch: with more, the network is the limit. */
   laneCount: 4,
@@ -113,6 +107,10 @@ const NUMBERS = {
   savedHereCount: 128,
   /** Small files in one message to the worker: 32 took a tenth more time. */
   savedTogetherCount: 256,
+  /** Present files hashed on the spot, before a worker looks ahead at others. */
+  lookedHereCount: 128,
+  /** Files that it looks at ahead of their turn: three messages. */
+  lookedAheadCount: 384,
   /**
    * Files that are received or wait, with everything known about them: 3 MiB.
    * More than twice `requestedFileCount`, so that no node has to wait for work;

@@ -39,6 +39,8 @@ export interface FoundThere {
   readonly info?: Owned | undefined;
   /** Whether it was checked in this turn, so that it cannot have changed. */
   readonly isFresh?: boolean | undefined;
+  /** Its content id, if a worker has read it. */
+  readonly contentId?: string | undefined;
   /** The wanted content; needed if {@linkcode Presence.isUnknown}. */
   readonly manifest: Manifest | undefined;
 }
@@ -64,7 +66,7 @@ export class Presence {
    */
   async judge(
     job: Job,
-    { occupant, info, isFresh, manifest }: FoundThere,
+    { occupant, info, ...there }: FoundThere,
   ): Promise<"none" | "same" | "other"> {
     const { path } = job;
     const { overwrite, base } = this.#options;
@@ -74,7 +76,7 @@ export class Presence {
     }
     if (occupant === "special") throw inTheWay(path, SPECIAL_WHY);
     const mayBeIt = occupant === "same_size";
-    if (mayBeIt && await this.#isIt(job, { manifest, isFresh })) {
+    if (mayBeIt && await this.#isIt(job, there)) {
       const why = await this.#objection(job, info);
       if (why === undefined) return "same";
       if (!overwrite) throw notOwn(path, why);
@@ -101,11 +103,14 @@ export class Presence {
    */
   async #isIt(
     { name, path, group: { size, content } }: Job,
-    { manifest, isFresh }: Omit<FoundThere, "occupant">,
+    { contentId, manifest, isFresh }: Omit<FoundThere, "occupant" | "info">,
   ): Promise<boolean> {
     const { hasher, signal } = this.#options;
     const wanted = this.#options.wanted.of(name);
     if (wanted !== undefined) return await sha256At(path, signal) === wanted;
+    if (contentId !== undefined) {
+      return contentId === (content ?? manifest?.contentId);
+    }
     if (content !== undefined) {
       const options = { size, hasher, signal, isFresh };
       return await contentIdAt(path, options) === content;

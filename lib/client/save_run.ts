@@ -29,7 +29,7 @@ import { type Job, wholeOf } from "./jobs.ts";
 import type { SaveReport } from "./save_report.ts";
 import { isPlaceGone } from "../disk/places.ts";
 import type { Swarming } from "./swarming.ts";
-import type { Targets } from "./targets.ts";
+import type { Ahead, Targets } from "./targets.ts";
 
 /** Options of {@linkcode SaveRun}: those of its download, and what it serves. */
 export interface SaveRunOptions extends
@@ -73,10 +73,9 @@ interface Incoming {
   readonly refusals: Map<string, SourceTrouble>;
 }
 
-/** A file whose manifest may have been requested. */
-interface Asked {
+/** A file, and what was done for it ahead of its turn. */
+interface Prepared extends Ahead {
   readonly job: Job;
-  readonly asked: ReturnType<Targets["askAhead"]>;
 }
 
 // Most large files that are open or being checked for existing pieces.
@@ -174,10 +173,10 @@ export class SaveRun {
     const turns = new Turns(limits.turnMs);
     const change = () => new Promise<void>((resolve) => this.#wake = resolve);
     for await (const jobs of batches) {
-      for (const { job, asked } of this.#askedAhead(jobs)) {
+      for (const { job, ...ahead } of this.#preparedAhead(jobs)) {
         while (!this.#hasRoom && !stop.signal.aborted) await change();
         if (stop.signal.aborted) return;
-        await this.#open(job, asked);
+        await this.#open(job, ahead);
         // Existing files are checked without a turn of the event loop.
         if (turns.isOver) await turns.give();
       }
@@ -190,14 +189,22 @@ export class SaveRun {
     }
   }
 
-  /** Requests the manifests of some files before it is their turn. */
-  #askedAhead(jobs: readonly Job[]): Generator<Asked, void> {
-    const { targets, limits: { askedAheadCount } } = this.#options;
-    return begunAhead(jobs, askedAheadCount, (listed) => {
+  /**
+   * Looks at some files, and requests the manifests of fewer, before it is
+   * their turn.
+   */
+  #preparedAhead(jobs: readonly Job[]): Generator<Prepared, void> {
+    const { targets, limits } = this.#options;
+    const { askedAheadCount, lookedAheadCount } = limits;
+    const looks = begunAhead(jobs, lookedAheadCount, (listed) => {
+      const looked = targets.lookAhead(listed);
+      return { listed, looked };
+    });
+    return begunAhead(looks, askedAheadCount, ({ listed, looked }) => {
       const job = wholeOf(listed);
       const asked = targets.askAhead(job);
-      asked.catch(() => {}); // reported when it is its turn
-      return { job, asked };
+      asked?.catch(() => {}); // reported when it is its turn
+      return { job, looked, asked };
     });
   }
 
@@ -208,7 +215,7 @@ export class SaveRun {
       this.#incoming.size < limits.plannedFileCount;
   }
 
-  async #open(job: Job, asked?: Asked["asked"]): Promise<void> {
+  async #open(job: Job, ahead?: Ahead): Promise<void> {
     const { signal, targets, outcomes } = this.#options;
     const { isDisbelieved, again, otherwise, besides } = this.#options;
     try {
@@ -216,7 +223,7 @@ export class SaveRun {
         await this.#fetchInstead(job, otherwise);
         return;
       }
-      const file = await targets.open(job, asked);
+      const file = await targets.open(job, ahead);
       if (file === undefined) return;
       const have = file.have?.length ?? 0;
       const deliveries = outcomes.deliveriesOf(job.name);
@@ -261,7 +268,8 @@ export class SaveRun {
   }
 
   /** Waits for the end of a file, which makes room for another. */
-  #end(ending: Promise<void>): void {
+  #end(ending: Promise<void> | undefined): void {
+    if (ending === undefined) return this.#wake();
     const ended = ending.finally(() => {
       this.#ending.delete(ended);
       this.#wake();

@@ -8,10 +8,12 @@
 import { dirname } from "@std/path/dirname";
 import { Failure } from "../base/errors.ts";
 import { sha256 } from "../base/hash.ts";
-import { type Manifest, pieceCountOf } from "../content/manifest.ts";
+import { Manifest, pieceCountOf } from "../content/manifest.ts";
 import { manifestIfZeros } from "../content/zeros.ts";
 import type { DownloadFile, Sink } from "../transfer/receiving.ts";
-import type { Hasher } from "../transfer/hashing.ts";
+import { HASHED_AT_ONCE_BYTES, type Hasher } from "../transfer/hashing.ts";
+import type { Looked } from "../disk/looker_code.ts";
+import { Looks } from "../disk/looks.ts";
 import { occupantAtOnce } from "../disk/occupant.ts";
 import { requirePlace } from "../disk/own_place.ts";
 import { Owners } from "../disk/owners.ts";
@@ -21,7 +23,7 @@ import type { BaseFile } from "../disk/base_file.ts";
 import type { Inode } from "../disk/left_file.ts";
 import { removePublished, type TargetOptions } from "../disk/publishing.ts";
 import { SmallFiles } from "../disk/small_files.ts";
-import type { Job } from "./jobs.ts";
+import { type Job, sizeOf } from "./jobs.ts";
 import { type FoundThere, Presence } from "./presence.ts";
 import type { SaveReport } from "./save_report.ts";
 import { sparedPieces } from "./sparing.ts";
@@ -57,6 +59,19 @@ export interface TargetsOptions {
 /** The state of a path in a new folder. */
 const NOTHING = { occupant: "none", hasOneName: true } as const;
 
+/** What was done for a file ahead of its turn. */
+export interface Ahead {
+  /** What a worker finds at its path. */
+  readonly looked?: Promise<Looked> | undefined;
+  /** Its manifest, if nodes were asked for it. */
+  readonly asked?: Promise<Manifest | undefined> | undefined;
+}
+
+/** What is at the path of a file. */
+type Found =
+  & Pick<FoundThere, "occupant" | "info" | "contentId">
+  & Pick<FoundFile, "hasOneName">;
+
 /** The file under the final name, and what it may be compared with. */
 interface FoundFile extends FoundThere {
   /** Whether it has no other name. */
@@ -71,6 +86,7 @@ export class Targets implements AsyncDisposable {
   readonly #presence: Presence;
   readonly #folders: Folders;
   readonly #small: SmallFiles;
+  readonly #looks: Looks;
   readonly #partials = new Map<string, PartialFile>();
   /** Files that arrived complete, but with another SHA-256 than required. */
   readonly #mistaken = new WeakSet<Job>();
@@ -82,6 +98,7 @@ export class Targets implements AsyncDisposable {
     this.#folders = new Folders(owners);
     this.#presence = new Presence({ ...options, owners });
     this.#small = new SmallFiles({ mostOpen: options.openFileCount });
+    this.#looks = new Looks({ signal: options.signal });
   }
 
   /** Whether a file arrived complete, but is not the requested one. */
@@ -95,42 +112,63 @@ export class Targets implements AsyncDisposable {
   }
 
   /**
+   * Has a worker look at a small file that is probably there, as those before
+   * it. Changes nothing.
+   */
+  lookAhead(job: Job): Promise<Looked> | undefined {
+    if (!this.#looks.isWorthIt) return undefined;
+    const [size, { path, name }] = [sizeOf(job), job];
+    const place = this.#folders.prepared(path, name);
+    const isApt = place?.isNew === false && size <= HASHED_AT_ONCE_BYTES &&
+      this.#options.wanted.of(name) === undefined;
+    if (!isApt) return undefined;
+    const { folder } = place;
+    const judged = folder && { path: dirname(path), ...folder };
+    return this.#looks.look({ path, size, judged });
+  }
+
+  /**
    * Asks for the manifest of a file that may exist already, if its content is
    * not known otherwise. Changes nothing, and may run for several files at
    * once.
    *
    * @throws {Failure} when it cannot be described.
    */
-  async askAhead(job: Job): Promise<Manifest | undefined> {
-    const { path, group: { size } } = job;
+  askAhead(job: Job): Promise<Manifest | undefined> | undefined {
     const isKnown = !this.#presence.isUnknown(job);
-    if (isKnown || this.#folders.isNew(dirname(path))) return undefined;
+    if (isKnown || this.#folders.isNew(dirname(job.path))) return undefined;
+    return this.#askIfThere(job);
+  }
+
+  async #askIfThere(job: Job): Promise<Manifest | undefined> {
+    const { path, group: { size } } = job;
     const mayBeIt = occupantAtOnce(path, size).occupant === "same_size";
     return mayBeIt ? await this.#options.describe(job) : undefined;
   }
 
   /**
-   * Checks what exists of a file, for which a manifest may have been requested.
-   * Returns nothing if the file is complete.
+   * Checks what exists of a file. Returns nothing if the file is complete.
    *
    * @throws {Failure} when it cannot be saved there, or cannot be described.
    */
-  async open(
-    job: Job,
-    asked?: Promise<Manifest | undefined>,
-  ): Promise<DownloadFile | undefined> {
+  async open(job: Job, ahead: Ahead = {}): Promise<DownloadFile | undefined> {
     const { name, path, group: { size, content }, sources } = job;
     const { describe } = this.#options;
-    const { isNew, folder } = await this.#folders.prepare(path, name);
-    const found = isNew ? NOTHING : occupantAtOnce(path, size);
+    const { isNew, folder } = this.#folders.prepared(path, name) ??
+      await this.#folders.prepare(path, name);
+    const found: Found = isNew
+      ? NOTHING
+      : foundBy(await ahead.looked, size) ?? occupantAtOnce(path, size);
     const mayBeIt = found.occupant === "same_size" &&
       this.#presence.isUnknown(job);
-    let manifest = mayBeIt ? await asked ?? await describe(job) : undefined;
+    let manifest = mayBeIt
+      ? await ahead.asked ?? await describe(job)
+      : undefined;
     const isFresh = !mayBeIt; // otherwise time passed while a node was asked
     const there = { ...found, folder, isFresh, manifest };
-    if (await this.#isPresent(job, there)) {
-      return undefined;
-    }
+    const isPresent = found.occupant !== "none" &&
+      await this.#isPresent(job, there);
+    if (isPresent) return undefined;
     const isCut = pieceCountOf(size) > 1;
     if (isCut && content !== undefined) manifest = await describe(job);
     const file = { name, size, content, manifest, sources };
@@ -149,7 +187,10 @@ export class Targets implements AsyncDisposable {
     const { path } = job;
     const found = { ...there, isFresh };
     if (await this.#presence.judge(job, found) !== "same") return false;
-    requirePlace(path, folder);
+    if (found.contentId === undefined) {
+      requirePlace(path, folder);
+      this.#looks.found();
+    } // otherwise the worker has looked at the folder
     // A run that was killed while publishing left the partial name.
     if (!hasOneName) await removePublished(partialPathOf(path), path);
     this.#options.outcomes.present(job);
@@ -181,15 +222,18 @@ export class Targets implements AsyncDisposable {
         this.#mistaken.add(job);
         return;
       }
-      await this.#small.save(path, bytes, options);
-      await this.#syncFolders();
+      try {
+        await this.#small.save(path, bytes, options);
+        const syncing = this.#syncFolders();
+        if (syncing !== undefined) await syncing;
+      } catch (error) {
+        this.#failed(job, error);
+      }
     };
     return {
-      write: (_first, bytes) => this.#attempt(job, () => save(bytes)),
-      finish: async () => {
-        if (group.size > zeros) return;
-        await this.#attempt(job, () => save(new Uint8Array(zeros)));
-      },
+      write: (_first, bytes) => save(bytes),
+      finish: () =>
+        group.size > zeros ? undefined : save(new Uint8Array(zeros)),
     };
   }
 
@@ -248,25 +292,23 @@ export class Targets implements AsyncDisposable {
           this.#mistaken.add(job);
           return;
         }
-        await this.#attempt(job, async () => {
+        try {
           await partial.finish();
           await this.#syncFolders();
-        });
+        } catch (error) {
+          this.#failed(job, error);
+        }
       },
     };
   }
 
   /**
-   * Saves. A failure of one file ends only that file; a failure of the disk
-   * ends everything.
+   * Saving a file failed. A failure of one file ends only that file; a failure
+   * of the disk ends everything.
    */
-  async #attempt(job: Job, save: () => Promise<void>): Promise<void> {
-    try {
-      await save();
-    } catch (error) {
-      if (!(error instanceof Failure) || !isOfOneFile(error)) throw error;
-      this.#options.outcomes.fail(job.name, error, job);
-    }
+  #failed(job: Job, error: unknown): void {
+    if (!(error instanceof Failure) || !isOfOneFile(error)) throw error;
+    this.#options.outcomes.fail(job.name, error, job);
   }
 
   #targetOptions(
@@ -288,20 +330,34 @@ export class Targets implements AsyncDisposable {
     return this.#partials.get(name)!.openToRead();
   }
 
-  /** Closes a file, and keeps its partial file if it is not complete. */
-  async release(name: string): Promise<void> {
+  /**
+   * Closes a large file, and keeps its partial file if it is not complete.
+   * Returns nothing if there is nothing to wait for.
+   */
+  release(name: string): Promise<void> | undefined {
     const partial = this.#partials.get(name);
     this.#partials.delete(name);
-    await partial?.keep();
+    return partial?.keep();
   }
 
   /** Makes the names of folders durable that were made for files. */
-  async #syncFolders(): Promise<void> {
-    if (this.#options.sync) await this.#folders.sync();
+  #syncFolders(): Promise<unknown> | undefined {
+    return this.#options.sync ? this.#folders.sync() : undefined;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     for (const name of [...this.#partials.keys()]) await this.release(name);
     this.#small[Symbol.dispose]();
+    this.#looks[Symbol.dispose]();
   }
+}
+
+/** What a worker found, if it could tell. */
+function foundBy(looked: Looked | undefined, size: number): Found | undefined {
+  if (looked?.kind === "none") return NOTHING;
+  if (looked?.kind !== "file") return undefined;
+  const { uid, mode, hash } = looked;
+  const { contentId } = new Manifest(size, hash);
+  const info = { uid, mode };
+  return { occupant: "same_size", hasOneName: true, info, contentId };
 }

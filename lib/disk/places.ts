@@ -95,11 +95,8 @@ export class Folders {
    * @throws {Failure} of kind `local` if a file must not be saved there.
    */
   async prepare(path: string, name: string): Promise<Place> {
-    const lowest = dirname(path);
-    const known = this.#judged.get(lowest);
-    if (known !== undefined) {
-      return { isNew: this.isNew(lowest), folder: known };
-    }
+    const known = this.prepared(path, name);
+    if (known !== undefined) return known;
     const target = targetOf(path, name);
     let isNew = await this.ensure(target);
     let folder: Inode | undefined;
@@ -108,6 +105,18 @@ export class Folders {
       folder = await this.#judge(at, target);
     }
     return { isNew, folder };
+  }
+
+  /** The folder of a file, if {@linkcode Folders.prepare} made or found it. */
+  prepared(path: string, name: string): Place | undefined {
+    const lowest = dirname(path);
+    const known = this.#known.get(lowest);
+    if (known === undefined) return undefined;
+    const folder = this.#judged.get(lowest);
+    if (folder === undefined && lowest !== targetOf(path, name)) {
+      return undefined;
+    }
+    return { isNew: known === "new", folder };
   }
 
   /** Judges the folders of a file that exist. Makes nothing. */

@@ -31,6 +31,8 @@ export interface SmallFilesOptions {
 export class SmallFiles implements Disposable {
   readonly #mostOpen: number;
   readonly #start: (mostOpen: number) => Saver;
+  /** Modes of new files, plain and executable. */
+  readonly #modes = new Map<boolean, number>();
   #saver: Saver;
   #isHere = true;
   #count = 0;
@@ -87,7 +89,9 @@ export class SmallFiles implements Disposable {
     options: TargetOptions,
   ): Promise<SaverOutcome> {
     const folder = dirname(path);
-    const mode = await usualMode(folder, options);
+    const isExecutable = options.isExecutable === true;
+    const mode = this.#modes.get(isExecutable) ??
+      await this.#modeOf(folder, isExecutable);
     // No later run would use a partial file that others can write to.
     const isOpen = (mode & OTHERS_WRITE) !== 0 && Deno.build.os !== "windows";
     if (this.#isHere && ++this.#count > LIMITS.savedHereCount) {
@@ -105,6 +109,13 @@ export class SmallFiles implements Disposable {
       syncedIn: options.sync === false ? undefined : folder,
       judged: options.folder && { path: folder, ...options.folder },
     });
+  }
+
+  /** The mode of new files: the same in all folders. */
+  async #modeOf(folder: string, isExecutable: boolean): Promise<number> {
+    const mode = await usualMode(folder, { isExecutable });
+    this.#modes.set(isExecutable, mode);
+    return mode;
   }
 
   [Symbol.dispose](): void {

@@ -23,6 +23,7 @@ import type { Outbox } from "./outbox.ts";
 import type { PiecesSent } from "./receivers.ts";
 import { PieceSender, type SendOptions } from "./send.ts";
 import { type ManyFiles, ManySender } from "./send_many.ts";
+import type { ServedDigests } from "./served.ts";
 import { WORK_MS } from "./work_ledger.ts";
 import type { ClientWork } from "./work_queue.ts";
 
@@ -160,10 +161,11 @@ export class ClientReads implements Disposable {
       limits,
       outbox: this.#outbox,
       sender: this.#sender,
-      hashOf: (file) => digests.manifestOf(file)?.hashes,
+      hashOf: (file) => hashOf(file, digests),
       hashed: (bytes) => this.#chargeHashing(bytes),
       isQuick: () => this.#service.rate === undefined && share.isQuick,
       readNow: (file, target) => share.readSmall(file, target),
+      readTogether: (read) => share.readTogether(read),
       read: (file) => this.#readWhole(file),
       begin: () => this.#work.charge(WORK_MS.request, "sent"),
       took: (file) =>
@@ -244,3 +246,14 @@ export class ClientReads implements Disposable {
 }
 
 const UNREADABLE = { kind: "refused", reason: "unreadable" } as const;
+
+/** The hash of a file of one piece, if it is known: no manifest is made. */
+function hashOf(
+  file: ShareFile,
+  digests: ServedDigests,
+): Uint8Array | undefined {
+  const sha256 = digests.of(file)?.sha256;
+  return sha256 === undefined
+    ? digests.manifestOf(file)?.hashes
+    : Uint8Array.fromHex(sha256);
+}

@@ -30,6 +30,11 @@ export interface ManyFiles {
   isQuick(): boolean;
   /** Reads a file at once. Throws if no descriptor is free. */
   readNow(file: ShareFile, target: Uint8Array<ArrayBuffer>): SmallFileOutcome;
+  /**
+   * Runs `read`, which reads several files at once. If this returns `false`,
+   * nothing that was read may be sent.
+   */
+  readTogether(read: () => void): boolean;
   /** Reads a file, however long it takes. */
   read(file: ShareFile): Promise<SmallFileOutcome>;
   /** Another file is being worked at: charges it. */
@@ -56,6 +61,21 @@ export const SKIP_TEXT: Readonly<Record<SkipReason, string>> = {
 
 /** A file of the request, or why it cannot be sent. */
 type Wanted = ShareFile | SkipReason;
+
+/** A file that was read. */
+interface ReadFile {
+  readonly file: ShareFile;
+  readonly bytes: Uint8Array<ArrayBuffer>;
+}
+
+/** Files that were read together. */
+interface Run {
+  readonly read: readonly ReadFile[];
+  /** Why the next one cannot be sent, if it was tried. */
+  readonly refused: SkipReason | undefined;
+  /** Whether no descriptor was free for the next one. */
+  readonly isShort: boolean;
+}
 
 /** Answers one request for many files. */
 export class ManySender {
@@ -89,9 +109,9 @@ export class ManySender {
     await this.#vouch();
   }
 
-  /** The next file. */
-  #look(): Wanted {
-    const file = this.#from.fileOf(this.#wanted[this.#at]!);
+  /** The next file, or one of those after it. */
+  #look(after = 0): Wanted {
+    const file = this.#from.fileOf(this.#wanted[this.#at + after]!);
     if (file === undefined) return "gone";
     const { smallFileBytes } = this.#from.limits;
     const isSmall = file.size > 0 && file.size <= smallFileBytes;
@@ -107,43 +127,53 @@ export class ManySender {
 
   /** Sends the next file, and those after it, up to one that must be skipped. */
   async #sendRun(first: ShareFile): Promise<void> {
-    const { outbox, limits: { frameDataBytes, turnMs } } = this.#from;
-    const startedAt = performance.now();
-    let refused: SkipReason | undefined;
-    let isShort = false;
+    const { outbox, limits: { frameDataBytes } } = this.#from;
+    let run: Run = { read: [], refused: undefined, isShort: false };
+    let isRight = true;
     const sent = await outbox.data(this.#request, frameDataBytes, (target) => {
+      isRight = this.#from.readTogether(() => run = this.#read(first, target));
+      if (!isRight) return 0;
       let used = 0;
-      for (let file: Wanted = first;; file = this.#look()) {
-        if (typeof file === "string") return used;
-        if (used + file.size > target.length) return used;
-        const part = target.subarray(used, used + file.size);
-        try {
-          refused = this.#readNow(file, part);
-        } catch (error) {
-          if (!isShortage(error)) throw error;
-          isShort = true;
-        }
-        if (refused !== undefined || isShort) return used;
-        used += file.size;
-        const isOver = performance.now() - startedAt >= turnMs;
-        if (this.#at === this.#wanted.length || isOver) return used;
+      for (const { file, bytes } of run.read) {
+        used += bytes.length;
+        this.#took(file, bytes);
       }
+      return used;
     });
     this.#from.sent(sent);
+    // Now their folders are looked at for each file.
+    if (!isRight) return await this.#sendOne(first);
+    const { refused, isShort } = run;
     if (refused !== undefined) await this.#skip(refused);
     const next = isShort ? this.#look() : undefined;
     if (typeof next === "object") await this.#sendOne(next);
   }
 
-  /** Reads the next file into place; or says why it cannot be sent. */
-  #readNow(
-    file: ShareFile,
-    target: Uint8Array<ArrayBuffer>,
-  ): ReadRefusal | undefined {
-    const outcome = this.#from.readNow(file, target);
-    if (outcome.kind === "refused") return outcome.reason;
-    this.#took(file, target);
-    return undefined;
+  /** Reads the next files into place, as many as fit and can be read at once. */
+  #read(first: ShareFile, target: Uint8Array<ArrayBuffer>): Run {
+    const startedAt = performance.now();
+    const read: ReadFile[] = [];
+    let used = 0;
+    for (let file: Wanted = first; typeof file === "object";) {
+      if (used + file.size > target.length) break;
+      const bytes = target.subarray(used, used + file.size);
+      try {
+        const outcome = this.#from.readNow(file, bytes);
+        if (outcome.kind === "refused") {
+          return { read, refused: outcome.reason, isShort: false };
+        }
+      } catch (error) {
+        if (!isShortage(error)) throw error;
+        return { read, refused: undefined, isShort: true };
+      }
+      used += file.size;
+      read.push({ file, bytes });
+      const isLast = this.#at + read.length === this.#wanted.length;
+      const { turnMs } = this.#from.limits;
+      if (isLast || performance.now() - startedAt >= turnMs) break;
+      file = this.#look(read.length);
+    }
+    return { read, refused: undefined, isShort: false };
   }
 
   /** Sends the next file alone, as the disk and the rate allow. */

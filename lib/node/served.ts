@@ -26,6 +26,7 @@ export interface ServedFiles extends
     | "isQuick"
     | "open"
     | "readSmall"
+    | "readTogether"
   > {
   /**
    * Whether each piece is verified when it is read, and sent only if it is

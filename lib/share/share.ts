@@ -279,6 +279,15 @@ export class Share implements Disposable, AsyncDisposable {
   }
 
   /**
+   * Runs `read`, which calls {@linkcode Share.readSmall} for several files
+   * without a pause: their folders are looked at once. If this returns `false`,
+   * a folder was changed, and nothing that was read may be used.
+   */
+  readTogether(read: () => void): boolean {
+    return this.#ways.together(read);
+  }
+
+  /**
    * Follows the share until it is disposed of. Uses the system's reports, and
    * checks every `shareCheckMs` where the path leads. Resolves when the watches
    * have begun.

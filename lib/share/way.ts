@@ -36,6 +36,8 @@ const SEPARATOR = Deno.build.os === "windows" ? "\\" : "/";
 export class Way {
   readonly #root: FolderIdentity;
   readonly #folder: string;
+  /** The paths of these folders, from the share's down. */
+  readonly #paths: readonly string[];
   /** Times of change; `undefined` if they cannot prove anything. */
   readonly #times: readonly number[] | undefined;
 
@@ -43,21 +45,26 @@ export class Way {
   constructor(root: FolderIdentity, folder: string, now = Date.now()) {
     this.#root = root;
     this.#folder = folder;
-    const times = timesOf(root, folder);
+    this.#paths = [...pathsTo(root.path, folder)];
+    const times = timesOf(root, this.#paths);
     const last = now - STEP_MS;
     this.#times = times?.every((time) => time < last) ? times : undefined;
   }
 
   /** Whether it is the way to that folder, and may prove something. */
   leads(root: FolderIdentity, folder: string): boolean {
-    return this.#times !== undefined && this.#root === root &&
-      this.#folder === folder;
+    return this.mayProve && this.#root === root && this.#folder === folder;
+  }
+
+  /** Whether it can be shown later that it has stayed. */
+  get mayProve(): boolean {
+    return this.#times !== undefined;
   }
 
   /** Whether each folder has stayed in its place and none is a link. */
   stayed(): boolean {
     if (this.#times === undefined) return false;
-    const times = timesOf(this.#root, this.#folder);
+    const times = timesOf(this.#root, this.#paths);
     return times !== undefined &&
       times.every((time, n) => time === this.#times![n]);
   }
@@ -70,6 +77,8 @@ export class Way {
  */
 export class LastWay {
   #way: Way | undefined;
+  /** Ways of files that are read together, to be looked at after the last. */
+  #together: Set<Way> | undefined;
 
   /** A way to `folder` that was looked at now, or before. */
   to(root: FolderIdentity, folder: string, now = Date.now()): Way {
@@ -81,15 +90,44 @@ export class LastWay {
   forget(): void {
     this.#way = undefined;
   }
+
+  /**
+   * Whether a way has stayed. For files that are read together, each way is
+   * looked at once, at their end.
+   */
+  stayed(way: Way): boolean {
+    if (this.#together === undefined || !way.mayProve) return way.stayed();
+    this.#together.add(way);
+    return true;
+  }
+
+  /**
+   * Runs `read`, which reads several files without a pause. If this returns
+   * `false`, a way has not stayed: nothing that was read may be used.
+   */
+  together(read: () => void): boolean {
+    const ways = this.#together = new Set();
+    try {
+      read();
+    } finally {
+      this.#together = undefined;
+    }
+    const stayed = ways.values().every((way) => way.stayed());
+    if (!stayed) this.forget();
+    return stayed;
+  }
 }
 
 /**
  * The times of change of each folder on the way; `undefined` if one is a link.
  */
-function timesOf(root: FolderIdentity, folder: string): number[] | undefined {
+function timesOf(
+  root: FolderIdentity,
+  paths: readonly string[],
+): number[] | undefined {
   const times: number[] = [];
   try {
-    for (const path of pathsTo(root.path, folder)) {
+    for (const path of paths) {
       const info = Deno.lstatSync(path);
       const changed = info.ctime?.getTime();
       if (!info.isDirectory || changed === undefined) return undefined;

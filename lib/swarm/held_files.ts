@@ -100,6 +100,11 @@ export class HeldFiles implements ServedFiles {
   readSmall(): SmallFileOutcome {
     return GONE;
   }
+
+  readTogether(read: () => void): boolean {
+    read();
+    return true;
+  }
 }
 
 /** The digests of what is held. */

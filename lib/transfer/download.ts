@@ -45,7 +45,9 @@ export class Download {
   readonly #files = new Map<number, IncomingFile>();
   readonly #sources = new Sources();
   readonly #stop = new AbortController();
-  readonly #accepting = new Set<Promise<void>>();
+  /** Running parts. */
+  #partCount = 0;
+  #onNoParts = () => {};
   #resume = () => {};
   #fileCount = 0;
   #endedCount = 0;
@@ -103,7 +105,7 @@ export class Download {
       onSaved: (task) => options.onSaved?.(task),
       lied: (source, index, { given: { name } }) =>
         this.#troubles.lied(source, { index, name }),
-      finish: (index, file) => this.#track(this.#finish(index, file)),
+      finish: this.#finish.bind(this),
     });
     this.#work = this.#newWork();
   }
@@ -155,7 +157,10 @@ export class Download {
       this.#sources.isActive(id)
     );
     if (!hasSource) this.#mayHaveOrphans = true;
-    if (this.#plan.isComplete(index)) this.#track(this.#finish(index, file));
+    if (this.#plan.isComplete(index)) {
+      // The caller must learn the index first.
+      this.#track(Promise.resolve().then(() => this.#finish(index, file)));
+    }
     if (!hasSource) this.#resume();
     this.#sources.wake(sources.keys());
     return index;
@@ -266,7 +271,9 @@ export class Download {
       this.#stop.abort(this.#failure?.error ?? new Error("done"));
       for (const { given } of this.#files.values()) given.sink.abandon?.();
       this.#kick();
-      while (this.#accepting.size > 0) await Promise.all(this.#accepting);
+      while (this.#partCount > 0) {
+        await new Promise<void>((resolve) => this.#onNoParts = resolve);
+      }
     }
     if (this.#failure !== null) throw this.#failure.error;
   }
@@ -278,11 +285,16 @@ export class Download {
 
   /** Keeps a running part in view: whatever it throws ends everything. */
   #track(part: Promise<void>): void {
-    const tracked = part.catch((error) => this.#fail(error)).finally(() => {
-      this.#accepting.delete(tracked);
+    this.#partCount++;
+    const ended = () => {
+      this.#partCount--;
+      if (this.#partCount === 0) this.#onNoParts();
       if (this.#isOver) this.#kick();
+    };
+    part.then(ended, (error) => {
+      this.#fail(error);
+      ended();
     });
-    this.#accepting.add(tracked);
   }
 
   #fail(error: unknown): void {
@@ -361,13 +373,18 @@ export class Download {
     });
   }
 
-  async #finish(index: number, file: IncomingFile): Promise<void> {
+  #finish(index: number, file: IncomingFile): void {
     if (file.ended) return;
     file.ended = true;
-    await file.given.sink.finish();
-    this.#endedCount++;
-    this.#partFrom(file);
-    this.#options.onFinished(index);
+    const finishing = file.given.sink.finish();
+    const finished = () => {
+      this.#endedCount++;
+      this.#partFrom(file);
+      this.#options.onFinished(index);
+    };
+    // Small files have nothing left to do.
+    if (finishing === undefined) finished();
+    else this.#track(finishing.then(finished));
   }
 
   #settle(givenUp: readonly number[], failure: FileFailure): void {

@@ -67,8 +67,8 @@ export interface Sink {
     request: number,
     pieces: ExpectedPieces,
   ): (() => Promise<SavedPieces>) | undefined;
-  /** All pieces have been written. */
-  finish(): Promise<void>;
+  /** All pieces have been written. Returns nothing if that is all. */
+  finish(): Promise<void> | undefined;
   /** No more bytes follow: a waiting `write` must end. */
   abandon?(): void;
 }

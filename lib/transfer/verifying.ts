@@ -33,16 +33,21 @@ export interface Verified {
   readonly written?: Promise<void>;
 }
 
+/** Verifies a few bytes at once; `undefined` if there are more. */
+export function verifyNow(
+  { file, first, bytes, claimed }: ReceivedPieces,
+): Verified | undefined {
+  if (bytes.length > HASHED_AT_ONCE_BYTES) return undefined;
+  const hashes = hashParts(bytes, file.pieceBytes);
+  return { bytes, hashes, right: file.countRight(first, hashes, claimed) };
+}
+
 /** Verifies pieces, and has them written at once if that is possible. */
 export async function verify(
   pieces: ReceivedPieces,
   hasher: Hasher,
 ): Promise<Verified> {
   const { file, first, bytes, claimed } = pieces;
-  if (bytes.length <= HASHED_AT_ONCE_BYTES) {
-    const hashes = hashParts(bytes, file.pieceBytes);
-    return { bytes, hashes, right: file.countRight(first, hashes, claimed) };
-  }
   const saving = save(pieces);
   if (saving !== undefined) {
     const { right, written } = saving;

@@ -2,7 +2,7 @@
  * What a run asks nodes about files that are there already.
  */
 
-import { assertEquals } from "@std/assert";
+import { assert, assertEquals } from "@std/assert";
 import { join } from "@std/path";
 import { LIMITS } from "../../lib/base/limits.ts";
 import type { MessageOf } from "../../lib/protocol/messages.ts";
@@ -137,4 +137,35 @@ Deno.test("getFiles asks about several files at once if their contents are not l
   const count = (kind: string) =>
     node.asked.filter((message) => message.kind === kind).length;
   assertEquals([count("describe"), count("read")], [2 * askedAheadCount, 0]);
+});
+
+Deno.test("getFiles has a worker look at existing files once there are many, and finds what is different", async () => {
+  await using relay = await startRelay();
+  const { lookedHereCount } = LIMITS;
+  const lookedAheadCount = 6;
+  const files = smallFiles(lookedHereCount + 80);
+  await using _node = await evil(relay, files);
+  await using folder = await tempShare(files);
+  const names = Object.keys(files).toSorted();
+  const [changed, missing, linked] = names.slice(-3) as [string, ...string[]];
+  await Deno.writeFile(
+    join(folder.path, changed),
+    files[changed]!.map((byte) => byte ^ 1),
+  );
+  await Deno.remove(join(folder.path, missing!));
+  await Deno.link(join(folder.path, linked!), join(folder.path, ".other"));
+  using calls = watchCalls(names.map((name) => join(folder.path, name)));
+  const { failed, log } = await get(relay, folder.path, [everything("")], {
+    limits: { lookedAheadCount },
+  });
+  assertEquals(Object.keys(failed), [changed]);
+  assertEquals(log.of("file_received").map(({ name }) => name), [missing]);
+  assertEquals(
+    log.of("file_present").map(({ name }) => name),
+    names.filter((name) => name !== changed && name !== missing),
+  );
+  // The others were opened in the worker.
+  const opened = calls.opened.length;
+  assert(opened >= lookedHereCount, `${opened} are opened here`);
+  assert(opened < names.length - 20, `${opened} are opened here`);
 });

@@ -29,6 +29,7 @@ Deno.test("SaveRun keeps files open until all pending writes end, even if the di
   });
   const targets = {
     openCount: 0,
+    lookAhead: () => undefined,
     askAhead: () => Promise.resolve(undefined),
     isMistaken: () => false,
     open: ({ name, group: { size } }: Job) => {

@@ -107,3 +107,30 @@ Deno.test("Checking a file finds it in quiet and in changing folders, and never 
   assertEquals(lookAt(share.root, behind), undefined);
   assertEquals(lookOften(behind), undefined);
 });
+
+Deno.test("LastWay looks at the ways of files that are read together once, at the end", async () => {
+  await using share = await openShare();
+  const ways = new LastWay();
+  const later = Date.now() + LATER_MS;
+  const way = ways.to(share.root, share.deep, later);
+  assertEquals(ways.together(() => assertEquals(ways.stayed(way), true)), true);
+  assertEquals(ways.to(share.root, share.deep) === way, true);
+  const stayed = ways.together(() => {
+    Deno.renameSync(share.sub, `${share.sub}.aside`);
+    Deno.symlinkSync(share.outside, share.sub);
+    // Whoever reads does not know it yet.
+    assertEquals(ways.stayed(way), true);
+  });
+  assertEquals(stayed, false);
+  assertEquals(ways.to(share.root, share.deep) === way, false);
+});
+
+Deno.test("LastWay looks at once at a way that proves nothing, also for files that are read together", async () => {
+  await using share = await openShare();
+  const ways = new LastWay();
+  const way = new Way(share.root, share.deep); // its folders are new
+  assertEquals(
+    ways.together(() => assertEquals(ways.stayed(way), false)),
+    true,
+  );
+});

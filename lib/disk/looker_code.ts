@@ -1,0 +1,100 @@
+/**
+ * Looks at small files that may be there already, and hashes them.
+ * {@linkcode makeLooker} must not use anything outside itself, because a worker
+ * gets it as text: a worker made from a module would need a permission to read
+ * that module.
+ *
+ * @module
+ */
+
+import type { createHash } from "node:crypto";
+import type { JudgedFolder } from "./saver_code.ts";
+
+/** A path to look at. */
+export interface FileToLookAt {
+  readonly path: string;
+  /** The size of the wanted file. */
+  readonly size: number;
+  /** Its folder, if nothing else may have taken the place of that. */
+  readonly judged: JudgedFolder | undefined;
+}
+
+/** What is at a path. */
+export type Looked =
+  | { readonly kind: "none" }
+  /** A regular file of that size, with one name. */
+  | {
+    readonly kind: "file";
+    /** Its owner and its mode. */
+    readonly uid: number | null;
+    readonly mode: number | null;
+    /** Its SHA-256; empty for an empty file. */
+    readonly hash: Uint8Array<ArrayBuffer>;
+  }
+  /** Something else, or it could not be read: the caller looks itself. */
+  | { readonly kind: "other" };
+
+/** Looks at files; the results are in their order. */
+export type LookAtFiles = (files: readonly FileToLookAt[]) => Looked[];
+
+/** A function that looks at files of up to `mostBytes`. */
+export function makeLooker(
+  newHash: typeof createHash,
+  mostBytes: number,
+): LookAtFiles {
+  const none: Looked = { kind: "none" };
+  const other: Looked = { kind: "other" };
+  // One byte more, to notice a longer file.
+  const room = new Uint8Array(mostBytes + 1);
+
+  /** The bytes of a file; `undefined` if it has another size. */
+  const read = (path: string, size: number) => {
+    using file = Deno.openSync(path, { read: true });
+    const bytes = room.subarray(0, size + 1);
+    let filled = 0;
+    while (filled < size || filled === 0) {
+      const count = file.readSync(bytes.subarray(filled));
+      if (count === null || count === 0) break;
+      filled += count;
+    }
+    return filled === size ? bytes.subarray(0, size) : undefined;
+  };
+
+  const lookAt = ({ path, size }: FileToLookAt): Looked => {
+    try {
+      const info = Deno.lstatSync(path);
+      // Opening a pipe would wait.
+      const isIt = info.isFile && info.size === size && info.nlink === 1;
+      const bytes = isIt && size <= mostBytes ? read(path, size) : undefined;
+      if (bytes === undefined) return other;
+      const hash = size === 0
+        ? new Uint8Array()
+        : new Uint8Array(newHash("sha256").update(bytes).digest());
+      return { kind: "file", uid: info.uid, mode: info.mode, hash };
+    } catch (error) {
+      return error instanceof Deno.errors.NotFound ? none : other;
+    }
+  };
+
+  const isStill = ({ path, ino, dev }: JudgedFolder) => {
+    try {
+      const info = Deno.lstatSync(path);
+      return info.ino === ino && info.dev === dev;
+    } catch {
+      return false;
+    }
+  };
+
+  return (files) => {
+    const looked = files.map(lookAt);
+    // Each folder once, however many of the files are in it.
+    const folders = new Map<string, boolean>();
+    return looked.map((found, at) => {
+      const { judged } = files[at]!;
+      if (found.kind !== "file" || judged === undefined) return found;
+      const known = folders.get(judged.path) ?? isStill(judged);
+      folders.set(judged.path, known);
+      return known ? found : other;
+    });
+  };
+}
