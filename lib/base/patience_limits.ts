@@ -81,4 +81,9 @@ export const PATIENCE_LIMITS = {
    * Bytes that are read from a refused peer, which sent them before it knew.
    */
   partingBytes: 64 * 1024,
+  /**
+   * How long a call to another instance of a relay waits for its turn: a client
+   * waits 10 s for its tunnel.
+   */
+  clusterCallWaitMs: 2_500,
 };

@@ -13,7 +13,7 @@
  * @module
  */
 
-import { parseEndpoint } from "../base/address.ts";
+import { addressGroup, parseEndpoint } from "../base/address.ts";
 import { type Conn, type Endpoint, writeAll } from "../base/conn.ts";
 import { isBug, isShortage, ProtocolError } from "../base/errors.ts";
 import { isSameCode } from "../access/keys.ts";
@@ -31,6 +31,7 @@ import {
 } from "../protocol/messages.ts";
 import { dial } from "../transport/dial.ts";
 import { dialToLearn } from "../transport/learn.ts";
+import { CallPlaces } from "./call_places.ts";
 import type { InstanceTunnels, StrayEnd } from "./cluster_side.ts";
 import type { RelayContext } from "./context.ts";
 import { splice } from "./splice.ts";
@@ -58,8 +59,8 @@ export class InstanceCalls implements InstanceTunnels {
   readonly #options: InstanceCallsOptions;
   /** Ends that are being passed on, by instance. */
   readonly #passing = new Map<string, Set<PassedEnd>>();
-  /** Calls that wait for their answers, by address. */
-  readonly #calls = new Map<string, number>();
+  /** Places of the calls to each instance that was alive, by address. */
+  readonly #calls = new Map<string, CallPlaces>();
   /** Whether instances answered lately, by address. */
   readonly #answers = new Map<
     string,
@@ -89,8 +90,7 @@ export class InstanceCalls implements InstanceTunnels {
     const maker = this.#makerOf(key);
     if (maker === undefined) return "unknown_key";
     const { instance, endpoint } = maker;
-    const { host, port } = conn.remote;
-    const group = isShared(source) ? `${host} ${port}` : source;
+    const group = sharesOf(conn.remote, source);
     const place = { group, over: new AbortController() };
     const places = this.#passing.get(instance) ?? new Set();
     if (!this.#makesRoom(places, group)) return "too_many_tunnels";
@@ -173,21 +173,31 @@ export class InstanceCalls implements InstanceTunnels {
     const elsewhere = refusal("elsewhere", `the node is attached to ${at}`);
     const endpoint = endpointIn(at);
     if (plaintext || endpoint === undefined) return elsewhere;
-    const count = this.#calls.get(at) ?? 0;
-    if (count >= limits.clusterCallCount) {
+    using place = await this.#placesAt(at)
+      .take(sharesOf(from), limits.clusterCallWaitMs);
+    if (place === undefined) {
       return refusal("too_many_tunnels", "too many tunnels are being opened");
     }
-    this.#calls.set(at, count + 1);
     try {
       return await this.#ask(endpoint, { id, from: from.host });
     } catch (error) {
       if (isBug(error)) throw error;
       return elsewhere;
-    } finally {
-      const left = this.#calls.get(at)! - 1;
-      if (left === 0) this.#calls.delete(at);
-      else this.#calls.set(at, left);
     }
+  }
+
+  #placesAt(at: string): CallPlaces {
+    const { limits } = this.#options.relay;
+    const known = this.#calls.get(at);
+    if (known !== undefined) return known;
+    // An instance that was started again has another address, or the same one.
+    const [oldest] = this.#calls.keys();
+    if (this.#calls.size >= limits.clusterInstanceCount) {
+      this.#calls.delete(oldest!);
+    }
+    const places = new CallPlaces(limits.clusterCallCount);
+    this.#calls.set(at, places);
+    return places;
   }
 
   answers(at: string): Promise<boolean> {
@@ -270,6 +280,14 @@ export class InstanceCalls implements InstanceTunnels {
   #codeOfKey(key: string, instance: string): string {
     return this.#options.replicator.codeFor(`key ${key} ${instance}`);
   }
+}
+
+/** The group that shares places; behind a local proxy, each peer by itself. */
+function sharesOf(
+  { host, port }: Endpoint,
+  source: string = addressGroup(host),
+): string {
+  return isShared(source) ? `${host} ${port}` : source;
 }
 
 function openText(

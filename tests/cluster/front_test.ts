@@ -301,7 +301,11 @@ Deno.test("An end of another address takes the place of one of many that an inst
 
 Deno.test("An instance asks others for clusterCallCount tunnels at once", async () => {
   await using pair = await Pair.start({
-    limits: { clusterCallCount: 1, connectMs: 600_000 },
+    limits: {
+      clusterCallCount: 1,
+      clusterCallWaitMs: 1,
+      connectMs: 600_000,
+    },
   });
   await using node = await attachNode(pair.a, IDENTITIES[1]!);
   await pair.untilKnown();
@@ -315,6 +319,40 @@ Deno.test("An instance asks others for clusterCallCount tunnels at once", async 
   const answer = await first;
   assertEquals(answer.kind === "refused" && answer.code, "elsewhere");
 });
+
+Deno.test("A call to another instance waits for its turn when all clusterCallCount places are taken", async () => {
+  await using pair = await Pair.start({
+    limits: {
+      clusterCallCount: 1,
+      clusterCallWaitMs: 600_000,
+      connectMs: 600_000,
+    },
+  });
+  await using node = await attachNode(pair.a, IDENTITIES[1]!);
+  await pair.untilKnown();
+  pair.inside.ignores = 1;
+  const before = pair.inside.count;
+  const first = askForTunnel(pair.b, node.id);
+  await eventually(() => pair.inside.count > before);
+  const second = askForTunnel(pair.b, node.id);
+  const early = await Promise.race([second, settled("waits")]);
+  assertEquals(early, "waits");
+  pair.inside.hangUp();
+  assertEquals((await first).kind, "refused");
+  assertEquals((await second).kind, "rendezvous");
+});
+
+/** Some turns of the event loop and an answer of the kernel later. */
+async function settled<T>(value: T): Promise<T> {
+  const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  using _listener = listener;
+  const { port } = listener.addr;
+  for (let n = 0; n < 20; n++) {
+    using _conn = await Deno.connect({ hostname: "127.0.0.1", port });
+    using _other = await listener.accept();
+  }
+  return value;
+}
 
 for (const secrets of [undefined, { current: SECRET }]) {
   Deno.test(`A relay opens no tunnel for a peer that only claims to be an instance${secrets ? " of a private relay" : ""}`, async () => {

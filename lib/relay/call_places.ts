@@ -1,0 +1,68 @@
+/**
+ * The places of the calls to one other instance. If all are taken, callers wait
+ * for a limited time, and their address groups take turns: an address that asks
+ * for many tunnels does not delay another one.
+ *
+ * @module
+ */
+
+/** A place for one call after the other. */
+export class CallPlaces {
+  #freeCount: number;
+  /** Callers that wait, by group; the group whose turn is next comes first. */
+  readonly #waiting = new Map<string, Set<() => void>>();
+
+  constructor(count: number) {
+    this.#freeCount = count;
+  }
+
+  /**
+   * Takes a place for a caller of `group`. Disposing gives it back.
+   *
+   * @returns `undefined` if there was none within `waitMs`.
+   */
+  async take(group: string, waitMs: number): Promise<Disposable | undefined> {
+    if (this.#freeCount > 0) this.#freeCount--;
+    else if (!await this.#wait(group, waitMs)) return undefined;
+    let isHeld = true;
+    return {
+      [Symbol.dispose]: () => {
+        if (isHeld) this.#giveBack();
+        isHeld = false;
+      },
+    };
+  }
+
+  /** Whether a place was handed over in time. */
+  #wait(group: string, waitMs: number): Promise<boolean> {
+    const { promise, resolve } = Promise.withResolvers<boolean>();
+    const callers = this.#waiting.get(group) ?? new Set();
+    const take = () => {
+      clearTimeout(timer);
+      resolve(true);
+    };
+    const timer = setTimeout(() => {
+      callers.delete(take);
+      if (callers.size === 0 && this.#waiting.get(group) === callers) {
+        this.#waiting.delete(group);
+      }
+      resolve(false);
+    }, waitMs);
+    this.#waiting.set(group, callers.add(take));
+    return promise;
+  }
+
+  #giveBack(): void {
+    const [next] = this.#waiting;
+    if (next === undefined) {
+      this.#freeCount++;
+      return;
+    }
+    const [group, callers] = next;
+    const [take] = callers;
+    callers.delete(take!);
+    this.#waiting.delete(group);
+    if (callers.size > 0) this.#waiting.set(group, callers);
+    take!();
+  }
+}
