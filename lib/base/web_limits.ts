@@ -94,6 +94,11 @@ export const WEB_LIMITS = {
   gatewayPressRetryMs: 600_000,
   /** Connections to one node: players pause, and others share the rest. */
   gatewayNodeConnectionCount: 4,
+  /**
+   * Connections to all nodes: a process often has 1,024 file descriptors, and a
+   * relay may have more nodes.
+   */
+  gatewayAllNodeConnectionCount: 256,
   /** An unused connection to a node is kept for this time. */
   gatewayNodeIdleMs: 20_000,
   /** The content of a name is asked for again after this. */

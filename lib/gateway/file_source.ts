@@ -89,6 +89,7 @@ export class FileSource implements AsyncDisposable {
     this.#sessions = new NodeSessions({
       peers: this.#peers,
       mostCount: limits.gatewayNodeConnectionCount,
+      mostOfAllCount: limits.gatewayAllNodeConnectionCount,
       idleMs: limits.gatewayNodeIdleMs,
     });
   }

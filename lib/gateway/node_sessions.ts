@@ -14,6 +14,8 @@ export interface NodeSessionsOptions {
   readonly peers: Peers;
   /** Connections to one node. */
   readonly mostCount: number;
+  /** Connections to all nodes: above, the one unused for longest ends. */
+  readonly mostOfAllCount: number;
   /** An unused connection is closed after this. */
   readonly idleMs: number;
 }
@@ -31,6 +33,8 @@ interface Kept {
   readonly opening: Promise<NodeSession>;
   session?: NodeSession;
   users: number;
+  /** Ends it; set while nobody uses it. */
+  end?: (() => void) | undefined;
   timer?: ReturnType<typeof setTimeout>;
 }
 
@@ -38,6 +42,8 @@ interface Kept {
 export class NodeSessions implements AsyncDisposable {
   readonly #options: NodeSessionsOptions;
   readonly #byNode = new Map<string, Set<Kept>>();
+  /** Those that nobody uses, the longest unused first. */
+  readonly #unused = new Set<Kept>();
 
   constructor(options: NodeSessionsOptions) {
     this.#options = options;
@@ -50,7 +56,6 @@ export class NodeSessions implements AsyncDisposable {
    */
   async lease(node: ListedNode): Promise<SessionLease> {
     const all = this.#byNode.get(node.id) ?? new Set();
-    this.#byNode.set(node.id, all);
     for (const one of all) if (one.session?.failure) this.#drop(node.id, one);
     const kept = leastUsed(all);
     const isFull = all.size >= this.#options.mostCount;
@@ -59,6 +64,7 @@ export class NodeSessions implements AsyncDisposable {
       : this.#open(node, all);
     one.users++;
     clearTimeout(one.timer);
+    this.#unused.delete(one);
     try {
       const session = await one.opening;
       return this.#leaseOf(node.id, one, session);
@@ -69,11 +75,13 @@ export class NodeSessions implements AsyncDisposable {
   }
 
   #open(node: ListedNode, all: Set<Kept>): Kept {
+    const [longest] = this.#unused;
+    if (this.#count >= this.#options.mostOfAllCount) longest?.end?.();
     const opening = this.#options.peers.open(node).then(({ session }) =>
       one.session = session
     );
     const one: Kept = { opening, users: 0 };
-    all.add(one);
+    this.#byNode.set(node.id, all.add(one));
     return one;
   }
 
@@ -94,14 +102,27 @@ export class NodeSessions implements AsyncDisposable {
           void session[Symbol.asyncDispose]();
         };
         if (session.failure !== null) end();
-        else one.timer = setTimeout(end, idleMs);
+        else {
+          one.end = end;
+          one.timer = setTimeout(end, idleMs);
+          this.#unused.add(one);
+        }
       },
     };
   }
 
   #drop(id: string, one: Kept): void {
     clearTimeout(one.timer);
-    this.#byNode.get(id)?.delete(one);
+    this.#unused.delete(one);
+    const all = this.#byNode.get(id);
+    all?.delete(one);
+    if (all?.size === 0) this.#byNode.delete(id);
+  }
+
+  get #count(): number {
+    let count = 0;
+    for (const all of this.#byNode.values()) count += all.size;
+    return count;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -13,6 +13,7 @@ import { addressGroup } from "../base/address.ts";
 import type { Endpoint } from "../base/conn.ts";
 import { givesWay, GroupSizes } from "../guard/giving_way.ts";
 import { HandshakeOrder } from "../guard/handshake_order.ts";
+import { DescriptorRoom } from "../guard/room.ts";
 import {
   type AcceptOptions,
   acceptPlain,
@@ -46,17 +47,32 @@ export async function serveWeb(options: WebOptions): Promise<WebServer> {
     connections.add(connection);
     void connection.done.then(() => connections.delete(connection));
   };
+  const room = new DescriptorRoom(limits);
+  const mostNow = () =>
+    Math.min(limits.webConnectionCount, room.countAt(now()));
+  const end = (loser: WebConnection) => {
+    loser.end();
+    connections.delete(loser);
+  };
   const accepting: AcceptOptions = {
     at,
     acceptPauseMs: limits.acceptPauseMs,
     acceptCheckMs: limits.acceptCheckMs,
     onStall: () => {}, // the engine's connections report it too
+    // Nodes are dialled with the descriptors that this frees.
+    onShortage: () => {
+      room.short(connections.size, now());
+      while (connections.size > mostNow()) {
+        const loser = firstWaiting(connections);
+        if (loser === undefined) break;
+        end(loser);
+      }
+    },
     admit: (host) => {
-      if (connections.size < limits.webConnectionCount) return welcome;
+      if (connections.size < mostNow()) return welcome;
       const loser = loserAmong(connections, { ...limits, host });
       if (loser === undefined) return undefined;
-      loser.end();
-      connections.delete(loser);
+      end(loser);
       return welcome;
     },
   };
@@ -73,6 +89,18 @@ export async function serveWeb(options: WebOptions): Promise<WebServer> {
       turns[Symbol.dispose]();
     },
   };
+}
+
+/** The connection without a request that has waited longest. */
+function firstWaiting(
+  connections: Iterable<WebConnection>,
+): WebConnection | undefined {
+  const places = [...connections].filter(({ phase }) => phase === "waiting");
+  const sizes = new GroupSizes(places);
+  return givesWay(places, {
+    sizeOf: ({ group }) => sizes.of(group),
+    order: (one, other) => one.precedes(other) ? -1 : 0,
+  });
 }
 
 /**

@@ -49,6 +49,8 @@ export type WebLimits = Pick<
   | "webOwnUnansweredMs"
   | "acceptPauseMs"
   | "acceptCheckMs"
+  | "roomDoubleMs"
+  | "roomLeastCount"
   | "handshakePauseMs"
   | "handshakesPerAddressCount"
   | "handshakeGroupCount"

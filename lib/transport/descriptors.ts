@@ -8,7 +8,7 @@
 import type { Server } from "node:net";
 import type { Endpoint } from "../base/conn.ts";
 import { describeCause, systemErrorCode } from "../base/errors.ts";
-import { requireNet } from "../base/permission.ts";
+import { isGranted, requireNet } from "../base/permission.ts";
 
 /** Fewer connections than this cannot exhaust the descriptors of a process. */
 const CHECK_FROM_CONNECTIONS = 12;
@@ -64,6 +64,25 @@ export async function shortage(address: Endpoint): Promise<string | undefined> {
   } catch (error) {
     const isShort = systemErrorCode(error) === "EMFILE";
     return isShort ? describeCause(error) : undefined;
+  }
+}
+
+/** The descriptors that a worker takes, and some more. */
+const OF_WORKER_COUNT = 16;
+
+/**
+ * Whether there are descriptors for a worker: Deno ends the whole process if a
+ * worker gets none. Opens as many, and closes them.
+ */
+export function hasRoomForWorker(count = OF_WORKER_COUNT): boolean {
+  const hostname = "127.0.0.1";
+  if (!isGranted({ name: "net", host: `${hostname}:0` })) return true; // unknown
+  using opened = new DisposableStack();
+  try {
+    while (count-- > 0) opened.use(Deno.listen({ hostname, port: 0 }));
+    return true;
+  } catch {
+    return false;
   }
 }
 

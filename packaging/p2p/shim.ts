@@ -26,6 +26,8 @@ export function shimText(folder: string, version: string): string {
     `DENO_DIR=${quoted(join(folder, "cache"))}`,
     "RELAY_P2P_COMMAND=p2p",
     "export DENO_DIR RELAY_P2P_COMMAND",
+    // A role may not read this variable, but Deno obeys the other.
+    '[ "${TERM-}" != dumb ] || export NO_COLOR=1',
     `statement=$(${launcher} "$@" </dev/null) || {`,
     "  code=$?",
     `  [ -z "$statement" ] || printf '%s\\n' "$statement"`,

@@ -381,9 +381,28 @@ function fakePeers() {
   return { opened, peers: { open } as unknown as Peers };
 }
 
+const LIMITED = { mostCount: 2, mostOfAllCount: 3 };
+
+Deno.test("NodeSessions ends the connection that is unused for longest beyond gatewayAllNodeConnectionCount", async () => {
+  const { opened, peers } = fakePeers();
+  await using sessions = new NodeSessions({ ...LIMITED, peers, idleMs: 1e6 });
+  const leases = [];
+  for (const id of ["a", "b", "c"]) {
+    leases.push(await sessions.lease({ id } as ListedNode));
+  }
+  for (const n of [1, 0]) leases[n]!.release();
+  for (const id of ["d", "e", "f"]) await sessions.lease({ id } as ListedNode);
+  const ended = opened.map(({ isEnded }) => isEnded);
+  // Those that are used stay, however many there are.
+  assertEquals(ended, [true, true, false, false, false, false]);
+  leases[2]!.release();
+  await sessions.lease({ id: "c" } as ListedNode);
+  assertEquals(opened.length, 6);
+});
+
 Deno.test("NodeSessions opens gatewayNodeConnectionCount connections, then shares them", async () => {
   const { opened, peers } = fakePeers();
-  await using sessions = new NodeSessions({ peers, mostCount: 2, idleMs: 1e6 });
+  await using sessions = new NodeSessions({ ...LIMITED, peers, idleMs: 1e6 });
   const node = { id: "a" } as ListedNode;
   const first = await sessions.lease(node);
   first.release();
@@ -401,7 +420,7 @@ Deno.test("NodeSessions opens gatewayNodeConnectionCount connections, then share
 Deno.test("NodeSessions ends a connection that is unused for gatewayNodeIdleMs", async () => {
   using time = new FakeTime();
   const { opened, peers } = fakePeers();
-  await using sessions = new NodeSessions({ peers, mostCount: 2, idleMs: 20 });
+  await using sessions = new NodeSessions({ ...LIMITED, peers, idleMs: 20 });
   const lease = await sessions.lease({ id: "a" } as ListedNode);
   await time.advance(100);
   assertEquals(opened[0]!.isEnded, false);

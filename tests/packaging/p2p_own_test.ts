@@ -216,6 +216,22 @@ Deno.test("p2p update names the version and the command that installs another", 
   assert(text.includes(`npx -y deno@${Deno.version.deno} task install`));
 });
 
+for (const [term, noColor] of [["dumb", "1"], ["xterm", "unset"]] as const) {
+  Deno.test(`p2p on a terminal of type ${term} runs with NO_COLOR ${noColor}`, async () => {
+    await using home = await tempShare({
+      deno: `#!/bin/sh\necho 'printf %s "\${NO_COLOR-unset}"'\n`,
+      p2p: "",
+    });
+    await Deno.writeTextFile(join(home.path, "p2p"), shimText(home.path, "1"));
+    await Deno.chmod(join(home.path, "deno"), 0o755);
+    const { stdout } = await new Deno.Command("/bin/sh", {
+      args: [join(home.path, "p2p")],
+      ...{ env: { TERM: term }, clearEnv: true },
+    }).output();
+    assertEquals(new TextDecoder().decode(stdout), noColor);
+  });
+}
+
 /** A home in which something like an installation is. */
 async function installedHome(shim: string) {
   const folder = await tempShare({
