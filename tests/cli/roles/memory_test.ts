@@ -117,7 +117,7 @@ for (const collectsAtOnce of [false, true]) {
   });
 }
 
-Deno.test("A node or relay collects at once near the promised limit when it has grown by 16 MiB, in at most a fiftieth of the time", () => {
+Deno.test("A node or relay collects at once near the promised limit when it has grown by 16 MiB, in at most a 25th of the time", () => {
   const rss = LIMITS.collectClientFromBytes;
   const limits = ofService();
   const bytes = (all: number) =>
@@ -127,9 +127,9 @@ Deno.test("A node or relay collects at once near the promised limit when it has 
   assertEquals(plan.isDue(bytes(rss), 0, rss), true, "near it");
   plan.collected({ ms: 100, bytes: bytes(rss) }, 100);
   const grown = bytes(rss + 16 * MIB);
-  assertEquals(plan.isDue(grown, 4_999, rss), false);
-  assertEquals(plan.isDue(grown, 5_000, rss), true);
-  assertEquals(plan.isDue(grown - 1, 5_000, rss), false);
+  assertEquals(plan.isDue(grown, 2_499, rss), false);
+  assertEquals(plan.isDue(grown, 2_500, rss), true);
+  assertEquals(plan.isDue(grown - 1, 2_500, rss), false);
   // It uses more than at first: perhaps peers have left.
   assertEquals(plan.isDue(grown - 1, 60_099, rss), false);
   assertEquals(plan.isDue(grown - 1, 60_100, rss), true);
