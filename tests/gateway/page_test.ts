@@ -125,7 +125,10 @@ Deno.test("The page links to the parent folder and the next part, and reports mi
   assertStringIncludes(html, '<a href="../">photos</a>');
   assertStringIncludes(html, '<a href="./" aria-current="page">2026</a>');
   assertStringIncludes(html, 'rel="next" href="?from=500"');
-  assertStringIncludes(html, "1 file; some nodes could not be asked");
+  assertStringIncludes(
+    html,
+    "1 file; some nodes have not listed all of their files",
+  );
   assertStringIncludes(html, 'href="../../../page/page.css"');
 });
 
