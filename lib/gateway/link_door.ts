@@ -157,6 +157,8 @@ export class LinkDoor implements AsyncDisposable {
   ): Promise<LinkVerdict<OpenedFile>> {
     if (!this.#count(remote)) return refused(429, TOO_MANY);
     const link = parseLink(text);
+    // Before anything ends for it.
+    const relays = await this.#relaysOf(link);
     signal.throwIfAborted();
     const source = addressGroup(remote.host);
     const now = performance.now();
@@ -167,7 +169,8 @@ export class LinkDoor implements AsyncDisposable {
     try {
       const attempt = { text, source };
       const { stack, over } = download;
-      const file = await this.#fileOf(link, { press, attempt, stack, over });
+      const request = { relays, press, attempt, stack, over };
+      const file = await this.#fileOf(link, request);
       const delivered = () => this.#presses.delivered(press, performance.now());
       return { kind: "welcome", file, signal: download.over, delivered };
     } catch (error) {
@@ -184,7 +187,8 @@ export class LinkDoor implements AsyncDisposable {
 
   async #fileOf(
     link: Link,
-    { press, attempt, stack, over: signal }: {
+    { relays, press, attempt, stack, over: signal }: {
+      relays: Relays;
       press: Press;
       attempt: Attempt;
       stack: AsyncDisposableStack;
@@ -192,7 +196,6 @@ export class LinkDoor implements AsyncDisposable {
     },
   ): Promise<FoundFile> {
     const { limits, tell, memory, hashers } = this.#options;
-    const relays = await this.#relaysOf(link);
     const { name, content } = link;
     const isPrivate = relays.some(({ pass }) => pass !== undefined);
     const clientOf = this.#clientsFor(link, press);

@@ -351,6 +351,33 @@ Deno.test("One address that holds every place for downloads by links gives one t
   for (const client of held) client[Symbol.dispose]();
 });
 
+Deno.test("A link for another relay ends no download of another address", async () => {
+  await using one = await start({
+    files: { "large.bin": new Uint8Array(16 * 1024 * 1024) },
+    limits: { gatewayLinkDownloadCount: 2 },
+  });
+  const link = await one.link("large.bin", 9);
+  const requestOf = (text: string) => {
+    const body = `${new URLSearchParams({ link: text })}`;
+    return "POST /api/link/open HTTP/1.1\r\nHost: localhost\r\n" +
+      `Content-Length: ${body.length}\r\n\r\n${body}`;
+  };
+  const { id } = IDENTITIES[3]!;
+  const elsewhere = altered(link, { relay: { ...parseLink(link).relay, id } });
+  const { address } = one.gateway;
+  const held: WebClient[] = [];
+  for (let n = 0; n < 2; n++) {
+    const client = await WebClient.to(address);
+    held.push(client);
+    await client.send(requestOf(link));
+    await client.take(12);
+  }
+  const request = requestOf(elsewhere);
+  assertEquals(await statusFrom("127.0.0.2", address, request), 400);
+  assertEquals(await statusFrom("127.0.0.1", address, requestOf(link)), 503);
+  for (const client of held) client[Symbol.dispose]();
+});
+
 Deno.test("A body over the limit and a link that is cut or too long are refused", async () => {
   await using one = await start({ isPrivate: false });
   const link = await one.link("trip/grün.bin");
