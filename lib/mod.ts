@@ -189,6 +189,7 @@ export {
   Failure,
   type FailureKind,
   type FailureParts,
+  type NoRoomCode,
   ProtocolError,
   type ProtocolErrorCode,
 } from "./base/errors.ts";

@@ -30,7 +30,13 @@ export type ProtocolErrorCode =
   | "idle"
   | "slow_consumer"
   | "rate_limited"
-  | "grant_ended";
+  | "grant_ended"
+  | NoRoomCode;
+
+/** Stable codes with which a peer says that it has no room for a connection. */
+export type NoRoomCode =
+  | "too_many_connections"
+  | "too_many_connections_for_address";
 
 /** A peer broke the protocol. Its connection cannot be used any more. */
 export class ProtocolError extends Error {
@@ -208,13 +214,26 @@ export function isDisconnect(error: unknown): boolean {
     (error instanceof Error && DISCONNECTS.has(error.name));
 }
 
+/** Whether the peer said that it has no room for one more connection. */
+export function isNoRoom(error: unknown): boolean {
+  return error instanceof ProtocolError &&
+    Object.hasOwn(NO_ROOM_TEXTS, error.code);
+}
+
+/** The words for each code, as sent. */
+export const NO_ROOM_TEXTS: Readonly<Record<NoRoomCode, string>> = {
+  ["too_many_connections"]: "it has too many connections",
+  ["too_many_connections_for_address"]:
+    "it has too many connections from this address",
+};
+
 /**
- * Whether `error` says that a program accepted the connection and closed it at
- * once: it probably has no room for one more.
+ * Whether `error` says that a program accepted the connection and then had no
+ * room for it: it said so, or closed it at once.
  */
 export function isHangUp(error: unknown): boolean {
   const code = systemErrorCode(error);
-  return code === "ECONNRESET" || code === "EPIPE" ||
+  return isNoRoom(error) || code === "ECONNRESET" || code === "EPIPE" ||
     (error instanceof Error && HANG_UPS.has(error.name));
 }
 

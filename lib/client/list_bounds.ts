@@ -4,7 +4,12 @@
  * @module
  */
 
-import { describeCause, isDisconnect, ProtocolError } from "../base/errors.ts";
+import {
+  describeCause,
+  isDisconnect,
+  isNoRoom,
+  ProtocolError,
+} from "../base/errors.ts";
 import type { Limits } from "../base/limits.ts";
 import { formatBytes } from "../base/units.ts";
 import type { Channel } from "../protocol/channel.ts";
@@ -71,11 +76,10 @@ export function whyNoList(error: unknown): string {
   return error instanceof Stopped ? error.message : describeCause(error);
 }
 
-/** Whether the relay closed the connection during a request. */
+/** Whether the relay ended the connection during a request. */
 export function isClosed(error: unknown): boolean {
-  return error instanceof ProtocolError
-    ? error.code === "truncated"
-    : isDisconnect(error);
+  return isNoRoom(error) || isDisconnect(error) ||
+    (error instanceof ProtocolError && error.code === "truncated");
 }
 
 /** Whether the relay ended, or did not answer, during a request. */

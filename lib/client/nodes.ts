@@ -181,6 +181,28 @@ export async function listSome(
   return { nodes: [...nodes.values()], countOfAll, unindexedCount };
 }
 
+/** What to list: a sender, what may have something, or all nodes. */
+export interface Wanted {
+  /** Only the node whose id begins with this, while the relay lists it. */
+  readonly sender?: string | undefined;
+  /** Only nodes that may have one of these, if the relay can find them. */
+  readonly fingerprintsFor?: FingerprintsFor | undefined;
+}
+
+/** Lists what is wanted, by {@linkcode listSome} or one of the others. */
+export async function listWanted(
+  channel: Channel,
+  { sender, fingerprintsFor }: Wanted,
+  options: Omit<Parameters<typeof listSome>[1], "fingerprintsFor">,
+): Promise<Awaited<ReturnType<typeof listSome>>> {
+  if (sender !== undefined) {
+    return { nodes: await listSender(channel, { ...options, sender }) };
+  }
+  return fingerprintsFor === undefined
+    ? { nodes: await listAll(channel, options) }
+    : await listSome(channel, { ...options, fingerprintsFor });
+}
+
 /**
  * Adds the nodes of all pages of one listing; returns the last page, or the
  * first that does not come from an index where others did.

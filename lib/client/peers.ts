@@ -9,7 +9,7 @@ import { type FurtherRelay, sideBySide } from "../access/further_relay.ts";
 import { checkedIndexKey } from "../access/index_key.ts";
 import type { RelayAddress } from "../base/address.ts";
 import { formatEndpoint } from "../base/conn.ts";
-import { Failure, isBug } from "../base/errors.ts";
+import { Failure, isBug, isNoRoom } from "../base/errors.ts";
 import type { KnownRelays } from "../identity/known_relays.ts";
 import { type Limits, limitsWith } from "../base/limits.ts";
 import type { MessageOf } from "../protocol/messages.ts";
@@ -18,7 +18,7 @@ import {
   type RelayLinkEvent,
   type RelaySession,
 } from "../uplink/relay_dialer.ts";
-import { whenLetIn } from "../transport/turned_away.ts";
+import { type Patience, whenLetIn } from "../transport/turned_away.ts";
 import { AwayFailure } from "../uplink/relay_failures.ts";
 import type { Refused } from "../transfer/answers.ts";
 import { Denied, NodeSession } from "../transfer/session.ts";
@@ -26,12 +26,10 @@ import { Grants } from "./grants.ts";
 import { type ClockEvent, ClockWatch } from "../base/clock_watch.ts";
 import { type HashWaitEvent, HashWaits } from "./hash_waits.ts";
 import {
-  type FingerprintsFor,
-  listAll,
   type ListedNode,
-  listSender,
-  listSome,
+  listWanted,
   type NodeListing,
+  type Wanted,
 } from "./nodes.ts";
 import { KnownNodes } from "./known_nodes.ts";
 import { isClosed, isLost, ListBounds, whyNoList } from "./list_bounds.ts";
@@ -99,11 +97,7 @@ export type PeersEvent =
   };
 
 /** A request for nodes. */
-interface Question {
-  /** Only the node whose id begins with this, while the relay lists it. */
-  readonly sender?: string | undefined;
-  /** Only nodes that may have one of these, if the relay can find them. */
-  readonly fingerprintsFor?: FingerprintsFor | undefined;
+interface Question extends Wanted {
   /** The whole names that each of the nodes will be asked for, if known. */
   readonly names?: readonly string[] | undefined;
   /** Whether to ask what the relay's index knows of each node. */
@@ -143,6 +137,8 @@ export class Peers implements AsyncDisposable {
   /** Absent if nothing is remembered. */
   readonly #known: KnownNodes | undefined;
   #isAwayTold = false;
+  /** For all nodes without room together. */
+  readonly #patience: Patience = {};
   /** Nodes that were too slow for this command. */
   readonly #slow = new Set<string>();
 
@@ -312,20 +308,17 @@ export class Peers implements AsyncDisposable {
       bounds: ListBounds;
     },
   ): Promise<NodeListing> {
-    const { fingerprintsFor, sender, names, indexes = false } = question;
+    const { sender, names, indexes = false } = question;
     const { relay, access } = dialer;
     const { limits, options: { indexKey } } = this;
     const most = limits.listingCount;
     const where = formatEndpoint(relay);
-    const asking = { relayId, most, access, where, bounds };
-    const { unindexedCount, ...listed } = sender !== undefined
-      ? { nodes: await listSender(channel, { ...asking, sender }) }
-      : fingerprintsFor === undefined
-      ? { nodes: await listAll(channel, asking) }
-      : await listSome(channel, {
-        ...asking,
-        ...{ fingerprintsFor, indexKey, limits },
-      });
+    const asking = { relayId, most, access, where, bounds, indexKey, limits };
+    const { unindexedCount, ...listed } = await listWanted(
+      channel,
+      question,
+      asking,
+    );
     this.#known?.learn(dialer, {
       ...{ relayId, nodes: listed.nodes },
       isWhole: sender === undefined && !("countOfAll" in listed),
@@ -352,7 +345,7 @@ export class Peers implements AsyncDisposable {
   }
 
   /**
-   * Reaches a node and says hello.
+   * Reaches a node and says hello, again if the node has no room.
    *
    * @throws {Unreachable} if no program there proves that it is that node.
    * @throws {TooSlow} if it is excluded, because it hashed for too long.
@@ -364,11 +357,16 @@ export class Peers implements AsyncDisposable {
     const signal = options.signal ?? this.options.signal;
     this.hashWaits.signalOf(node).throwIfAborted();
     const grants = await this.#grants.all(node);
-    for (let n = 0;; n++) {
+    const open = async (grant: string | undefined) => {
       const reached = await this.reach.open(node, signal);
+      return await this.#greet(node, reached, { ...options, signal, grant });
+    };
+    const { limits } = this;
+    const patience = this.#patience;
+    const waiting = { limits, signal, patience, isTurnedAway: isNoRoom };
+    for (let n = 0;; n++) {
       try {
-        const shown = { ...options, signal, grant: grants[n] };
-        return await this.#greet(node, reached, shown);
+        return await whenLetIn(() => open(grants[n]), waiting);
       } catch (error) {
         // The grant of one relay may be wrong, and that of another good.
         if (!(error instanceof Denied) || n >= grants.length - 1) throw error;

@@ -6,6 +6,7 @@
  * @module
  */
 
+import type { NoRoomCode } from "../base/errors.ts";
 import type { Conn } from "../base/conn.ts";
 import type { Limits } from "../base/limits.ts";
 import { givesWay, leaving } from "./giving_way.ts";
@@ -15,8 +16,7 @@ import { TokenBucket } from "./token_bucket.ts";
 
 /** Why a connection was closed at accept. */
 export type AdmissionRefusal =
-  | "too_many_connections"
-  | "too_many_connections_for_address"
+  | NoRoomCode
   | "too_many_handshakes"
   | "connecting_too_fast";
 
@@ -30,7 +30,7 @@ export type SettleOutcome =
     /** A connection that had to give way: the caller closes it. */
     readonly replaced?: Slot;
   }
-  | { readonly kind: "refused"; readonly reason: AdmissionRefusal };
+  | { readonly kind: "refused"; readonly reason: NoRoomCode };
 
 /** One open connection in the counts. */
 export interface Slot {
@@ -157,7 +157,7 @@ function settling(
   books: Books,
   group: AddressGroup,
   now: number,
-): { refused?: AdmissionRefusal; loser?: Place } {
+): { refused?: NoRoomCode; loser?: Place } {
   const { limits, settled, sources } = books;
   const most = limits.connectionsPerAddressCount;
   if (!isShared(group.source) && group.settled.size - group.apart >= most) {

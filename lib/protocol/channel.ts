@@ -19,6 +19,7 @@ import {
   type MessageKind,
   type MessageOf,
 } from "./messages.ts";
+import { requireRoom } from "./no_room.ts";
 import { ConnDeadlines, type Passing, type ProgressWatch } from "./deadline.ts";
 
 export type { ChannelOptions };
@@ -330,6 +331,7 @@ export class Channel implements AsyncDisposable, Sleeper, Passing {
     allowed: readonly Kind[],
   ): MessageOf<Kind> | undefined {
     const message = decodeMessage(frame, allowed);
+    requireRoom(message);
     if (message.kind !== "unknown") return message as MessageOf<Kind>;
     if (++this.#unknownFrames > this.#options.limits.unknownFrameCount) {
       throw this.#error("rate_limited", "sends too many unknown messages");

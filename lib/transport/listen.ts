@@ -9,7 +9,7 @@ import { addressGroup } from "../base/address.ts";
 import { Admission, type Slot } from "../guard/admission.ts";
 import { HandshakeOrder } from "../guard/handshake_order.ts";
 import type { Conn, Endpoint, Sleeper } from "../base/conn.ts";
-import { ProtocolError } from "../base/errors.ts";
+import { NO_ROOM_TEXTS, ProtocolError } from "../base/errors.ts";
 import type { Histogram } from "../guard/counts.ts";
 import type { Identity } from "../identity/identity.ts";
 import type { Incidents } from "../guard/incidents.ts";
@@ -35,7 +35,8 @@ export interface Accepted {
   /**
    * Ends the handshake deadline, after the peer's hello.
    *
-   * @throws {Deno.errors.Interrupted} if there is no room for it any more.
+   * @throws {ProtocolError} if there is no room for it any more. The handler
+   * tells the peer its code.
    */
   settle(): void;
   /**
@@ -306,11 +307,11 @@ class AcceptedConnection implements Sleeper {
     );
     const settle = () => {
       if (this.#phase !== "hello") return;
+      const now = performance.now();
+      this.#takePlace(now);
       this.#phase = "settled";
       clearTimeout(deadline);
-      const now = performance.now();
       options.handshakes?.observe((now - acceptedAt) / 1000);
-      this.#takePlace(now);
       turns.finished(this.#source);
     };
     try {
@@ -332,8 +333,7 @@ class AcceptedConnection implements Sleeper {
   #takePlace(now: number): void {
     const outcome = this.#slot.settle(now, this.#conn);
     if (outcome.kind === "refused") {
-      this.end(outcome.reason);
-      throw new Deno.errors.Interrupted("there is no room for the connection");
+      throw new ProtocolError(outcome.reason, NO_ROOM_TEXTS[outcome.reason]);
     }
     this.#all.end(outcome.replaced, "connection_replaced");
   }

@@ -1,7 +1,7 @@
 /**
- * Dials again if the other side closes the connection before hello. A relay or a
- * node does so when too many connect at once from one address, because this needs
- * no handshake.
+ * Dials again if the other side has no room: a relay or a node closes connections
+ * before the handshake when too many connect at once from one address, because
+ * this needs no handshake, and refuses them after hello.
  *
  * @module
  */
@@ -32,7 +32,7 @@ export interface WhenLetInOptions {
   readonly signal?: AbortSignal | undefined;
   /** Between 0 and 1; by default `Math.random`. */
   readonly random?: () => number;
-  /** Whether an error says so; by default that of a connection closed at once. */
+  /** Whether an error says so; by default {@linkcode isHangUp}. */
   readonly isTurnedAway?: (error: unknown) => boolean;
 }
 

@@ -16,6 +16,7 @@ import {
   Failure,
   isBug,
   isDisconnect,
+  isNoRoom,
   ProtocolError,
 } from "../base/errors.ts";
 import type { Limits } from "../base/limits.ts";
@@ -374,10 +375,10 @@ export class HolderLease implements AsyncDisposable {
   }
 }
 
-/** Whether the relay closed the connection, and may still be there. */
+/** Whether the relay ended the connection, and may still be there. */
 function isGone(error: unknown): boolean {
   const code = error instanceof ProtocolError ? error.code : undefined;
-  return code === "truncated" || isDisconnect(error);
+  return code === "truncated" || isDisconnect(error) || isNoRoom(error);
 }
 
 type Untold<Event> = Event extends unknown ? Omit<Event, "relay"> : never;

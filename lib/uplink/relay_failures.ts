@@ -12,6 +12,7 @@ import {
   Failure,
   type FailureParts,
   isHangUp,
+  isNoRoom,
   ProtocolError,
 } from "../base/errors.ts";
 import { show } from "../base/text.ts";
@@ -140,7 +141,7 @@ function failureAt(
 
 function whyOf(error: unknown): string {
   const why = describeCause(error);
-  return isHangUp(error)
+  return isHangUp(error) && !isNoRoom(error)
     ? `${why} at each attempt: it may have too many connections from your address`
     : why;
 }

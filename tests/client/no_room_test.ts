@@ -1,20 +1,31 @@
 /**
- * A relay without room for one more connection closes it after hello: a client
- * asks again.
+ * A relay or a node without room for one more connection says so after hello, or
+ * just closes it: a client asks again.
  */
 
 import { assertEquals, assertRejects } from "@std/assert";
+import type { RelayAddress } from "../../lib/base/address.ts";
+import { Failure, isNoRoom } from "../../lib/base/errors.ts";
+import { LIMITS, type Limits } from "../../lib/base/limits.ts";
 import { Peers } from "../../lib/client/peers.ts";
-import { Failure } from "../../lib/base/errors.ts";
-import { LIMITS, type Limits, limitsWith } from "../../lib/base/limits.ts";
 import { Incidents } from "../../lib/guard/incidents.ts";
 import { Channel } from "../../lib/protocol/channel.ts";
 import { receivePeer } from "../../lib/protocol/hello.ts";
 import { listen } from "../../lib/transport/listen.ts";
-import { IDENTITIES } from "../_network.ts";
+import { sayRefused, startEvilNode } from "../_evil_node.ts";
+import { IDENTITIES, startRelay } from "../_network.ts";
 
-/** A relay without nodes that closes the first `count` connections after hello. */
-async function fullRelay(count: number) {
+const NO_ROOM = {
+  kind: "refused",
+  code: "too_many_connections_for_address",
+  text: "words of a stranger",
+} as const;
+
+/**
+ * A relay without nodes that ends the first `count` connections after hello;
+ * `tells` says whether it tells why.
+ */
+async function fullRelay(count: number, tells: boolean) {
   const identity = IDENTITIES[2]!;
   const { id } = identity;
   const incidents = new Incidents(0, () => {});
@@ -31,7 +42,10 @@ async function fullRelay(count: number) {
       await using channel = new Channel(conn, { limits: LIMITS, ...timing });
       const reception = { introduction, settle, incidents };
       await receivePeer(channel, reception, async () => {
-        if (++seen.hellos <= count) return;
+        if (++seen.hellos <= count) {
+          if (tells) await channel.send(NO_ROOM);
+          return;
+        }
         await channel.receive(["list"]);
         await channel.send({ kind: "nodes", count: 0, nodes: [] });
         await channel.receive(["pong"]);
@@ -44,29 +58,71 @@ async function fullRelay(count: number) {
   });
 }
 
-async function listAt(
-  relay: Awaited<ReturnType<typeof fullRelay>>,
-  limits: Partial<Limits>,
-) {
-  await using peers = new Peers({
-    relay: relay.address,
-    limits: limitsWith({ turnedAwayFirstMs: 1, ...limits }),
-  }, () => {});
-  return await peers.list();
+function peersOf(relay: RelayAddress, limits: Partial<Limits> = {}): Peers {
+  const options = { relay, limits: { turnedAwayFirstMs: 1, ...limits } };
+  return new Peers(options, () => {});
 }
 
-Deno.test("Peers list again if a relay without room closes the connection after hello", async () => {
-  await using relay = await fullRelay(2);
-  const { nodes } = await listAt(relay, {});
-  assertEquals([nodes, relay.hellos], [[], 3]);
+for (const tells of [false, true]) {
+  const how = tells ? "says that it has no room" : "closes the connection";
+
+  Deno.test(`Peers list again if a relay ${how} after hello`, async () => {
+    await using relay = await fullRelay(2, tells);
+    await using peers = peersOf(relay.address);
+    const { nodes } = await peers.list();
+    assertEquals([nodes, relay.hellos], [[], 3]);
+  });
+
+  Deno.test(`Peers report a relay that ${how} until the time is over`, async () => {
+    await using relay = await fullRelay(Infinity, tells);
+    await using peers = peersOf(relay.address, { turnedAwayMs: 50 });
+    const { parts } = await assertRejects(() => peers.list(), Failure);
+    assertEquals(parts.what, "Cannot list nodes");
+    assertEquals(
+      parts.why,
+      tells
+        ? "it has too many connections from this address"
+        : "the relay closed the connection",
+    );
+  });
+}
+
+/** A node that says `times` times that it has no room, and then that it has no file. */
+async function fullNode(times: number) {
+  const relay = await startRelay();
+  const seen = { asked: 0 };
+  const node = await startEvilNode(relay, {
+    identity: IDENTITIES[1]!,
+    lie: async (channel, message) => {
+      if (++seen.asked > times) {
+        return await sayRefused(channel, message, { code: "not_found" });
+      }
+      await channel.send(NO_ROOM);
+      channel.conn.close();
+    },
+  });
+  return Object.assign(seen, {
+    relay: relay.server.address,
+    [Symbol.asyncDispose]: async () => {
+      await node[Symbol.asyncDispose]();
+      await relay[Symbol.asyncDispose]();
+    },
+  });
+}
+
+Deno.test("Peers ask a node again that says that it has no room", async () => {
+  await using node = await fullNode(2);
+  await using peers = peersOf(node.relay);
+  const { nodes: [listed] } = await peers.list();
+  const { session, found } = await peers.open(listed!, { find: "a.txt" });
+  await session[Symbol.asyncDispose]();
+  assertEquals([found?.kind, node.asked], ["refused", 3]);
 });
 
-Deno.test("Peers report a relay that closes the connection until the time is over", async () => {
-  await using relay = await fullRelay(Infinity);
-  const { parts } = await assertRejects(
-    () => listAt(relay, { turnedAwayMs: 50 }),
-    Failure,
-  );
-  assertEquals(parts.what, "Cannot list nodes");
-  assertEquals(parts.why, "the relay closed the connection");
+Deno.test("Peers report a node that says until the time is over that it has no room", async () => {
+  await using node = await fullNode(Infinity);
+  await using peers = peersOf(node.relay, { turnedAwayMs: 50 });
+  const { nodes: [listed] } = await peers.list();
+  const error = await assertRejects(() => peers.open(listed!, { find: "a" }));
+  assertEquals(isNoRoom(error), true, String(error));
 });
