@@ -5,10 +5,21 @@
  */
 
 import { within } from "../../base/waiting.ts";
+import { OPTIONS, variableOf } from "../options/option_table.ts";
 import { OPENERS } from "./openers.ts";
 
 // One that finds no browser has ended by then; a browser itself may stay.
 const OPENING_MS = 3_000;
+
+/**
+ * The variables of options with secrets, emptied: a browser runs for days, and
+ * hands its variables on to all that it starts.
+ */
+const SECRET_VARIABLES: Readonly<Record<string, string>> = Object.fromEntries(
+  Object.entries(OPTIONS)
+    .filter(([, { isSecret }]) => isSecret)
+    .map(([name]) => [variableOf(name), ""]),
+);
 
 /** Opens an address; resolves to whether some program took it. */
 export async function openInBrowser(url: string): Promise<boolean> {
@@ -29,6 +40,7 @@ async function openWith(
   try {
     const child = new Deno.Command(command, {
       ...{ args: [url], stdin: "null", stdout: "null", stderr: "null" },
+      env: SECRET_VARIABLES,
       detached: true, // Ctrl-C here leaves the browser alone
     }).spawn();
     child.unref();
