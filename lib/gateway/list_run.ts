@@ -36,6 +36,9 @@ export interface ListRunOptions {
   readonly early: (snapshot: Snapshot) => void;
 }
 
+// How soon to look again if nothing has come.
+const LOOK_MS = 250;
+
 const STILL_LISTING = "it has not listed all of its files yet";
 
 /**
@@ -96,11 +99,13 @@ class ListRun {
     candidates: Candidates,
     over: AbortSignal,
   ): Promise<void> {
-    let ms = this.#options.patienceMs;
+    let nextMs = this.#options.patienceMs;
+    let waitMs = nextMs;
     let known = "0 0";
     try {
       for (;;) {
-        await delay(ms, { signal: over });
+        await delay(waitMs, { signal: over });
+        waitMs = Math.min(nextMs, LOOK_MS);
         const found = soFar();
         const news = `${found.missing.size} ${found.catalogue.count}`;
         const isNothing = found.catalogue.count === 0 &&
@@ -112,7 +117,7 @@ class ListRun {
         over.throwIfAborted();
         this.#before = snapshot;
         this.#options.early(snapshot);
-        ms *= 2;
+        waitMs = nextMs *= 2;
       }
     } catch (error) {
       if (!over.aborted) throw error;
