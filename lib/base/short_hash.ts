@@ -1,9 +1,9 @@
 /**
  * SHA-256 of short inputs, computed here (FIPS 180-4). A hash object of the
  * platform takes 6 µs and leaves memory outside of V8's heap, which stays until
- * V8 collects all. A node needs ten for each file, so that it grew by 50 MB
- * while it hashed. Here a block of 64 bytes takes 0.6 µs and leaves nothing.
- * From some 600 bytes on the platform is quicker.
+ * V8 collects all. A node needs ten of them for each file, so it grew by 50 MB
+ * during hashing. Here a block of 64 bytes takes 0.6 µs and leaves nothing. For
+ * 600 bytes and more the platform is quicker.
  *
  * @module
  */
@@ -18,7 +18,9 @@ const ROUNDS = 64;
 const INNER_PAD = 0x36;
 const OUTER_PAD = 0x5c;
 
-/** The first 32 bits of the fractions of roots: of primes in rising order. */
+/**
+ * The first 32 bits of the fractions of roots: of primes in ascending order.
+ */
 function fractions(count: number, root: (prime: number) => number): Int32Array {
   const words = new Int32Array(count);
   for (let prime = 2, at = 0; at < count; prime++) {

@@ -41,7 +41,10 @@ export class Instances {
     this.#heldMs = ms;
   }
 
-  /** Where an instance can be dialled; `undefined` if it is not alive. */
+  /**
+   * The address at which an instance can be dialled; `undefined` if it is not
+   * alive.
+   */
   addressOf(instance: string, now: number): string | undefined {
     const found = this.#byId.get(instance);
     return found !== undefined && found.until + this.#heldMs > now

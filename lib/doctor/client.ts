@@ -19,7 +19,7 @@ import { checkEntrances, checkTunnel } from "./tunnels.ts";
 
 /** Options of {@linkcode examineClient}. */
 export interface ClientExaminationOptions extends ExaminationOptions {
-  /** Whether to examine if other clients can fetch from this machine. */
+  /** Whether to examine that other clients can fetch from this machine. */
   readonly swarm?: boolean;
 }
 

@@ -6,8 +6,8 @@
 
 /**
  * `Content-Disposition` for a file to save under `name`. The first form is for
- * clients that do not know the second: ASCII, without what some of them
- * misread (`%`, `"`, `\`).
+ * clients that do not know the second: ASCII, without characters that some of
+ * them misread (`%`, `"`, `\`).
  *
  * @example Usage
  * ```ts

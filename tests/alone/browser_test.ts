@@ -93,7 +93,7 @@ testInBrowser(
 );
 
 testInBrowser(
-  "The page searches 100,000 names as somebody types, and stays ready",
+  "The page searches 100,000 names while somebody types, and stays responsive",
   async () => {
     const files = Array.from(
       { length: 100_000 },

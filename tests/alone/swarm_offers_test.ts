@@ -124,7 +124,7 @@ Deno.test("A client that nobody can dial gives its pieces although silent ones o
   assertEquals(hiddenOne.member.sentBytes, COUNT * PIECE);
 });
 
-Deno.test("A client offers nothing to those at its own address before nobody has dialled it for swarmNearOfferMs", async () => {
+Deno.test("A client offers its pieces to others at its own address only if nobody has dialled it for swarmNearOfferMs", async () => {
   await using stack = new AsyncDisposableStack();
   const relay = stack.use(await startRelay());
   const limits = { swarmNearOfferMs: 1_000 };

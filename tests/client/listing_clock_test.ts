@@ -25,7 +25,7 @@ function reasonOf(clock: ListingClock): string | undefined {
   return aborted && reason instanceof Stopped ? reason.message : undefined;
 }
 
-Deno.test("ListingClock gives a silent list its first time, and not a moment more", async () => {
+Deno.test("ListingClock ends a silent list exactly after its first time", async () => {
   using time = new FakeTime();
   using clock = new ListingClock(LIMITS);
   await time.advance(listingMs - 1);

@@ -119,7 +119,7 @@ async function startHidden(pair: Pair, token?: Token): Promise<TestNode> {
 }
 
 for (const isPrivate of [false, true]) {
-  Deno.test(`A get goes through a tunnel across instances with only the port of the front${isPrivate ? ", at a private relay" : ""}`, async () => {
+  Deno.test(`A get goes through a tunnel across instances with only the port of the load balancer${isPrivate ? ", at a private relay" : ""}`, async () => {
     const secrets = isPrivate ? { secrets: { current: SECRET } } : {};
     const access = isPrivate ? { access: MEMBER } : {};
     await using pair = await Pair.start(secrets);
@@ -192,7 +192,7 @@ for (
     ["no instance", (key: string) => key.slice(0, 22)],
   ] as const
 ) {
-  Deno.test(`An instance dials no other for a key with ${what}`, async () => {
+  Deno.test(`An instance dials no other instance for a key with ${what}`, async () => {
     await using pair = await Pair.start();
     await using node = await attachNode(pair.a, IDENTITIES[1]!);
     await pair.untilKnown();

@@ -22,7 +22,7 @@ const USUAL = 3_000_000;
 
 testWith(
   ["script"],
-  "At three terminals get --swarm says what came from the other machines, and Ctrl-C ends its serving with 0",
+  "At three terminals get --swarm shows the bytes from other machines, and Ctrl-C ends serving with 0",
   async () => {
     await using stack = new AsyncDisposableStack();
     const share = stack.use(await tempShare({ "disk.img": IMAGE }));

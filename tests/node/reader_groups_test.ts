@@ -167,7 +167,7 @@ Deno.test("Readers gives one turn of eight to groups that have waited for two tu
   assertEquals(old.slice(0, waiting.length), waiting, "each in turn");
 });
 
-Deno.test("Readers remembers at most swarmLateGroupCount groups that were slow and want nothing", () => {
+Deno.test("Readers remembers at most swarmLateGroupCount slow groups without a request", () => {
   const readers: PieceReaders = new Readers({
     ...LIMITS,
     swarmLateGroupCount: 10,

@@ -86,7 +86,7 @@ Deno.test("Readers forgets the requests of a reader that disconnected, and frees
   assertEquals(turns(readers), ["b2"]);
 });
 
-Deno.test("Readers serves the reader that waits longest after swarmPassCount that asked later", () => {
+Deno.test("Readers serves the reader that has waited longest, after at most swarmPassCount that asked later", () => {
   const readers: PieceReaders = new Readers({ ...LIMITS, swarmReaderCount: 1 });
   readers.ask("first", at(1));
   readers.next();

@@ -40,7 +40,7 @@ Deno.test("SwarmLinks dials swarmDialCount of the holders that the relay named, 
   assert(next !== undefined && !ids.includes(next));
 });
 
-Deno.test("SwarmLinks dials swarmFirstDialCount holders at first, and then first those that were named last", () => {
+Deno.test("SwarmLinks dials swarmFirstDialCount holders at first, and then prefers those that were named last", () => {
   const links = newLinks();
   const [old, fresh] = [HOLDERS.slice(0, 10), HOLDERS.slice(10)];
   links.learned(apart([]));
@@ -151,7 +151,7 @@ Deno.test("SwarmLinks dials one holder of each address group before a second one
   }
 });
 
-Deno.test("SwarmLinks ends the idlest link that brought nothing for swarmLinkIdleMs, and only while another holder is known", () => {
+Deno.test("SwarmLinks ends the idlest link that sent nothing for swarmLinkIdleMs, only while another holder is known", () => {
   const links = newLinks();
   const known = HOLDERS.slice(0, swarmDialCount);
   learnAll(links, known);

@@ -49,7 +49,7 @@ function offering() {
   return { offers, met, ended, clock, conns };
 }
 
-Deno.test("Offers have a holder replace one of an address group that has two places more", async () => {
+Deno.test("Offers replaces an offer to a holder of an address group that has two places more", async () => {
   const { offers, met, ended } = offering();
   await using _offers = offers;
   for (let n = 0; n < swarmDialCount; n++) await met(`a${n}`, "192.0.2.1");
@@ -61,7 +61,7 @@ Deno.test("Offers have a holder replace one of an address group that has two pla
   assertEquals(ended, ["a0"], "it rests, and has most places");
 });
 
-Deno.test("Offers have a holder replace one that took no piece for swarmLinkIdleMs, whatever news it was sent", async () => {
+Deno.test("Offers replaces an offer over which no piece was taken for swarmLinkIdleMs, whatever news it was sent", async () => {
   const { offers, met, ended, clock, conns } = offering();
   await using _offers = offers;
   for (let n = 0; n < swarmDialCount; n++) await met(`a${n}`, `192.0.2.${n}`);

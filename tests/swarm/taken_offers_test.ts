@@ -87,7 +87,7 @@ async function isReplaced(taken: TakenOffer): Promise<boolean> {
   return hasEnded;
 }
 
-Deno.test("TakenOffers has a newcomer replace one of an address group that holds two places more, however fast that one returns", async () => {
+Deno.test("TakenOffers lets a newcomer replace an offer of an address group that holds two places more, however fast that one returns", async () => {
   const { take } = taking();
   const silent = Array.from(
     { length: swarmOfferCount },
@@ -113,7 +113,7 @@ Deno.test("TakenOffers shares its places out evenly among address groups that al
   for (const group of groups) assertEquals(take(group), undefined, group);
 });
 
-Deno.test("TakenOffers has one that gave nothing for swarmOfferIdleMs replaced by one of another group, and first those that never gave anything", async () => {
+Deno.test("TakenOffers replaces an offer that sent nothing for swarmOfferIdleMs by one of another group, first those that never sent anything", async () => {
   const { take, clock, sources } = taking();
   await using stack = new AsyncDisposableStack();
   // The first gives a piece, and then nothing for as long as the others.
@@ -166,7 +166,7 @@ Deno.test("TakenOffers gives a place to the group that has waited longest, not t
   assert(take("203.0.113.1") !== undefined, "the others wait no longer");
 });
 
-Deno.test("TakenOffers has no group take a place of one that holds fewer, however idle that is", async () => {
+Deno.test("TakenOffers lets no group take a place of one that holds fewer, however idle that is", async () => {
   const { take, clock } = taking();
   const honest = take("192.0.2.1")!;
   for (let n = 1; n < swarmOfferCount; n++) take("192.0.2.2");

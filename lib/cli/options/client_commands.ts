@@ -76,8 +76,8 @@ export const CLIENT_COMMANDS: Readonly<Record<ClientCommand, Command>> = {
     summary: "list the files whose names contain all the words",
     alsoCalled: ["find", "locate", "grep"],
     notes: [
-      "Case does not matter. The best matches come first: at the start of a name or of",
-      "a word, and in short names. Hidden names (they, or a folder above, begin with a",
+      "Case does not matter. The best matches come first: words at the start of a name",
+      "or of a part of it, and short names. Hidden names (they, or a folder above, begin with a",
       "dot) need a word with that dot.",
     ],
     examples: [
