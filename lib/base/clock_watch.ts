@@ -43,8 +43,8 @@ export class ClockWatch implements Disposable {
   }
 
   /**
-   * Aborted with {@linkcode Slept} when the machine has slept; then there is a
-   * new one.
+   * Aborted with {@linkcode Slept} when the machine has slept; then a new
+   * signal replaces it.
    */
   get wake(): AbortSignal {
     return this.#wake.signal;
@@ -67,7 +67,7 @@ export class ClockWatch implements Disposable {
   }
 }
 
-/** A connection from before a sleep is given up. */
+/** The error of a connection that was opened before a sleep. */
 export class Slept extends Deno.errors.ConnectionReset {
   constructor() {
     super("this machine slept");

@@ -77,8 +77,8 @@ export const CLIENT_COMMANDS: Readonly<Record<ClientCommand, Command>> = {
     alsoCalled: ["find", "locate", "grep"],
     notes: [
       "Case does not matter. The best matches come first: words at the start of a name",
-      "or of a part of it, and short names. Hidden names (they, or a folder above, begin with a",
-      "dot) need a word with that dot.",
+      "or of a part of it, and short names. Hidden names (they, or a folder above,",
+      "begin with a dot) need a word with that dot.",
     ],
     examples: [
       { what: "one word", line: `${RUN} nas 1700 search report` },

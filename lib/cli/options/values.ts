@@ -130,7 +130,7 @@ export function duration(text: string, option: string): number {
   throw badValue(option, text, "wanted a time, such as 90s, 30m, 24h or 7d");
 }
 
-/** Seconds, which may be none. */
+/** Seconds, or 0. */
 export function durationOrNone(text: string, option: string): number {
   return /^0+[smhd]?$/.test(text) ? 0 : duration(text, option);
 }

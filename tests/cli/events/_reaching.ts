@@ -97,7 +97,7 @@ export const REACHING = {
   },
   "relays_away": {
     says:
-      "no relay answers, and the client dials nodes that they listed before; reported once",
+      "no relay answers, and the client dials nodes that relays listed before; reported once",
     roles: CLIENT,
     fields: {
       error: FailureObject,
