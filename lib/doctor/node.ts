@@ -260,7 +260,7 @@ class Trial {
       findings.warn(
         "reach",
         `the relay cannot dial this node by ${family}: clients that have only ` +
-          `${family} come through the relay`,
+          `${family} connect through the relay`,
         { remedyCode: "open_port" },
       );
     }

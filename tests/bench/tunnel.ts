@@ -113,7 +113,7 @@ async function startWays(
         ...way === "socat" ? ["--no-tunnel"] : [],
       ]),
     );
-    if (way === "tunnel") await node.stderr.until(/come through the relay$/);
+    if (way === "tunnel") await node.stderr.until(/connect through the relay$/);
     if (way === "socat") stack.use(startSocat(at, node.port));
     ways.push(way);
   }

@@ -107,7 +107,7 @@ withInstances(
 );
 
 withInstances(
-  "A client of a swarm that has left is not found when somebody writes it into Redis again",
+  "A client of a swarm that has stopped is not found when somebody writes it into Redis again",
   async ({ all: [a, b], valueOf, replay }) => {
     const client = await SwarmClient.enter(a);
     await client.hold(CONTENT);

@@ -91,7 +91,7 @@ async function spawnHidden(
     share,
     words: ["--name", "hidden", ...words],
   });
-  await node.stderr.until(/clients (can )?come through the relay$/);
+  await node.stderr.until(/clients (can )?connect through the relay$/);
   return node;
 }
 
