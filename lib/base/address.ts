@@ -283,7 +283,9 @@ export function formatRelayAddress(address: Required<RelayAddress>): string {
 
 /**
  * The group in which limits count an address: the address itself for IPv4, its
- * /56 for IPv6, because one home usually gets a whole /56.
+ * /56 for IPv6, because one home usually gets a whole /56. An IPv6 address that
+ * stands for an IPv4 one counts like that: a translator between the two (NAT64)
+ * shows all IPv4 peers in one /96, and 6to4 gives each IPv4 address a /48.
  *
  * @example Usage
  * ```ts
@@ -292,6 +294,7 @@ export function formatRelayAddress(address: Required<RelayAddress>): string {
  *
  * assertEquals(addressGroup("::ffff:192.0.2.7"), "192.0.2.7");
  * assertEquals(addressGroup("2001:db8:1:2ff::1"), "2001:db8:1:200::/56");
+ * assertEquals(addressGroup("64:ff9b::192.0.2.7"), "64:ff9b::c000:207");
  * ```
  */
 export function addressGroup(host: string): string {
@@ -299,10 +302,16 @@ export function addressGroup(host: string): string {
   if (isIpv4(address) || !isIpv6(address) || isLoopback(address)) {
     return address;
   }
-  const groups = expandIpv6(address).slice(0, 4);
+  const all = expandIpv6(address);
+  if (TRANSLATED.test(all.join(":"))) return shortestIpv6(address);
+  if (all[0] === "2002") return `${all.slice(0, 3).join(":")}::/48`;
+  const groups = all.slice(0, 4);
   const last = parseInt(groups[3] ?? "0", 16) & 0xff00;
   return `${[...groups.slice(0, 3), last.toString(16)].join(":")}::/56`;
 }
+
+/** The prefixes of translators: RFC 6052, and RFC 8215 for local use. */
+const TRANSLATED = /^64:ff9b:(0:0:0:0:|1:)/;
 
 /** The eight groups of a valid IPv6 literal, each without leading zeros. */
 function expandIpv6(address: string): string[] {

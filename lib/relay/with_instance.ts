@@ -18,10 +18,12 @@ export async function talkWithInstance(
     readonly nonce: string;
     /** Called for an instance: it has limited its clients itself. */
     readonly giveTurnBack: () => void;
-    readonly relay: Pick<RelayContext, "cluster" | "tunnels">;
+    readonly relay: Pick<RelayContext, "cluster" | "tunnels" | "limits">;
   },
 ): Promise<void> {
-  const { cluster, tunnels } = relay;
+  const { cluster, tunnels, limits } = relay;
+  // Anybody can claim to be an instance; no gate has asked for a token.
+  using _deadline = channel.endOn(AbortSignal.timeout(limits.handshakeMs));
   const message = await channel.receive(DIRECTION.instanceToRelay);
   if (message === null) return;
   if (!cluster?.tunnels.isOfInstance(message, nonce)) {

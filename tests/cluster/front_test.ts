@@ -370,6 +370,18 @@ for (const secrets of [undefined, { current: SECRET }]) {
   });
 }
 
+Deno.test("A peer that claims to be an instance and asks nothing is waited for as long as a handshake may take", async () => {
+  await using pair = await Pair.start({
+    secrets: { current: SECRET },
+    limitsOfA: { handshakeMs: 2_000 },
+  });
+  const { identity, server } = pair.a;
+  await using channel = await openChannel(server.address, identity);
+  await greet(channel, { role: "instance" });
+  await channel.receive(["refused"]).catch(() => null); // it may be heard
+  await pair.a.log.until("refused", ({ reason }) => reason === "timed_out");
+});
+
 Deno.test("A relay outside a cluster opens no tunnel for an instance", async () => {
   await using relay = await startRelay();
   await using channel = await openChannel(
