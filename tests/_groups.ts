@@ -10,8 +10,8 @@
 import { basename, join } from "@std/path";
 import { modulesBelow } from "./_rooms.ts";
 
-/** The folders whose files run by themselves, as processes or apart. */
-export const UNGROUPED = ["alone", "e2e", "groups", "long"];
+/** The folders whose files run apart, each in a thread of its own. */
+export const UNGROUPED = ["alone", "groups", "long"];
 
 const TOGETHER = join("tests", "fuzz", "/");
 

@@ -8,7 +8,7 @@ import { modulesBelow, read } from "./_rooms.ts";
 
 const { test, tasks } = JSON.parse(read("deno.json"));
 
-Deno.test("Each test file is in exactly one group, except those in tests/long, tests/alone and tests/e2e", () => {
+Deno.test("Each test file is in exactly one group, except those in tests/long and tests/alone", () => {
   const dealt = groups().flatMap(filesOf);
   assertEquals(dealt.toSorted(), groupedFiles());
   assertEquals(new Set(dealt).size, dealt.length);
