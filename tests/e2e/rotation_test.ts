@@ -1,20 +1,22 @@
 /**
  * The secret of a private relay is changed while an ex-member is connected with
- * everything: all of them processes, with renewals and grants that are short.
+ * everything: the relay and its clients are processes, with renewals and grants
+ * that are short.
  */
 
 import { assert, assertEquals, assertNotEquals } from "@std/assert";
 import { join } from "@std/path";
 import type { Limits } from "../../lib/base/limits.ts";
+import { runRoleHere } from "../_here.ts";
 import { randomBytes } from "../_random.ts";
 import { tempShare } from "../_temp_share.ts";
-import { type Keys, makeKeys, runClient, writeSecret } from "./_private.ts";
 import {
-  type RoleProcess,
-  spawnNode,
-  spawnRelay,
-  spawnRole,
-} from "./_processes.ts";
+  type Keys,
+  makeKeys,
+  privateNodeHere,
+  writeSecret,
+} from "./_private.ts";
+import { type RoleProcess, spawnRelay, spawnRole } from "./_processes.ts";
 
 const THROUGH = "tests/_limited_role.ts";
 /** Minutes, at the rate of the clients. */
@@ -41,21 +43,18 @@ async function startAll(
     ),
   );
   const shares: string[] = [];
-  for (const [name, ...args] of [["dialled"], ["tunnelled", "--tunnel"]]) {
+  for (
+    const [name, tunnels] of [
+      ["dialled", "auto"],
+      ["tunnelled", "always"],
+    ] as const
+  ) {
     const share = stack.use(await tempShare({ [`${name}.txt`]: "small" }));
     shares.push(share.path);
     const big = randomBytes(BIG_BYTES, Math.random);
     await Deno.writeFile(join(share.path, `${name}.bin`), big);
     stack.use(
-      await spawnNode(
-        relay.port,
-        share.path,
-        [given, "--token-file", keys.tokenFiles.node, ...args],
-        {
-          through: THROUGH,
-          permissions: [`--allow-read=${keys.folder},${share.path}`],
-        },
-      ),
+      await privateNodeHere(keys, relay, share.path, { limits, tunnels }),
     );
   }
   const owned = stack.move();
@@ -141,7 +140,7 @@ for (
       await Deno.writeTextFile(join(share, "new.txt"), "not for them");
     }
     for (const name of ["new.txt", "dialled.txt", "tunnelled.txt"]) {
-      const { code } = await runClient(keys, [
+      const { code } = await runRoleHere("peer_client.ts", [
         ...["--token-file", keys.tokenFiles.client, relay, "cat", name],
       ]);
       assertEquals(code, 7, name);
