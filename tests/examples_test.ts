@@ -6,6 +6,7 @@ import { assertEquals, assertMatch } from "@std/assert";
 import { dirname, join } from "@std/path";
 import { formatToken } from "../lib/access/token.ts";
 import { within } from "./_event_log.ts";
+import { runRoleHere } from "./_here.ts";
 import { startNode, startRelay, type TestRelay } from "./_network.ts";
 import { randomBytes, seededRandom } from "./_random.ts";
 import { tempShare } from "./_temp_share.ts";
@@ -92,16 +93,10 @@ Deno.test("examples/embedded_node.ts shares what it makes, and withdraws", async
       const [, id = ""] = await node.stdout.until(/^(\w{52}) serves/);
       ids.push(id);
       await node.stdout.until(/^listed by /);
-      const client = await new Deno.Command(deno, {
-        args: [
-          ...["run", "--allow-net", join(ROOT, "peer_client.ts")],
-          ...[addressOf(relay), "cat", "now.txt"],
-        ],
-      }).output();
-      assertMatch(
-        new TextDecoder().decode(client.stdout),
-        /^\d{4}-\d\d-\d\dT[\d:.]+Z\n$/,
-      );
+      const { text } = await runRoleHere("peer_client.ts", [
+        ...[addressOf(relay), "cat", "now.txt"],
+      ]);
+      assertMatch(text, /^\d{4}-\d\d-\d\dT[\d:.]+Z\n$/);
       await node.stdout.until(/^sent now\.txt to 127\.0\.0\.1$/);
     } finally {
       node.child.kill("SIGINT");

@@ -66,7 +66,7 @@ Deno.test("The relay prints its three lines with only --allow-net, and stops on 
 });
 
 Deno.test("The node prints its four lines, and withdraws on signals", async () => {
-  await using relay = await spawnRelay();
+  await using relay = await relayHere();
   for (const signal of ["SIGINT", "SIGTERM"] as const) {
     await using node = await spawnNode(relay.port, "files/one", [
       "--name",
@@ -130,12 +130,16 @@ Deno.test("A node killed -9 vanishes at once when a client has noticed", async (
 });
 
 for (
-  const file of ["three/pictures/relay.png", "one/letter.txt", "two/empty.txt"]
+  const [file, run] of [
+    ["three/pictures/relay.png", runRole],
+    ["one/letter.txt", runRoleHere],
+    ["two/empty.txt", runRoleHere],
+  ] as const
 ) {
   Deno.test(`cat ${file} writes exactly its bytes, and --quiet prints nothing else`, async () => {
     await using relay = await relayHere();
     await using _node = await nodeHere(relay, "files");
-    const outcome = await runRole("peer_client.ts", [
+    const outcome = await run("peer_client.ts", [
       "--quiet",
       "127.0.0.1",
       relay.port,
@@ -182,14 +186,13 @@ Deno.test("get -o DIR/ makes the folder, and nothing if no file comes", async ()
   const { path } = folder;
   const permissions = [`--allow-read=${path}`, `--allow-write=${path}`];
   for (
-    const [name, code, left] of [
-      ["none.txt", 4, []],
-      ["one/1.txt", 0, ["new"]],
+    const [name, run, code, left] of [
+      ["none.txt", runRoleHere, 4, []],
+      ["one/1.txt", runRole, 0, ["new"]],
     ] as const
   ) {
-    const result = await runRole("peer_client.ts", [
-      ...[relay.address, "get", name, "-o", `${path}/new/deep/`],
-    ], { permissions });
+    const args = [relay.address, "get", name, "-o", `${path}/new/deep/`];
+    const result = await run("peer_client.ts", args, { permissions });
     assertEquals(result.code, code, result.stderr.join("\n"));
     assertEquals(
       (await Array.fromAsync(Deno.readDir(path))).map(({ name }) => name),

@@ -13,10 +13,11 @@ import { LIMITS } from "../../lib/base/limits.ts";
 import { encodeMessage } from "../../lib/protocol/messages.ts";
 import { within } from "../_event_log.ts";
 import { randomBytes, seededRandom } from "../_random.ts";
+import { nodeHere, relayHere } from "../_scenery.ts";
 import { tempShare } from "../_temp_share.ts";
 import { testWith } from "../_tools.ts";
 import { dialFrom } from "../bench/_big_relay.ts";
-import { runRole, spawnRelay, spawnRole } from "../e2e/_processes.ts";
+import { runRole, spawnRole } from "../e2e/_processes.ts";
 import type { WithoutRoom } from "./_share_without_room.ts";
 
 const SCRIPT = new URL("./_share_without_room.ts", import.meta.url).pathname;
@@ -59,7 +60,7 @@ testWith(
   "A node without file descriptors sends a file as soon as it has one again",
   async () => {
     await using folder = await tempShare({ "a.txt": CONTENT });
-    await using relay = await spawnRelay();
+    await using relay = await relayHere();
     await using node = spawnRole(
       "peer_node.ts",
       ["--host", "127.0.0.1", "127.0.0.1", relay.port, "0", folder.path],
@@ -101,7 +102,7 @@ testWith(
   "A node serves a newcomer although clients of two addresses hold all of its file descriptors",
   async () => {
     await using folder = await tempShare({ "a.txt": CONTENT });
-    await using relay = await spawnRelay();
+    await using relay = await relayHere();
     await using node = spawnRole(
       "peer_node.ts",
       ["--host", "127.0.0.1", "127.0.0.1", relay.port, "0", folder.path],
@@ -156,13 +157,8 @@ testWith(
     );
     await using share = await tempShare(files);
     await using folder = await tempShare();
-    await using relay = await spawnRelay();
-    await using node = spawnRole(
-      "peer_node.ts",
-      ["--host", "127.0.0.1", "127.0.0.1", relay.port, "0", share.path],
-      { permissions: [`--allow-read=${share.path}`] },
-    );
-    await node.stdout.until(/^registered with /);
+    await using relay = await relayHere();
+    await using _node = await nodeHere(relay, share.path);
     const output = `${folder.path}/`;
     const get = (options: { prefix?: readonly string[] }) =>
       runRole(
