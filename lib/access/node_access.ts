@@ -8,6 +8,7 @@
 import type { Limits } from "../base/limits.ts";
 import { Attempts } from "./attempts.ts";
 import { type Grant, openGrant } from "./grant.ts";
+import { isSameCode } from "./keys.ts";
 import { type AccessRefusal, REFUSALS } from "./refusal.ts";
 import type { Moment } from "./relay_access.ts";
 import { Uses } from "./uses.ts";
@@ -21,7 +22,7 @@ export type GrantVerdict =
 export class NodeAccess {
   readonly #limits: Limits;
   readonly #attempts: Attempts;
-  readonly #uses: Uses;
+  #uses: Uses;
   readonly #isHolder: boolean;
   #keys: readonly Uint8Array[] = [];
 
@@ -33,8 +34,14 @@ export class NodeAccess {
     this.#uses = new Uses(limits);
   }
 
-  /** Replaces all keys by those that the relay has just given. */
+  /**
+   * Replaces all keys by those that the relay has just given. If one is gone, its
+   * links are over, and the uses of all are forgotten: the relay counts them too.
+   */
   setKeys(keys: readonly Uint8Array[]): void {
+    const isGone = (old: Uint8Array) =>
+      !keys.some((key) => isSameCode(key, old));
+    if (this.#keys.some(isGone)) this.#uses = new Uses(this.#limits);
     this.#keys = keys;
   }
 

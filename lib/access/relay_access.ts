@@ -12,7 +12,7 @@ import { sha256 } from "../base/hash.ts";
 import { safeName } from "../base/names.ts";
 import { Attempts } from "./attempts.ts";
 import { formatGrant, type Grant, grantKeyOf } from "./grant.ts";
-import { deriveKey, isSameCode } from "./keys.ts";
+import { deriveKey, isSameCode, toBase64Url } from "./keys.ts";
 import { formatPass, linkKeyOf, openPass, type PassTerms } from "./pass.ts";
 import { type AccessRefusal, REFUSALS } from "./refusal.ts";
 import {
@@ -22,7 +22,7 @@ import {
   tokenOf,
   type TokenRole,
 } from "./token.ts";
-import { Uses } from "./uses.ts";
+import { TAG_LENGTH, type Use, type UseOutcome, Uses } from "./uses.ts";
 
 /** The secrets of a private relay. */
 export interface Secrets {
@@ -108,6 +108,8 @@ export interface MintRequest {
 interface SecretKeys {
   readonly secret: Uint8Array;
   readonly link: Uint8Array;
+  /** Ends the serial numbers of its links where uses are remembered. */
+  readonly tag: string;
 }
 
 /** Checks credentials for a private relay. */
@@ -125,6 +127,8 @@ export class RelayAccess {
    * yet.
    */
   #mintOldUntil = -Infinity;
+  /** How many secrets were in force when others' uses were last forgotten. */
+  #keptCount = 0;
 
   constructor(
     secrets: Secrets,
@@ -140,6 +144,7 @@ export class RelayAccess {
     this.#uses = uses;
     this.#current = keysOf(secrets.current);
     this.#takePrevious(secrets, now);
+    this.#forgetUses(now);
   }
 
   /**
@@ -161,6 +166,23 @@ export class RelayAccess {
     if (!isSame && old !== undefined && isSameCode(old, before.secret)) {
       this.#mintOldUntil = now + this.#limits.leaseMaxSeconds * 1000;
     }
+    this.#forgetUses(now);
+  }
+
+  /** Forgets the uses of links of secrets that are over. */
+  #forgetUses(now: number): void {
+    const inForce = this.#inForce(now);
+    this.#keptCount = inForce.length;
+    this.#uses.keepOnly(inForce.map(({ tag }) => tag));
+  }
+
+  #takeUse(use: Use, { now, unixMs }: Moment): UseOutcome {
+    const seconds = Math.floor(unixMs / 1000);
+    const outcome = this.#uses.take(use, seconds);
+    const isOver = this.#inForce(now).length !== this.#keptCount;
+    if (outcome !== "no_room" || !isOver) return outcome;
+    this.#forgetUses(now);
+    return this.#uses.take(use, seconds);
   }
 
   #takePrevious({ previous }: Secrets, now: number): void {
@@ -237,10 +259,11 @@ export class RelayAccess {
     const opened = openPass(pass, { name, keys });
     if (opened === undefined) return REFUSALS.unauthorized;
     const { terms, keyIndex } = opened;
-    const { secret } = inForce[keyIndex]!;
+    const { secret, tag } = inForce[keyIndex]!;
     if (hasEnded(terms, unixMs)) return REFUSALS.expired;
-    const seconds = Math.floor(unixMs / 1000);
-    const outcome = this.#uses.take({ ...terms, fetch }, seconds);
+    const serial = terms.serial + tag;
+    const use = { ...terms, serial, fetch };
+    const outcome = this.#takeUse(use, { now, unixMs });
     if (outcome === "used_up") return REFUSALS.used_up;
     if (outcome === "no_room") return REFUSALS.too_many_uses;
     return {
@@ -334,5 +357,6 @@ function hasEnded({ expires }: PassTerms, unixMs: number): boolean {
 }
 
 function keysOf(secret: Uint8Array): SecretKeys {
-  return { secret, link: linkKeyOf(secret) };
+  const tag = toBase64Url(deriveKey(secret, "uses")).slice(0, TAG_LENGTH);
+  return { secret, link: linkKeyOf(secret), tag };
 }

@@ -22,8 +22,16 @@ export interface Use {
 /** The outcome of one use; `no_room` if too many are remembered already. */
 export type UseOutcome = "counted" | "used_up" | "no_room";
 
-/** Remembers the fetches by each link until the link expires. */
+/** Characters at the end of a serial number that tell secrets apart. */
+export const TAG_LENGTH = 8;
+
+/**
+ * Remembers the fetches by each link until the link expires, or the secret that
+ * it was made with.
+ */
 export class Uses {
+  /** The ends of the serial numbers of links that are accepted, if not all are. */
+  #tags: ReadonlySet<string> | undefined;
   readonly #most: number;
   readonly #links = new Map<
     string,
@@ -62,7 +70,7 @@ export class Uses {
   learn(use: Omit<Use, "uses">, now: number): "taken" | "stale" | "full" {
     const { serial, fetch, expires } = use;
     const isKnown = this.#links.get(serial)?.fetches.has(fetch);
-    if (isKnown || expires < now) return "stale";
+    if (isKnown || expires < now || !this.#isAccepted(serial)) return "stale";
     return this.#note(use, now) ? "taken" : "full";
   }
 
@@ -78,6 +86,19 @@ export class Uses {
     const [serial = "", fetch = ""] = id.split(".");
     const link = this.#links.get(serial);
     return link?.fetches.has(fetch) ? { expires: link.expires } : undefined;
+  }
+
+  /**
+   * From now on only links are accepted whose serial numbers end with one of the
+   * `tags`. Forgets the others.
+   */
+  keepOnly(tags: Iterable<string>): void {
+    this.#tags = new Set(tags);
+    this.#remove((serial) => !this.#isAccepted(serial));
+  }
+
+  #isAccepted(serial: string): boolean {
+    return this.#tags?.has(serial.slice(-TAG_LENGTH)) ?? true;
   }
 
   #note(
@@ -97,9 +118,13 @@ export class Uses {
   /** Forgets expired links: nobody accepts them any more. */
   #forget(now: number): void {
     if (this.#earliest >= now) return;
+    this.#remove((_, expires) => expires < now);
+  }
+
+  #remove(isOver: (serial: string, expires: number) => boolean): void {
     this.#earliest = Infinity;
     for (const [serial, { fetches, expires }] of this.#links) {
-      if (expires >= now) {
+      if (!isOver(serial, expires)) {
         this.#earliest = Math.min(this.#earliest, expires);
         continue;
       }

@@ -229,6 +229,56 @@ Deno.test("A link is valid for its fetches, and the same fetch again is the same
   assertEquals(outcome(access, redeem(pass)), "guest");
 });
 
+for (const overlapMs of [undefined, HOUR / 2]) {
+  const when = overlapMs === undefined ? "at once" : "after its overlap";
+  Deno.test(`A secret that is replaced frees the places of its used links, ${when}`, () => {
+    const limits = { ...LIMITS, linkUseCount: 2 };
+    const access = new RelayAccess({ current: SECRET }, { limits, now: 0 });
+    const old = minted(access, 2, OLD);
+    for (const fetch of ["a", "b"]) {
+      assertEquals(outcome(access, redeem(old, { fetch })), "guest");
+    }
+    const previous = overlapMs && { secret: SECRET, overlapMs };
+    access.replace({ current: NEXT, ...previous && { previous } }, 0);
+    const link = redeem(minted(access, 1, NEW));
+    const end = overlapMs ?? 0;
+    if (end > 0) {
+      assertEquals(outcome(access, link, end - 1), "too_many_uses");
+      assertEquals(outcome(access, redeem(old, { fetch: "c" }), 0), "used_up");
+    }
+    assertEquals(outcome(access, link, end), "guest");
+    const again = redeem(minted(access, 1, NEW), { fetch: "b" });
+    assertEquals(outcome(access, again, end), "used_up");
+  });
+}
+
+Deno.test("A node that gets new keys in place of old ones has places for links again", () => {
+  const node = new NodeAccess({ ...LIMITS, linkUseCount: 1 });
+  const keys = [SECRET, NEXT].map((secret) => grantKeyOf(secret, NODE_ID));
+  const [old, next] = keys as [Uint8Array, Uint8Array];
+  const show = (fetch: string, key: Uint8Array) =>
+    node.admit(
+      formatGrant({
+        expires: UNIX_MS / 1_000 + 60,
+        prefix: NAME,
+        content: CONTENT,
+        serial: SERIAL,
+        uses: 9,
+        fetch: fetch.repeat(22),
+      }, key),
+      "a",
+      at(0),
+    );
+  node.setKeys([old]);
+  assertEquals(show("a", old).kind, "admitted");
+  for (const given of [[old], [next, old]]) {
+    node.setKeys(given);
+    assertEquals(show("b", old).kind, "refused");
+  }
+  node.setKeys([next]);
+  assertEquals(show("b", next).kind, "admitted");
+});
+
 Deno.test("A link ends at its second", () => {
   const access = open();
   const pass = minted(access);

@@ -36,6 +36,18 @@ Deno.test("Uses remembers a limited number of fetches, forgets those of expired 
   assertEquals(uses.take(use("e", "new", 2, 99), 11), "used_up");
 });
 
+Deno.test("Uses learns and keeps only what belongs to the secrets in force", () => {
+  const uses = new Uses({ linkUseCount: 9 });
+  const [old, next] = ["0".repeat(8), "1".repeat(8)];
+  assertEquals(uses.take(use("a", `s${old}`), 0), "counted");
+  assertEquals(uses.take(use("a", `s${next}`), 0), "counted");
+  uses.keepOnly([next]);
+  assertEquals([...uses.ids()], [`s${next}.a`]);
+  assertEquals(uses.count, 1);
+  assertEquals(uses.learn(use("b", `s${old}`), 0), "stale");
+  assertEquals(uses.learn(use("b", `s${next}`), 0), "taken");
+});
+
 Deno.test("Uses looks at all links only if one has expired", () => {
   const uses = new Uses({ linkUseCount: 1_000 });
   for (let n = 0; n < 1_000; n++) uses.take(use("a", `s${n}`, 2, 100 + n), 0);
