@@ -66,19 +66,19 @@ Deno.test("A client that is too old for its relay ends with exit 3, and says wha
 });
 
 Deno.test("A node that is too old for its relay ends with exit 3, and is not listed", async () => {
-  await using relay = await spawnRelay(["--min-version", LATER, "0"]);
-  await using node = spawnRole("peer_node.ts", [
+  await using relay = await relayHere({ minVersion: LATER });
+  const { code, stderr } = await runRoleHere("peer_node.ts", [
     ...["--host", "127.0.0.1", relay.address, "0", "files/two"],
-  ], { permissions: ["--allow-read=files/two"] });
-  assertEquals(await within(node.exitCode, "the exit"), 3);
+  ]);
+  assertEquals(code, 3);
   assertMatch(
-    node.stderr.all.at(-1) ?? "",
+    stderr.at(-1) ?? "",
     /^error: Cannot use relay .*it requires version 999.*; update relay-p2p here$/,
   );
-  assertEquals(
-    relay.stderr.all.filter((line) => line.includes("registered")),
-    [],
+  const registered = relay.log.events.filter(({ event }) =>
+    event === "node_registered"
   );
+  assertEquals(registered, []);
 });
 
 Deno.test("A relay serves programs of its minimum version and later ones", async () => {

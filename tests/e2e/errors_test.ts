@@ -36,7 +36,7 @@ Deno.test("A state folder that the process may not use is reported with the miss
 
 Deno.test("A port in use is reported, with a remedy", async () => {
   await using relay = await relayHere();
-  const { code, line } = await failure("relay.ts", [
+  const { code, line } = await failureHere("relay.ts", [
     "--host",
     "127.0.0.1",
     relay.port,
@@ -47,10 +47,9 @@ Deno.test("A port in use is reported, with a remedy", async () => {
     `error: Cannot listen (127.0.0.1:${relay.port}): the port is in use by ` +
       "another program; choose another port (0 lets the system pick one) or --host",
   );
-  const node = await failure(
+  const node = await failureHere(
     "peer_node.ts",
     ["--host", "127.0.0.1", relay.address, relay.port, "files/one"],
-    { permissions: ["--allow-read=files/one"] },
   );
   assertEquals(node.code, 8);
   assertMatch(node.line, /the port is in use by another program/);

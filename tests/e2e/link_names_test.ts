@@ -7,9 +7,9 @@ import { assertEquals, assertMatch } from "@std/assert";
 import { join } from "@std/path";
 import { makeLink } from "../../lib/client/link.ts";
 import { startNode, startRelay } from "../_network.ts";
+import { runRoleHere } from "../_here.ts";
 import { tempShare } from "../_temp_share.ts";
 import { pinned } from "../client/_outcomes.ts";
-import { runRole } from "./_processes.ts";
 
 Deno.test("A file that a link names with a dot is saved only under a name that the user gives, and no file of a link is executable", async () => {
   await using relay = await startRelay();
@@ -21,11 +21,7 @@ Deno.test("A file that a link names with a dot is saved only under a name that t
   await using folder = await tempShare();
   const getLink = async (name: string, ...more: string[]) => {
     const { text } = await makeLink({ relay: pinned(relay), name });
-    return await runRole("peer_client.ts", ["get", text, ...more], {
-      permissions: ["read", "write"].map((what) =>
-        `--allow-${what}=${folder.path}`
-      ),
-    });
+    return await runRoleHere("peer_client.ts", ["get", text, ...more]);
   };
   const refused = await getLink(".login", "-o", `${folder.path}/`);
   assertEquals(refused.code, 2);

@@ -54,7 +54,7 @@ Deno.test("A pinned relay address refuses a relay with another id", async () => 
   await using relay = await relayHere();
   const other = await createIdentity();
   const address = relay.address.replace(relay.id, other.id);
-  const outcome = await runRole("peer_client.ts", [address, "nodes"]);
+  const outcome = await runRoleHere("peer_client.ts", [address, "nodes"]);
   assertEquals([outcome.code, outcome.text], [3, ""]);
   assertMatch(outcome.stderr.join(), /identity does not match/);
 });

@@ -4,17 +4,10 @@
 
 import { assertEquals, assertMatch } from "@std/assert";
 import { runRoleHere } from "../../_here.ts";
-import {
-  Lines,
-  ROOT,
-  runRole,
-  spawnRelay,
-  spawnRole,
-} from "../../e2e/_processes.ts";
+import { Lines, ROOT, spawnRelay, spawnRole } from "../../e2e/_processes.ts";
 import { readExposition, valueOf } from "../../_exposition.ts";
 import { randomBytes, seededRandom } from "../../_random.ts";
 import { tempShare } from "../../_temp_share.ts";
-import { within } from "../../_event_log.ts";
 
 const METRICS = /^metrics on (http:\/\/.*)\/metrics$/;
 
@@ -128,14 +121,15 @@ Deno.test("--metrics warns if others can read it, and not on loopback", async ()
   for (
     const [host, warns] of [["0.0.0.0", true], ["127.0.0.1", false]] as const
   ) {
-    await using relay = await spawnRelay(["--metrics", `${host}:0`, "0"]);
-    await relay.stdout.until(METRICS);
-    relay.signal("SIGTERM");
-    assertEquals(await within(relay.exitCode, "the exit"), 0);
+    const args = ["--host", "127.0.0.1", "--metrics", `${host}:0`, "0"];
+    const { code, stderr } = await runRoleHere("relay.ts", args, {
+      until: /metrics on /,
+    });
+    assertEquals(code, 0);
     assertEquals(
-      relay.stderr.all.some((line) => /^warning: --metrics: /.test(line)),
+      stderr.some((line) => /^warning: --metrics: /.test(line)),
       warns,
-      relay.stderr.all.join("\n"),
+      stderr.join("\n"),
     );
   }
 });
@@ -143,7 +137,7 @@ Deno.test("--metrics warns if others can read it, and not on loopback", async ()
 Deno.test("--metrics on a port that is taken ends with exit 8, and says so", async () => {
   using taken = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   const at = `127.0.0.1:${taken.addr.port}`;
-  const outcome = await runRole("relay.ts", ["--metrics", at, "0"]);
+  const outcome = await runRoleHere("relay.ts", ["--metrics", at, "0"]);
   assertEquals(outcome.code, 8);
   assertMatch(
     outcome.stderr.at(-1) ?? "",
