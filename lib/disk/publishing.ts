@@ -21,7 +21,7 @@ export interface TargetOptions {
   readonly isExecutable?: boolean | undefined;
   /** Whether it must be durable before it counts as saved; true by default. */
   readonly sync?: boolean | undefined;
-  /** The folder that its path must lead to; nothing if any will do. */
+  /** The folder to which its path must lead, if that matters. */
   readonly folder?: Inode | undefined;
 }
 
