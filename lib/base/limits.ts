@@ -89,6 +89,8 @@ const NUMBERS = {
   laneTaskMs: 250,
   /** Lanes of one fetch: with more, the network is the limit. */
   laneCount: 4,
+  /** A lane writes so much before it is synced, so little is left to the end. */
+  earlySyncBytes: 128 * MIB,
   /** For smaller files, starting a second lane takes longer than it saves. */
   lanesFromBytes: 64 * MIB,
   /** File bytes requested on one connection and not yet received. */

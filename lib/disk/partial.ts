@@ -24,6 +24,7 @@ import type {
 import type { LaneConn, LaneSaved } from "../transfer/lane_conn.ts";
 import type { Hasher, LaneFile } from "../transfer/hashing.ts";
 import { cannot } from "./disk_failure.ts";
+import { EarlySync } from "./early_sync.ts";
 import { changeMode, type Inode, isInode } from "./left_file.ts";
 import { occupantOf } from "./occupant.ts";
 import { replaced, requirePlace } from "./own_place.ts";
@@ -67,6 +68,7 @@ export class PartialFile implements Sink {
   /** Resolves when the lane has opened it, or has failed to. */
   #opening: Promise<void> = Promise.resolve();
   #closed = false;
+  readonly #early: EarlySync | undefined;
 
   private constructor(
     path: string,
@@ -84,6 +86,7 @@ export class PartialFile implements Sink {
     this.#heldBytes = heldBytes;
     this.#size = size;
     this.#options = options;
+    if (options.sync ?? true) this.#early = new EarlySync(file, path);
   }
 
   /**
@@ -221,6 +224,11 @@ export class PartialFile implements Sink {
     if (this.#failure !== undefined) throw this.#failure.error;
   }
 
+  #wrote(bytes: number): void {
+    const syncing = this.#closed ? undefined : this.#early?.wrote(bytes);
+    if (syncing !== undefined) this.#follow(syncing);
+  }
+
   /** As {@linkcode write}, but the lane writes the pieces that are right. */
   save(
     first: number,
@@ -234,6 +242,7 @@ export class PartialFile implements Sink {
     const written = saving.written.then(
       async (hasName) => {
         if (!hasName) throw await this.#nameless();
+        this.#wrote(bytes.length);
       },
       (error) => {
         throw cannot("save", this.path, error);
@@ -273,6 +282,7 @@ export class PartialFile implements Sink {
     const { error, hasName } = saved;
     if (error !== undefined) throw cannot("save", this.path, error);
     if (!hasName) throw await this.#nameless();
+    this.#wrote(saved.right * pieceLength(this.#size, 0));
     return saved;
   }
 

@@ -116,6 +116,8 @@ class PeerNode implements NodeServer {
   readonly #identity: Identity;
   readonly #name: string;
   readonly #deadlines = new Deadlines();
+  /** Otherwise each write would set and clear a timer. */
+  readonly #heldTimers = this.#deadlines.hold();
   readonly #incidents: Incidents;
   readonly #handshakes = new Histogram(HANDSHAKE_SECONDS);
   readonly #registrations: Registrations;
@@ -353,6 +355,7 @@ class PeerNode implements NodeServer {
       this.#service.digests[Symbol.asyncDispose](),
     ]);
     this.#fetchWatch[Symbol.dispose]();
+    this.#heldTimers[Symbol.dispose]();
   }
 
   [Symbol.asyncDispose](): Promise<void> {

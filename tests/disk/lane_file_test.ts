@@ -13,6 +13,8 @@ import {
   type LaneFile,
   PlainHasher,
 } from "../../lib/transfer/hashing.ts";
+import { LIMITS } from "../../lib/base/limits.ts";
+import type { LaneConn } from "../../lib/transfer/lane_conn.ts";
 import { startLane } from "../../lib/transfer/lane.ts";
 import type { PiecesSaving } from "../../lib/transfer/receiving.ts";
 import { within } from "../_event_log.ts";
@@ -235,3 +237,89 @@ for (const end of ["finish", "keep", "discard"] as const) {
     assertEquals(order, ["closed", "ended"]);
   });
 }
+
+/** A partial file of 1 GiB whose lane says that it has saved all it is asked. */
+async function openLarge(
+  path: string,
+  sync = true,
+): Promise<{ partial: PartialFile; saved: (pieces: number) => Promise<void> }> {
+  const lane: LaneFile = {
+    save: () => {
+      throw new Error("it was not called");
+    },
+    expect: (_conn, _request, { hashes }) => ({
+      right: hashes.length / 32,
+      isWrong: false,
+      hasName: true,
+      error: undefined,
+    }),
+    close: () => Promise.resolve(),
+  };
+  const partial = await PartialFile.open(path, {
+    size: 1024 ** 3,
+    modifiedMs: MODIFIED_MS,
+    overwrite: false,
+    sync,
+    hasher: Object.assign(new PlainHasher(), {
+      open: () => Promise.resolve(lane),
+    }),
+  });
+  for (let turn = 0; turn < 10; turn++) await Promise.resolve();
+  const conn = { forget: () => {} } as unknown as LaneConn;
+  const saved = async (pieces: number) => {
+    const bytes = pieces * PIECE;
+    const hashes = new Uint8Array(32 * pieces);
+    const told = partial.expect(conn, 1, { first: 0, bytes, hashes });
+    assert(told !== undefined, "it is not open in the lane");
+    await told();
+  };
+  return { partial, saved };
+}
+
+/** Has `call` in place of `syncData` of all files, until disposed of. */
+function syncsBy(call: () => Promise<void>): Disposable {
+  const { syncData } = Deno.FsFile.prototype;
+  Deno.FsFile.prototype.syncData = call;
+  return {
+    [Symbol.dispose]: () => void (Deno.FsFile.prototype.syncData = syncData),
+  };
+}
+
+const EARLY_PIECES = LIMITS.earlySyncBytes / PIECE;
+
+Deno.test("PartialFile syncs each 128 MiB that a lane has written, once at a time, and not with --no-sync", async () => {
+  await using folder = await tempShare({});
+  const syncs: PromiseWithResolvers<void>[] = [];
+  using _syncs = syncsBy(() => {
+    syncs.push(Promise.withResolvers());
+    return syncs.at(-1)!.promise;
+  });
+  const { partial, saved } = await openLarge(join(folder.path, "a"));
+  await saved(EARLY_PIECES - 1);
+  assertEquals(syncs.length, 0);
+  await saved(1);
+  assertEquals(syncs.length, 1);
+  await saved(2 * EARLY_PIECES);
+  assertEquals(syncs.length, 1, "the first is still under way");
+  syncs[0]!.resolve();
+  for (let turn = 0; turn < 10; turn++) await Promise.resolve();
+  await saved(1);
+  assertEquals(syncs.length, 2);
+  syncs[1]!.resolve();
+  await partial.discard();
+  const other = await openLarge(join(folder.path, "b"), false);
+  await other.saved(2 * EARLY_PIECES);
+  assertEquals(syncs.length, 2);
+  await other.partial.discard();
+});
+
+Deno.test("PartialFile does not publish a file of which an early sync failed", async () => {
+  await using folder = await tempShare({});
+  const path = join(folder.path, "a");
+  using _syncs = syncsBy(() => Promise.reject(new Error("EIO: i/o error")));
+  const { partial, saved } = await openLarge(path);
+  await saved(EARLY_PIECES);
+  const failure = await assertRejects(() => partial.finish(), Failure);
+  assertEquals(failure.kind, "local");
+  assert(!namesIn(folder.path).includes("a"), "it has its final name");
+});
