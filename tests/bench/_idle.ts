@@ -39,7 +39,7 @@ export async function benchIdle(count: number): Promise<boolean> {
 async function bytesEach(kind: string, count: number): Promise<number> {
   const script = new URL("_idle_server.ts", import.meta.url).pathname;
   await using server = new Deno.Command(Deno.execPath(), {
-    args: ["run", "-A", "--v8-flags=--expose-gc", script, kind],
+    args: ["run", "-A", script, kind],
     stdin: "piped",
     stdout: "piped",
   }).spawn();
