@@ -52,10 +52,8 @@ export interface BrowseOptions {
   readonly mostMs?: number | undefined;
   /** Whether to wait for a node's first scan although another has listed. */
   readonly isPatient?: boolean | undefined;
-  /**
-   * Called at the start, with a function that returns what has arrived so far.
-   */
-  readonly begun?: ((soFar: () => BrowsedSoFar) => void) | undefined;
+  /** Called at the start, with what tells how far the lists have come. */
+  readonly begun?: ((underway: Underway) => void) | undefined;
   /** Called for every event. */
   readonly tell: (event: ClientEvent) => void;
 }
@@ -79,10 +77,14 @@ export interface Browsed {
   readonly addedUpCount: number;
 }
 
-/** The lists so far, before all nodes have finished. */
-export interface BrowsedSoFar extends Browsed {
+/** The lists before all nodes have finished. */
+export interface Underway {
+  /** Files so far. */
+  readonly fileCount: number;
   /** Ids of the nodes that have not listed all of their files yet. */
   readonly missing: ReadonlySet<string>;
+  /** A copy of the lists so far. */
+  soFar(): Browsed;
 }
 
 /** Asks all nodes for their files, some nodes at a time. */
@@ -96,8 +98,8 @@ export async function browseAll(
     ...others,
     addUp: nodes.length === 1 ? addUp : undefined,
   });
-  using _telling = browsing.tellNowAndThen(nodes.length);
-  options.begun?.(() => browsing.soFar(nodes));
+  using _telling = browsing.tellNowAndThen();
+  options.begun?.(browsing);
   try {
     await peers.turns.each(nodes, (node) => browsing.browse(node));
   } catch (error) {
@@ -111,7 +113,7 @@ export async function browseAll(
 
 const TELL_MS = 1_000;
 
-class Browsing implements Browsed {
+class Browsing implements Browsed, Underway {
   readonly catalogue = new Catalogue();
   readonly sessions = new Map<string, NodeSession>();
   readonly incomplete: ListedNode[] = [];
@@ -124,7 +126,8 @@ class Browsing implements Browsed {
   readonly #clocks = new Set<ListingClock>();
   #hasListed = false;
   #takingFailed = false;
-  readonly #done = new Set<string>();
+  readonly missing: Set<string>;
+  readonly #nodeCount: number;
   addedUpCount = 0;
   /** Bytes in the catalogue. */
   #bytes = 0;
@@ -139,6 +142,8 @@ class Browsing implements Browsed {
   ) {
     this.#peers = peers;
     this.#names = distinctNames(nodes);
+    this.missing = new Set(nodes.map(({ id }) => id));
+    this.#nodeCount = nodes.length;
     this.#options = options;
     this.#turns = new Turns(peers.limits.turnMs);
   }
@@ -170,7 +175,7 @@ class Browsing implements Browsed {
       });
     } finally {
       this.#listing.delete(node);
-      this.#done.add(node.id);
+      this.missing.delete(node.id);
     }
   }
 
@@ -271,15 +276,16 @@ class Browsing implements Browsed {
     }
   }
 
-  /** A copy of the lists of these nodes so far. */
-  soFar(nodes: readonly ListedNode[]): BrowsedSoFar {
-    const ids = nodes.map(({ id }) => id);
+  get fileCount(): number {
+    return this.catalogue.count;
+  }
+
+  soFar(): Browsed {
     return {
       catalogue: this.catalogue.copy(),
       sessions: new Map(this.sessions),
       incomplete: [...this.incomplete],
       addedUpCount: this.addedUpCount,
-      missing: new Set(ids.filter((id) => !this.#done.has(id))),
     };
   }
 
@@ -308,13 +314,13 @@ class Browsing implements Browsed {
   }
 
   /** Reports the progress of the listing until disposed of. */
-  tellNowAndThen(nodeCount: number): Disposable {
+  tellNowAndThen(): Disposable {
     const timer = setInterval(() => {
       this.#options.tell({
         event: "listing",
         files: this.catalogue.count + this.addedUpCount,
-        nodes: this.#done.size,
-        nodeCount,
+        nodes: this.#nodeCount - this.missing.size,
+        nodeCount: this.#nodeCount,
         waitingFor: Array.from(this.#listing, ({ id }) => this.#names.get(id)!),
       });
     }, TELL_MS);

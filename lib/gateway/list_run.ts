@@ -7,11 +7,7 @@
 
 import { delay } from "@std/async/delay";
 import { othersTurn } from "../base/waiting.ts";
-import {
-  browseAll,
-  type Browsed,
-  type BrowsedSoFar,
-} from "../client/browsing.ts";
+import { browseAll, type Browsed, type Underway } from "../client/browsing.ts";
 import { Candidates } from "../client/candidates.ts";
 import type { ClientEvent } from "../client/events.ts";
 import { FileListings } from "../client/listing.ts";
@@ -59,7 +55,7 @@ export async function askAll(options: ListRunOptions): Promise<Snapshot> {
     prefix: "",
     matches: (name) => !isHidden(name),
     tell: run.onEvent,
-    begun: (soFar) => void run.tellEarly(soFar, candidates, over.signal),
+    begun: (underway) => void run.tellEarly(underway, candidates, over.signal),
   });
   over.abort();
   const snapshot = await run.snapshotOf(found, candidates, new Set());
@@ -95,7 +91,7 @@ class ListRun {
    * rejects.
    */
   async tellEarly(
-    soFar: () => BrowsedSoFar,
+    underway: Underway,
     candidates: Candidates,
     over: AbortSignal,
   ): Promise<void> {
@@ -106,13 +102,14 @@ class ListRun {
       for (;;) {
         await delay(waitMs, { signal: over });
         waitMs = Math.min(nextMs, LOOK_MS);
-        const found = soFar();
-        const news = `${found.missing.size} ${found.catalogue.count}`;
-        const isNothing = found.catalogue.count === 0 &&
-          found.missing.size === candidates.nodes.length;
+        const { fileCount } = underway;
+        const missing = new Set(underway.missing);
+        const news = `${missing.size} ${fileCount}`;
+        const isNothing = fileCount === 0 &&
+          missing.size === candidates.nodes.length;
         if (isNothing || news === known) continue;
         known = news;
-        const { missing } = found;
+        const found = underway.soFar();
         const snapshot = await this.snapshotOf(found, candidates, missing);
         over.throwIfAborted();
         this.#before = snapshot;
