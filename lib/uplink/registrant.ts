@@ -54,6 +54,10 @@ interface Renewal {
   readonly nonce: string;
 }
 
+// How far a clock may have been ahead: by a moment, an hour, years.
+const CLOCK_STEP_MS = 60_000;
+const CLOCK_MOST_MS = 50 * 365 * 24 * 3_600_000;
+
 /** One process that registers as one node. */
 export class Registrant {
   readonly #options: RegistrantOptions;
@@ -115,11 +119,14 @@ export class Registrant {
 
   /** Registers with a new signature, and keeps the token in the answer. */
   async #sign(calls: RelayCalls): Promise<MessageOf<"registered">> {
-    // Also increases after a restart, unless the clock goes back.
-    this.#sequence = Math.max(this.#sequence + 1, Date.now());
     const { session } = calls;
-    const record = await this.sign("register", session);
-    const answer = await calls.ask({ kind: "register", ...record });
+    // Also increases after a restart, unless the clock goes back.
+    let answer = await this.#signAs(Date.now(), calls);
+    for (let aheadMs = CLOCK_STEP_MS; aheadMs <= CLOCK_MOST_MS; aheadMs *= 8) {
+      if (answer.kind !== "refused" || answer.code !== "stale_sequence") break;
+      // The clock was ahead when this node registered before its restart.
+      answer = await this.#signAs(Date.now() + aheadMs, calls);
+    }
     if (answer.kind !== "registered") throw this.refused(answer);
     const { renewal: text } = answer;
     this.#told = this.#circumstances(session).addresses;
@@ -127,6 +134,13 @@ export class Registrant {
       ? null
       : { text, ...this.#circumstances(session) };
     return answer;
+  }
+
+  /** Registers with `sequence`, or with the next one if that is higher. */
+  async #signAs(sequence: number, calls: RelayCalls): Promise<RelayAnswer> {
+    this.#sequence = Math.max(this.#sequence + 1, sequence);
+    const record = await this.sign("register", calls.session);
+    return await calls.ask({ kind: "register", ...record });
   }
 
   /** Whether nothing has changed since the relay gave this token. */
