@@ -38,6 +38,8 @@ export const MEMORY_LIMITS = {
    * files it took a quarter of its time. We promise 200 MiB at most.
    */
   collectClientFromBytes: 150 * MIB,
+  /** With so much, a client collects at once: slices did not keep it smaller. */
+  collectClientAtOnceBytes: 170 * MIB,
   /** Growth of its heap after which a client collects. */
   collectClientGrowthBytes: 16 * MIB,
   /** Its share of the time: a list of 100,000 files takes 0.2 s. */

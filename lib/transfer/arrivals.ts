@@ -81,7 +81,7 @@ export class Arrivals {
     if (slab === undefined) return true;
     const { claimed, wholeCount, file } = receiver;
     const length = file.bytesOf({ ...task, count: wholeCount });
-    const bytes = slab.subarray(0, length);
+    const bytes = firstBytes(slab, length);
     const pieces = { file, first: task.first, bytes, claimed };
     const take = (verified: Verified) =>
       this.#verified(connection, { task, receiver, verified }, path);
@@ -146,7 +146,7 @@ export class Arrivals {
    * source must be free to fetch the missing ones.
    */
   #write(task: Task, file: IncomingFile, { bytes, written }: Verified): void {
-    const right = bytes.subarray(0, file.bytesOf(task));
+    const right = firstBytes(bytes, file.bytesOf(task));
     const writing = written ?? file.given.sink.write(task.first, right);
     file.writing++;
     const ended = () => {
@@ -192,4 +192,9 @@ export class Arrivals {
     this.#options.onBytes({ source: source.given.id, path, file, bytes });
     return true;
   }
+}
+
+/** The first bytes of a buffer; a small file has a view of its own already. */
+function firstBytes(bytes: Uint8Array, length: number): Uint8Array {
+  return length === bytes.length ? bytes : bytes.subarray(0, length);
 }

@@ -91,6 +91,8 @@ export class PlainHasher implements Hasher {
 
 /** SHA-256 of each part of `bytes`. */
 export function hashParts(bytes: Uint8Array, partBytes: number): Uint8Array[] {
+  // As with small files: no view of a part.
+  if (bytes.length > 0 && bytes.length <= partBytes) return [sha256(bytes)];
   const hashes: Uint8Array[] = [];
   for (let at = 0; at < bytes.length; at += partBytes) {
     hashes.push(sha256(bytes.subarray(at, at + partBytes)));

@@ -183,11 +183,12 @@ export class TaskReceiver implements PieceReceiver {
   readonly file: IncomingFile;
   readonly #task: Task;
   readonly #options: TaskReceiverOptions;
-  readonly #slab: RequestSlab;
+  /** Its own slab, unless the file comes in a batch. */
+  #slab: RequestSlab | undefined;
   /** The part of the slab of a batch that has the file, until it is taken. */
   #part: Uint8Array | undefined;
   /** Hashes of the pieces that are whole, as the node gave them. */
-  claimed: Uint8Array = new Uint8Array();
+  claimed: Uint8Array = NO_HASHES;
   /**
    * Reports which of the pieces a lane has saved, if a lane receives them.
    */
@@ -202,12 +203,18 @@ export class TaskReceiver implements PieceReceiver {
     this.file = file;
     this.#task = task;
     this.#options = options;
-    this.#slab = new RequestSlab(file.bytesOf(task), options);
+  }
+
+  get #ownSlab(): RequestSlab {
+    return this.#slab ??= new RequestSlab(
+      this.file.bytesOf(this.#task),
+      this.#options,
+    );
   }
 
   /** Bytes that have arrived. */
   get receivedBytes(): number {
-    return this.#part?.length ?? this.#slab.receivedBytes;
+    return this.#part?.length ?? this.#slab?.receivedBytes ?? 0;
   }
 
   /** Pieces that are whole. */
@@ -229,15 +236,16 @@ export class TaskReceiver implements PieceReceiver {
   }
 
   async target(length: number): Promise<Uint8Array> {
-    const { room } = this.#slab;
+    const slab = this.#ownSlab;
+    const { room } = slab;
     if (room === 0) throw tooMany(this.file.given.name);
     return this.saved === undefined
-      ? await this.#slab.target(length)
+      ? await slab.target(length)
       : NOWHERE.subarray(0, Math.min(length, room));
   }
 
   filled(length: number): void {
-    this.#slab.filled(length);
+    this.#ownSlab.filled(length);
   }
 
   pieces(hashes: Uint8Array): void {
@@ -264,7 +272,9 @@ export class TaskReceiver implements PieceReceiver {
    */
   take(): Uint8Array | undefined {
     const { slabs } = this.#options;
-    const slab = this.#slab.end();
+    const slab = this.#part === undefined
+      ? this.#ownSlab.end()
+      : this.#slab?.end();
     if (slab === undefined) {
       const part = this.#part;
       this.#part = undefined;
@@ -276,6 +286,8 @@ export class TaskReceiver implements PieceReceiver {
     return undefined;
   }
 }
+
+const NO_HASHES = new Uint8Array();
 
 // Bytes that a lane has saved are counted here, and not copied.
 const NOWHERE = new Uint8Array(1024 * 1024);

@@ -18,7 +18,7 @@ import {
 import { grantRemedy, isGranted, savingRemedy } from "../../base/permission.ts";
 import { show } from "../../base/text.ts";
 import { requireLooking, requireSaving } from "../options/text_file.ts";
-import { collectInTime, ofClient } from "../roles/memory.ts";
+import { collectInClient } from "../roles/memory.ts";
 import type { CommandLine } from "../options/command_line.ts";
 import { badValue, given } from "../options/values.ts";
 import { ReceiptWriter } from "./receipt.ts";
@@ -67,7 +67,7 @@ export async function runGet(
     ...{ terminal, saved, replicas, receipt },
     mayGoOn: line.get("wait") !== undefined,
   });
-  using _collecting = collectInTime(ofClient());
+  using _collecting = collectInClient();
   try {
     const { failed } = await getFiles({
       ...options,

@@ -23,7 +23,7 @@ import { NearestNames } from "../../content/nearest.ts";
 import { CLIENT as SPEC } from "../options/command_table.ts";
 import { EVERYTHING, parseSelection } from "../options/selection.ts";
 import { expectNoMore, type RoleContext } from "../roles/role.ts";
-import { collectInTime, ofClient } from "../roles/memory.ts";
+import { collectInClient } from "../roles/memory.ts";
 import { FileList, type ListView, viewOf } from "./file_list.ts";
 import { UnsortedList } from "./unsorted_list.ts";
 import { parseWords, type WordSearch } from "./words.ts";
@@ -93,7 +93,7 @@ class Listing implements Disposable {
     this.#telling = new Telling(context.terminal);
     const { isUnsorted } = this.#view;
     if (isUnsorted) this.#unsorted = new UnsortedList(context, this.#view);
-    this.#collecting = collectInTime(ofClient()); // after all that may throw
+    this.#collecting = collectInClient(); // after all that may throw
   }
 
   async browse(wanted: Wanted): Promise<FileListings> {

@@ -21,7 +21,7 @@ import { EVERYTHING, parseSelection } from "../options/selection.ts";
 import type { CliEvent } from "../output/cli_events.ts";
 import { formatSum, parseSums } from "../output/sums.ts";
 import type { Terminal } from "../output/terminal.ts";
-import { collectInTime, ofClient } from "../roles/memory.ts";
+import { collectInClient } from "../roles/memory.ts";
 import { Telling } from "./telling.ts";
 
 /** Runs the command; resolves to its exit code. */
@@ -30,7 +30,7 @@ export async function runSums(
   { options, terminal }: { options: TransferOptions; terminal: Terminal },
 ): Promise<number> {
   const { onEvent } = new Telling(terminal);
-  using _collecting = collectInTime(ofClient());
+  using _collecting = collectInClient();
   const nearest = pattern === undefined ? undefined : new NearestNames(pattern);
   for (const wanted of meaningsOf(pattern, nearest)) {
     let count = 0;

@@ -205,6 +205,20 @@ export function ofClient(
 }
 
 /**
+ * Collects in a client until disposed of: in slices, and at once only if these
+ * were not enough. With 10,000 small files, collecting at once took a fifth of
+ * its processor time.
+ */
+export function collectInClient(limits: Limits = LIMITS): Disposable {
+  using stack = new DisposableStack();
+  const most = ofClient(limits);
+  const collectFromBytes = limits.collectClientAtOnceBytes;
+  stack.use(collectInTime({ ...most, collectsAtOnce: false }));
+  stack.use(collectInTime({ ...most, collectFromBytes }));
+  return stack.move();
+}
+
+/**
  * The limits for a gateway. Closed connections of browsers leave tens of MiB in
  * and outside of the heap until V8 collects all of it; in slices V8 gives
  * nothing of that back. Its heap is small, so that a whole collection stops it

@@ -1,5 +1,6 @@
 import { assertEquals, assertMatch } from "@std/assert";
 import {
+  collectInClient,
   collectInTime,
   CollectionPlan,
   countedBytes,
@@ -152,3 +153,26 @@ for (const isLarge of [false, true]) {
     assertEquals(isWhole, !isLarge, traced);
   });
 }
+
+Deno.test("A client collects in slices first, and at once only with 20 MiB more", async () => {
+  assertEquals(
+    LIMITS.collectClientAtOnceBytes,
+    LIMITS.collectClientFromBytes + 20 * MIB,
+  );
+  const collected = Promise.withResolvers<void>();
+  const registry = new FinalizationRegistry(() => collected.resolve());
+  using _collect = collectInClient({
+    ...QUICK,
+    collectClientFromBytes: 0,
+    collectClientAtOnceBytes: Infinity,
+    collectClientGrowthBytes: MIB,
+    collectClientBusyPercent: 50,
+  });
+  (() => registry.register({}, undefined))();
+  const grown = Array.from({ length: 500_000 }, (_, n) => ({ n }));
+  // Timers that are unreferenced do not run while nobody else waits.
+  const waiting = setInterval(() => {}, 1_000);
+  await within(collected.promise, "a collection in slices");
+  clearInterval(waiting);
+  assertEquals(grown.length, 500_000);
+});
