@@ -277,14 +277,12 @@ export class RelayDialer {
     const acquaintance = compared?.kind === "unknown"
       ? await knownRelays!.remember(this.relay, id)
       : compared;
-    const knownId = acquaintance?.kind === "changed"
-      ? acquaintance.knownId
-      : null;
-    if (knownId !== null && !isNamed) throw this.#notTheKnown(knownId, id);
-    const previousId = this.#metId ?? knownId;
-    const isAgain = this.#metId === id;
+    if (acquaintance?.kind === "changed" && !isNamed) {
+      throw this.#notTheKnown(acquaintance.knownId, id);
+    }
+    const previousId = this.#metId;
     this.#metId = id;
-    if (isAgain) return;
+    if (previousId === id) return;
     if (previousId !== null) {
       onEvent({ event: "relay_changed", relay, id, previousId });
     } else if (!isNamed && acquaintance === undefined) {
