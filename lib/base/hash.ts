@@ -1,12 +1,11 @@
 /**
  * SHA-256, which `sha256sum` prints: from the platform, the fastest hash on a
- * machine with SHA instructions, except for short inputs.
+ * machine with SHA instructions. For very many short texts see `short_hash.ts`.
  *
  * @module
  */
 
 import { createHash, type Hash } from "node:crypto";
-import { SHORT_BYTES, shortSha256 } from "./short_hash.ts";
 
 export type { Hash };
 
@@ -14,7 +13,6 @@ export type { Hash };
 export const HASH_BYTES = 32;
 
 export function sha256(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
-  if (bytes.length <= SHORT_BYTES) return shortSha256(bytes);
   // A `Buffer` takes longer than these digits.
   return Uint8Array.fromHex(createSha256().update(bytes).digest("hex"));
 }

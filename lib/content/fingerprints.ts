@@ -6,7 +6,6 @@
  */
 
 import { createHmac } from "node:crypto";
-import { hmacSha256 } from "../base/short_hash.ts";
 
 /** What a fingerprint stands for. */
 export type FingerprintKind = "name" | "base" | "folder" | "content";
@@ -16,14 +15,29 @@ export const FINGERPRINT_BYTES = 5;
 
 const CONTEXT = "relay-p2p index 1\n";
 
-/** The fingerprint of a text under a key, as a whole number below 2^40. */
+/** HMAC-SHA-256 of a text as UTF-8. */
+export type Hmac = (key: Uint8Array, text: string) => Uint8Array;
+
+/**
+ * The fingerprint of a text under a key, as a whole number below 2^40. By
+ * default the platform computes the HMAC.
+ */
 export function fingerprintOf(
   key: Uint8Array,
   kind: FingerprintKind,
   text: string,
+  hmac: Hmac = platformHmac,
 ): number {
-  const code = hmacSha256(key, `${CONTEXT}${kind}\n${text}`);
-  return (code[0]! >>> 0) * 2 ** 8 + (code[1]! >>> 24);
+  const code = hmac(key, `${CONTEXT}${kind}\n${text}`);
+  let print = 0;
+  for (let at = 0; at < FINGERPRINT_BYTES; at++) {
+    print = print * 256 + code[at]!;
+  }
+  return print;
+}
+
+function platformHmac(key: Uint8Array, text: string): Uint8Array {
+  return createHmac("sha256", key).update(text).digest();
 }
 
 const KEY_CONTEXT = "relay-p2p index key 1\n";

@@ -7,6 +7,7 @@
  * @module
  */
 
+import { hmacSha256 } from "../base/short_hash.ts";
 import { Turns } from "../base/turns.ts";
 import { FingerprintCounts } from "../content/fingerprint_counts.ts";
 import {
@@ -201,12 +202,12 @@ export class IndexedNames {
   #count({ name, content }: Indexable, change: 1 | -1): void {
     const key = this.#keyBytes;
     if (name !== undefined) {
-      this.#note(fingerprintOf(key, "name", name), change);
-      this.#note(fingerprintOf(key, "base", baseOf(name)), change);
+      this.#note(fingerprintOf(key, "name", name, hmacSha256), change);
+      this.#note(fingerprintOf(key, "base", baseOf(name), hmacSha256), change);
       for (const one of this.#foldersOf(name)) this.#note(one, change);
     }
     if (content !== undefined) {
-      this.#note(fingerprintOf(key, "content", content), change);
+      this.#note(fingerprintOf(key, "content", content, hmacSha256), change);
     }
     if (change < 0) this.#options.onChange();
   }
@@ -215,7 +216,7 @@ export class IndexedNames {
     const [folder = ""] = foldersOf(name);
     if (folder !== this.#folders.name) {
       const fingerprints = foldersOf(name).map((one) =>
-        fingerprintOf(this.#keyBytes, "folder", one)
+        fingerprintOf(this.#keyBytes, "folder", one, hmacSha256)
       );
       this.#folders = { name: folder, fingerprints };
     }
