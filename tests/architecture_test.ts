@@ -178,6 +178,7 @@ const PURE = [
   "guard/counts",
   "guard/giving_way",
   "guard/handshake_order",
+  "guard/places",
   "guard/refusals",
   "http/answer",
   "http/content_types",

@@ -6,53 +6,24 @@
  * @module
  */
 
-import type { NoRoomCode } from "../base/errors.ts";
-import type { Conn } from "../base/conn.ts";
-import type { Limits } from "../base/limits.ts";
 import { givesWay, leaving } from "./giving_way.ts";
 import { PlaceUse } from "./place_use.ts";
-import { DescriptorRoom, type RoomLimits } from "./room.ts";
+import {
+  type AddressGroup,
+  type AdmissionLimits,
+  type AdmissionRefusal,
+  type Books,
+  isShared,
+  mostOf,
+  Place,
+  settling,
+  type Slot,
+} from "./places.ts";
+import { DescriptorRoom } from "./room.ts";
 import { TokenBucket } from "./token_bucket.ts";
 
-/** Why a connection was closed at accept. */
-export type AdmissionRefusal =
-  | NoRoomCode
-  | "too_many_handshakes"
-  | "connecting_too_fast";
-
-/** The measure of how much a connection is used. */
-export type Traffic = Pick<Conn, "movedBytes">;
-
-/** The fate of a connection after its handshake. */
-export type SettleOutcome =
-  | {
-    readonly kind: "settled";
-    /** A connection that had to give way: the caller closes it. */
-    readonly replaced?: Slot;
-  }
-  | { readonly kind: "refused"; readonly reason: NoRoomCode };
-
-/** One open connection in the counts. */
-export interface Slot {
-  /**
-   * The peer has said hello: its handshake is no longer pending, and it takes a
-   * place among the connections. If it is refused, the caller closes it.
-   */
-  settle(now: number, traffic?: Traffic): SettleOutcome;
-  /**
-   * Counts the connection of a swarm's holder apart from those of its address,
-   * and gives its turn to connect back, as far as there is room for holders.
-   *
-   * @returns whether there was.
-   */
-  setApart(now: number): boolean;
-  /** Gives the connection attempt back: the peer was required to connect. */
-  giveTurnBack(): void;
-  /** Its bytes were not a handshake: that costs its address more turns. */
-  spoil(now: number): void;
-  /** The connection has ended. */
-  leave(now: number): void;
-}
+export { isShared, tunnelSource } from "./places.ts";
+export type { AdmissionRefusal, SettleOutcome, Slot } from "./places.ts";
 
 /** The decision about a connection at accept. */
 export type AdmissionOutcome =
@@ -64,133 +35,11 @@ export type AdmissionOutcome =
   }
   | { readonly kind: "refused"; readonly reason: AdmissionRefusal };
 
-/** The numbers that bound open connections and handshakes. */
-export type AdmissionLimits =
-  & Pick<
-    Limits,
-    | "connectionCount"
-    | "handshakeCount"
-    | "handshakesPerAddressCount"
-    | "handshakeGraceMs"
-    | "placeHalfLifeMs"
-    | "handshakeGroupCount"
-    | "connectRatePerSecond"
-    | "connectBurstCount"
-    | "badHandshakeTurnCount"
-    | "holdersPerAddressCount"
-  >
-  & RoomLimits
-  & {
-    /** Connections of one address. */
-    readonly connectionsPerAddressCount: number;
-  };
-
-interface AddressGroup {
-  readonly source: string;
-  /** Connections without a hello so far, oldest first. */
-  readonly pending: Set<Place>;
-  /** Connections that have said hello, oldest first. */
-  readonly settled: Set<Place>;
-  readonly bucket: TokenBucket;
-  /** Connections of holders, which do not count among the others. */
-  apart: number;
-  /** Connections that only holders may make, in addition to those for all. */
-  readonly apartBucket: TokenBucket;
-}
-
-// A local proxy or tunnel makes everybody appear at one of these addresses.
-const SHARED_SOURCES: ReadonlySet<string> = new Set(["127.0.0.1", "::1"]);
-
-// A client in a tunnel comes from the address that the relay claims for it.
-const IN_TUNNEL = "tunnel ";
-
-/**
- * The group that counts a client in a tunnel. It is apart from the groups of
- * direct clients, so that no relay can use up another address's connections.
- */
-export function tunnelSource(group: string): string {
-  return IN_TUNNEL + group;
-}
-
-/** Whether clients that have nothing to do with each other share `source`. */
-export function isShared(source: string): boolean {
-  const isInTunnel = source.startsWith(IN_TUNNEL);
-  return SHARED_SOURCES.has(
-    isInTunnel ? source.slice(IN_TUNNEL.length) : source,
-  );
-}
-
 const PURGE_EVERY = 1024;
-
-/** The counts of an admission. */
-interface Books {
-  readonly limits: AdmissionLimits;
-  readonly use: PlaceUse;
-  readonly room: DescriptorRoom;
-  /**
-   * Groups with pending handshakes; at most as many as there may be handshakes.
-   */
-  readonly pending: Set<AddressGroup>;
-  readonly sources: Map<string, AddressGroup>;
-  /** Connections that have said hello. */
-  settled: number;
-  handshakes: number;
-}
-
-/** How many connections that have said hello, and handshakes, there may be. */
-function mostOf(
-  { limits, room }: Books,
-  now: number,
-): { settled: number; handshakes: number } {
-  const handshakes = Math.ceil(room.countAt(now) / 4);
-  return {
-    settled: Math.min(limits.connectionCount, 3 * handshakes),
-    handshakes: Math.min(limits.handshakeCount, handshakes),
-  };
-}
-
-/**
- * Whether one more connection of `group` can settle, and which one then gives
- * way.
- */
-function settling(
-  books: Books,
-  group: AddressGroup,
-  now: number,
-): { refused?: NoRoomCode; loser?: Place } {
-  const { limits, settled, sources } = books;
-  const most = limits.connectionsPerAddressCount;
-  if (!isShared(group.source) && group.settled.size - group.apart >= most) {
-    return { refused: "too_many_connections_for_address" };
-  }
-  if (settled < mostOf(books, now).settled) return {};
-  // The address of a client in a tunnel is only what the relay claims.
-  const largest = group.source.startsWith(IN_TUNNEL)
-    ? undefined
-    : givesWay(sources.values(), {
-      own: group.settled.size,
-      // A shared one is of many peers.
-      sizeOf: ({ source, settled }) => isShared(source) ? 0 : settled.size,
-    });
-  return largest === undefined
-    ? { refused: "too_many_connections" }
-    : { loser: idlestOf(largest.settled, now)! };
-}
 
 /** Whether a group has any connections. */
 function isOpen({ pending, settled }: AddressGroup): boolean {
   return pending.size + settled.size > 0;
-}
-
-/** The one that has moved fewest bytes for its age. */
-function idlestOf(places: Iterable<Place>, now: number): Place | undefined {
-  let idlest: Place | undefined;
-  let least = Infinity;
-  for (const place of places) {
-    const rate = place.rateAt(now);
-    if (rate < least) [idlest, least] = [place, rate];
-  }
-  return idlest;
 }
 
 /**
@@ -201,7 +50,9 @@ function idlestOf(places: Iterable<Place>, now: number): Place | undefined {
  * Connections that have said hello and handshakes have places apart. When all
  * places of the former are taken, a newcomer replaces the idlest connection of
  * the source that has most, if that has at least two more than its own. No source
- * therefore keeps all places while another wants one.
+ * therefore keeps all places while another wants one. Otherwise, with a limit
+ * `restingMs`, it replaces the connection over which no piece has gone for longest,
+ * if that is at least so long.
  *
  * When a source has as many pending handshakes as it may have, its oldest one
  * gives way. Silent connections therefore lock out nobody at the same address.
@@ -365,84 +216,5 @@ export class Admission {
       const isFresh = group.bucket.isFull(now) && group.apartBucket.isFull(now);
       if (!isOpen(group) && isFresh) sources.delete(source);
     }
-  }
-}
-
-/** A counted connection, and its place among the handshakes or the others. */
-class Place implements Slot {
-  readonly #books: Books;
-  readonly #group: AddressGroup;
-  /** When it got the place that it has. */
-  since: number;
-  #traffic: Traffic | undefined;
-  #isApart = false;
-
-  constructor(books: Books, group: AddressGroup, now: number) {
-    this.#books = books;
-    this.#group = group;
-    this.since = now;
-    books.handshakes++;
-    group.pending.add(this);
-    books.pending.add(group);
-  }
-
-  /** Bytes that it has moved for its age, as far as anybody counts them. */
-  rateAt(now: number): number {
-    return (this.#traffic?.movedBytes ?? 0) / Math.max(1, now - this.since);
-  }
-
-  settle(now: number, traffic?: Traffic): SettleOutcome {
-    const books = this.#books;
-    const group = this.#group;
-    if (!group.pending.has(this)) return { kind: "settled" };
-    const { refused: reason, loser } = settling(books, group, now);
-    if (reason !== undefined) return { kind: "refused", reason };
-    loser?.leave(now);
-    this.#giveUp(now);
-    this.since = now;
-    this.#traffic = traffic;
-    books.settled++;
-    group.settled.add(this);
-    books.use.greeted(group.source);
-    return { kind: "settled", ...loser && { replaced: loser } };
-  }
-
-  setApart(now: number): boolean {
-    const group = this.#group;
-    const most = this.#books.limits.holdersPerAddressCount;
-    const isFull = !isShared(group.source) && group.apart >= most;
-    const isSettled = group.settled.has(this);
-    if (this.#isApart || !isSettled || isFull) return this.#isApart;
-    this.#isApart = true;
-    group.apart++;
-    if (group.apartBucket.take(now)) group.bucket.giveBack();
-    return true;
-  }
-
-  giveTurnBack(): void {
-    this.#group.bucket.giveBack();
-  }
-
-  spoil(now: number): void {
-    const { badHandshakeTurnCount } = this.#books.limits;
-    this.#group.bucket.spend(badHandshakeTurnCount, now);
-  }
-
-  leave(now: number): void {
-    if (this.#giveUp(now) || !this.#group.settled.delete(this)) return;
-    this.#books.settled--;
-    if (this.#isApart) this.#group.apart--;
-  }
-
-  /**
-   * Gives up its place among the handshakes, and returns whether it had one.
-   */
-  #giveUp(now: number): boolean {
-    const { pending, source } = this.#group;
-    if (!pending.delete(this)) return false;
-    this.#books.handshakes--;
-    this.#books.use.held(source, now - this.since, now);
-    if (pending.size === 0) this.#books.pending.delete(this.#group);
-    return true;
   }
 }

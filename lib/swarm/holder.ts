@@ -122,7 +122,7 @@ export class Holder implements AsyncDisposable {
    */
   static async open(options: HolderOptions): Promise<Holder> {
     const holder = new Holder(options);
-    const { swarmAcceptCount } = options.limits;
+    const { swarmAcceptCount, swarmLinkIdleMs } = options.limits;
     const host = holder.#host(holder.#gate);
     holder.#listener = await listen({
       at: options.at,
@@ -130,6 +130,7 @@ export class Holder implements AsyncDisposable {
       limits: holder.#limits,
       // The machines of one office may share one address; they make room for others.
       connectionsPerAddressCount: swarmAcceptCount,
+      restingMs: swarmLinkIdleMs,
       handle: (accepted) => {
         holder.#wasDialled = true;
         return talkToClient(host, accepted);

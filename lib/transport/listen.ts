@@ -72,6 +72,11 @@ export interface ListenOptions {
   readonly limits: Limits;
   /** The most connections of one address. */
   readonly connectionsPerAddressCount: number;
+  /**
+   * If all places are taken, a connection over which no piece has gone for so long
+   * gives way; by default none does.
+   */
+  readonly restingMs?: number;
   /** Whether tunnel ends may connect to a TLS port without encryption. */
   readonly acceptsJoins?: boolean;
   /**
@@ -153,8 +158,9 @@ class AcceptedConnections {
 
   constructor(options: ListenOptions) {
     this.options = options;
-    const { limits, connectionsPerAddressCount } = options;
-    this.admission = new Admission({ ...limits, connectionsPerAddressCount });
+    const { limits, connectionsPerAddressCount, restingMs } = options;
+    const places = { connectionsPerAddressCount, restingMs };
+    this.admission = new Admission({ ...limits, ...places });
     this.turns = new HandshakeTurns(
       new HandshakeOrder(limits),
       limits,

@@ -104,3 +104,56 @@ Deno.test("Admission has no connection give way to a client in a tunnel, and non
     assertEquals(refused, ["too_many_connections"]);
   }
 });
+
+Deno.test("Admission has a newcomer replace a connection over which no piece has gone for restingMs", () => {
+  const restingMs = 60_000;
+  const places = new Admission({ ...FEW, restingMs });
+  const enter = (n: number, now: number, moved = { movedBytes: 0 }) => {
+    const outcome = places.admit(`192.0.2.${n}`, now);
+    if (outcome.kind === "refused") return outcome.reason;
+    const settled = outcome.slot.settle(now, moved);
+    if (settled.kind === "refused") return settled.reason;
+    return { slot: outcome.slot, replaced: settled.replaced };
+  };
+  const traffic = Array.from({ length: 6 }, () => ({ movedBytes: 1_000 }));
+  const entered = traffic.map((moved, n) => enter(n, n, moved));
+  const slots = entered.map((each) => typeof each === "object" && each.slot);
+  const full = "too_many_connections";
+  assertEquals(enter(10, restingMs - 1), full);
+  // Pieces have gone over the first two. Less than a piece counts as nothing.
+  for (const moved of traffic.slice(0, 2)) {
+    moved.movedBytes += LIMITS.pieceMinBytes;
+  }
+  traffic[2]!.movedBytes += LIMITS.pieceMinBytes - 1_001;
+  const late = restingMs + 10;
+  for (const n of [2, 3, 4, 5]) {
+    const next = enter(10 + n, late);
+    assert(typeof next === "object");
+    assertEquals(next.replaced, slots[n]);
+  }
+  assertEquals(enter(20, late), full, "the others are in use, or new");
+  assertEquals(enter(20, 2 * restingMs + 9), full);
+  const last = enter(20, 2 * restingMs + 10);
+  assert(typeof last === "object");
+  assertEquals(last.replaced, slots[0], "no piece since it was looked at");
+});
+
+Deno.test("Admission without restingMs keeps connections however long they rest", () => {
+  const admission = new Admission(FEW);
+  for (let n = 0; n < FEW.connectionCount; n++) {
+    settleMany(admission, `192.0.2.${n}`, { count: 1 });
+  }
+  const { kind } = admission.admit("192.0.2.99", 1e9);
+  assertEquals(kind, "refused");
+});
+
+Deno.test("Admission has a resting connection of the newcomer's own address give way, and none of an address with as many", () => {
+  const admission = new Admission({ ...FEW, restingMs: 1_000 });
+  settleMany(admission, "192.0.2.1", { count: 3 });
+  const { slots } = settleMany(admission, "192.0.2.2", { count: 3 });
+  const outcome = admission.admit("192.0.2.2", 5_000);
+  assert(outcome.kind === "admitted");
+  const settled = outcome.slot.settle(5_000);
+  assert(settled.kind === "settled");
+  assertEquals(settled.replaced, slots[0]);
+});
