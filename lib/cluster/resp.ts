@@ -128,20 +128,28 @@ export class ReplyReader {
 
   /** Reads more, with room for `wanted` unread bytes. */
   async #fill(wanted: number): Promise<void> {
-    const kept = this.#buffer.subarray(this.#from, this.#to);
     if (wanted > this.#buffer.length) {
-      const larger = new Uint8Array(Math.max(wanted, 2 * this.#buffer.length));
-      larger.set(kept);
-      this.#buffer = larger;
-    } else this.#buffer.copyWithin(0, this.#from, this.#to);
-    this.#to -= this.#from;
-    this.#from = 0;
+      this.#moveTo(
+        new Uint8Array(Math.max(wanted, 2 * this.#buffer.length)),
+      );
+    } else if (
+      this.#to === this.#buffer.length ||
+      this.#from + wanted > this.#buffer.length
+    ) this.#moveTo(this.#buffer);
     if (this.#to === this.#buffer.length) throw badReply("a line too long");
     const count = await this.#conn.read(this.#buffer.subarray(this.#to));
     if (count === null) {
       throw new StoreError("unreachable", "it has closed the connection");
     }
     this.#to += count;
+  }
+
+  /** Moves what is unread to the start of a buffer. */
+  #moveTo(buffer: Uint8Array<ArrayBuffer>): void {
+    buffer.set(this.#buffer.subarray(this.#from, this.#to));
+    this.#buffer = buffer;
+    this.#to -= this.#from;
+    this.#from = 0;
   }
 
   #spend(bytes: number): void {
