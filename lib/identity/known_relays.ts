@@ -69,15 +69,28 @@ export class KnownRelays {
     const lineBreak = text === "" || text.endsWith("\n") ? "" : "\n";
     try {
       requireAccess(this.path, "write");
-      await Deno.writeTextFile(this.path, `${lineBreak}${key} ${id}\n`, {
-        append: true,
-        mode: 0o600,
-      });
+      await append(this.path, `${lineBreak}${key} ${id}\n`);
     } catch (error) {
       throw cannotUse(this.path, "write", error);
     }
     this.#ids.set(key, id);
     return { kind: "unknown" };
+  }
+}
+
+/** Adds text to a file, all of it or, on a full disk, nothing. */
+async function append(path: string, text: string): Promise<void> {
+  const options = { append: true, create: true, mode: 0o600 };
+  using file = await Deno.open(path, options);
+  const { size } = await file.stat();
+  const bytes = new TextEncoder().encode(text);
+  try {
+    for (let at = 0; at < bytes.length;) {
+      at += await file.write(bytes.subarray(at));
+    }
+  } catch (error) {
+    await file.truncate(size);
+    throw error;
   }
 }
 

@@ -1,7 +1,8 @@
-import { assertEquals, assertRejects } from "@std/assert";
+import { assertEquals, assertMatch, assertRejects } from "@std/assert";
 import { join } from "@std/path";
 import { Failure } from "../../lib/base/errors.ts";
 import { KnownRelays } from "../../lib/identity/known_relays.ts";
+import { replaced, systemError } from "../_replaced.ts";
 import { tempShare } from "../_temp_share.ts";
 
 const ID = "a".repeat(51) + "q";
@@ -127,4 +128,32 @@ Deno.test("KnownRelays reports that its file cannot be used", async () => {
   const known = await KnownRelays.load(join(folder.path, "missing", "relays"));
   const writing = await assertRejects(() => known.remember(NAS, ID), Failure);
   assertEquals(writing.parts.what, "Cannot write known relays");
+});
+
+Deno.test("KnownRelays leaves no part of a line that a full disk cuts off", async () => {
+  await using folder = await tempShare({ "relays": "# mine\n" });
+  const path = join(folder.path, "relays");
+  const known = await KnownRelays.load(path);
+  {
+    let isFull = false;
+    using _full = replaced(
+      Deno.FsFile.prototype,
+      "write",
+      (write) =>
+        function (this: Deno.FsFile, bytes: Uint8Array) {
+          if (isFull) return Promise.reject(systemError("ENOSPC"));
+          isFull = true;
+          return write.call(this, bytes.subarray(0, 20));
+        },
+    );
+    const { message } = await assertRejects(
+      () => known.remember(NAS, ID),
+      Failure,
+    );
+    assertMatch(message, /no space left on the disk/);
+  }
+  const again = await KnownRelays.load(path);
+  assertEquals(again.compare(NAS, ID), { kind: "unknown" });
+  await again.remember(NAS, ID);
+  assertEquals(await Deno.readTextFile(path), `# mine\nnas.local:1700 ${ID}\n`);
 });
