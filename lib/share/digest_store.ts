@@ -51,6 +51,8 @@ export class DigestFolder implements DigestStore, Disposable {
   readonly #pruning: DigestPruning;
   /** While the index is copied, nothing is appended to it. */
   #isPruned = false;
+  /** Whether the index may end in a part of a line: the disk was full. */
+  #isCut = false;
 
   private constructor(folder: string, now: () => number) {
     this.#folder = folder;
@@ -76,6 +78,7 @@ export class DigestFolder implements DigestStore, Disposable {
       const store = new DigestFolder(folder, now);
       const { lines, lineCount, isCut } = await readIndex(store.#indexPath);
       store.#lines = lines;
+      store.#isCut = isCut;
       if (isCut || lineCount > 2 * lines.count + 100) await store.#rewrite();
       return store;
     } catch (error) {
@@ -187,8 +190,11 @@ export class DigestFolder implements DigestStore, Disposable {
       create: true,
       mode: 0o600,
     });
-    let offset = file.statSync().size;
-    writeAll(file, lines);
+    const start = this.#isCut ? [Uint8Array.of(NEWLINE)] : [];
+    let offset = file.statSync().size + start.length;
+    this.#isCut = true;
+    writeAll(file, [...start, ...lines]);
+    this.#isCut = false;
     for (const [index, [key]] of digests.entries()) {
       this.#lines.set(key, offset);
       offset += lines[index]!.length;
@@ -224,15 +230,21 @@ export class DigestFolder implements DigestStore, Disposable {
 
   /**
    * Rewrites the file without damaged lines and with only the last line of each
-   * key.
+   * key. On a full disk it stays as it is.
    */
   async #rewrite(): Promise<void> {
     const path = this.#indexPath;
     const target = join(this.#folder, `index.${crypto.randomUUID()}`);
     const file = { path, lines: this.#lines, target };
-    const lines = await copyIndex(file, ({ age }) => age);
-    await Deno.rename(target, path);
-    this.#use(lines);
+    try {
+      const lines = await copyIndex(file, ({ age }) => age);
+      await Deno.rename(target, path);
+      this.#use(lines);
+      this.#isCut = false;
+    } catch (error) {
+      if (isBug(error)) throw error;
+      await Deno.remove(target).catch(() => {});
+    }
   }
 
   get #indexPath(): string {

@@ -28,6 +28,8 @@ export interface Scan {
   readonly exclusions: Exclusions;
   readonly risks: RiskyNames;
   readonly limits: Limits;
+  /** Called when the disk fails: a later scan may see more. */
+  readonly onTrouble: () => void;
   /** Whether the share holds as many files as it may. */
   readonly isFull: () => boolean;
   /** Stops a scan early. */
@@ -47,17 +49,23 @@ export interface FoundEntry {
   /** Missing if the entry no longer existed, or a link led to it. */
   readonly info: Deno.FileInfo | undefined;
   readonly isUnreadable?: boolean;
+  /** Whether the disk has failed, so that the next look may find it. */
+  readonly isTrouble?: boolean;
 }
 
 /** The result of a look at a path, and whether a look was possible. */
 export function infoBy(
   look: (path: string) => Deno.FileInfo | undefined,
   path: string,
-): Pick<FoundEntry, "info" | "isUnreadable"> {
+): Pick<FoundEntry, "info" | "isUnreadable" | "isTrouble"> {
   try {
     return { info: look(path) };
   } catch (error) {
-    return { info: undefined, isUnreadable: !isGone(error) };
+    return {
+      info: undefined,
+      isUnreadable: !isGone(error),
+      isTrouble: isTrouble(error),
+    };
   }
 }
 
@@ -107,8 +115,8 @@ export function lookAtFile(
 }
 
 export function lookAtFileNow(
-  { place: { name, path }, entry, info, isUnreadable }: FoundEntry,
-  { table, skipped, isFull, risks }: Scan,
+  { place: { name, path }, entry, info, isUnreadable, isTrouble }: FoundEntry,
+  { table, skipped, isFull, risks, onTrouble }: Scan,
 ): void {
   const verdict = safeName(name);
   if (entry.isSymlink) return skipped.note(path, "link");
@@ -116,6 +124,7 @@ export function lookAtFileNow(
   if (verdict.kind === "refused") {
     return skipped.note(path, "name", verdict.rule);
   }
+  if (isTrouble) onTrouble();
   if (isUnreadable) return skipped.note(path, "unreadable");
   if (info === undefined) return;
   const known = table.named(verdict.name);
@@ -160,6 +169,24 @@ export function isThere(path: string): boolean {
   } catch {
     return false;
   }
+}
+
+/**
+ * Whether a file is no longer where it was found, or a link leads there. A disk
+ * that fails says nothing about that.
+ */
+export function hasLeft(path: string): boolean {
+  try {
+    return Deno.realPathSync(path) !== path || !Deno.lstatSync(path).isFile;
+  } catch (error) {
+    return !isTrouble(error);
+  }
+}
+
+/** Whether an error says nothing about the file: the next look may find it. */
+export function isTrouble(error: unknown): boolean {
+  return !isGone(error) && !(error instanceof Deno.errors.PermissionDenied) &&
+    !(error instanceof Deno.errors.FilesystemLoop);
 }
 
 export function isGone(error: unknown): boolean {

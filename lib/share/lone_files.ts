@@ -133,6 +133,7 @@ export class LoneFilesUpkeep implements Upkeep {
       exclusions: this.#exclusions,
       risks: this.#risks,
       limits: this.#options.limits,
+      onTrouble: () => {}, // each is looked at again soon
       isFull: this.#options.isFull,
       signal: this.#closing.signal,
     };

@@ -13,10 +13,12 @@ import { isShortage } from "../base/errors.ts";
 import { Exclusions, IGNORE_FILE, type Rules } from "./exclusions.ts";
 import {
   type FoundEntry,
+  hasLeft,
   infoBy,
   isFolderShared,
   isGone,
   isThere,
+  isTrouble,
   lookAtFile,
   lookAtFileNow,
   type NamedPath,
@@ -215,7 +217,8 @@ function lookAtEntries(
 export async function lookAtPath(place: NamedPath, scan: Scan): Promise<void> {
   const { name, path } = place;
   scan.skipped.forget(path);
-  const { info } = infoBy((path) => lookAt(scan.root, path), path);
+  const { info, isTrouble } = infoBy((path) => lookAt(scan.root, path), path);
+  if (isTrouble) return scan.onTrouble();
   if (info === undefined) {
     scan.table.delete(nameOf(name));
     scan.skipped.forgetBelow(path);
@@ -312,19 +315,26 @@ export async function lookAtLoneFile(
   await lookAtFile({ place, entry: info, info }, scan);
 }
 
-/** Removes entries that the last scan did not find from the table. */
-export async function forgetUnseen({ table, limits }: Scan): Promise<void> {
+/**
+ * Removes entries that the last scan did not find from the table, if they are
+ * not there: a disk that fails lists nothing of a folder.
+ */
+export async function forgetUnseen(
+  { table, limits, onTrouble }: Scan,
+): Promise<void> {
   const turns = new Turns(limits.turnMs);
   let unseen = table.unseenFrom(0);
   for (; unseen !== undefined; unseen = table.unseenFrom(unseen.next)) {
-    table.delete(unseen.name);
+    const { path } = table.named(unseen.name)!;
+    if (hasLeft(path)) table.delete(unseen.name);
+    else onTrouble();
     if (turns.isOver) await turns.give();
   }
 }
 
 /** Removes entries below a folder that no longer exist from the table. */
 function forgetGone(folder: string, scan: Scan): Promise<void> {
-  return removeBelow(folder, scan, ({ path }) => !isThere(path));
+  return removeBelow(folder, scan, ({ path }) => hasLeft(path));
 }
 
 /**
@@ -352,12 +362,13 @@ async function entriesOf(
   folder: NamedPath,
   scan: Scan,
 ): Promise<Deno.DirEntry[]> {
-  const { skipped } = scan;
+  const { skipped, onTrouble } = scan;
   try {
     const read = () => Array.fromAsync(Deno.readDir(folder.path));
     return await whenRoom(read, roomFor(scan));
   } catch (error) {
     if (!isGone(error)) skipped.note(folder.path, "unreadable");
+    if (isTrouble(error)) onTrouble();
     return [];
   }
 }

@@ -24,7 +24,7 @@ import {
 } from "./opened_file.ts";
 import type { ShareFilter } from "./exclusions.ts";
 import { fileOf, type ShareFile } from "./shared_file.ts";
-import { holdsOwnSecret } from "./found_entry.ts";
+import { holdsOwnSecret, isTrouble } from "./found_entry.ts";
 import { LastWay, lookAlone, lookOften, Way } from "./way.ts";
 import { whenRoom } from "../base/shortage.ts";
 import { LoneFilesUpkeep } from "./lone_files.ts";
@@ -400,7 +400,8 @@ export class Share implements Disposable, AsyncDisposable {
       if (root === null) info = lookAlone(file.path);
       else if (!way?.stayed()) info = lookOften(file.path);
       now = info && fileOf(info, file);
-    } catch {
+    } catch (error) {
+      if (isTrouble(error)) return undefined; // it may be back at the next look
       now = undefined; // gone, or no longer accessible
     }
     if (now?.version === file.version) return file;

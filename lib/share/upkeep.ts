@@ -65,7 +65,7 @@ export class FolderUpkeep implements Upkeep {
   #lookedAt = -Infinity;
   #lookMs = 0;
   #isLookWanted = false;
-  /** Whether an unknown name was requested since the last scan. */
+  /** Whether an unknown name was requested since the last scan, or it failed. */
   #isMissed = false;
   #looking: Promise<void> | null = null;
   /** Aborted to restart the running scan. */
@@ -254,6 +254,7 @@ export class FolderUpkeep implements Upkeep {
       exclusions: this.#exclusions,
       risks: this.#risks,
       limits: this.#limits,
+      onTrouble: () => this.#isMissed = true,
       isFull: this.#isFull,
       signal: this.#closing.signal,
     };

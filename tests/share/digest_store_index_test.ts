@@ -2,6 +2,7 @@ import { assertEquals } from "@std/assert";
 import { join } from "@std/path";
 import { DigestFolder } from "../../lib/share/digest_store.ts";
 import { randomBytes, seededRandom } from "../_random.ts";
+import { replaced, systemError } from "../_replaced.ts";
 import { tempShare } from "../_temp_share.ts";
 import {
   described,
@@ -161,4 +162,43 @@ Deno.test("DigestFolder accepts only the line of the key, wherever an index was 
   using store = await DigestFolder.open(folder.path);
   await Deno.writeTextFile(join(folder.path, "index"), `${line("b")}\n`);
   assertEquals(store.get("a"), undefined);
+});
+
+Deno.test("DigestFolder opens on a full disk, even if its index is cut or mostly stale", async () => {
+  const stale = Array.from({ length: 150 }, () => line("a"));
+  const index = [...stale, line("b"), line("cut").slice(0, 90)].join("\n");
+  await using folder = await tempShare({ "index": index });
+  {
+    using _full = replaced(Deno.FsFile.prototype, "writeSync", () => () => {
+      throw systemError("ENOSPC");
+    });
+    using store = await DigestFolder.open(folder.path);
+    assertEquals(store.get("b"), { content: HEX, sha256: HEX });
+  }
+  assertEquals(readIndex(folder.path), index);
+  assertEquals(namesIn(folder.path), ["index", "manifests"]);
+});
+
+Deno.test("DigestFolder loses nothing after a line that a full disk cuts off", async () => {
+  await using folder = await tempShare({ "index": `${line("a")}\n` });
+  {
+    using store = await DigestFolder.open(folder.path);
+    store.put("b", described(1));
+    {
+      let isFull = false;
+      using _full = replaced(
+        Deno.FsFile.prototype,
+        "writeSync",
+        (write) =>
+          function (this: Deno.FsFile, bytes: Uint8Array) {
+            if (isFull) throw systemError("ENOSPC");
+            isFull = true;
+            return write.call(this, bytes.subarray(0, 50));
+          },
+      );
+      store[Symbol.dispose](); // writes what is pending
+    }
+    assertEquals(store.get("b"), digestOf(described(1)));
+  }
+  assertEquals(await reopened(folder.path, "b"), digestOf(described(1)));
 });

@@ -25,6 +25,7 @@ Deno.test("walkFolder adds no file whose removal was reported after it looked at
     exclusions: new Exclusions({}, { name: "", root: path }),
     risks: new RiskyNames(),
     limits: { ...LIMITS, turnMs: 0 }, // a turn after each file
+    onTrouble: () => {},
     isFull: () => false,
   };
   const walking = walkFolder({ name: "", path }, scan);
