@@ -14,6 +14,18 @@ import {
 import { savingThereRemedy } from "../base/permission.ts";
 import { show } from "../base/text.ts";
 
+/** The failure if received bytes cannot be made durable: they are lost. */
+export function notSynced(path: string, error: unknown): Failure {
+  return new Failure(localKindOf(error), {
+    what: "Cannot save file",
+    where: show(path),
+    why: describeCause(error),
+    remedy: "solve that and run the same command again: it starts from the " +
+      "beginning, because the disk has lost what it had accepted",
+    cause: error,
+  });
+}
+
 /** A failure of the disk, with its remedy. */
 export function cannot(verb: string, path: string, error: unknown): Failure {
   const remedy = error instanceof Deno.errors.NotCapable

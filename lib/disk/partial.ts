@@ -10,7 +10,7 @@
 
 import { closeSync, constants, fstatSync, openSync } from "node:fs";
 import { dirname } from "@std/path/dirname";
-import { Failure, systemErrorCode } from "../base/errors.ts";
+import { Failure } from "../base/errors.ts";
 import { createSha256 } from "../base/hash.ts";
 import { type Manifest, pieceLength } from "../content/manifest.ts";
 import { runsOfData } from "../content/zeros.ts";
@@ -23,7 +23,8 @@ import type {
 } from "../transfer/receiving.ts";
 import type { LaneConn, LaneSaved } from "../transfer/lane_conn.ts";
 import type { Hasher, LaneFile } from "../transfer/hashing.ts";
-import { cannot } from "./disk_failure.ts";
+import { writeAt } from "./at_position.ts";
+import { cannot, notSynced } from "./disk_failure.ts";
 import { EarlySync } from "./early_sync.ts";
 import { changeMode, type Inode, isInode } from "./left_file.ts";
 import { occupantOf } from "./occupant.ts";
@@ -59,6 +60,8 @@ export class PartialFile implements Sink {
   readonly #options: TargetOptions;
   /** Its size when it was opened; everything after that is zeros. */
   readonly #heldBytes: number;
+  /** Whether a sync has failed. */
+  #isLost = false;
   /** Pieces after that with data: they are no longer holes. */
   readonly #filled = new Set<number>();
   #writes: Promise<void> = Promise.resolve();
@@ -86,7 +89,9 @@ export class PartialFile implements Sink {
     this.#heldBytes = heldBytes;
     this.#size = size;
     this.#options = options;
-    if (options.sync ?? true) this.#early = new EarlySync(file, path);
+    if (options.sync ?? true) {
+      this.#early = new EarlySync(() => this.#sync("syncData"));
+    }
   }
 
   /**
@@ -189,8 +194,9 @@ export class PartialFile implements Sink {
     const position = first * pieceBytes;
     const write = this.#writes.then(async () => {
       try {
-        if (position < this.#heldBytes) await this.#writeAt(position, bytes);
-        else {
+        if (position < this.#heldBytes) {
+          await writeAt(this.#file, position, bytes);
+        } else {
           const isFilled = (at: number) => this.#filled.has(first + at);
           for (
             const { start, end } of runsOfData(bytes, pieceBytes, isFilled)
@@ -198,7 +204,8 @@ export class PartialFile implements Sink {
             for (let at = start; at < end; at += pieceBytes) {
               this.#filled.add(first + at / pieceBytes);
             }
-            await this.#writeAt(position + start, bytes.subarray(start, end));
+            const part = bytes.subarray(start, end);
+            await writeAt(this.#file, position + start, part);
           }
         }
       } catch (error) {
@@ -286,15 +293,6 @@ export class PartialFile implements Sink {
     return saved;
   }
 
-  async #writeAt(position: number, bytes: Uint8Array): Promise<void> {
-    this.#file.seekSync(position, Deno.SeekMode.Start);
-    for (let written = 0; written < bytes.length;) {
-      written += await uninterrupted(() =>
-        this.#file.write(bytes.subarray(written))
-      );
-    }
-  }
-
   /**
    * Makes sure that pieces are zeros: writes zeros only if an earlier run has
    * left other bytes there.
@@ -362,7 +360,8 @@ export class PartialFile implements Sink {
 
   /**
    * Makes the file durable, unless the options say otherwise, and publishes it.
-   * Throws if a write failed, and keeps the partial file for the next run.
+   * Throws if that or a write failed, and keeps the partial file for the next run
+   * if its bytes are durable.
    */
   async finish(): Promise<void> {
     try {
@@ -372,7 +371,7 @@ export class PartialFile implements Sink {
       await this.#file.truncate(this.#size); // an earlier version may have been longer
       await this.#file.utime(new Date(), new Date(writtenAt(this.#options)));
       const { sync = true } = this.#options;
-      if (sync) await this.#file.sync();
+      if (sync) await this.#sync();
       const mode = await usualMode(dirname(this.path), this.#options);
       await this.#requirePlace(this.#partialPath);
       changeMode(this.#partialPath, this.#file, mode);
@@ -389,6 +388,19 @@ export class PartialFile implements Sink {
     }
   }
 
+  /**
+   * If it fails, the bytes are lost, although they can still be read: the system
+   * reports that once, and says later that they are on the disk.
+   */
+  async #sync(how: "sync" | "syncData" = "sync"): Promise<void> {
+    try {
+      await this.#file[how]();
+    } catch (error) {
+      this.#isLost = true;
+      throw notSynced(this.path, error);
+    }
+  }
+
   /** Throws unless it has `name` in the folder in which it was opened. */
   async #requirePlace(name: string): Promise<void> {
     requirePlace(this.path, this.#options.folder);
@@ -400,17 +412,16 @@ export class PartialFile implements Sink {
     throw replaced(this.path);
   }
 
-  /** Keeps the partial file for the next run. Idempotent. */
+  /** Keeps the partial file for the next run, unless its bytes are lost. */
   async keep(): Promise<void> {
     if (this.#closed) return;
     await this.#closeInLane();
     await this.#writes;
-    try {
-      if (this.#options.sync ?? true) await this.#file.sync();
-    } catch {
-      // If it is not durable, its hash will not match, and it is fetched again.
-    }
+    const { sync = true } = this.#options;
+    if (sync && !this.#isLost) await this.#sync().catch(() => {});
     this.#close();
+    // If this fails too, the disk is read-only.
+    if (this.#isLost) await Deno.remove(this.#partialPath).catch(() => {});
   }
 
   /** Removes it. */
@@ -435,16 +446,5 @@ async function isGone(path: string): Promise<boolean> {
     return false;
   } catch (error) {
     return error instanceof Deno.errors.NotFound;
-  }
-}
-
-/** Repeats a call that a signal has interrupted. */
-async function uninterrupted<T>(call: () => Promise<T>): Promise<T> {
-  for (;;) {
-    try {
-      return await call();
-    } catch (error) {
-      if (systemErrorCode(error) !== "EINTR") throw error;
-    }
   }
 }

@@ -9,7 +9,7 @@ import { join } from "@std/path/join";
 import { systemErrorCode } from "../base/errors.ts";
 import { LIMITS } from "../base/limits.ts";
 import { PARTIAL_SUFFIX } from "../base/names.ts";
-import type { Inode } from "./left_file.ts";
+import { type Inode, isInode } from "./left_file.ts";
 
 /** The properties of the saved file. */
 export interface TargetOptions {
@@ -43,11 +43,22 @@ export async function publish(
     await Deno.link(from, to);
   } catch (error) {
     if (!hasNoLinks(error)) throw error;
-    // Takes the place first, so that no other file can be overwritten.
-    (await Deno.open(to, { write: true, createNew: true })).close();
-    return await Deno.rename(from, to);
+    return await takePlace(from, to);
   }
   await Deno.remove(from).catch(ignoreGone);
+}
+
+/** Takes the place first, so that no other file can be overwritten. */
+async function takePlace(from: string, to: string): Promise<void> {
+  const place = await Deno.open(to, { write: true, createNew: true });
+  const taken = await place.stat().finally(() => place.close());
+  try {
+    await Deno.rename(from, to);
+  } catch (error) {
+    const there = await Deno.lstat(to);
+    if (there.size === 0 && isInode(there, taken)) await Deno.remove(to);
+    throw error;
+  }
 }
 
 /** Whether the disk has no hard links, as FAT has none. */
@@ -57,6 +68,8 @@ export function hasNoLinks(error: unknown): boolean {
     code === "ENOSYS" || code === "EMLINK";
 }
 
+const FAILURES = new Set(["EIO", "ENOSPC", "EDQUOT", "EROFS"]);
+
 /** Makes the names in a folder durable, if the system can. */
 export async function syncFolder(folder: string): Promise<void> {
   try {
@@ -64,7 +77,7 @@ export async function syncFolder(folder: string): Promise<void> {
     await opened.sync();
   } catch (error) {
     // Some systems cannot open folders; a failed disk is an error.
-    if (systemErrorCode(error) === "EIO") throw error;
+    if (FAILURES.has(systemErrorCode(error) ?? "")) throw error;
   }
 }
 

@@ -13,6 +13,7 @@ import {
   HASHED_AT_ONCE_BYTES,
   type Hasher,
 } from "../transfer/hashing.ts";
+import { readAt } from "./at_position.ts";
 
 /** Bytes that are read back and hashed in one step. */
 export const REHASH_BYTES = 1024 * 1024;
@@ -130,21 +131,6 @@ export async function* hashRuns(
     yield { ...run, ...hashed };
     spare.push(hashed.bytes);
   }
-}
-
-/** Fills a buffer from a position; `false` if the file ends before. */
-async function readAt(
-  file: Deno.FsFile,
-  start: number,
-  buffer: Uint8Array,
-): Promise<boolean> {
-  file.seekSync(start, Deno.SeekMode.Start);
-  for (let filled = 0; filled < buffer.length;) {
-    const read = await file.read(buffer.subarray(filled));
-    if (read === null) return false;
-    filled += read;
-  }
-  return true;
 }
 
 /**

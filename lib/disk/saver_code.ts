@@ -67,7 +67,9 @@ export type SaverOutcome =
   | { readonly kind: "replaced" }
   /** Its folder is another one than before, or a link. */
   | { readonly kind: "moved" }
-  | { readonly kind: "failed"; readonly error: SaverError };
+  | { readonly kind: "failed"; readonly error: SaverError }
+  /** It could not be made durable, and was removed. */
+  | { readonly kind: "lost"; readonly error: SaverError };
 
 /** The functions of `node:fs` that a saver uses. */
 export interface SaverTools {
@@ -105,9 +107,12 @@ export function makeSaver(
     return { code, number: code === undefined ? Number(number) : NaN };
   };
 
-  const failed = (error: unknown): SaverOutcome => {
+  const failed = (
+    error: unknown,
+    kind: "failed" | "lost" = "failed",
+  ): SaverOutcome => {
     const { name, message, code } = error as Error & { code?: string };
-    return { kind: "failed", error: { name, message, code } };
+    return { kind, error: { name, message, code } };
   };
 
   /**
@@ -181,6 +186,14 @@ export function makeSaver(
     }
   };
 
+  const discard = (path: string) => {
+    try {
+      remove(path);
+    } catch {
+      // The disk is read-only by now.
+    }
+  };
+
   const isOneOf = (
     error: unknown,
     codes: readonly string[],
@@ -188,6 +201,21 @@ export function makeSaver(
   ) => {
     const { code, number } = codeOf(error);
     return codes.includes(code ?? "") || numbers.includes(number);
+  };
+
+  /** Takes the place first, so that no other file can be overwritten. */
+  const takePlace = (from: string, to: string) => {
+    const place = Deno.openSync(to, { write: true, createNew: true });
+    const { ino, dev } = place.statSync();
+    place.close();
+    try {
+      Deno.renameSync(from, to);
+    } catch (error) {
+      const there = Deno.lstatSync(to);
+      const isIt = there.ino === ino && there.dev === dev;
+      if (isIt && there.size === 0) Deno.removeSync(to);
+      throw error;
+    }
   };
 
   /** Gives a file its final name and removes the temporary one. */
@@ -209,9 +237,7 @@ export function makeSaver(
         if (isHopeless) remove(partialPath);
         throw error;
       }
-      // Takes the place first, so that no other file can be overwritten.
-      Deno.openSync(path, { write: true, createNew: true }).close();
-      return Deno.renameSync(partialPath, path);
+      return takePlace(partialPath, path);
     }
     remove(partialPath);
   };
@@ -235,9 +261,17 @@ export function makeSaver(
     file: Deno.FsFile,
     wanted: FileToSave,
   ): Promise<SaverOutcome> => {
+    const { partialPath, finalMode, syncedIn } = wanted;
     try {
-      const { partialPath, finalMode, syncedIn } = wanted;
       if (syncedIn !== undefined) await sync(file);
+    } catch (error) {
+      // The system would keep the bytes in memory, and say later that they are on
+      // the disk.
+      file.close();
+      discard(partialPath);
+      return failed(error, "lost");
+    }
+    try {
       const isIt = finalMode === undefined ||
         await changeMode(file, partialPath, finalMode);
       if (!isIt) return { kind: "replaced" };
@@ -257,7 +291,8 @@ export function makeSaver(
       await sync(folder);
     } catch (error) {
       // Some systems cannot open folders; a failed disk is an error.
-      if (isOneOf(error, ["EIO"], [5])) return failed(error);
+      const codes = ["EIO", "ENOSPC", "EDQUOT", "EROFS"];
+      if (isOneOf(error, codes, [5, 28, 122, 30])) return failed(error);
     }
     return saved;
   };

@@ -10,7 +10,7 @@ import { dirname } from "@std/path/dirname";
 import { Failure } from "../base/errors.ts";
 import { LIMITS } from "../base/limits.ts";
 import { errorOf } from "../transfer/lane.ts";
-import { cannot } from "./disk_failure.ts";
+import { cannot, notSynced } from "./disk_failure.ts";
 import { OTHERS_WRITE, PRIVATE_MODE, unfit } from "./left_file.ts";
 import { replaced } from "./own_place.ts";
 import { PartialFile } from "./partial.ts";
@@ -61,6 +61,9 @@ export class SmallFiles implements Disposable {
       const outcome = await this.#attempt(path, bytes, options);
       if (outcome.kind === "saved") return;
       if (outcome.kind === "failed") throw errorOf(outcome.error);
+      if (outcome.kind === "lost") {
+        throw notSynced(path, errorOf(outcome.error));
+      }
       if (outcome.kind === "replaced") {
         throw unfit(partialPathOf(path), "it was replaced in the meantime");
       }

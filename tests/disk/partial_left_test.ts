@@ -73,7 +73,7 @@ Deno.test("PartialFile publishes and hashes nothing after a failed write, though
   await assertContent(path, CONTENT);
 });
 
-for (const method of ["sync", "truncate", "utime"] as const) {
+for (const method of ["truncate", "utime"] as const) {
   Deno.test(`PartialFile publishes nothing when ${method} fails, and keeps it`, async () => {
     await using folder = await tempShare();
     const path = join(folder.path, "file");
@@ -91,6 +91,36 @@ for (const method of ["sync", "truncate", "utime"] as const) {
     await receive(path);
     await assertContent(path, CONTENT);
   });
+}
+
+for (const end of ["finish", "keep"] as const) {
+  for (const code of ["EIO", "ENOSPC", "EDQUOT"]) {
+    Deno.test(`PartialFile keeps nothing that ${end} could not make durable, ${code}: only memory may have it`, async () => {
+      await using folder = await tempShare();
+      const path = join(folder.path, "file");
+      const partial = await open(path);
+      await partial.write(0, CONTENT.slice());
+      let isBroken = true;
+      using _broken = replaced(
+        Deno.FsFile.prototype,
+        "sync",
+        (sync) =>
+          function (this: Deno.FsFile) {
+            if (!isBroken) return sync.call(this); // as the system does then
+            isBroken = false;
+            return Promise.reject(systemError(code));
+          },
+      );
+      if (end === "keep") await partial.keep();
+      else {
+        const { parts } = await rejection(partial.finish());
+        assertMatch(parts.remedy!, /starts from the beginning/);
+      }
+      assertEquals(namesIn(folder.path), []);
+      await receive(path);
+      await assertContent(path, CONTENT);
+    });
+  }
 }
 
 /** What an earlier run may have left, and which pieces of it are right. */

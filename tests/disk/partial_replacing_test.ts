@@ -231,6 +231,27 @@ for (const { name, content, save } of SAVES) {
     });
   }
 
+  Deno.test(`${name} leaves no empty file if a disk without hard links fails`, async () => {
+    await using folder = await tempShare();
+    const path = join(folder.path, "new");
+    {
+      using stack = new DisposableStack();
+      for (const [call, code] of [["link", "EPERM"], ["rename", "EIO"]]) {
+        const refuse = () => {
+          throw systemError(code!);
+        };
+        const calls = call as "link" | "rename";
+        stack.use(replaced(Deno, calls, () => () => Promise.try(refuse)));
+        stack.use(replaced(Deno, `${calls}Sync`, () => refuse));
+      }
+      const failure = await rejection(save(path));
+      assertMatch(failure.parts.why, /input\/output error/);
+    }
+    assertEquals(await occupantOf(path, 0), "none");
+    await save(path); // what was received is kept
+    await assertContent(path, content);
+  });
+
   Deno.test(`${name} does not mistake another failure for a disk without hard links`, async () => {
     await using folder = await tempShare();
     const refuse = () => {

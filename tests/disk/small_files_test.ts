@@ -1,4 +1,4 @@
-import { assertEquals } from "@std/assert";
+import { assertEquals, assertMatch } from "@std/assert";
 import { join } from "@std/path";
 import { SmallFiles } from "../../lib/disk/small_files.ts";
 import { within } from "../_event_log.ts";
@@ -173,4 +173,24 @@ Deno.test("SmallFiles allows one user at a time: the second fails, the first doe
   await saving;
   assertEquals(await Deno.readTextFile(path), "one");
   assertEquals(namesIn(folder.path), ["file", "slow"]);
+});
+
+Deno.test("SmallFiles keeps nothing that it could not make durable: only memory may have it", async () => {
+  await using folder = await tempShare();
+  const path = join(folder.path, "file");
+  const save = () => new SmallFiles().save(path, CONTENT.slice(0, 3), NEW);
+  {
+    const fail = () => {
+      throw systemError("EIO");
+    };
+    using stack = new DisposableStack();
+    const { prototype } = Deno.FsFile;
+    stack.use(replaced(prototype, "syncSync", () => fail));
+    stack.use(replaced(prototype, "sync", () => () => Promise.try(fail)));
+    const { parts } = await rejection(save());
+    assertMatch(parts.remedy!, /starts from the beginning/);
+  }
+  assertEquals(namesIn(folder.path), []);
+  await save();
+  await assertContent(path, CONTENT.slice(0, 3));
 });
