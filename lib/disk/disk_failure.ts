@@ -20,8 +20,8 @@ export function notSynced(path: string, error: unknown): Failure {
     what: "Cannot save file",
     where: show(path),
     why: describeCause(error),
-    remedy: "solve that and run the same command again: it starts from the " +
-      "beginning, because the disk has lost what it had accepted",
+    remedy:
+      "solve that and run the same command again: the file is fetched from the beginning",
     cause: error,
   });
 }

@@ -114,7 +114,7 @@ for (const end of ["finish", "keep"] as const) {
       if (end === "keep") await partial.keep();
       else {
         const { parts } = await rejection(partial.finish());
-        assertMatch(parts.remedy!, /starts from the beginning/);
+        assertMatch(parts.remedy!, /from the beginning/);
       }
       assertEquals(namesIn(folder.path), []);
       await receive(path);

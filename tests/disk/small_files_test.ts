@@ -188,7 +188,7 @@ Deno.test("SmallFiles keeps nothing that it could not make durable: only memory 
     stack.use(replaced(prototype, "syncSync", () => fail));
     stack.use(replaced(prototype, "sync", () => () => Promise.try(fail)));
     const { parts } = await rejection(save());
-    assertMatch(parts.remedy!, /starts from the beginning/);
+    assertMatch(parts.remedy!, /from the beginning/);
   }
   assertEquals(namesIn(folder.path), []);
   await save();

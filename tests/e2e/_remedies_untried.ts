@@ -170,6 +170,8 @@ export const UNTRIED: Readonly<
     "free some space and run the same command again: the received bytes are kept":
       OF_MACHINES,
     "create the folder, and run the same command again": OF_RACES,
+    "solve that and run the same command again: the file is fetched from the beginning":
+      OF_MACHINES,
     "solve that and run the same command again: the received bytes are kept":
       OF_MACHINES,
   },
