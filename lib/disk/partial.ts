@@ -31,11 +31,11 @@ import { occupantOf } from "./occupant.ts";
 import { replaced, requirePlace } from "./own_place.ts";
 import { openPartial, partialPathOf } from "./partial_name.ts";
 import {
+  modeFor,
   publish,
   removePublished,
   syncFolder,
   type TargetOptions,
-  usualMode,
   writtenAt,
 } from "./publishing.ts";
 import { REHASH_BYTES, rightPieces } from "./rehash.ts";
@@ -372,7 +372,7 @@ export class PartialFile implements Sink {
       await this.#file.utime(new Date(), new Date(writtenAt(this.#options)));
       const { sync = true } = this.#options;
       if (sync) await this.#sync();
-      const mode = await usualMode(dirname(this.path), this.#options);
+      const mode = await modeFor(this.path, this.#options);
       await this.#requirePlace(this.#partialPath);
       changeMode(this.#partialPath, this.#file, mode);
       await publish(this.#partialPath, this.path, this.#options);

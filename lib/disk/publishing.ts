@@ -5,6 +5,7 @@
  * @module
  */
 
+import { dirname } from "@std/path/dirname";
 import { join } from "@std/path/join";
 import { systemErrorCode } from "../base/errors.ts";
 import { LIMITS } from "../base/limits.ts";
@@ -102,6 +103,29 @@ export async function usualMode(
     throw error;
   });
   return await mode & (isExecutable ? MADE_MODE.executable : MADE_MODE.plain);
+}
+
+/** The mode that a new file at `path` gets. */
+export async function modeFor(
+  path: string,
+  options: Pick<TargetOptions, "isExecutable">,
+): Promise<number> {
+  return await noMoreThanThere(path, await usualMode(dirname(path), options));
+}
+
+const OTHER_USERS = 0o077;
+
+/**
+ * A mode for the file at `path`: if it replaces a file, other users get no access
+ * that they did not have to that.
+ */
+export async function noMoreThanThere(
+  path: string,
+  mode: number,
+): Promise<number> {
+  const there = await Deno.lstat(path).catch(() => undefined);
+  if (!there?.isFile || there.mode === null) return mode;
+  return mode & (there.mode | ~OTHER_USERS);
 }
 
 async function findMode(folder: string): Promise<number> {

@@ -15,7 +15,12 @@ import { OTHERS_WRITE, PRIVATE_MODE, unfit } from "./left_file.ts";
 import { replaced } from "./own_place.ts";
 import { PartialFile } from "./partial.ts";
 import { partialPathOf } from "./partial_name.ts";
-import { type TargetOptions, usualMode, writtenAt } from "./publishing.ts";
+import {
+  noMoreThanThere,
+  type TargetOptions,
+  usualMode,
+  writtenAt,
+} from "./publishing.ts";
 import { type Saver, saverHere, startSaver } from "./saver.ts";
 import type { SaverOutcome } from "./saver_code.ts";
 
@@ -93,8 +98,9 @@ export class SmallFiles implements Disposable {
   ): Promise<SaverOutcome> {
     const folder = dirname(path);
     const isExecutable = options.isExecutable === true;
-    const mode = this.#modes.get(isExecutable) ??
+    const usual = this.#modes.get(isExecutable) ??
       await this.#modeOf(folder, isExecutable);
+    const mode = options.overwrite ? await noMoreThanThere(path, usual) : usual;
     // No later run would use a partial file that others can write to.
     const isOpen = (mode & OTHERS_WRITE) !== 0 && Deno.build.os !== "windows";
     if (this.#isHere && ++this.#count > LIMITS.savedHereCount) {

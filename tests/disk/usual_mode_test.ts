@@ -2,7 +2,7 @@ import { assertEquals } from "@std/assert";
 import { join } from "@std/path";
 import { usualMode } from "../../lib/disk/publishing.ts";
 import { tempShare } from "../_temp_share.ts";
-import { namesIn, run } from "./_partial.ts";
+import { namesIn, OVER, run, SAVES } from "./_partial.ts";
 
 for (const umask of [0o022, 0o002, 0o077, 0o007]) {
   const mode = 0o666 & ~umask;
@@ -100,5 +100,20 @@ for (
     const { stdout } = await child.output();
     assertEquals(new TextDecoder().decode(stdout).trim(), "1 0");
     assertEquals(namesIn(folder.path), [...left]);
+  });
+}
+
+for (const { name, save } of SAVES) {
+  Deno.test({
+    name:
+      `${name} gives other users no access to a file that they did not have to the one before`,
+    ignore: Deno.build.os === "windows",
+    fn: async () => {
+      await using folder = await tempShare({ "file": "old" });
+      const path = join(folder.path, "file");
+      await Deno.chmod(path, 0o600);
+      await save(path, OVER);
+      assertEquals((await Deno.stat(path)).mode! & 0o777, 0o600);
+    },
   });
 }
