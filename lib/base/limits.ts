@@ -6,11 +6,10 @@
  * @module
  */
 
-import { MEMORY_LIMITS } from "./memory_limits.ts";
 import { NETWORK_LIMITS } from "./network_limits.ts";
 import { SWARM_LIMITS } from "./swarm_limits.ts";
 import { WEB_LIMITS } from "./web_limits.ts";
-import { PATIENCE_LIMITS } from "./patience_limits.ts";
+import { SPENDING_LIMITS } from "./spending_limits.ts";
 
 const KIB = 1024;
 const MIB = 1024 * KIB;
@@ -20,8 +19,7 @@ const NUMBERS = {
   ...NETWORK_LIMITS,
   ...SWARM_LIMITS,
   ...WEB_LIMITS,
-  ...PATIENCE_LIMITS,
-  ...MEMORY_LIMITS,
+  ...SPENDING_LIMITS,
   /**
    * Relays side by side: each costs a node its renewals, and a client one more
    * connection.

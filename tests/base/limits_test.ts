@@ -18,9 +18,8 @@ import type { NodeEvent } from "../../lib/node/server.ts";
 import type { RelayEvent } from "../../lib/relay/server.ts";
 import { createIdentity } from "../../lib/identity/identity.ts";
 import { LIMITS, type Limits, limitsWith } from "../../lib/base/limits.ts";
-import { MEMORY_LIMITS } from "../../lib/base/memory_limits.ts";
 import { NETWORK_LIMITS } from "../../lib/base/network_limits.ts";
-import { PATIENCE_LIMITS } from "../../lib/base/patience_limits.ts";
+import { SPENDING_LIMITS } from "../../lib/base/spending_limits.ts";
 import { SWARM_LIMITS } from "../../lib/base/swarm_limits.ts";
 import { WEB_LIMITS } from "../../lib/base/web_limits.ts";
 import { BufferPool } from "../../lib/node/outbox.ts";
@@ -46,9 +45,8 @@ import { tempShare } from "../_temp_share.ts";
 
 Deno.test("No two parts of the limits use one name for different numbers", () => {
   const parts = [
-    MEMORY_LIMITS,
     NETWORK_LIMITS,
-    PATIENCE_LIMITS,
+    SPENDING_LIMITS,
     SWARM_LIMITS,
     WEB_LIMITS,
   ];

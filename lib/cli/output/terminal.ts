@@ -7,9 +7,8 @@
  * @module
  */
 
-import { describeCause, Failure } from "../../base/errors.ts";
+import { describeCause, Failure, inspected } from "../../base/errors.ts";
 import { Concealment } from "./concealment.ts";
-import { inspected } from "./inspected.ts";
 import { escapeJson, showLines } from "../../base/text.ts";
 import { formatLog, type LoggedEvent, type LogOptions } from "./log.ts";
 import { orAborted } from "../../base/waiting.ts";
