@@ -32,6 +32,8 @@ export const TAG_LENGTH = 8;
 export class Uses {
   /** The ends of the serial numbers of links that are accepted, if not all are. */
   #tags: ReadonlySet<string> | undefined;
+  /** Whether others may be among them, which go when there is no room. */
+  #hasStrange = false;
   readonly #most: number;
   readonly #links = new Map<
     string,
@@ -70,7 +72,9 @@ export class Uses {
   learn(use: Omit<Use, "uses">, now: number): "taken" | "stale" | "full" {
     const { serial, fetch, expires } = use;
     const isKnown = this.#links.get(serial)?.fetches.has(fetch);
-    if (isKnown || expires < now || !this.#isAccepted(serial)) return "stale";
+    if (isKnown || expires < now) return "stale";
+    // That instance may have a new secret, and this one not yet.
+    if (!this.#isAccepted(serial)) this.#hasStrange = true;
     return this.#note(use, now) ? "taken" : "full";
   }
 
@@ -94,6 +98,11 @@ export class Uses {
    */
   keepOnly(tags: Iterable<string>): void {
     this.#tags = new Set(tags);
+    this.#removeStrange();
+  }
+
+  #removeStrange(): void {
+    this.#hasStrange = false;
     this.#remove((serial) => !this.#isAccepted(serial));
   }
 
@@ -106,6 +115,8 @@ export class Uses {
     now: number,
   ): boolean {
     if (this.#count >= this.#most) this.#forget(now);
+    const isFull = this.#count >= this.#most;
+    if (isFull && this.#hasStrange) this.#removeStrange();
     if (this.#count >= this.#most) return false;
     const link = this.#links.get(serial) ?? { fetches: new Set(), expires };
     link.fetches.add(fetch);

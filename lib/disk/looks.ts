@@ -6,6 +6,7 @@
  */
 
 import { LIMITS } from "../base/limits.ts";
+import { hasRoomForWorker } from "../transport/descriptors.ts";
 import { type Looker, startLooker } from "./looker.ts";
 import type { FileToLookAt, Looked } from "./looker_code.ts";
 
@@ -15,6 +16,8 @@ export interface LooksOptions {
   readonly signal: AbortSignal;
   /** Starts the worker. */
   readonly start?: () => Looker;
+  /** Whether file descriptors are left for it; otherwise Deno would end. */
+  readonly hasRoom?: () => boolean;
 }
 
 const OTHER: Looked = { kind: "other" };
@@ -22,14 +25,18 @@ const OTHER: Looked = { kind: "other" };
 /** Looks at files. Disposing ends the worker. */
 export class Looks implements Disposable {
   readonly #start: () => Looker;
+  readonly #hasRoom: () => boolean;
   readonly #signal: AbortSignal;
   readonly #end = () => this[Symbol.dispose]();
   #looker: Looker | undefined;
   #foundCount = 0;
   #isOver = false;
 
-  constructor({ signal, start = startLooker }: LooksOptions) {
+  constructor(
+    { signal, start = startLooker, hasRoom = hasRoomForWorker }: LooksOptions,
+  ) {
     this.#start = start;
+    this.#hasRoom = hasRoom;
     this.#signal = signal;
     // The worker may wait for a pipe that somebody put in the place of a file.
     signal.addEventListener("abort", this.#end);
@@ -47,6 +54,9 @@ export class Looks implements Disposable {
 
   /** Looks at a file; if that fails, the caller has to look itself. */
   look(file: FileToLookAt): Promise<Looked> {
+    if (this.#looker === undefined && !this.#hasRoom()) {
+      return Promise.resolve(OTHER);
+    }
     this.#looker ??= this.#start();
     return this.#looker.look(file).catch(() => OTHER);
   }

@@ -371,7 +371,7 @@ export class PartialFile implements Sink {
       await this.#file.truncate(this.#size); // an earlier version may have been longer
       await this.#file.utime(new Date(), new Date(writtenAt(this.#options)));
       const { sync = true } = this.#options;
-      if (sync) await this.#sync();
+      if (sync) await this.#sync().then(() => this.#written()); // the early one
       const mode = await modeFor(this.path, this.#options);
       await this.#requirePlace(this.#partialPath);
       changeMode(this.#partialPath, this.#file, mode);

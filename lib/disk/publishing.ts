@@ -113,11 +113,12 @@ export async function modeFor(
   return await noMoreThanThere(path, await usualMode(dirname(path), options));
 }
 
-const OTHER_USERS = 0o077;
+const OWNER = 0o700;
+const OTHERS_READ = 0o044;
 
 /**
  * A mode for the file at `path`: if it replaces a file, other users get no access
- * that they did not have to that.
+ * that they did not have to that. Who can read a file may also execute it.
  */
 export async function noMoreThanThere(
   path: string,
@@ -125,7 +126,7 @@ export async function noMoreThanThere(
 ): Promise<number> {
   const there = await Deno.lstat(path).catch(() => undefined);
   if (!there?.isFile || there.mode === null) return mode;
-  return mode & (there.mode | ~OTHER_USERS);
+  return mode & (OWNER | there.mode | (there.mode & OTHERS_READ) >> 2);
 }
 
 async function findMode(folder: string): Promise<number> {

@@ -111,26 +111,21 @@ export class FrameSender {
 
   /**
    * Chooses parts that take about a second, at least 4 KiB, and larger ones for
-   * a quick peer. With small parts a slow peer does not count as stalled; with
-   * large ones, a write needs fewer calls.
+   * a quick peer. With small parts a slow peer does not count as stalled, also
+   * one that was quick a moment ago.
    */
   #adapt(bytes: number, ms: number): void {
     if (ms >= ADAPT_FROM_MS) {
       this.#partBytes = Math.max(4096, Math.ceil(bytes / ms * 1000));
       return;
     }
-    const most = ms < QUICK_MS ? QUICK_PART_BYTES : MOST_PART_BYTES;
-    this.#partBytes = Math.min(2 * this.#partBytes, most);
+    this.#partBytes = Math.min(2 * this.#partBytes, MOST_PART_BYTES);
   }
 }
 
 const FIRST_PART_BYTES = 128 * 1024;
 // A peer that takes less than this within the stall time is stalled, not slow.
 const MOST_PART_BYTES = 256 * 1024;
-// The same for a peer that took each part so far within QUICK_MS: all that a
-// node ever writes at once.
-const QUICK_PART_BYTES = 2 * 1024 * 1024;
-const QUICK_MS = 250;
 // A write that takes longer shows how fast the peer reads.
 const ADAPT_FROM_MS = 1_000;
 

@@ -332,6 +332,15 @@ export async function forgetUnseen(
   }
 }
 
+/**
+ * Removes entries elsewhere from the table: the path of the share leads to
+ * another folder now, and the one before may still exist.
+ */
+export function forgetElsewhere(name: string, scan: Scan): Promise<void> {
+  const below = join(scan.root!.path, "a").slice(0, -1);
+  return removeBelow(name, scan, (file) => !file.path.startsWith(below));
+}
+
 /** Removes entries below a folder that no longer exist from the table. */
 function forgetGone(folder: string, scan: Scan): Promise<void> {
   return removeBelow(folder, scan, ({ path }) => hasLeft(path));
@@ -369,6 +378,8 @@ async function entriesOf(
   } catch (error) {
     if (!isGone(error)) skipped.note(folder.path, "unreadable");
     if (isTrouble(error)) onTrouble();
+    // Its owner has taken the permission away.
+    else if (!isGone(error)) await removeBelow(folder.name, scan);
     return [];
   }
 }

@@ -17,6 +17,7 @@ import { FolderWatch } from "./folder_watch.ts";
 import type { Limits } from "../base/limits.ts";
 import { type FolderIdentity, isSameFolder, lookAtRoot } from "./root.ts";
 import {
+  forgetElsewhere,
   forgetUnseen,
   lookAtName,
   lookAtPath,
@@ -322,6 +323,7 @@ export class FolderUpkeep implements Upkeep {
     if (this.#closing.signal.aborted) return;
     this.#folder = folder;
     this.#exclusions.moveTo(folder.path);
+    await forgetElsewhere(this.name, this.#scan);
     if (this.#listener !== null) {
       await this.startWatch();
       this.#followWatch();

@@ -44,8 +44,23 @@ Deno.test("Uses learns and keeps only what belongs to the secrets in force", () 
   uses.keepOnly([next]);
   assertEquals([...uses.ids()], [`s${next}.a`]);
   assertEquals(uses.count, 1);
-  assertEquals(uses.learn(use("b", `s${old}`), 0), "stale");
   assertEquals(uses.learn(use("b", `s${next}`), 0), "taken");
+});
+
+Deno.test("Uses knows a fetch by a link of a secret that only another instance has yet", () => {
+  const uses = new Uses({ linkUseCount: 2 });
+  const [now, next] = ["0".repeat(8), "1".repeat(8)];
+  uses.keepOnly([now]);
+  assertEquals(uses.learn(use("a", `s${next}`, 1), 0), "taken");
+  uses.keepOnly([next, now]);
+  assertEquals(uses.take(use("b", `s${next}`, 1), 0), "used_up");
+});
+
+Deno.test("Uses without room forgets what belongs to no secret in force", () => {
+  const uses = new Uses({ linkUseCount: 1 });
+  uses.keepOnly(["0".repeat(8)]);
+  assertEquals(uses.learn(use("a", `s${"1".repeat(8)}`), 0), "taken");
+  assertEquals(uses.take(use("a", `s${"0".repeat(8)}`), 0), "counted");
 });
 
 Deno.test("Uses looks at all links only if one has expired", () => {

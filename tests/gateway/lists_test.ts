@@ -256,7 +256,6 @@ Deno.test("Lists shows what has come while a node stalls, and adds the rest late
     browse: async (channel, { request }) => {
       await gates[times++]?.promise;
       const file = {
-        // A third list comes at once.
         ...{ name: `slow-${Math.min(times, 2)}`, size: 1, modifiedMs: 1 },
         version: "0".repeat(32),
       };

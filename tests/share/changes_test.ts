@@ -350,3 +350,22 @@ Deno.test("Share never serves an identity or a token of relay-p2p, under any nam
   await Deno.writeTextFile(join(root, "later"), token);
   assertEquals(await share.find("later"), undefined);
 });
+
+Deno.test("Share shows nothing of the folder that its link has led to before", async () => {
+  await using folder = await tempShare({
+    "1/both": "old",
+    "1/only 1": "1",
+    "2/both": "newer",
+    "2/only 2": "2",
+  });
+  const link = join(folder.path, "current");
+  await Deno.symlink("1", link);
+  await using one = await followed(link);
+  await Deno.remove(link);
+  await Deno.symlink("2", link);
+  const isBack = () => one.events.some(({ event }) => event === "share_back");
+  await one.until("the other folder", isBack);
+  const names = [...one.share.files()].map(({ name }) => name);
+  assertEquals(names, ["both", "only 2"]);
+  assertEquals((await one.share.find("both"))?.size, 5);
+});

@@ -93,3 +93,15 @@ Deno.test("Share keeps a file while the disk cannot look at it, and looks again"
   assertEquals(namesOf(share), ["a", "b"]);
   assertEquals((await share.find("a"))?.size, 1);
 });
+
+Deno.test("Share forgets the files of a folder that it may no longer list", async () => {
+  await using folder = await tempShare({ "a/1": "1", "b": "b" });
+  await using share = await Share.open(folder.path, OFTEN);
+  const denied = replaced(Deno, "readDir", (readDir) => (path) => {
+    if (basename(String(path)) !== "a") return readDir(path);
+    throw new Deno.errors.PermissionDenied("taken away");
+  });
+  using _denied = denied;
+  await share.find(UNKNOWN);
+  assertEquals(namesOf(share), ["b"]);
+});
