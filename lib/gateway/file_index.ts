@@ -26,6 +26,8 @@ export interface Snapshot {
   readonly greeting: string;
   /** Whether all nodes listed all of their files. */
   readonly complete: boolean;
+  /** Nodes that have not listed all of their files yet. */
+  readonly missing?: ReadonlySet<string>;
   /** Why no newer one could be made, if that was tried. */
   readonly problem?: string;
   /** When it was made, on the monotonic clock. */

@@ -205,9 +205,13 @@ export class FileSource implements AsyncDisposable {
     const { lists, client, tell } = this.#options;
     const snapshot = await lists?.soon();
     const offers = snapshot?.files.find(name)?.offers;
-    const nodes = offers?.flatMap(({ node }) =>
-      snapshot?.listed.get(node) ?? []
-    );
+    // Those that are still listing may have it too, and then they vote.
+    const ids = new Set([
+      ...offers?.map(({ node }) => node) ?? [],
+      ...snapshot?.missing ?? [],
+    ]);
+    const nodes = offers &&
+      [...ids].flatMap((id) => snapshot?.listed.get(id) ?? []);
     const { signal = new AbortController().signal, prefer, sender } = client;
     return await askFor(name, {
       ...{ peers: this.#peers, sessions: this.#sessions },

@@ -151,6 +151,7 @@ class ListRun {
       listed,
       greeting: this.#greeting,
       complete: this.#troubles.size === 0 && missing.size === 0,
+      missing,
       at: performance.now(),
     };
   }

@@ -51,10 +51,13 @@ export class WebConnection {
   readonly #gone = new AbortController();
   readonly #ended = Promise.withResolvers<void>();
   #timer: ReturnType<typeof setTimeout> | undefined;
+  #hasAsked = false;
   /** How long the client may read nothing of the current answer. */
   #stallMs: number;
   /** What it does: waits for a request, makes an answer, or writes one. */
   phase: "waiting" | "answering" | "writing" = "waiting";
+  /** Whether some of the body of the current answer was sent. */
+  hasBegun = false;
   /** Since when, on the monotonic clock. */
   since: number = performance.now();
   /** Resolves at the end of the connection; never rejects. */
@@ -128,6 +131,16 @@ export class WebConnection {
     this.#gone.signal.removeEventListener("abort", leave);
   }
 
+  /**
+   * Notes the first request. Further ones prove nothing about handshakes: one
+   * connection would make up for any number that are left unfinished.
+   */
+  #finishHandshake(): void {
+    if (this.#hasAsked) return;
+    this.#hasAsked = true;
+    this.#turns.finished(this.group);
+  }
+
   #enter(phase: WebConnection["phase"], withinMs?: number): void {
     this.phase = phase;
     this.since = performance.now();
@@ -147,7 +160,7 @@ export class WebConnection {
     if (read.kind === "too_long") return await this.#refuse(conn, 431);
     const head = parseRequestHead(read.text);
     if (head === undefined) return await this.#refuse(conn, 400);
-    this.#turns.finished(this.group);
+    this.#finishHandshake();
     const length = bodyLengthOf(head);
     if (length === undefined) return await this.#refuse(conn, 411);
     if (length > limits.webBodyBytes) return await this.#refuse(conn, 413);
@@ -156,6 +169,7 @@ export class WebConnection {
     }
     const body = await input.body(length);
     if (body === undefined) return false;
+    this.hasBegun = false;
     this.#enter("answering");
     void input.ended().then(() => this.#gone.abort(new Ended("it left")));
     const answer = await this.#answerTo({
@@ -261,6 +275,7 @@ export class WebConnection {
         await this.#write(conn, part);
         await this.#write(conn, CHUNK_END);
       } else await this.#write(conn, part);
+      this.hasBegun = true;
     }
     if (framing.kind === "chunked") await this.#write(conn, LAST_CHUNK);
     if (left > 0 && left < Infinity) throw new Ended("the body is not whole");

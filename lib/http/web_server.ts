@@ -109,14 +109,15 @@ function firstWaiting(
  * request or for its client to read. Second: the one that has waited longest of
  * the address with most connections, if that address keeps more than the new
  * one has. Third: one of the new address itself whose client does not read, or
- * whose request nobody has answered for a while.
+ * whose request nobody has answered for a while. An answer that has begun is
+ * waited for as long as an unused connection.
  */
 function loserAmong(
   connections: Iterable<WebConnection>,
-  { webStalledMs, webOwnStalledMs, webOwnUnansweredMs, host }:
+  { webStalledMs, webOwnStalledMs, webOwnUnansweredMs, webIdleMs, host }:
     & Pick<
       WebLimits,
-      "webStalledMs" | "webOwnStalledMs" | "webOwnUnansweredMs"
+      "webStalledMs" | "webOwnStalledMs" | "webOwnUnansweredMs" | "webIdleMs"
     >
     & { host: string },
 ): WebConnection | undefined {
@@ -147,6 +148,10 @@ function loserAmong(
   return first(idle) ?? first(all, own.length) ??
     first(own.filter((one) =>
       isIn(one, "writing", webOwnStalledMs) ||
-      isIn(one, "answering", webOwnUnansweredMs)
+      isIn(
+        one,
+        "answering",
+        one.connection.hasBegun ? webIdleMs : webOwnUnansweredMs,
+      )
     ));
 }

@@ -99,7 +99,12 @@ export class InstanceCalls implements InstanceTunnels {
     try {
       const there = await this.#showKey(endpoint, { key, signal });
       if (there === undefined) return "elsewhere";
-      settle();
+      try {
+        settle();
+      } catch (error) {
+        there.close();
+        throw error;
+      }
       await splice(conn, there, {
         bufferBytes: limits.tunnelBufferBytes,
         idleMs: limits.tunnelIdleMs,

@@ -214,8 +214,13 @@ export class Tunnels {
       const code = this.#isClosing ? "closing" : reason;
       return await this.#track(refuse(conn, code));
     }
-    settle();
     const { tunnel } = outcome;
+    try {
+      settle();
+    } catch (error) { // no room: the other end would wait for ever
+      this.#settle(tunnel, "failed", "peer_did_not_join");
+      throw error;
+    }
     if (outcome.kind === "waits") {
       const waiting = this.#wait(tunnel, conn);
       if (this.#declined.has(tunnel)) this.#end(tunnel, "refused", "declined");

@@ -314,11 +314,11 @@ class AcceptedConnection implements Sleeper {
     const settle = () => {
       if (this.#phase !== "hello") return;
       const now = performance.now();
+      turns.finished(this.#source); // also if there is no room
       this.#takePlace(now);
       this.#phase = "settled";
       clearTimeout(deadline);
       options.handshakes?.observe((now - acceptedAt) / 1000);
-      turns.finished(this.#source);
     };
     try {
       const { conn, isJoin } = await this.#raw.open(() => this.#turn());

@@ -36,6 +36,9 @@ export interface WhenLetInOptions {
   readonly isTurnedAway?: (error: unknown) => boolean;
 }
 
+// A shared patience is new again when it has been over for so many times its own.
+const OLD_TIMES = 5;
+
 /**
  * The result of `open`, which is called again at random intervals while the
  * other side closes the connection.
@@ -56,6 +59,10 @@ export async function whenLetIn<T>(
     } catch (error) {
       if (!isTurnedAway(error)) throw error;
       const now = performance.now();
+      // A gateway lives for days: what is long over counts no more.
+      const isOld = attempt === 0 &&
+        now > (patience.endsAt ?? Infinity) + OLD_TIMES * turnedAwayMs;
+      if (isOld) delete patience.endsAt;
       patience.endsAt ??= now + turnedAwayMs;
       const waitMs = retryDelayMs(attempt, {
         firstMs: turnedAwayFirstMs,

@@ -44,3 +44,22 @@ Deno.test("whenLetIn waits only once for all dials that share their patience, if
   );
   assertEquals(endedAt[2], 25_000);
 });
+
+Deno.test("whenLetIn tries again a long time after a shared patience was over", async () => {
+  using time = new FakeTime();
+  const limits = limitsWith({});
+  const patience = {};
+  let count = 0;
+  const dial = () =>
+    whenLetIn(() => {
+      count++;
+      return Promise.reject(HUNG_UP);
+    }, { limits, patience, random: () => 1 }).catch(() => {});
+  for (let n = 0; n < 2; n++) {
+    count = 0;
+    const dialling = dial();
+    await time.advance(7 * limits.turnedAwayMs);
+    await dialling;
+    assertEquals(count > 2, true, `${n}: ${count}`);
+  }
+});
