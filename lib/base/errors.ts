@@ -220,6 +220,12 @@ export function isNoRoom(error: unknown): boolean {
     Object.hasOwn(NO_ROOM_TEXTS, error.code);
 }
 
+/** Whether the peer ended the connection, and may still be there. */
+export function isEnded(error: unknown): boolean {
+  return isNoRoom(error) || isDisconnect(error) ||
+    (error instanceof ProtocolError && error.code === "truncated");
+}
+
 /** The words for each code, as sent. */
 export const NO_ROOM_TEXTS: Readonly<Record<NoRoomCode, string>> = {
   ["too_many_connections"]: "it has too many connections",

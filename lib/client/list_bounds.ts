@@ -4,12 +4,7 @@
  * @module
  */
 
-import {
-  describeCause,
-  isDisconnect,
-  isNoRoom,
-  ProtocolError,
-} from "../base/errors.ts";
+import { describeCause, isEnded, ProtocolError } from "../base/errors.ts";
 import type { Limits } from "../base/limits.ts";
 import { formatBytes } from "../base/units.ts";
 import type { Channel } from "../protocol/channel.ts";
@@ -76,15 +71,9 @@ export function whyNoList(error: unknown): string {
   return error instanceof Stopped ? error.message : describeCause(error);
 }
 
-/** Whether the relay ended the connection during a request. */
-export function isClosed(error: unknown): boolean {
-  return isNoRoom(error) || isDisconnect(error) ||
-    (error instanceof ProtocolError && error.code === "truncated");
-}
-
 /** Whether the relay ended, or did not answer, during a request. */
 export function isLost(error: unknown): boolean {
-  return isClosed(error) ||
+  return isEnded(error) ||
     (error instanceof ProtocolError &&
       (error.code === "timed_out" || error.code === "idle"));
 }

@@ -9,7 +9,7 @@ import { type FurtherRelay, sideBySide } from "../access/further_relay.ts";
 import { checkedIndexKey } from "../access/index_key.ts";
 import type { RelayAddress } from "../base/address.ts";
 import { formatEndpoint } from "../base/conn.ts";
-import { Failure, isBug, isNoRoom } from "../base/errors.ts";
+import { Failure, isBug, isEnded, isNoRoom } from "../base/errors.ts";
 import type { KnownRelays } from "../identity/known_relays.ts";
 import { type Limits, limitsWith } from "../base/limits.ts";
 import type { MessageOf } from "../protocol/messages.ts";
@@ -32,7 +32,7 @@ import {
   type Wanted,
 } from "./nodes.ts";
 import { KnownNodes } from "./known_nodes.ts";
-import { isClosed, isLost, ListBounds, whyNoList } from "./list_bounds.ts";
+import { isLost, ListBounds, whyNoList } from "./list_bounds.ts";
 import { withIndexes } from "./node_indexes.ts";
 import type { Lanes } from "../transfer/lanes.ts";
 import { Reach, type Reached } from "./reach.ts";
@@ -285,7 +285,7 @@ export class Peers implements AsyncDisposable {
         isAnswered = bounds.hasBegun;
       }
     };
-    const isTurnedAway = (error: unknown) => !isAnswered && isClosed(error);
+    const isTurnedAway = (error: unknown) => !isAnswered && isEnded(error);
     try {
       return await whenLetIn(list, { limits, signal, isTurnedAway });
     } catch (error) {

@@ -51,8 +51,8 @@ function isOpen({ pending, settled }: AddressGroup): boolean {
  * places of the former are taken, a newcomer replaces the idlest connection of
  * the source that has most, if that has at least two more than its own. No source
  * therefore keeps all places while another wants one. Otherwise, with a limit
- * `restingMs`, it replaces the connection over which no piece has gone for longest,
- * if that is at least so long.
+ * `restingMs`, it replaces the connection whose last piece is the oldest, if
+ * that piece is older than the limit.
  *
  * When a source has as many pending handshakes as it may have, its oldest one
  * gives way. Silent connections therefore lock out nobody at the same address.

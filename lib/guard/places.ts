@@ -74,7 +74,7 @@ export type AdmissionLimits =
   & {
     /** Connections of one address. */
     readonly connectionsPerAddressCount: number;
-    /** A connection over which no piece has gone for so long may give way. */
+    /** A connection that moved no piece during this time may give way. */
     readonly restingMs?: number | undefined;
   };
 

@@ -1,5 +1,5 @@
 /**
- * Removes digests from `--state` that no file has had for a long time, and
+ * Removes digests from `--state` that have had no file for weeks, and
  * piece hashes that no digest needs. Otherwise each version of a file of 1 GB
  * would leave 128 KiB.
  *

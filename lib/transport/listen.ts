@@ -73,7 +73,7 @@ export interface ListenOptions {
   /** The most connections of one address. */
   readonly connectionsPerAddressCount: number;
   /**
-   * If all places are taken, a connection over which no piece has gone for so long
+   * If all places are taken, a connection that moved no piece during this time
    * gives way; by default none does.
    */
   readonly restingMs?: number;

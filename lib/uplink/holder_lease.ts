@@ -15,8 +15,7 @@ import {
   describeCause,
   Failure,
   isBug,
-  isDisconnect,
-  isNoRoom,
+  isEnded,
   ProtocolError,
 } from "../base/errors.ts";
 import type { Limits } from "../base/limits.ts";
@@ -156,7 +155,7 @@ export class HolderLease implements AsyncDisposable {
         if (isBug(error)) throw error;
         signal?.throwIfAborted();
         // A relay closes connections that were idle for long.
-        if (!isLast && isGone(error)) continue;
+        if (!isLast && isEnded(error)) continue;
         this.#failed(error);
         break;
       }
@@ -373,12 +372,6 @@ export class HolderLease implements AsyncDisposable {
     // The relay withdraws a holder when its connection ends.
     await (await calls?.catch(() => undefined))?.[Symbol.asyncDispose]();
   }
-}
-
-/** Whether the relay ended the connection, and may still be there. */
-function isGone(error: unknown): boolean {
-  const code = error instanceof ProtocolError ? error.code : undefined;
-  return code === "truncated" || isDisconnect(error) || isNoRoom(error);
 }
 
 type Untold<Event> = Event extends unknown ? Omit<Event, "relay"> : never;

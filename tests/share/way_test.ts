@@ -118,7 +118,7 @@ Deno.test("LastWay looks at the ways of files that are read together once, at th
   const stayed = ways.together(() => {
     Deno.renameSync(share.sub, `${share.sub}.aside`);
     Deno.symlinkSync(share.outside, share.sub);
-    // Whoever reads does not know it yet.
+    // Until the end, the way counts as unchanged.
     assertEquals(ways.stayed(way), true);
   });
   assertEquals(stayed, false);
