@@ -177,7 +177,10 @@ export type { BytesByPath, Delivery } from "./client/deliveries.ts";
 export type { ListedGrant, ListedNode, NodeListing } from "./client/nodes.ts";
 export type { HashWaitEvent } from "./client/hash_waits.ts";
 export type { ClientOptions, PeersEvent } from "./client/peers.ts";
-export type { TransferOptions } from "./client/transfer_options.ts";
+export type {
+  TransferOptions,
+  WantedNames,
+} from "./client/transfer_options.ts";
 export { type Endpoint, formatEndpoint, type Path } from "./base/conn.ts";
 export type { HistogramSnapshot } from "./guard/counts.ts";
 export type { DescribedFile, Standing } from "./share/digesting.ts";

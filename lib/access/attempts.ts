@@ -9,6 +9,7 @@
  */
 
 import { isShared } from "../guard/admission.ts";
+import { putLast } from "../base/collections.ts";
 import type { Limits } from "../base/limits.ts";
 
 /** The numbers that bound attempts. */
@@ -45,12 +46,11 @@ export class Attempts {
 
   failed(source: string, now: number): void {
     if (isShared(source)) return;
-    const { proofFailureCount, proofFailureWindowMs } = this.#limits;
+    const { proofFailureCount, proofFailureWindowMs, proofFailureSourceCount } =
+      this.#limits;
     const record = this.#records.get(source) ??
       { failedAt: [], blockedUntil: -Infinity };
-    this.#records.delete(source);
-    this.#makeRoom();
-    this.#records.set(source, record);
+    putLast(this.#records, [source, record], proofFailureSourceCount);
     const since = now - proofFailureWindowMs;
     while (record.failedAt.length > 0 && record.failedAt[0]! <= since) {
       record.failedAt.shift();
@@ -59,14 +59,5 @@ export class Attempts {
     if (record.failedAt.length < proofFailureCount) return;
     record.failedAt.length = 0;
     record.blockedUntil = now + proofFailureWindowMs;
-  }
-
-  /** Forgets the address with the oldest failure if there is no room left. */
-  #makeRoom(): void {
-    const [oldest] = this.#records.keys();
-    if (
-      oldest !== undefined &&
-      this.#records.size >= this.#limits.proofFailureSourceCount
-    ) this.#records.delete(oldest);
   }
 }

@@ -6,6 +6,7 @@
  */
 
 import type { Offer } from "../content/choice.ts";
+import { groupUnder } from "../base/collections.ts";
 import { Failure, isBug } from "../base/errors.ts";
 import type { Manifest } from "../content/manifest.ts";
 import type { NodeSession } from "../transfer/session.ts";
@@ -169,8 +170,7 @@ export class Followups implements AsyncDisposable {
   async #otherContent(job: Job): Promise<Job | undefined> {
     const { name, group } = job;
     const { offersOf, settled, signal } = this.#options;
-    const mistaken = this.#mistaken.get(name) ?? new Set();
-    this.#mistaken.set(name, mistaken);
+    const mistaken = groupUnder(this.#mistaken, name);
     for (const { node, votesAs } of group.offers) {
       mistaken.add(node).add(votesAs);
     }

@@ -11,46 +11,13 @@ import { Candidates } from "./candidates.ts";
 import { getWhenThere, type RoundOptions } from "./get_later.ts";
 import { type GetResult, GetRun } from "./get_run.ts";
 import { Peers } from "./peers.ts";
-import { distinct, type Selection } from "./selections.ts";
-import type { SwarmOptions } from "./swarming.ts";
-import { checkedName, type TransferOptions } from "./transfer_options.ts";
+import { distinct } from "./selections.ts";
+import type { GetOptions } from "./run_options.ts";
+import { checkedName } from "./transfer_options.ts";
 
 export type { GetResult } from "./get_run.ts";
+export type { GetOptions } from "./run_options.ts";
 export type { Selection } from "./selections.ts";
-
-/** Options of {@linkcode getFiles}. */
-export interface GetOptions extends TransferOptions {
-  /** The names and patterns to fetch. */
-  selections: readonly Selection[];
-  /** The path to save a file at. */
-  pathOf: (name: string, selection: Selection) => string;
-  /** Whether to replace existing files. */
-  overwrite?: boolean;
-  /**
-   * Whether each file is stored durably before `file_received` is reported;
-   * true by default. Otherwise a power failure may lose reported files.
-   */
-  sync?: boolean;
-  /**
-   * The SHA-256 of each file, as 64 hexadecimal digits; others are not fetched.
-   * Then each name means exactly one file.
-   */
-  sums?: ReadonlyMap<string, string>;
-  /** An older file, whose right pieces are copied and not fetched. */
-  base?: string;
-  /** Only reports what would happen to each file: `file_planned`. */
-  dryRun?: boolean;
-  /**
-   * How long to ask again for files that no node has, in milliseconds; by
-   * default not at all.
-   */
-  waitMs?: number;
-  /**
-   * Whether large files are fetched together with the other clients that fetch
-   * them: each gives the others what it has.
-   */
-  swarm?: SwarmOptions;
-}
 
 /**
  * Fetches files to the disk.

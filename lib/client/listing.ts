@@ -11,7 +11,7 @@ import type { Catalogue } from "./catalogue.ts";
 import type { ClientEvent } from "./events.ts";
 import type { ListedNode, NodeListing } from "./nodes.ts";
 import { type ClientOptions, Peers } from "./peers.ts";
-import type { TransferOptions } from "./transfer_options.ts";
+import type { TransferOptions, WantedNames } from "./transfer_options.ts";
 
 /** Options of {@linkcode listNodes}. */
 export interface ListNodesOptions extends ClientOptions {
@@ -23,18 +23,8 @@ export interface ListNodesOptions extends ClientOptions {
 export interface ListFilesOptions
   extends
     ListNodesOptions,
+    WantedNames,
     Pick<TransferOptions, "nodes" | "node" | "askAll" | "ignoreCase"> {
-  /** Whether to list a name; by default all are listed. */
-  matches?: (name: string) => boolean;
-  /** Whether to count an unlisted name. */
-  leavesOut?: (name: string) => boolean;
-  /** The start of all listed names. */
-  prefix?: string;
-  /**
-   * The user's pattern, from which `matches` was made. If the relay has many
-   * nodes, only those that may have such names are asked.
-   */
-  pattern?: string;
   /**
    * Adds a file to sums instead of listing it, and returns by how many bytes
    * the sums grew; if it returns `undefined`, the file is listed. Called only

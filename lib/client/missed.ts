@@ -7,13 +7,11 @@
 import { Failure } from "../base/errors.ts";
 import type { Asking } from "./ask_node.ts";
 import type { Candidates } from "./candidates.ts";
-import type { Choosing } from "./choosing.ts";
-import type { ClientEvent } from "./events.ts";
 import { exhausted, SeveralFound } from "./failures.ts";
 import { explained, lacking } from "./folders.ts";
 import type { Peers } from "./peers.ts";
 import { folderSelection, type Selection } from "./selections.ts";
-import { failureOf, lookWider } from "./wider.ts";
+import { failureOf, lookWider, type WiderOptions } from "./wider.ts";
 
 // For further names, no node is asked whether they are folders.
 const MOST_EXPLAINED = 4;
@@ -25,20 +23,13 @@ export function isMissing(error: Error | undefined): boolean {
 }
 
 /** Options of {@linkcode MissedNames}. */
-export interface MissedOptions {
+export interface MissedOptions extends Omit<WiderOptions, "nodes"> {
   /** What the user wants. */
   readonly selections: readonly Selection[];
   /** The nodes that are asked. */
   readonly candidates: Candidates;
   /** Whether to look for names as part of longer ones. */
   readonly anywhere?: boolean | undefined;
-  /** Whether that ignores the case of letters. */
-  readonly ignoreCase?: boolean | undefined;
-  /** Whether a name can stand for one file only. */
-  readonly isOne: boolean;
-  readonly choosing: Choosing;
-  readonly tell: (event: ClientEvent) => void;
-  readonly signal: AbortSignal;
   /** Called for each name for which nothing was found. */
   readonly fail: (name: string, failure: Failure) => void;
 }

@@ -10,27 +10,46 @@ import type { Selection } from "./selections.ts";
 import type { SwarmOptions } from "./swarming.ts";
 import type { TransferOptions } from "./transfer_options.ts";
 
+/** Options of {@linkcode getFiles}. */
+export interface GetOptions extends TransferOptions {
+  /** The names and patterns to fetch. */
+  selections: readonly Selection[];
+  /** The path to save a file at. */
+  pathOf: (name: string, selection: Selection) => string;
+  /** Whether to replace existing files. */
+  overwrite?: boolean;
+  /**
+   * Whether each file is stored durably before `file_received` is reported;
+   * true by default. Otherwise a power failure may lose reported files.
+   */
+  sync?: boolean;
+  /**
+   * The SHA-256 of each file, as 64 hexadecimal digits; others are not fetched.
+   * Then each name means exactly one file.
+   */
+  sums?: ReadonlyMap<string, string>;
+  /** An older file, whose right pieces are copied and not fetched. */
+  base?: string;
+  /** Only reports what would happen to each file: `file_planned`. */
+  dryRun?: boolean;
+  /**
+   * How long to ask again for files that no node has, in milliseconds; by
+   * default not at all.
+   */
+  waitMs?: number;
+  /**
+   * Whether large files are fetched together with the other clients that fetch
+   * them: each gives the others what it has.
+   */
+  swarm?: SwarmOptions;
+}
+
 /** Options of `GetRun`. */
-export interface GetRunOptions extends TransferOptions {
-  readonly selections: readonly Selection[];
+export interface GetRunOptions extends Omit<GetOptions, "base"> {
   /** The nodes to ask. */
   readonly candidates: Candidates;
-  /** The path to save a file at. */
-  readonly pathOf: (name: string, selection: Selection) => string;
-  /** Whether to replace existing files. */
-  readonly overwrite?: boolean;
-  /** Whether files are durable before they count as saved; by default they are. */
-  readonly sync?: boolean;
-  /** The SHA-256 of each file; others are not fetched. */
-  readonly sums?: ReadonlyMap<string, string>;
   /** An older file, whose right pieces are copied and not fetched. */
   readonly base: BaseFile | undefined;
-  /** With `--wait`: the client waits for a node's first scan of its share. */
-  readonly waitMs?: number;
   /** Whether files that no node has are asked for again soon. */
   readonly isRepeated?: boolean;
-  /** Only reports what would happen to each file. */
-  readonly dryRun?: boolean;
-  /** Whether large files are fetched together with other clients. */
-  readonly swarm?: SwarmOptions;
 }

@@ -26,23 +26,12 @@ import {
 import type { HashWaits } from "./hash_waits.ts";
 import type { ListedNode } from "./nodes.ts";
 import { Peers } from "./peers.ts";
-import type { TransferOptions } from "./transfer_options.ts";
+import type { TransferOptions, WantedNames } from "./transfer_options.ts";
 
 /** Options of {@linkcode sumFiles}. */
-export interface SumsOptions extends TransferOptions {
-  /** The start of all wanted names. */
-  prefix?: string;
-  /**
-   * The pattern that decides what `matches`, as the user wrote it: of a large
-   * relay only the nodes that may have such names are asked.
-   */
-  pattern?: string;
-  /** The only wanted name, if there is one, for the same purpose. */
+export interface SumsOptions extends TransferOptions, WantedNames {
+  /** The only wanted name, if there is one, for the same purpose as `pattern`. */
   name?: string;
-  /** Whether a name is wanted; by default every name. */
-  matches?: (name: string) => boolean;
-  /** Whether to count an unwanted name, because it might have been meant. */
-  leavesOut?: (name: string) => boolean;
 }
 
 /** A file with its SHA-256, or why there is none. */

@@ -215,14 +215,15 @@ export class Swarming implements AsyncDisposable {
     const startedAt = performance.now();
     while (!signal?.aborted) {
       const now = performance.now();
-      const quietAt = member.isGiving
+      const quietAt = member.holder.isGiving
         ? now + LOOK_MS
-        : Math.max(startedAt, member.gaveAt) + this.#peers.limits.swarmQuietMs;
+        : Math.max(startedAt, member.holder.gaveAt) +
+          this.#peers.limits.swarmQuietMs;
       const leftMs = Math.min(startedAt + lingerMs, quietAt) - now;
       if (leftMs <= 0) return;
       tell({
         event: "swarm_serving",
-        readers: member.readerCount,
+        readers: member.holder.readerCount,
         leftMs: Math.round(startedAt + lingerMs - now),
       });
       // An abort ends it at once.
@@ -241,7 +242,7 @@ export class Swarming implements AsyncDisposable {
     const why = this.#why;
     this.#options.tell({
       event: "swarm_ended",
-      given: member?.sentBytes ?? 0,
+      given: member?.holder.sentBytes ?? 0,
       ...why === undefined ? {} : { why },
     });
   }

@@ -11,7 +11,7 @@ import { sha256 } from "../base/hash.ts";
 import { Manifest, pieceCountOf } from "../content/manifest.ts";
 import { manifestIfZeros } from "../content/zeros.ts";
 import type { DownloadFile, Sink } from "../transfer/receiving.ts";
-import { HASHED_AT_ONCE_BYTES, type Hasher } from "../transfer/hashing.ts";
+import { HASHED_AT_ONCE_BYTES } from "../transfer/hashing.ts";
 import type { Looked } from "../disk/looker_code.ts";
 import { Looks } from "../disk/looks.ts";
 import { occupantAtOnce } from "../disk/occupant.ts";
@@ -19,39 +19,25 @@ import { requirePlace } from "../disk/own_place.ts";
 import { Owners } from "../disk/owners.ts";
 import { PartialFile } from "../disk/partial.ts";
 import { partialPathOf } from "../disk/partial_name.ts";
-import type { BaseFile } from "../disk/base_file.ts";
 import type { Inode } from "../disk/left_file.ts";
 import { removePublished, type TargetOptions } from "../disk/publishing.ts";
 import { SmallFiles } from "../disk/small_files.ts";
 import { type Job, sizeOf } from "./jobs.ts";
 import { type FoundThere, Presence } from "./presence.ts";
-import type { SaveReport } from "./save_report.ts";
-import { sparedPieces } from "./sparing.ts";
+import { sparedPieces, type SparingOptions } from "./sparing.ts";
 import type { WantedSums } from "./wanted_sums.ts";
 import { Folders, isOfOneFile } from "../disk/places.ts";
 
 /** Options of {@linkcode Targets}. */
-export interface TargetsOptions {
-  /** Whether existing files may be replaced. */
-  readonly overwrite: boolean;
+export interface TargetsOptions extends Omit<SparingOptions, "manifest"> {
   /** Whether files are durable before they count as saved. */
   readonly sync: boolean;
   /** Whether files become executable if they are executable at their nodes. */
   readonly mayRun: boolean;
   /** SHA-256 that files must have. */
   readonly wanted: WantedSums;
-  /** A file to take pieces from, if the user named one. */
-  readonly base: BaseFile | undefined;
   /** Small files that are open at a time. */
   readonly openFileCount: number;
-  /** Hashes existing files. */
-  readonly hasher: Hasher;
-  /** Called with the results of files. */
-  readonly outcomes: SaveReport;
-  /** Asks for the manifest of a file; throws a `Failure` if no node gives it. */
-  readonly describe: (job: Job) => Promise<Manifest>;
-  /** Stops it. */
-  readonly signal: AbortSignal;
   /** Whether a file is exchanged with other clients. */
   readonly isSwarmed?: ((job: Job) => boolean) | undefined;
 }

@@ -54,6 +54,21 @@ export interface TransferOptions extends ClientOptions {
   onEvent?: (event: ClientEvent) => void;
 }
 
+/** Which of all names are wanted; by default all. */
+export interface WantedNames {
+  /** Whether a name is wanted. */
+  matches?: (name: string) => boolean;
+  /** Whether to count an unwanted name, because it might have been meant. */
+  leavesOut?: (name: string) => boolean;
+  /** The start of all wanted names. */
+  prefix?: string;
+  /**
+   * The pattern that decides what `matches`, as the user wrote it: of a large
+   * relay only the nodes that may have such names are asked.
+   */
+  pattern?: string;
+}
+
 /**
  * The name in its normal form.
  *

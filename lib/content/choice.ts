@@ -9,6 +9,7 @@
  * @module
  */
 
+import { groupUnder } from "../base/collections.ts";
 /** The file that one node offers under a name. */
 export interface Offer {
   /** Id of the node. */
@@ -272,8 +273,7 @@ function hasMost(
   const unknown = new Map<number, Set<string>>();
   for (const other of others) {
     if (!isUnknown(other)) continue;
-    const known = unknown.get(other.size) ?? new Set();
-    unknown.set(other.size, known);
+    const known = groupUnder(unknown, other.size);
     for (const { votesAs } of other.offers) known.add(votesAs);
   }
   return others.every((rival) => {

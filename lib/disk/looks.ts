@@ -58,7 +58,7 @@ export class Looks implements Disposable {
       return Promise.resolve(OTHER);
     }
     this.#looker ??= this.#start();
-    return this.#looker.look(file).catch(() => OTHER);
+    return this.#looker.add(file).catch(() => OTHER);
   }
 
   [Symbol.dispose](): void {

@@ -107,7 +107,7 @@ export class SmallFiles implements Disposable {
       this.#isHere = false;
       this.#saver = this.#start(this.#mostOpen);
     }
-    return await this.#saver.save({
+    return await this.#saver.add({
       path,
       partialPath: partialPathOf(path),
       bytes,

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { putLast } from "../base/collections.ts";
 import { othersTurn } from "../base/waiting.ts";
 import type { FileListing, FileListings } from "../client/listing.ts";
 import type { ListedNode } from "../client/nodes.ts";
@@ -165,10 +166,7 @@ export class FileIndex {
   /** The entries of a folder, which many requests may want. */
   #placesIn(folder: string): Promise<FolderPlaces> {
     const places = this.#folders.get(folder) ?? this.#walk(folder);
-    this.#folders.delete(folder); // to the end of the order
-    this.#folders.set(folder, places);
-    const [oldest] = this.#folders.keys();
-    if (this.#folders.size > MOST_FOLDERS) this.#folders.delete(oldest!);
+    putLast(this.#folders, [folder, places], MOST_FOLDERS);
     return places;
   }
 

@@ -5,6 +5,7 @@
  * @module
  */
 
+import { putLast } from "../base/collections.ts";
 import { Failure, isBug } from "../base/errors.ts";
 import type { Limits } from "../base/limits.ts";
 import { show } from "../base/text.ts";
@@ -187,13 +188,8 @@ export class FileSource implements AsyncDisposable {
       return await before.chosen;
     }
     const chosen = this.#ask(name, content);
-    this.#remembered.delete(key);
-    this.#remembered.set(key, { at: now, chosen });
+    putLast(this.#remembered, [key, { at: now, chosen }], MOST_REMEMBERED);
     chosen.catch(() => this.#remembered.delete(key));
-    const [oldest] = this.#remembered.keys();
-    if (this.#remembered.size > MOST_REMEMBERED) {
-      this.#remembered.delete(oldest!);
-    }
     signal.throwIfAborted();
     return await chosen;
   }

@@ -12,32 +12,26 @@ import { type Link, parseLink, relaysOfLink } from "../access/link.ts";
 import { addressGroup, type RelayAddress } from "../base/address.ts";
 import { type Endpoint, formatEndpoint } from "../base/conn.ts";
 import { Failure, isBug } from "../base/errors.ts";
-import type { Limits } from "../base/limits.ts";
 import { Candidates } from "../client/candidates.ts";
-import type { ClientEvent } from "../client/events.ts";
 import { Peers } from "../client/peers.ts";
 import type { TransferOptions } from "../client/transfer_options.ts";
-import { FileSource, type FoundFile } from "./file_source.ts";
-import type { Hashers } from "./hashers.ts";
+import {
+  FileSource,
+  type FileSourceOptions,
+  type FoundFile,
+} from "./file_source.ts";
 import {
   type Attempt,
   LinkRejections,
   TooManyRejected,
 } from "./link_rejections.ts";
 import { type Press, Presses } from "./presses.ts";
-import type { ReaderMemory } from "./reader_memory.ts";
 import { RecentCounts } from "./recent.ts";
 
 /** Options of {@linkcode LinkDoor}. */
-export interface LinkDoorOptions {
+export interface LinkDoorOptions extends Omit<FileSourceOptions, "lists"> {
   /** The gateway's client: its relays, and its token, which no link uses. */
   readonly client: TransferOptions;
-  readonly tell: (event: ClientEvent) => void;
-  readonly limits: Limits;
-  /** Shared with all readers of the gateway. */
-  readonly memory: ReaderMemory;
-  /** Shared with all readers of the gateway. */
-  readonly hashers: Hashers;
 }
 
 /**

@@ -7,6 +7,7 @@
  * @module
  */
 
+import { keepNewest } from "../base/collections.ts";
 import { createSha256 } from "../base/hash.ts";
 import type { Limits } from "../base/limits.ts";
 import { RecentCounts } from "./recent.ts";
@@ -73,8 +74,7 @@ export class LinkRejections {
   /** All of its relays accepted it. */
   accepted({ text }: Attempt): void {
     this.#accepted.add(hashOf(text));
-    const [oldest] = this.#accepted;
-    if (this.#accepted.size > MOST_ACCEPTED) this.#accepted.delete(oldest!);
+    keepNewest(this.#accepted, MOST_ACCEPTED);
   }
 }
 

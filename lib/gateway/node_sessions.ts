@@ -5,6 +5,7 @@
  * @module
  */
 
+import { removeUnder } from "../base/collections.ts";
 import type { ListedNode } from "../client/nodes.ts";
 import type { Peers } from "../client/peers.ts";
 import type { NodeSession } from "../transfer/session.ts";
@@ -114,9 +115,7 @@ export class NodeSessions implements AsyncDisposable {
   #drop(id: string, one: Kept): void {
     clearTimeout(one.timer);
     this.#unused.delete(one);
-    const all = this.#byNode.get(id);
-    all?.delete(one);
-    if (all?.size === 0) this.#byNode.delete(id);
+    removeUnder(this.#byNode, id, one);
   }
 
   get #count(): number {

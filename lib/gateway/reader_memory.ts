@@ -5,6 +5,7 @@
  * @module
  */
 
+import { onDispose } from "../base/collections.ts";
 import type { Limits } from "../base/limits.ts";
 import { BusyFailure } from "./failures.ts";
 
@@ -51,15 +52,10 @@ export class ReaderMemory {
     }
     this.#readers++;
     this.#largeBytes += large;
-    let isOver = false;
-    return {
-      [Symbol.dispose]: () => {
-        if (isOver) return;
-        isOver = true;
-        this.#readers--;
-        this.#largeBytes -= large;
-      },
-    };
+    return onDispose(() => {
+      this.#readers--;
+      this.#largeBytes -= large;
+    });
   }
 
   /** Bytes that each reader may ask for ahead: less, the more readers there are. */

@@ -5,6 +5,7 @@
  * @module
  */
 
+import { putLast } from "../base/collections.ts";
 const WINDOW_MS = 60_000;
 // Addresses that are remembered.
 const MOST_SOURCES = 4_096;
@@ -21,11 +22,8 @@ export class RecentCounts {
 
   /** Counts it once more. */
   note(source: string, now: number): void {
-    const recent = this.#recent(source, now);
-    this.#times.delete(source); // to the end of the order
-    this.#times.set(source, [...recent, now]);
-    const [oldest] = this.#times.keys();
-    if (this.#times.size > MOST_SOURCES) this.#times.delete(oldest!);
+    const recent = [...this.#recent(source, now), now];
+    putLast(this.#times, [source, recent], MOST_SOURCES);
   }
 
   #recent(source: string, now: number): number[] {

@@ -40,12 +40,8 @@ export interface TransferNote {
   ended(state: "done" | "failed" | "cancelled", error?: string): void;
 }
 
-interface Entry {
-  readonly id: number;
-  readonly name: string;
-  readonly size: number;
-  readonly first: number;
-  readonly last: number;
+interface Entry
+  extends Pick<Transfer, "id" | "name" | "size" | "first" | "last"> {
   readonly nodes: Set<string>;
   sent: number;
   sentAt: number;

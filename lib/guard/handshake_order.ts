@@ -8,6 +8,7 @@
  * @module
  */
 
+import { putLast } from "../base/collections.ts";
 import type { Limits } from "../base/limits.ts";
 
 /** The limits of the record. */
@@ -49,10 +50,8 @@ export class HandshakeOrder {
   /** Notes that a handshake of `group` begins. */
   begun(group: string, now: number): void {
     const unfinished = this.#unfinishedOf(group, now) + 1;
-    this.#groups.delete(group);
-    this.#makeRoom();
-    const turn = ++this.#turn;
-    this.#groups.set(group, { unfinished, at: now, turn });
+    const conduct = { unfinished, at: now, turn: ++this.#turn };
+    putLast(this.#groups, [group, conduct], this.#limits.handshakeGroupCount);
   }
 
   /**
@@ -94,14 +93,5 @@ export class HandshakeOrder {
     if (conduct === undefined) return 0;
     const halves = (now - conduct.at) / this.#limits.handshakeHalfLifeMs;
     return conduct.unfinished * 0.5 ** halves;
-  }
-
-  /** Forgets the group that has begun no handshake for longest. */
-  #makeRoom(): void {
-    const [oldest] = this.#groups.keys();
-    if (
-      oldest !== undefined &&
-      this.#groups.size >= this.#limits.handshakeGroupCount
-    ) this.#groups.delete(oldest);
   }
 }

@@ -6,6 +6,7 @@
  * @module
  */
 
+import { keepNewest, putLast } from "../base/collections.ts";
 import type { Limits } from "../base/limits.ts";
 
 /** The limits of the record. */
@@ -53,27 +54,19 @@ export class PlaceUse {
   held(group: string, ms: number, now: number): void {
     const more = Math.min(1, ms / this.#limits.handshakeGraceMs);
     const units = this.units(group, now) + more;
-    this.#uses.delete(group);
-    this.#uses.set(group, { units, at: now });
-    this.#limit(this.#uses);
+    const { handshakeGroupCount } = this.#limits;
+    putLast(this.#uses, [group, { units, at: now }], handshakeGroupCount);
   }
 
   /** Notes that a peer of `group` sent a hello. */
   greeted(group: string): void {
     this.#known.delete(group);
     this.#known.add(group);
-    this.#limit(this.#known);
+    keepNewest(this.#known, this.#limits.handshakeGroupCount);
   }
 
   /** Whether a peer of `group` has sent a hello. */
   isKnown(group: string): boolean {
     return this.#known.has(group);
-  }
-
-  /** Forgets the group that was noted longest ago. */
-  #limit(groups: Map<string, unknown> | Set<string>): void {
-    if (groups.size <= this.#limits.handshakeGroupCount) return;
-    const [oldest] = groups.keys();
-    groups.delete(oldest!);
   }
 }

@@ -18,16 +18,19 @@ import { type Conn, type Endpoint, writeAll } from "../base/conn.ts";
 import { isDisconnect } from "../base/errors.ts";
 import type { Limits } from "../base/limits.ts";
 import { acceptPlain, type RawConnection } from "../transport/accept.ts";
+import { type Field, headOf, wordsOf } from "./answer.ts";
 import { latin1In } from "./input.ts";
 
 /** The answer to a request. */
 export interface HttpResponse {
   /** Its status code. */
-  readonly status: 200 | 503;
+  readonly status: number;
   /** Its content type. */
   readonly type: string;
   /** Its content. */
   readonly body: string;
+  /** Further header fields. */
+  readonly fields?: readonly Field[];
 }
 
 /** Options of {@linkcode serveHttp}. */
@@ -156,7 +159,9 @@ class HttpExchange {
       clearTimeout(deadline);
       if (head === null) return;
       this.phase = "asked";
-      await writeAll(conn, await responseTo(head, this.#options));
+      const response = await responseTo(head, this.#options);
+      const isHead = head?.startsWith("HEAD ") === true;
+      await writeAll(conn, bytesOf(response, isHead));
       await conn.closeWrite();
       this.phase = "answered";
       deadline = endSoon();
@@ -199,31 +204,24 @@ const REQUEST_LINE = /^([!-~]+) ([!-~]+) HTTP\/1\.[01]$/;
 async function responseTo(
   head: string | undefined,
   { at, routes, onError }: HttpOptions,
-): Promise<Uint8Array> {
-  if (head === undefined) return refusal("431 Request Header Fields Too Large");
+): Promise<HttpResponse> {
+  if (head === undefined) return refusal(431);
   const [line = ""] = head.split("\r\n");
   const [, method, target = ""] = REQUEST_LINE.exec(line) ?? [];
-  if (method === undefined) return refusal("400 Bad Request");
+  if (method === undefined) return refusal(400);
   if (method !== "GET" && method !== "HEAD") {
-    return refusal("405 Method Not Allowed", {
-      headers: "Allow: GET, HEAD\r\n",
-    });
+    return refusal(405, [["Allow", "GET, HEAD"]]);
   }
-  const withBody = method === "GET";
   const host = hostIn(head);
-  if (host !== undefined && !isHere(host, at.host)) {
-    return refusal("421 Misdirected Request", { withBody });
-  }
+  if (host !== undefined && !isHere(host, at.host)) return refusal(421);
   const path = target.split("?")[0]!;
   const route = Object.hasOwn(routes, path) ? routes[path] : undefined;
-  if (route === undefined) return refusal("404 Not Found", { withBody });
+  if (route === undefined) return refusal(404);
   try {
-    const { status, type, body } = await route();
-    const words = status === 200 ? "200 OK" : "503 Service Unavailable";
-    return response(words, { type, body, withBody });
+    return await route();
   } catch (error) {
     onError(error);
-    return refusal("500 Internal Server Error", { withBody });
+    return refusal(500);
   }
 }
 
@@ -248,35 +246,36 @@ function isHere(host: string, bound: string): boolean {
 }
 
 // A page may load its style sheet from here, and do nothing else.
-const GUARDS =
-  "Content-Security-Policy: default-src 'none'; style-src 'self'; " +
-  "base-uri 'none'; form-action 'none'; frame-ancestors 'none'\r\n" +
-  "Cross-Origin-Resource-Policy: same-origin\r\n" +
-  "Referrer-Policy: no-referrer\r\n";
+const GUARDS: readonly Field[] = [
+  ["Cache-Control", "no-store"],
+  [
+    "Content-Security-Policy",
+    "default-src 'none'; style-src 'self'; base-uri 'none'; " +
+    "form-action 'none'; frame-ancestors 'none'",
+  ],
+  ["Referrer-Policy", "no-referrer"],
+];
 
 function refusal(
-  status: string,
-  { headers = "", withBody = true }: { headers?: string; withBody?: boolean } =
-    {},
-): Uint8Array {
-  const type = "text/plain; charset=utf-8";
-  return response(status, { type, body: `${status}\n`, headers, withBody });
+  status: number,
+  fields: readonly Field[] = [],
+): HttpResponse {
+  const body = `${status} ${wordsOf(status)}\n`;
+  return { status, type: "text/plain; charset=utf-8", body, fields };
 }
 
-function response(
-  status: string,
-  { type, body, headers = "", withBody }: {
-    type: string;
-    body: string;
-    headers?: string;
-    withBody: boolean;
-  },
+function bytesOf(
+  { status, type, body, fields = [] }: HttpResponse,
+  isHead: boolean,
 ): Uint8Array {
-  const head = `HTTP/1.1 ${status}\r\nContent-Type: ${type}\r\n` +
-    `Content-Length: ${encoder.encode(body).length}\r\n${headers}` +
-    `Cache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\n${GUARDS}` +
-    `Connection: close${HEAD_END}`;
-  return encoder.encode(withBody ? head + body : head);
+  const head = headOf({
+    status,
+    fields: [["Content-Type", type], ...fields, ...GUARDS],
+  }, {
+    framing: { kind: "length", bytes: encoder.encode(body).length },
+    keepsAlive: false,
+  });
+  return encoder.encode(isHead ? head : head + body);
 }
 
 /** Reads until the other side has ended too, or the deadline passes. */

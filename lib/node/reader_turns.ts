@@ -6,6 +6,7 @@
  * @module
  */
 
+import { countUnder, onDispose } from "../base/collections.ts";
 import type { Limits } from "../base/limits.ts";
 import type { PieceRun } from "../content/piece_set.ts";
 import { type ReaderNumbers, Readers } from "./readers.ts";
@@ -37,17 +38,8 @@ export class ReaderTurns implements ReadTurns, Disposable {
   }
 
   join(file: string): Disposable {
-    this.#joined.set(file, this.#joinedCount(file) + 1);
-    let isHere = true;
-    return {
-      [Symbol.dispose]: () => {
-        if (!isHere) return;
-        isHere = false;
-        const count = this.#joinedCount(file) - 1;
-        if (count === 0) this.#joined.delete(file);
-        else this.#joined.set(file, count);
-      },
-    };
+    countUnder(this.#joined, file, 1);
+    return onDispose(() => countUnder(this.#joined, file, -1));
   }
 
   #joinedCount(file: string): number {

@@ -5,6 +5,7 @@
  * @module
  */
 
+import { putLast } from "../base/collections.ts";
 import { pieceCountOf, pieceLength } from "../content/manifest.ts";
 import { zeroPieces } from "../content/zeros.ts";
 import type { ShareFile } from "../share/shared_file.ts";
@@ -152,11 +153,7 @@ export class Receivers {
         receiver.times[at] = 1;
       }
     }
-    this.#receivers.delete(key);
-    this.#receivers.set(key, receiver);
-    if (this.#receivers.size > this.#mostReceivers) {
-      this.#receivers.delete(this.#receivers.keys().next().value!);
-    }
+    putLast(this.#receivers, [key, receiver], this.#mostReceivers);
     return receiver;
   }
 

@@ -9,6 +9,7 @@
  * @module
  */
 
+import { onDispose } from "../base/collections.ts";
 import type { Limits } from "../base/limits.ts";
 import { givesWay } from "../guard/giving_way.ts";
 
@@ -61,11 +62,9 @@ export class SlowReaders {
     this.#held.add(held);
     this.#bytes += held.bytes;
     this.#check(held.since);
-    return {
-      [Symbol.dispose]: () => {
-        if (this.#held.delete(held)) this.#bytes -= held.bytes;
-      },
-    };
+    return onDispose(() => {
+      if (this.#held.delete(held)) this.#bytes -= held.bytes;
+    });
   }
 
   #check(now: number): void {

@@ -7,6 +7,7 @@
  * @module
  */
 
+import { onDispose } from "../base/collections.ts";
 import { type Conn, formatEndpoint, type Sleeper } from "../base/conn.ts";
 import { ProtocolError, type ProtocolErrorCode } from "../base/errors.ts";
 import { type ChannelOptions, ChannelParts } from "./channel_parts.ts";
@@ -397,9 +398,7 @@ export class Channel implements AsyncDisposable, Sleeper, Passing {
     };
     signal?.addEventListener("abort", end);
     if (signal?.aborted) end();
-    return {
-      [Symbol.dispose]: () => signal?.removeEventListener("abort", end),
-    };
+    return onDispose(() => signal?.removeEventListener("abort", end));
   }
 
   /** Ends the channel, because the peer takes too long for what it is sent. */

@@ -5,6 +5,7 @@
  * @module
  */
 
+import { onDispose } from "../base/collections.ts";
 import type { Conn } from "../base/conn.ts";
 
 // How many times progress is checked within the time in which there must be
@@ -119,7 +120,7 @@ export class Deadlines {
    */
   hold(): Disposable {
     this.#hold(true);
-    return { [Symbol.dispose]: () => this.#hold(false) };
+    return onDispose(() => this.#hold(false));
   }
 
   #hold(isHeld: boolean): void {
@@ -167,12 +168,10 @@ export class ProgressWatch {
   /** Keeps the timer between steps. Disposing stops it. Must not be nested. */
   hold(): Disposable {
     this.#isHeld = true;
-    return {
-      [Symbol.dispose]: () => {
-        this.#isHeld = false;
-        this.#stop();
-      },
-    };
+    return onDispose(() => {
+      this.#isHeld = false;
+      this.#stop();
+    });
   }
 
   /** Starts a step. Disposing ends it. Only one runs at a time. */

@@ -6,6 +6,7 @@
  * @module
  */
 
+import { groupUnder, onDispose, removeUnder } from "../base/collections.ts";
 /** A place for one call after the other. */
 export class CallPlaces {
   #freeCount: number;
@@ -24,31 +25,21 @@ export class CallPlaces {
   async take(group: string, waitMs: number): Promise<Disposable | undefined> {
     if (this.#freeCount > 0) this.#freeCount--;
     else if (!await this.#wait(group, waitMs)) return undefined;
-    let isHeld = true;
-    return {
-      [Symbol.dispose]: () => {
-        if (isHeld) this.#giveBack();
-        isHeld = false;
-      },
-    };
+    return onDispose(() => this.#giveBack());
   }
 
   /** Whether a place was handed over in time. */
   #wait(group: string, waitMs: number): Promise<boolean> {
     const { promise, resolve } = Promise.withResolvers<boolean>();
-    const callers = this.#waiting.get(group) ?? new Set();
     const take = () => {
       clearTimeout(timer);
       resolve(true);
     };
     const timer = setTimeout(() => {
-      callers.delete(take);
-      if (callers.size === 0 && this.#waiting.get(group) === callers) {
-        this.#waiting.delete(group);
-      }
+      removeUnder(this.#waiting, group, take);
       resolve(false);
     }, waitMs);
-    this.#waiting.set(group, callers.add(take));
+    groupUnder(this.#waiting, group).add(take);
     return promise;
   }
 

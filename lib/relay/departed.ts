@@ -6,6 +6,7 @@
  * @module
  */
 
+import { putLast } from "../base/collections.ts";
 import type { History } from "./lease.ts";
 
 interface Departure extends History {
@@ -30,13 +31,9 @@ export class Departed {
 
   /** Remembers a node until `forgetAt`; the oldest makes room. */
   add(id: string, history: History, forgetAt: number): void {
-    if (this.#byId.size >= this.#most) {
-      const [oldest] = this.#byId.keys();
-      this.#byId.delete(oldest!);
-    }
     const { sequence, windowAt, windowCount } = history;
-    this.#byId.delete(id); // it goes to the end
-    this.#byId.set(id, { sequence, windowAt, windowCount, forgetAt });
+    const departure = { sequence, windowAt, windowCount, forgetAt };
+    putLast(this.#byId, [id, departure], this.#most);
   }
 
   /** Forgets a node that is back. */

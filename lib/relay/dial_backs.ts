@@ -6,6 +6,7 @@
  */
 
 import { addressGroup, isIpv4, withoutMapping } from "../base/address.ts";
+import { putLast } from "../base/collections.ts";
 import type { Endpoint } from "../base/conn.ts";
 import { isShortage } from "../base/errors.ts";
 import type { Limits } from "../base/limits.ts";
@@ -222,10 +223,8 @@ class FailedPorts {
 
   add(group: string, port: number, now: number): void {
     const ports = this.#groups.get(group) ?? new Map<number, number>();
-    this.#groups.delete(group);
-    this.#groups.set(group, ports);
-    ports.delete(port);
-    ports.set(port, now);
+    putLast(this.#groups, [group, ports]);
+    putLast(ports, [port, now]);
   }
 
   #purge(now: number): void {

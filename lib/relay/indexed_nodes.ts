@@ -8,6 +8,7 @@
  */
 
 import { decodeFingerprints } from "../content/fingerprints.ts";
+import { groupUnder, removeUnder } from "../base/collections.ts";
 import type { Limits } from "../base/limits.ts";
 import type { MessageOf } from "../protocol/messages.ts";
 import { type IndexRefusal, NameIndex } from "./name_index.ts";
@@ -253,9 +254,7 @@ export class IndexedNodes {
 
   #complete(id: string, { key }: IndexedNode): void {
     this.#unindexed.delete(id);
-    const nodes = this.#byKey.get(key);
-    if (nodes === undefined) this.#byKey.set(key, new Set([id]));
-    else nodes.add(id);
+    groupUnder(this.#byKey, key).add(id);
   }
 
   #dropSlot(slot: number): void {
@@ -271,8 +270,7 @@ export class IndexedNodes {
       this.#ids[node.slot] = "";
     }
     node.slot = null;
-    const nodes = this.#byKey.get(node.key);
-    if (nodes?.delete(id) && nodes.size === 0) this.#byKey.delete(node.key);
+    removeUnder(this.#byKey, node.key, id);
     node.key = "";
     node.epoch = "";
     node.version = 0;

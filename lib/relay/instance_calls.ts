@@ -14,6 +14,7 @@
  */
 
 import { addressGroup, parseEndpoint } from "../base/address.ts";
+import { removeUnder } from "../base/collections.ts";
 import { type Conn, type Endpoint, writeAll } from "../base/conn.ts";
 import { isBug, isShortage, ProtocolError } from "../base/errors.ts";
 import { isSameCode } from "../access/keys.ts";
@@ -112,10 +113,7 @@ export class InstanceCalls implements InstanceTunnels {
       });
       return undefined;
     } finally {
-      places.delete(place);
-      if (places.size === 0 && this.#passing.get(instance) === places) {
-        this.#passing.delete(instance);
-      }
+      removeUnder(this.#passing, instance, place);
     }
   }
 

@@ -6,6 +6,7 @@
  * @module
  */
 
+import { groupUnder, removeUnder } from "../base/collections.ts";
 import type { MutableLease } from "./lease.ts";
 
 /** The leases that are kept. */
@@ -24,17 +25,13 @@ export class KeptLeases {
   /** Adds a kept lease. Its source must not change as long as it is kept. */
   add(lease: MutableLease): void {
     this.#all.add(lease);
-    const beside = this.#bySource.get(lease.source) ?? new Set();
-    this.#bySource.set(lease.source, beside);
-    beside.add(lease);
+    groupUnder(this.#bySource, lease.source).add(lease);
   }
 
   /** Removes a lease; returns whether it was kept. */
   delete(lease: MutableLease): boolean {
     if (!this.#all.delete(lease)) return false;
-    const beside = this.#bySource.get(lease.source);
-    beside?.delete(lease);
-    if (beside?.size === 0) this.#bySource.delete(lease.source);
+    removeUnder(this.#bySource, lease.source, lease);
     return true;
   }
 }

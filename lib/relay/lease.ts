@@ -68,18 +68,10 @@ export interface History {
   windowAt: number;
 }
 
+type Mutable<T> = { -readonly [Name in keyof T]: T[Name] };
+
 /** A lease as the registry stores it. */
-export interface MutableLease extends Lease, History {
-  instance: string;
-  sequence: number;
-  entry: string;
-  listedBytes: number;
-  observedHost: string;
-  source: string;
-  renewedAt: number;
-  expiresAt: number;
-  holder: string;
-  isAttachedThere: boolean;
+export interface MutableLease extends Mutable<Lease>, History {
   /** The process that had the lease before `instance`. */
   displaced: string | undefined;
   /**

@@ -14,6 +14,7 @@ import { BinaryHeap } from "@std/data-structures/binary-heap";
 import { Departed } from "./departed.ts";
 import { KeptLeases } from "./kept_leases.ts";
 import type { History, Lease, MutableLease, Registration } from "./lease.ts";
+import { countUnder } from "../base/collections.ts";
 import type { Limits } from "../base/limits.ts";
 
 /** The numbers of `limits.ts` that bound a table. */
@@ -274,9 +275,7 @@ export class LeaseTable {
   }
 
   #countSource(source: string, change: number): void {
-    const count = this.countOf(source) + change;
-    if (count === 0) this.#perSource.delete(source);
-    else this.#perSource.set(source, count);
+    countUnder(this.#perSource, source, change);
   }
 }
 

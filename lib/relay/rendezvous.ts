@@ -11,6 +11,7 @@
  * @module
  */
 
+import { countUnder, keepNewest } from "../base/collections.ts";
 import type { Limits } from "../base/limits.ts";
 import {
   givesWay,
@@ -205,8 +206,8 @@ export class Rendezvous {
     this.#waiting.set(keys.node, { tunnel, side: "node" });
     this.#unjoined.add(tunnel);
     this.#all.add(tunnel);
-    change(this.#perNode, node, 1);
-    if (source !== "") change(this.#perSource, source, 1);
+    countUnder(this.#perNode, node, 1);
+    if (source !== "") countUnder(this.#perSource, source, 1);
     return { kind: "opened", tunnel, evicted };
   }
 
@@ -279,15 +280,13 @@ export class Rendezvous {
     if (this.#waiting.delete(keys.node)) this.#keepLate(keys.node);
     this.#unjoined.delete(tunnel);
     this.#all.delete(tunnel);
-    change(this.#perNode, node, -1);
-    if (source !== "") change(this.#perSource, source, -1);
+    countUnder(this.#perNode, node, -1);
+    if (source !== "") countUnder(this.#perSource, source, -1);
   }
 
   #keepLate(key: string): void {
     this.#late.add(key);
-    if (this.#late.size <= this.#limits.tunnelLateKeyCount) return;
-    const [oldest] = this.#late;
-    this.#late.delete(oldest!);
+    keepNewest(this.#late, this.#limits.tunnelLateKeyCount);
   }
 
   /** Ends, and returns, the tunnels that a side did not join in time. */
@@ -304,10 +303,4 @@ export class Rendezvous {
 
 function countOf(counts: ReadonlyMap<string, number>, key: string): number {
   return counts.get(key) ?? 0;
-}
-
-function change(counts: Map<string, number>, key: string, by: number): void {
-  const count = countOf(counts, key) + by;
-  if (count === 0) counts.delete(key);
-  else counts.set(key, count);
 }

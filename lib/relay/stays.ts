@@ -7,6 +7,7 @@
  */
 
 import { isShared } from "../guard/admission.ts";
+import { countUnder, onDispose } from "../base/collections.ts";
 import type { Limits } from "../base/limits.ts";
 
 /** The numbers of `limits.ts` that bound these nodes. */
@@ -42,19 +43,11 @@ export class Stays {
       return undefined;
     }
     this.#add(source, 1);
-    let stays = true;
-    return {
-      [Symbol.dispose]: () => {
-        if (stays) this.#add(source, -1);
-        stays = false;
-      },
-    };
+    return onDispose(() => this.#add(source, -1));
   }
 
   #add(source: string, change: number): void {
     this.#count += change;
-    const count = (this.#perSource.get(source) ?? 0) + change;
-    if (count === 0) this.#perSource.delete(source);
-    else this.#perSource.set(source, count);
+    countUnder(this.#perSource, source, change);
   }
 }

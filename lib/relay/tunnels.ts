@@ -12,6 +12,7 @@
 import { addressGroup } from "../base/address.ts";
 import { isShared } from "../guard/admission.ts";
 import type { Channel } from "../protocol/channel.ts";
+import { onDispose } from "../base/collections.ts";
 import { type Conn, type Endpoint, writeAll } from "../base/conn.ts";
 import { isDisconnect, ProtocolError } from "../base/errors.ts";
 import { readFrame } from "../protocol/frame.ts";
@@ -126,18 +127,16 @@ export class Tunnels {
       this.#changes++;
       this.#tell({ event: "node_attached", id });
     }
-    return {
-      [Symbol.dispose]: () => {
-        if (this.#attached.get(id) !== channel) return;
-        this.#attached.delete(id);
-        this.#changes++;
-        if (this.#attached.size === 0) {
-          clearInterval(this.#pings);
-          this.#pings = undefined;
-        }
-        this.#tell({ event: "node_detached", id });
-      },
-    };
+    return onDispose(() => {
+      if (this.#attached.get(id) !== channel) return;
+      this.#attached.delete(id);
+      this.#changes++;
+      if (this.#attached.size === 0) {
+        clearInterval(this.#pings);
+        this.#pings = undefined;
+      }
+      this.#tell({ event: "node_detached", id });
+    });
   }
 
   /** Opens a tunnel to a node, for a client at `from`. */

@@ -29,7 +29,6 @@ import { Deadlines } from "../protocol/deadline.ts";
 import { DIRECTION } from "../protocol/messages.ts";
 import { listen, type Listener } from "../transport/listen.ts";
 import { HeldDigests, HeldFiles } from "./held_files.ts";
-import type { Holding } from "./holding.ts";
 
 /** No content has this id: a hash of that value is not known. */
 const NO_CONTENT = "0".repeat(64);
@@ -58,7 +57,8 @@ export interface HolderOptions {
 export class Holder implements AsyncDisposable {
   readonly #options: HolderOptions;
   readonly #limits: Limits;
-  readonly #files = new HeldFiles();
+  /** The contents that it serves; the caller disposes of a removed one. */
+  readonly files = new HeldFiles();
   readonly #service: Service;
   readonly #work: WorkQueue;
   readonly #turns: ReaderTurns;
@@ -82,7 +82,7 @@ export class Holder implements AsyncDisposable {
       sendBufferBytes: swarmSendBytes,
     };
     const { rate, onEvent = () => {} } = options;
-    const digests = new HeldDigests(this.#files);
+    const digests = new HeldDigests(this.files);
     this.#options = options;
     this.#limits = limits;
     this.#work = new WorkQueue(limits);
@@ -98,7 +98,7 @@ export class Holder implements AsyncDisposable {
       ? new NodeGate({ limits, incidents, isHolder: true })
       : null;
     this.#service = {
-      ...{ share: this.#files, digests, limits, rate },
+      ...{ share: this.files, digests, limits, rate },
       buffers: new BufferPool(limits.sendBufferBytes),
       slowReaders: new SlowReaders(limits),
       work: this.#work,
@@ -106,7 +106,7 @@ export class Holder implements AsyncDisposable {
       busyCount: 0,
       fetches: this.#watch.fetches,
       requests: new Counts(DIRECTION.clientToNode),
-      heldOf: (content) => this.#files.heldOf(content),
+      heldOf: (content) => this.files.heldOf(content),
       readTurns: this.#turns,
       allTakeTurns: true,
       onSent: () => this.#gaveAt = performance.now(),
@@ -149,7 +149,7 @@ export class Holder implements AsyncDisposable {
       incidents: this.#incidents,
       deadlines: new Deadlines(),
       within: (grant) => this.#within(grant),
-      open: this.#files,
+      open: this.files,
     };
   }
 
@@ -206,16 +206,6 @@ export class Holder implements AsyncDisposable {
     return this.#listener?.connectionCount ?? 0;
   }
 
-  /** Serves a content from now on, until it is removed. */
-  add(holding: Holding): void {
-    this.#files.add(holding);
-  }
-
-  /** Stops serving a content. The caller disposes of it. */
-  remove(holding: Holding): void {
-    this.#files.remove(holding);
-  }
-
   /** Replaces the keys (base64) that grants of a relay are checked with. */
   setGrantKeys(keys: readonly string[], relayId: string): void {
     this.#keys.set(relayId, keys);
@@ -227,7 +217,7 @@ export class Holder implements AsyncDisposable {
    * name at the node, and clients may have saved the file under another name.
    */
   #within(grant: Grant): Grant {
-    const content = this.#files.contents.find((content) =>
+    const content = this.files.contents.find((content) =>
       this.#keys.keys().some((relayId) =>
         isContentGranted(grant, { content, relayId })
       )

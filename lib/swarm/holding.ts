@@ -8,6 +8,7 @@
 
 import { closeSync, read, readSync } from "node:fs";
 import { promisify } from "node:util";
+import { onDispose } from "../base/collections.ts";
 import type { Limits } from "../base/limits.ts";
 import type { Manifest } from "../content/manifest.ts";
 import { type PieceRun, PieceSet } from "../content/piece_set.ts";
@@ -100,12 +101,10 @@ export class Holding implements HeldContent, Disposable {
   follow(tell: TellGained): Disposable {
     const follower = new Follower(this, tell, this.#limits);
     this.#followers.add(follower);
-    return {
-      [Symbol.dispose]: () => {
-        this.#followers.delete(follower);
-        follower[Symbol.dispose]();
-      },
-    };
+    return onDispose(() => {
+      this.#followers.delete(follower);
+      follower[Symbol.dispose]();
+    });
   }
 
   /** The open file; disposing of the result closes nothing. */

@@ -57,7 +57,8 @@ export interface SwarmContent extends Disposable {
 /** Takes part in swarms. Disposing withdraws it, and ends all connections. */
 export class SwarmMember implements AsyncDisposable {
   readonly #options: SwarmMemberOptions;
-  readonly #holder: Holder;
+  /** The side of it that serves others. */
+  readonly holder: Holder;
   readonly #leases: HolderLeases;
   readonly #stop = new AbortController();
   readonly #seeking = new Set<Promise<void>>();
@@ -74,7 +75,7 @@ export class SwarmMember implements AsyncDisposable {
     },
   ) {
     this.#options = options;
-    this.#holder = holder;
+    this.holder = holder;
     this.#leases = leases;
     this.#taken = taken;
   }
@@ -112,31 +113,6 @@ export class SwarmMember implements AsyncDisposable {
     return new SwarmMember(options, { holder, leases, taken });
   }
 
-  /** Its id as a holder. */
-  get id(): string {
-    return this.#holder.id;
-  }
-
-  /** Bytes that it has given. */
-  get sentBytes(): number {
-    return this.#holder.sentBytes;
-  }
-
-  /** Whether it is sending something right now. */
-  get isGiving(): boolean {
-    return this.#holder.isGiving;
-  }
-
-  /** Clients that are connected to it. */
-  get readerCount(): number {
-    return this.#holder.readerCount;
-  }
-
-  /** When it last gave a piece, on the monotonic clock; at first -Infinity. */
-  get gaveAt(): number {
-    return this.#holder.gaveAt;
-  }
-
   /**
    * Gives a content from now on, and passes its other holders to `onSource`
    * until all of it is saved.
@@ -146,14 +122,14 @@ export class SwarmMember implements AsyncDisposable {
     onSource: (found: HolderSource) => void,
   ): SwarmContent {
     const { limits, dial, random = Math.random } = this.#options;
-    const { id } = this;
+    const { id } = this.holder;
     const content = held.manifest.contentId;
     const holding = new Holding(held, limits);
     const over = new AbortController();
     const offers = new Offers({
       ...{ content, id, limits, dial },
       isNeeded: (holder) => this.#isOutOfReachOf(holder),
-      give: (channel) => this.#holder.giveOver(channel, content),
+      give: (channel) => this.holder.giveOver(channel, content),
     });
     const search = new HolderSearch({
       ...{ content, id, limits, dial, onSource, random },
@@ -169,7 +145,7 @@ export class SwarmMember implements AsyncDisposable {
       taken.completed();
     };
     this.#taken.set(content, taken);
-    this.#holder.add(holding);
+    this.holder.files.add(holding);
     this.#leases.hold(content, { isOpen: holding.isOpen });
     complete();
     this.#keep(search.run(AbortSignal.any([over.signal, this.#stop.signal])));
@@ -187,7 +163,7 @@ export class SwarmMember implements AsyncDisposable {
         this.#taken.delete(content);
         taken[Symbol.dispose]();
         this.#keep(offers[Symbol.asyncDispose]());
-        this.#holder.remove(holding);
+        this.holder.files.remove(holding);
         holding[Symbol.dispose]();
       },
     };
@@ -203,7 +179,7 @@ export class SwarmMember implements AsyncDisposable {
     if (signed.near !== true) return true;
     const ms = performance.now() - this.#openedAt;
     const { swarmNearOfferMs } = this.#options.limits;
-    return !this.#holder.wasDialled && ms >= swarmNearOfferMs;
+    return !this.holder.wasDialled && ms >= swarmNearOfferMs;
   }
 
   #keep(part: Promise<void>): void {
@@ -215,6 +191,6 @@ export class SwarmMember implements AsyncDisposable {
     this.#stop.abort(new Error("this client has stopped taking part"));
     await Promise.all(this.#seeking);
     await this.#leases[Symbol.asyncDispose]();
-    await this.#holder[Symbol.asyncDispose]();
+    await this.holder[Symbol.asyncDispose]();
   }
 }

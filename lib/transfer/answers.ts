@@ -94,13 +94,34 @@ export function lie(from: string, what: string): ProtocolError {
   return new ProtocolError("corrupt_piece", `${from} sent ${what}`);
 }
 
-/** One message, of one of several kinds. */
-export class OneAnswer<Kind extends NodeToClient["kind"]> implements Answer {
-  readonly request: number;
+/** An answer that comes to one outcome, once all of it has arrived. */
+export abstract class OutcomeAnswer<Outcome> {
   isDone = false;
+  readonly #outcome = Promise.withResolvers<Outcome>();
+
+  /** `from` is the node, for errors. */
+  constructor(readonly request: number, protected readonly from: string) {}
+
+  /** Resolves to the outcome. */
+  get promise(): Promise<Outcome> {
+    return this.#outcome.promise;
+  }
+
+  protected settle(outcome: Outcome): void {
+    this.isDone = true;
+    this.#outcome.resolve(outcome);
+  }
+
+  fail(error: Error): void {
+    this.#outcome.reject(error);
+  }
+}
+
+/** One message, of one of several kinds. */
+export class OneAnswer<Kind extends NodeToClient["kind"]>
+  extends OutcomeAnswer<MessageOf<Kind>>
+  implements Answer {
   readonly #kinds: readonly Kind[];
-  readonly #from: string;
-  readonly #message = Promise.withResolvers<MessageOf<Kind>>();
 
   constructor(
     request: number,
@@ -108,25 +129,15 @@ export class OneAnswer<Kind extends NodeToClient["kind"]> implements Answer {
     from: string,
     readonly works?: () => void,
   ) {
-    this.request = request;
+    super(request, from);
     this.#kinds = kinds;
-    this.#from = from;
-  }
-
-  get promise(): Promise<MessageOf<Kind>> {
-    return this.#message.promise;
   }
 
   take(message: NodeToClient): void {
     if (!(this.#kinds as readonly string[]).includes(message.kind)) {
-      throw unasked(this.#from);
+      throw unasked(this.from);
     }
-    this.isDone = true;
-    this.#message.resolve(message as MessageOf<Kind>);
-  }
-
-  fail(error: Error): void {
-    this.#message.reject(error);
+    this.settle(message as MessageOf<Kind>);
   }
 }
 
@@ -190,45 +201,34 @@ export class ListingAnswer implements Answer {
 }
 
 /** A manifest: a message, and then the hashes as bytes. */
-export class ManifestAnswer implements Answer {
-  readonly request: number;
+export class ManifestAnswer extends OutcomeAnswer<DescribeAnswer>
+  implements Answer {
   readonly receiver = {
     target: (length: number) => this.#target(length),
     filled: (length: number) => this.#fill(length),
   };
-  isDone = false;
-  readonly #from: string;
-  readonly #answer = Promise.withResolvers<DescribeAnswer>();
   #head: MessageOf<"manifest"> | null = null;
   #hashes = new Uint8Array();
   #filled = 0;
   readonly #onWorks: () => void;
   /** The file may have to be hashed first. */
   readonly works = () => {
-    if (this.#head !== null) throw unasked(this.#from);
+    if (this.#head !== null) throw unasked(this.from);
     this.#onWorks();
   };
 
   constructor(request: number, from: string, onWorks: () => void = () => {}) {
-    this.request = request;
-    this.#from = from;
+    super(request, from);
     this.#onWorks = onWorks;
   }
 
-  get promise(): Promise<DescribeAnswer> {
-    return this.#answer.promise;
-  }
-
   take(message: NodeToClient): void {
-    if (message.kind === "refused") {
-      this.isDone = true;
-      return this.#answer.resolve(message);
-    }
+    if (message.kind === "refused") return this.settle(message);
     if (message.kind !== "manifest" || this.#head !== null) {
-      throw unasked(this.#from);
+      throw unasked(this.from);
     }
     if (message.size > LIMITS.fileBytes) {
-      throw lie(this.#from, "a size that no file can have");
+      throw lie(this.from, "a size that no file can have");
     }
     this.#head = message;
     this.#hashes = new Uint8Array(pieceCountOf(message.size) * HASH_BYTES);
@@ -238,7 +238,7 @@ export class ManifestAnswer implements Answer {
   #target(length: number): Promise<Uint8Array> {
     const end = this.#filled + length;
     if (end > this.#hashes.length) {
-      throw lie(this.#from, "more piece hashes than the file has pieces");
+      throw lie(this.from, "more piece hashes than the file has pieces");
     }
     return Promise.resolve(this.#hashes.subarray(this.#filled, end));
   }
@@ -248,24 +248,19 @@ export class ManifestAnswer implements Answer {
     if (this.#head === null || this.#filled < this.#hashes.length) return;
     const { size, sha256 } = this.#head;
     const manifest = new Manifest(size, this.#hashes);
-    this.isDone = true;
-    this.#answer.resolve({ kind: "described", manifest, sha256 });
-  }
-
-  fail(error: Error): void {
-    this.#answer.reject(error);
+    this.settle({ kind: "described", manifest, sha256 });
   }
 }
 
-/** Consecutive pieces, which a receiver gets. */
-export class PiecesAnswer implements Answer {
-  readonly request: number;
+/**
+ * Consecutive pieces, which a receiver gets. Comes to nothing when the last has
+ * arrived, or to the node's refusal.
+ */
+export class PiecesAnswer extends OutcomeAnswer<Refused | undefined>
+  implements Answer {
   readonly owesPieces = true;
   readonly receiver: PieceReceiver;
-  isDone = false;
-  readonly #from: string;
   #left: number;
-  readonly #refused = Promise.withResolvers<Refused | undefined>();
   /** Others may have their turns first, if many fetch a file together. */
   readonly works: (() => void) | undefined;
 
@@ -279,65 +274,44 @@ export class PiecesAnswer implements Answer {
     },
     from: string,
   ) {
-    this.request = request;
+    super(request, from);
     this.receiver = receiver;
     this.#left = count;
-    this.#from = from;
     this.works = takesTurns ? () => {} : undefined;
   }
 
-  /** Resolves when the last has arrived, or to the node's refusal. */
-  get promise(): Promise<Refused | undefined> {
-    return this.#refused.promise;
-  }
-
   take(message: NodeToClient): void {
-    if (message.kind === "refused") {
-      this.isDone = true;
-      return this.#refused.resolve(message);
-    }
+    if (message.kind === "refused") return this.settle(message);
     if (message.kind !== "pieces") {
-      throw lie(this.#from, "a reply that is not pieces");
+      throw lie(this.from, "a reply that is not pieces");
     }
     this.#left -= message.hashes.length / HASH_BYTES;
     if (this.#left < 0) {
-      throw lie(this.#from, "more pieces than were asked for");
+      throw lie(this.from, "more pieces than were asked for");
     }
     this.receiver.pieces(message.hashes);
-    this.isDone = this.#left === 0;
-    if (this.isDone) this.#refused.resolve(undefined);
-  }
-
-  fail(error: Error): void {
-    this.#refused.reject(error);
+    if (this.#left === 0) this.settle(undefined);
   }
 }
 
-/** The files of a batch, in the order in which they were asked for. */
-export class BatchAnswer implements Answer {
-  readonly request: number;
+/**
+ * The files of a batch, in the order in which they were asked for. Comes to
+ * nothing when all are answered, or to the node's refusal of the request.
+ */
+export class BatchAnswer extends OutcomeAnswer<Refused | undefined>
+  implements Answer {
   readonly owesPieces = true;
   readonly receiver: BatchTaker;
-  isDone = false;
-  readonly #from: string;
-  readonly #refused = Promise.withResolvers<Refused | undefined>();
 
   constructor(request: number, receiver: BatchTaker, from: string) {
-    this.request = request;
+    super(request, from);
     this.receiver = receiver;
-    this.#from = from;
-  }
-
-  /** Resolves when all are answered, or to the node's refusal of the request. */
-  get promise(): Promise<Refused | undefined> {
-    return this.#refused.promise;
   }
 
   take(message: NodeToClient): void {
     switch (message.kind) {
       case "refused":
-        this.isDone = true;
-        return this.#refused.resolve(message);
+        return this.settle(message);
       case "pieces":
         this.receiver.vouch(message.hashes);
         break;
@@ -345,13 +319,8 @@ export class BatchAnswer implements Answer {
         this.receiver.skip(message);
         break;
       default:
-        throw lie(this.#from, "a reply that is not files");
+        throw lie(this.from, "a reply that is not files");
     }
-    this.isDone = this.receiver.left === 0;
-    if (this.isDone) this.#refused.resolve(undefined);
-  }
-
-  fail(error: Error): void {
-    this.#refused.reject(error);
+    if (this.receiver.left === 0) this.settle(undefined);
   }
 }

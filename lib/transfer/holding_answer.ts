@@ -7,7 +7,13 @@
 
 import { type PieceRun, PieceSet } from "../content/piece_set.ts";
 import type { MessageOf, NodeToClient } from "../protocol/messages.ts";
-import { type Answer, lie, type Refused, unasked } from "./answers.ts";
+import {
+  type Answer,
+  lie,
+  OutcomeAnswer,
+  type Refused,
+  unasked,
+} from "./answers.ts";
 import { Stays } from "./stays.ts";
 
 /** Which pieces the peer has, or a refusal. */
@@ -24,24 +30,16 @@ export interface HoldingQuestion {
 }
 
 /** Follows what one peer has of one content. */
-export class HoldingAnswer implements Answer {
-  readonly request: number;
-  isDone = false;
+export class HoldingAnswer extends OutcomeAnswer<HoldingOutcome>
+  implements Answer {
   readonly #question: HoldingQuestion;
-  readonly #from: string;
-  readonly #outcome = Promise.withResolvers<HoldingOutcome>();
   /** Its pieces; none before its answer, or after a refusal. */
   #pieces: PieceSet | undefined;
   readonly #stays = new Stays();
 
   constructor(request: number, question: HoldingQuestion, from: string) {
-    this.request = request;
+    super(request, from);
     this.#question = question;
-    this.#from = from;
-  }
-
-  get promise(): Promise<HoldingOutcome> {
-    return this.#outcome.promise;
   }
 
   /** Whether the peer will announce more pieces. */
@@ -50,15 +48,11 @@ export class HoldingAnswer implements Answer {
   }
 
   take(message: NodeToClient): void {
-    if (message.kind === "refused") {
-      this.isDone = true;
-      return this.#outcome.resolve(message);
-    }
-    if (message.kind !== "has") throw unasked(this.#from);
-    this.isDone = true;
+    if (message.kind === "refused") return this.settle(message);
+    if (message.kind !== "has") throw unasked(this.from);
     const pieces = this.#read(message);
     this.#pieces = pieces;
-    this.#outcome.resolve({ kind: "has", pieces });
+    this.settle({ kind: "has", pieces });
   }
 
   #read({ bitmap, complete }: MessageOf<"has">): PieceSet {
@@ -66,7 +60,7 @@ export class HoldingAnswer implements Answer {
     if (complete) return new PieceSet(pieceCount, Array(pieceCount).keys());
     const pieces = PieceSet.parse(bitmap ?? "", pieceCount);
     if (pieces === undefined) {
-      throw lie(this.#from, "a bitmap that does not fit the file");
+      throw lie(this.from, "a bitmap that does not fit the file");
     }
     return pieces;
   }
@@ -77,23 +71,19 @@ export class HoldingAnswer implements Answer {
    */
   gain({ runs }: MessageOf<"gained">, now: number): void {
     const pieces = this.#pieces;
-    if (pieces === undefined) throw unasked(this.#from);
+    if (pieces === undefined) throw unasked(this.from);
     if (runs.length === 0) {
-      if (!this.#stays.take(now)) throw unasked(this.#from);
+      if (!this.#stays.take(now)) throw unasked(this.from);
       return;
     }
     const gained = runs.map(([first, count]) => ({ first, count }));
     for (const { first, count } of gained) {
       for (let piece = first; piece < first + count; piece++) {
         if (piece >= pieces.count || !pieces.add(piece)) {
-          throw lie(this.#from, "pieces that it cannot have gained");
+          throw lie(this.from, "pieces that it cannot have gained");
         }
       }
     }
     this.#question.onGained(gained);
-  }
-
-  fail(error: Error): void {
-    this.#outcome.reject(error);
   }
 }

@@ -8,6 +8,7 @@
 
 import { isAccessRefusal } from "../access/refusal.ts";
 import type { Channel } from "../protocol/channel.ts";
+import { onDispose } from "../base/collections.ts";
 import { type Endpoint, formatEndpoint, type Path } from "../base/conn.ts";
 import { ProtocolError } from "../base/errors.ts";
 import { greet } from "../protocol/hello.ts";
@@ -427,9 +428,7 @@ export class NodeSession implements AsyncDisposable {
     if (signal === undefined) return;
     const end = () => this.#fail(signal.reason);
     signal.addEventListener("abort", end);
-    this.#ending = {
-      [Symbol.dispose]: () => signal.removeEventListener("abort", end),
-    };
+    this.#ending = onDispose(() => signal.removeEventListener("abort", end));
     if (signal.aborted) end();
   }
 

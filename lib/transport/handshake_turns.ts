@@ -7,6 +7,7 @@
  */
 
 import { clearImmediate, setImmediate } from "node:timers";
+import { groupUnder, removeUnder } from "../base/collections.ts";
 import { afterOthers } from "../base/turns.ts";
 import type { Limits } from "../base/limits.ts";
 import type { HandshakeOrder } from "../guard/handshake_order.ts";
@@ -46,8 +47,7 @@ export class HandshakeTurns {
   /** Waits for the turn of a handshake of `group`. */
   wait(group: string): WaitingHandshake {
     const { promise: turn, resolve } = Promise.withResolvers<void>();
-    const calls = this.#waiting.get(group) ?? new Set();
-    this.#waiting.set(group, calls.add(resolve));
+    groupUnder(this.#waiting, group).add(resolve);
     this.#waitingCount++;
     const isBetter = this.#isPause &&
       !this.#order.leavesSome(group, this.#now());
@@ -105,9 +105,7 @@ export class HandshakeTurns {
   }
 
   #remove(group: string, begin: () => void): void {
-    const calls = this.#waiting.get(group);
-    if (calls?.delete(begin)) this.#waitingCount--;
-    if (calls?.size === 0) this.#waiting.delete(group);
+    if (removeUnder(this.#waiting, group, begin)) this.#waitingCount--;
   }
 
   /** Begins no more handshakes. The owners dispose of those that wait. */

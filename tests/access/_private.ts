@@ -5,17 +5,15 @@
 import type { Access } from "../../lib/access/credentials.ts";
 import { parseLink } from "../../lib/access/link.ts";
 import { proofOf, tokenOf, type TokenRole } from "../../lib/access/token.ts";
-import { Channel } from "../../lib/protocol/channel.ts";
+import type { Channel } from "../../lib/protocol/channel.ts";
 import { makeLink } from "../../lib/client/link.ts";
 import type { ListedNode } from "../../lib/client/nodes.ts";
 import { Peers } from "../../lib/client/peers.ts";
-import { greet, receivePeer } from "../../lib/protocol/hello.ts";
-import { Incidents } from "../../lib/guard/incidents.ts";
-import { LIMITS } from "../../lib/base/limits.ts";
+import { greet } from "../../lib/protocol/hello.ts";
 import type { Message } from "../../lib/protocol/messages.ts";
 import type { NodeOptions } from "../../lib/node/server.ts";
 import type { RelayOptions } from "../../lib/relay/server.ts";
-import { listen, type Listener } from "../../lib/transport/listen.ts";
+import type { Listener } from "../../lib/transport/listen.ts";
 import {
   IDENTITIES,
   openChannel,
@@ -25,6 +23,7 @@ import {
   type TestNode,
   type TestRelay,
 } from "../_network.ts";
+import { startScriptedRelay } from "../_scripted_relay.ts";
 
 export const SECRET = Uint8Array.from({ length: 32 }, (_, at) => at);
 export const NEXT_SECRET = SECRET.toReversed();
@@ -115,43 +114,18 @@ export async function linkTo(
 export const GRANT_KEY = new Uint8Array(32).toBase64();
 
 /** Says that it is private, lets everybody in, and has grant keys of its own. */
-export async function startImpostor(
+export function startImpostor(
   proof: { readonly proof?: string },
 ): Promise<Listener & AsyncDisposable> {
-  const identity = IDENTITIES[2]!;
-  const incidents = new Incidents(0, () => {});
-  const introduction = {
-    role: "relay",
-    id: identity.id,
-    nonce: "AAAA",
-    private: true,
-  };
-  const listener = await listen({
-    at: { host: "127.0.0.1", port: 0 },
-    identity,
-    limits: LIMITS,
-    connectionsPerAddressCount: 8,
-    incidents,
-    handle: async ({ conn, settle }) => {
-      const timing = { writeStallMs: 5_000, idleMs: 5_000 };
-      await using channel = new Channel(conn, { limits: LIMITS, ...timing });
-      const reception = { introduction, settle, incidents };
-      await receivePeer(channel, reception, async () => {
-        await channel.receive(["authenticate"]);
-        await channel.receive(["register"]);
-        const lease = { leaseSeconds: 60, renewSeconds: 20 };
-        const grantKeys = [GRANT_KEY];
-        await channel.send({
-          kind: "registered",
-          ...lease,
-          grantKeys,
-          ...proof,
-        });
-        await channel.receive(["pong"]);
-      });
+  return startScriptedRelay(IDENTITIES[2]!, {
+    says: { private: true },
+    talk: async (channel) => {
+      await channel.receive(["authenticate"]);
+      await channel.receive(["register"]);
+      const lease = { leaseSeconds: 60, renewSeconds: 20 };
+      const grantKeys = [GRANT_KEY];
+      await channel.send({ kind: "registered", ...lease, grantKeys, ...proof });
+      await channel.receive(["pong"]);
     },
-  });
-  return Object.assign(listener, {
-    [Symbol.asyncDispose]: () => listener.close(),
   });
 }

@@ -24,7 +24,7 @@ Deno.test("A client that nobody can dial gives its pieces over connections that 
   const hiddenOne = await startClient(relay, {
     ...{ have: first, seed: 1, host: HIDDEN_HOST, limits },
   }, stack);
-  const hidden = new Set([hiddenOne.member.id]);
+  const hidden = new Set([hiddenOne.member.holder.id]);
   const open = await startClient(relay, {
     ...{ have: first.map((piece) => HALF + piece), seed: 2, hidden, limits },
   }, stack);
@@ -34,7 +34,7 @@ Deno.test("A client that nobody can dial gives its pieces over connections that 
   );
   assertEquals(reached.outcome, "gone");
   await Promise.all([hiddenOne.receive(), open.receive()]);
-  assertEquals(hiddenOne.member.sentBytes, HALF * PIECE);
+  assertEquals(hiddenOne.member.holder.sentBytes, HALF * PIECE);
   assertEquals([...open.from.values()], [HALF * PIECE]);
   assert([...open.from.keys()].every((id) => id.startsWith("offer ")));
 });
@@ -46,10 +46,10 @@ Deno.test("A client that nobody can dial, and that has all pieces, gives them to
     ...{ have: [...Array(COUNT).keys()], seed: 1, host: HIDDEN_HOST, limits },
   }, stack);
   await within(hiddenOne.log.until("holder_reached"), "what the relay says");
-  const hidden = new Set([hiddenOne.member.id]);
+  const hidden = new Set([hiddenOne.member.holder.id]);
   const open = await startClient(relay, { seed: 2, hidden, limits }, stack);
   await open.receive();
-  assertEquals(hiddenOne.member.sentBytes, COUNT * PIECE);
+  assertEquals(hiddenOne.member.holder.sentBytes, COUNT * PIECE);
 });
 
 /** Offers again and again, and says nothing when the offer is taken. */
@@ -121,7 +121,7 @@ Deno.test("A client that nobody can dial gives its pieces although silent ones o
     limits: numbers,
   }, stack);
   await open.receive();
-  assertEquals(hiddenOne.member.sentBytes, COUNT * PIECE);
+  assertEquals(hiddenOne.member.holder.sentBytes, COUNT * PIECE);
 });
 
 Deno.test("A client offers its pieces to others at its own address only if nobody has dialled it for swarmNearOfferMs", async () => {
@@ -132,7 +132,7 @@ Deno.test("A client offers its pieces to others at its own address only if nobod
   const hiddenOne = await startClient(relay, {
     ...{ have: [0], seed: 1, host: HIDDEN_HOST, limits },
   }, stack);
-  const hidden = new Set([hiddenOne.member.id]);
+  const hidden = new Set([hiddenOne.member.holder.id]);
   const open = await startClient(
     relay,
     { have: [1], seed: 2, hidden },

@@ -6,14 +6,11 @@
 import { assertEquals, assertRejects } from "@std/assert";
 import type { RelayAddress } from "../../lib/base/address.ts";
 import { Failure, isNoRoom } from "../../lib/base/errors.ts";
-import { LIMITS, type Limits } from "../../lib/base/limits.ts";
+import type { Limits } from "../../lib/base/limits.ts";
 import { Peers } from "../../lib/client/peers.ts";
-import { Incidents } from "../../lib/guard/incidents.ts";
-import { Channel } from "../../lib/protocol/channel.ts";
-import { receivePeer } from "../../lib/protocol/hello.ts";
-import { listen } from "../../lib/transport/listen.ts";
 import { sayRefused, startEvilNode } from "../_evil_node.ts";
 import { IDENTITIES, startRelay } from "../_network.ts";
+import { startScriptedRelay } from "../_scripted_relay.ts";
 
 const NO_ROOM = {
   kind: "refused",
@@ -26,35 +23,22 @@ const NO_ROOM = {
  * `tells` says whether it tells why.
  */
 async function fullRelay(count: number, tells: boolean) {
-  const identity = IDENTITIES[2]!;
-  const { id } = identity;
-  const incidents = new Incidents(0, () => {});
-  const introduction = { role: "relay", id, nonce: "AAAA" };
   const seen = { hellos: 0 };
-  const listener = await listen({
-    at: { host: "127.0.0.1", port: 0 },
-    identity,
-    limits: LIMITS,
-    connectionsPerAddressCount: 8,
-    incidents,
-    handle: async ({ conn, settle }) => {
-      const timing = { writeStallMs: 5_000, idleMs: 5_000 };
-      await using channel = new Channel(conn, { limits: LIMITS, ...timing });
-      const reception = { introduction, settle, incidents };
-      await receivePeer(channel, reception, async () => {
-        if (++seen.hellos <= count) {
-          if (tells) await channel.send(NO_ROOM);
-          return;
-        }
-        await channel.receive(["list"]);
-        await channel.send({ kind: "nodes", count: 0, nodes: [] });
-        await channel.receive(["pong"]);
-      });
+  const identity = IDENTITIES[2]!;
+  const relay = await startScriptedRelay(identity, {
+    talk: async (channel) => {
+      if (++seen.hellos <= count) {
+        if (tells) await channel.send(NO_ROOM);
+        return;
+      }
+      await channel.receive(["list"]);
+      await channel.send({ kind: "nodes", count: 0, nodes: [] });
+      await channel.receive(["pong"]);
     },
   });
   return Object.assign(seen, {
-    address: { ...listener.address, id },
-    [Symbol.asyncDispose]: () => listener.close(),
+    address: { ...relay.address, id: identity.id },
+    [Symbol.asyncDispose]: () => relay.close(),
   });
 }
 

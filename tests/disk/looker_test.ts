@@ -8,13 +8,14 @@ import { createHash } from "node:crypto";
 import { join } from "@std/path";
 import { sha256 } from "../../lib/base/hash.ts";
 import { LIMITS } from "../../lib/base/limits.ts";
-import { Looker, startLooker } from "../../lib/disk/looker.ts";
+import { startLooker } from "../../lib/disk/looker.ts";
 import {
   type FileToLookAt,
   type Looked,
   makeLooker,
 } from "../../lib/disk/looker_code.ts";
 import { Looks } from "../../lib/disk/looks.ts";
+import { type OrderPort, Orders } from "../../lib/disk/orders.ts";
 import { HASHED_AT_ONCE_BYTES } from "../../lib/transfer/hashing.ts";
 import { within } from "../_event_log.ts";
 import { randomBytes, seededRandom } from "../_random.ts";
@@ -27,7 +28,7 @@ type LookAll = (files: readonly FileToLookAt[]) => Promise<Looked[]>;
 
 async function inWorker(files: readonly FileToLookAt[]): Promise<Looked[]> {
   using looker = startLooker();
-  return await Promise.all(files.map((file) => looker.look(file)));
+  return await Promise.all(files.map((file) => looker.add(file)));
 }
 
 const here = makeLooker(createHash, HASHED_AT_ONCE_BYTES);
@@ -102,12 +103,13 @@ for (const { where, look } of PLACES) {
 /** A looker that answers nothing, and what it was asked. */
 function silent() {
   const asked: string[] = [];
-  const looker = new Looker({
+  const port: OrderPort<FileToLookAt, Looked> = {
     send: ({ files }) => void asked.push(...files.map(({ path }) => path)),
     onReply: () => {},
     onEnd: () => {},
     terminate: () => void asked.push("ended"),
-  });
+  };
+  const looker = new Orders(port, LIMITS.lookedAheadCount);
   return { asked, looker };
 }
 

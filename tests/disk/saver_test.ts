@@ -6,14 +6,9 @@ import { assert, assertEquals, assertRejects } from "@std/assert";
 import { join } from "@std/path";
 import { LIMITS } from "../../lib/base/limits.ts";
 import { Failure } from "../../lib/base/errors.ts";
-import {
-  Saver,
-  saverHere,
-  type SaverOrder,
-  type SaverPort,
-  startSaver,
-} from "../../lib/disk/saver.ts";
-import type { FileToSave } from "../../lib/disk/saver_code.ts";
+import { type Order, type OrderPort, Orders } from "../../lib/disk/orders.ts";
+import { type Saver, saverHere, startSaver } from "../../lib/disk/saver.ts";
+import type { FileToSave, SaverOutcome } from "../../lib/disk/saver_code.ts";
 import { SmallFiles } from "../../lib/disk/small_files.ts";
 import { randomBytes, seededRandom } from "../_random.ts";
 import { tempShare } from "../_temp_share.ts";
@@ -57,7 +52,7 @@ for (const { where, start } of PLACES) {
     const outcomes = await Promise.all(names.map((name, n) => {
       // A part of a larger buffer, as it is received.
       const bytes = CONTENT.subarray(n, 3 * n);
-      return saver.save(fileAt(folder.path, name, { bytes }));
+      return saver.add(fileAt(folder.path, name, { bytes }));
     }));
     assertEquals(outcomes, names.map(() => ({ kind: "saved" })));
     assertEquals(namesIn(folder.path), names.toSorted());
@@ -79,13 +74,13 @@ for (const { where, start } of PLACES) {
     const at = (name: string, given: Partial<FileToSave> = {}) =>
       fileAt(folder.path, name, given);
     const outcomes = await Promise.all([
-      saver.save(at("good")),
-      saver.save(at("there")),
-      saver.save(at("left")),
-      saver.save(at("old", { overwrite: true })),
-      saver.save(at("lost", { partialPath: join(folder.path, "no", "x") })),
-      saver.save(at("zeros", { bytes: new Uint8Array(5_000) })),
-      saver.save(at("empty", { bytes: new Uint8Array() })),
+      saver.add(at("good")),
+      saver.add(at("there")),
+      saver.add(at("left")),
+      saver.add(at("old", { overwrite: true })),
+      saver.add(at("lost", { partialPath: join(folder.path, "no", "x") })),
+      saver.add(at("zeros", { bytes: new Uint8Array(5_000) })),
+      saver.add(at("empty", { bytes: new Uint8Array() })),
     ]);
     assertEquals(
       outcomes.map((outcome) =>
@@ -121,7 +116,7 @@ for (const { where, start } of PLACES) {
       await using folder = await tempShare();
       using saver = start();
       const file = fileAt(folder.path, "f", { mode: 0o600, finalMode: 0o664 });
-      assertEquals(await saver.save(file), { kind: "saved" });
+      assertEquals(await saver.add(file), { kind: "saved" });
       assertEquals((await Deno.stat(file.path)).mode! & 0o7777, 0o664);
     },
   });
@@ -129,14 +124,14 @@ for (const { where, start } of PLACES) {
 
 /** A worker of which the test answers the orders. */
 function heldPort() {
-  const orders: SaverOrder[] = [];
-  const port: SaverPort = {
+  const orders: Order<FileToSave>[] = [];
+  const port: OrderPort<FileToSave, SaverOutcome> = {
     send: (order) => void orders.push(order),
     onReply: () => {},
     onEnd: () => {},
     terminate: () => {},
   };
-  const answer = ({ id, files }: SaverOrder) => {
+  const answer = ({ id, files }: Order<FileToSave>) => {
     const outcomes = files.map(() => ({ kind: "saved" } as const));
     port.onReply({ id, outcomes });
   };
@@ -146,11 +141,11 @@ function heldPort() {
 Deno.test("A saver has a few bounded orders at a time, and loses no file", async () => {
   const { port, orders, answer } = heldPort();
   const most = 4;
-  using saver = new Saver(port, { mostFiles: most });
+  using saver = new Orders(port, most);
   const names = Array.from({ length: 3 * most + 1 }, (_, n) => `f${n}`);
   let saved = 0;
   const saving = names.map(async (name) => {
-    await saver.save(fileAt("folder", name));
+    await saver.add(fileAt("folder", name));
     saved++;
   });
   await Promise.resolve(); // they share orders from the next turn on
@@ -166,8 +161,8 @@ Deno.test("A saver has a few bounded orders at a time, and loses no file", async
 
 Deno.test("A saver collects files while an order runs, and sends a second one early only if it is full", async () => {
   const { port, orders, answer } = heldPort();
-  using saver = new Saver(port, { mostFiles: 4 });
-  const save = (name: string) => saver.save(fileAt("folder", name));
+  using saver = new Orders(port, 4);
+  const save = (name: string) => saver.add(fileAt("folder", name));
   const saving = [save("a")];
   await Promise.resolve();
   saving.push(save("b"));
@@ -186,10 +181,10 @@ Deno.test("A saver collects files while an order runs, and sends a second one ea
 
 Deno.test("A saver that ends early rejects waiting and later files", async () => {
   const { port } = heldPort();
-  using saver = new Saver(port);
-  const saving = [1, 2].map((n) => saver.save(fileAt("folder", `f${n}`)));
+  using saver = new Orders(port, LIMITS.savedTogetherCount);
+  const saving = [1, 2].map((n) => saver.add(fileAt("folder", `f${n}`)));
   port.onEnd(new Error("out of memory"));
-  for (const one of [...saving, saver.save(fileAt("folder", "f3"))]) {
+  for (const one of [...saving, saver.add(fileAt("folder", "f3"))]) {
     await assertRejects(() => one, Error, "out of memory");
   }
 });

@@ -5,7 +5,6 @@
 
 import { assertEquals, assertMatch } from "@std/assert";
 import type { Endpoint } from "../../lib/base/conn.ts";
-import { Channel } from "../../lib/protocol/channel.ts";
 import { listNodes } from "../../lib/client/listing.ts";
 import type { ListedNode } from "../../lib/client/nodes.ts";
 import { examineClient } from "../../lib/doctor/client.ts";
@@ -18,52 +17,27 @@ import {
 } from "../../lib/doctor/machine.ts";
 import { examineNode } from "../../lib/doctor/node.ts";
 import { checkTunnel } from "../../lib/doctor/tunnels.ts";
-import { receivePeer } from "../../lib/protocol/hello.ts";
-import { Incidents } from "../../lib/guard/incidents.ts";
 import { LIMITS } from "../../lib/base/limits.ts";
 import type { Hello } from "../../lib/protocol/messages.ts";
 import { RelayDialer } from "../../lib/uplink/relay_dialer.ts";
-import { listen } from "../../lib/transport/listen.ts";
 import { MEMBER, NODE_TOKEN, startImpostor } from "../access/_private.ts";
 import { IDENTITIES, startNode, startRelay } from "../_network.ts";
 import { ownPort } from "../_own_address.ts";
 import { tempShare } from "../_temp_share.ts";
+import { startScriptedRelay } from "../_scripted_relay.ts";
 import { optionsFor, Seen } from "./_seen.ts";
 
 const limits = LIMITS;
 
 /** A relay that says hello with what a test wants, and lists nobody. */
-async function startTalker(says: Partial<Hello>) {
-  const identity = IDENTITIES[0]!;
-  const incidents = new Incidents(0, () => {});
-  const listener = await listen({
-    at: { host: "127.0.0.1", port: 0 },
-    identity,
-    limits,
-    connectionsPerAddressCount: 10,
-    incidents,
-    handle: async ({ conn, settle }) => {
-      await using channel = new Channel(conn, {
-        limits,
-        writeStallMs: 1e4,
-        idleMs: 1e4,
-      });
-      const nonce = "AAAA";
-      const introduction = { role: "relay", id: identity.id, nonce, ...says };
-      await receivePeer(
-        channel,
-        { introduction, settle, incidents },
-        async () => {
-          await channel.receive(["list"]);
-          await channel.send({ kind: "nodes", count: 0, nodes: [] });
-        },
-      );
+function startTalker(says: Partial<Hello>) {
+  return startScriptedRelay(IDENTITIES[0]!, {
+    says,
+    talk: async (channel) => {
+      await channel.receive(["list"]);
+      await channel.send({ kind: "nodes", count: 0, nodes: [] });
     },
   });
-  return {
-    address: listener.address,
-    [Symbol.asyncDispose]: () => listener.close(),
-  };
 }
 
 for (

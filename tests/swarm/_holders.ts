@@ -56,7 +56,7 @@ export async function runHolder(
       ...options,
     }),
   );
-  holder.add(held);
+  holder.files.add(held);
   const meet = async (grant?: string) => {
     const peer = options.plaintext === true ? null : { ...identity };
     const conn = await dial(holder.address, { peer, timeoutMs: 30_000 });

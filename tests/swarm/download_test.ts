@@ -148,7 +148,7 @@ Deno.test("A download continues without a holder that disconnects while it has n
 Deno.test("A download drops a holder that no longer has the content", async () => {
   await using stack = new AsyncDisposableStack();
   const empty = await runHolder(CONTENT, { have: ALL }, stack);
-  empty.holder.remove(empty.held);
+  empty.holder.files.remove(empty.held);
   const other = await runHolder(CONTENT, { have: [] }, stack);
   const { download, from, trouble, ...received } = receiving((told) => {
     // Nothing comes before.

@@ -146,7 +146,7 @@ Deno.test("A holder gives open contents to clients without a grant, and no other
   const openId = open.manifest.contentId;
   const options = { have: [0, 1, 2], isOpen: true };
   const { held } = await runHolder(open, options, stack);
-  holder.add(held);
+  holder.files.add(held);
   const question = { pieceCount: 4, onGained: () => {} };
   const kindFor = async (content: string) => {
     const session = await meet();
@@ -161,7 +161,7 @@ Deno.test("A holder gives open contents to clients without a grant, and no other
   assertEquals(refused?.code, "gone");
   assertEquals(holder.sentBytes, 0);
   assertEquals(await get(grantFor(OF)), ["has", "pieces"], "a member");
-  holder.remove(held);
+  holder.files.remove(held);
   await assertRejects(() => kindFor(openId)); // nothing is open any more
 });
 

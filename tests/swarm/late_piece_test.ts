@@ -34,7 +34,7 @@ function hashingSink(size: number, onHash: (hash: string) => void): Sink {
 Deno.test("A download asks a node for the next file after a piece that came too late for the one before", async () => {
   await using stack = new AsyncDisposableStack();
   const slow = await runHolder(FIRST, { have: ALL }, stack);
-  slow.holder.add((await runHolder(SECOND, { have: ALL }, stack)).held);
+  slow.holder.files.add((await runHolder(SECOND, { have: ALL }, stack)).held);
   const quick = await runHolder(FIRST, { have: ALL }, stack);
   const ended = Promise.withResolvers<void>();
   const hashes: string[] = [];

@@ -31,13 +31,16 @@ Deno.test("A client that joins after the first holder has stopped gets the whole
   await first[Symbol.asyncDispose]();
   const last = await startClient(relay, { seed: 4 }, stack);
   await last.receive();
-  const ids = others.map(({ member }) => member.id);
+  const ids = others.map(({ member }) => member.holder.id);
   assert(
     [...last.from.keys()].every((id) => ids.includes(id.split(" ")[0]!)),
   );
   const sum = [...last.from.values()].reduce((sum, bytes) => sum + bytes);
   assertEquals(sum, COUNT * PIECE);
-  const given = others.reduce((sum, { member }) => sum + member.sentBytes, 0);
+  const given = others.reduce(
+    (sum, { member }) => sum + member.holder.sentBytes,
+    0,
+  );
   assert(given >= COUNT * PIECE, `${given}`);
 });
 
@@ -51,14 +54,14 @@ Deno.test("A client of several relays meets the clients of each, and only of the
   await both.receive();
   const idsOf = ({ from }: typeof both) =>
     new Set([...from.keys()].map((id) => id.split(" ")[0]!));
-  assertEquals(idsOf(both), new Set([seed.member.id]));
+  assertEquals(idsOf(both), new Set([seed.member.holder.id]));
   const last = await startClient(first, { seed: 3 }, stack);
   await last.receive();
-  assertEquals(idsOf(last), new Set([both.member.id]));
+  assertEquals(idsOf(last), new Set([both.member.holder.id]));
   await first[Symbol.asyncDispose]();
   const late = await startClient([first, second], { seed: 4 }, stack);
   await late.receive();
-  const others = [seed, both].map(({ member }) => member.id);
+  const others = [seed, both].map(({ member }) => member.holder.id);
   assert(idsOf(late).isSubsetOf(new Set(others)));
 });
 

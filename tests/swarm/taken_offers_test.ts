@@ -235,7 +235,7 @@ Deno.test("A client that serves over a connection that it opened serves only the
   const other = contentOf(4, 2);
   const { holder } = await runHolder(CONTENT, { have }, stack);
   const { held } = await runHolder(other, { have }, stack);
-  holder.add(held);
+  holder.files.add(held);
   const giving = holder.giveOver(far!, OF);
   const { session } = await NodeSession.open(near!, {
     ...{ id: holder.id, path: "direct" },

@@ -18,8 +18,6 @@ import {
   HolderLease,
 } from "../../lib/uplink/holder_lease.ts";
 import { RelayDialer } from "../../lib/uplink/relay_dialer.ts";
-import { Channel } from "../../lib/protocol/channel.ts";
-import { receivePeer } from "../../lib/protocol/hello.ts";
 import {
   linkTo,
   MEMBER,
@@ -31,6 +29,7 @@ import {
 import { EventLog } from "../_event_log.ts";
 import { startRelay, type TestRelay } from "../_network.ts";
 import { ownAddress } from "../_own_address.ts";
+import { startScriptedRelay } from "../_scripted_relay.ts";
 
 const CONTENT = "cd".repeat(32);
 const OTHER = "ab".repeat(32);
@@ -101,30 +100,14 @@ function dialerFor(relay: TestRelay, access: Access = {}): RelayDialer {
 /** A relay that says hello, and then nothing. */
 async function silentRelay(identity: Identity) {
   const { promise: asked, resolve } = Promise.withResolvers<void>();
-  const incidents = new Incidents(0, () => {});
-  const listener = await listen({
-    at: { host: "127.0.0.1", port: 0 },
-    identity,
-    limits: LIMITS,
-    connectionsPerAddressCount: 8,
-    incidents,
-    handle: async ({ conn, settle }) => {
-      const timing = { writeStallMs: 5_000, idleMs: 60_000 };
-      await using channel = new Channel(conn, { limits: LIMITS, ...timing });
-      const introduction = { role: "relay", id: identity.id, nonce: "AAAA" };
-      const reception = { introduction, settle, incidents };
-      await receivePeer(channel, reception, async () => {
-        await channel.receive(["holders"]);
-        resolve();
-        await channel.receive(["holders"]);
-      });
+  const relay = await startScriptedRelay(identity, {
+    talk: async (channel) => {
+      await channel.receive(["holders"]);
+      resolve();
+      await channel.receive(["holders"]);
     },
   });
-  return {
-    address: listener.address,
-    asked,
-    [Symbol.asyncDispose]: () => listener.close(),
-  };
+  return Object.assign(relay, { asked });
 }
 
 /** Waits until something is so. */

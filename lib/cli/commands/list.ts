@@ -16,7 +16,10 @@ import {
 } from "../../client/listing.ts";
 import type { ListedNode } from "../../client/nodes.ts";
 import { folderSelection } from "../../client/selections.ts";
-import type { TransferOptions } from "../../client/transfer_options.ts";
+import type {
+  TransferOptions,
+  WantedNames,
+} from "../../client/transfer_options.ts";
 import { Failure } from "../../base/errors.ts";
 import { show } from "../../base/text.ts";
 import { NearestNames } from "../../content/nearest.ts";
@@ -34,14 +37,11 @@ import { Telling } from "./telling.ts";
 type Context = RoleContext & { readonly options: TransferOptions };
 
 /** What to list. */
-interface Wanted {
+interface Wanted extends WantedNames {
   /** As the user wrote it; absent for everything. */
   readonly text?: string;
-  /** The pattern that it is, if it is one. */
-  readonly pattern?: string;
   readonly prefix: string;
   readonly matches: (name: string) => boolean;
-  readonly leavesOut?: (name: string) => boolean;
 }
 
 /** Runs `ls`; resolves to its exit code. */

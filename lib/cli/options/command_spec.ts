@@ -14,12 +14,22 @@ export interface Example {
   readonly line: string;
 }
 
+/** What the help says of a script or of a command. */
+export interface Described {
+  /** What it does: a sentence, or for a command a few words. */
+  readonly summary: string;
+  /** Further text, in lines of 80 columns. */
+  readonly notes: readonly string[];
+  /** The options that most users want, at most 5; by default the first. */
+  readonly common?: readonly string[];
+  /** The most common uses. */
+  readonly examples: readonly Example[];
+}
+
 /** A command of a script. */
-export interface Command {
+export interface Command extends Described {
   /** The words after the script's name. */
   readonly usage: string;
-  /** What it does, in a few words. */
-  readonly summary: string;
   /** Other words that users try for it. */
   readonly alsoCalled: readonly string[];
   /** Whether its words are paths of files that it reads, or folders. */
@@ -30,30 +40,16 @@ export interface Command {
   readonly sys?: readonly ("statfs" | "networkInterfaces")[];
   /** Whether it opens addresses in the user's browser. */
   readonly opensBrowser?: true;
-  /** Further text, in lines of 80 columns. */
-  readonly notes: readonly string[];
-  /** The options that most users want, at most 5; by default the first. */
-  readonly common?: readonly string[];
-  /** The most common uses. */
-  readonly examples: readonly Example[];
 }
 
 /** A script, described. */
-export interface CommandSpec {
+export interface CommandSpec extends Described {
   /** The role of the script. */
   readonly role: Role;
   /** The command that starts the script. */
   readonly script: string;
-  /** What the role does, in one sentence. */
-  readonly summary: string;
   /** The words after the script's name. */
   readonly usage: readonly string[];
-  /** Lines for the help between usage and options. */
-  readonly notes: readonly string[];
-  /** The options that most users want, at most 5; by default the first. */
-  readonly common?: readonly string[];
-  /** The most common uses. */
-  readonly examples: readonly Example[];
   /** Its options. */
   readonly options: OptionTable;
   /** Its commands by name. */

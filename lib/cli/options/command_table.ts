@@ -12,6 +12,7 @@ import { optionsOfRole } from "./option_table.ts";
 export {
   type Command,
   type CommandSpec,
+  type Described,
   type Example,
   type Shell,
   SHELLS,

@@ -8,6 +8,7 @@ import {
   type Command,
   commandNames,
   type CommandSpec,
+  type Described,
   type Example,
   EXIT_WORDS,
 } from "./command_table.ts";
@@ -79,17 +80,13 @@ export function formatShortCommandHelp(
 }
 
 /** The parts of a page that fits one screen. */
-interface Screen {
-  readonly summary: string;
+interface Screen extends Omit<Described, "common"> {
   readonly usage: string;
   /** The names of commands, as a list. */
   readonly commands?: string;
-  /** Left out if not all of them fit. */
-  readonly notes: readonly string[];
   readonly options: OptionTable;
   /** The options that most users want. */
   readonly common?: readonly string[] | undefined;
-  readonly examples: readonly Example[];
   /** The help command that shows everything, without `--all`. */
   readonly topic: string;
 }

@@ -6,6 +6,7 @@
 
 import type { ClientEvent } from "../../client/events.ts";
 import type { ListedNode } from "../../client/nodes.ts";
+import { groupUnder } from "../../base/collections.ts";
 import { show } from "../../base/text.ts";
 import { namesOn } from "./node_names.ts";
 import type { Terminal } from "./terminal.ts";
@@ -33,8 +34,7 @@ export class Replicas {
     } else if (event.event === "contents_differ") {
       this.#differing.add(event.name);
     } else if (event.event === "node_answered") {
-      const answered = this.#answered.get(event.name) ?? new Set();
-      this.#answered.set(event.name, answered.add(event.node.id));
+      groupUnder(this.#answered, event.name).add(event.node.id);
     } else if (event.event === "file_received") {
       this.#files++;
       const { name, holders, from } = event;

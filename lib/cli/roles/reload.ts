@@ -6,6 +6,7 @@
  * @module
  */
 
+import { onDispose } from "../../base/collections.ts";
 import { Failure } from "../../base/errors.ts";
 import { counted, show } from "../../base/text.ts";
 import type { NodeServer, NodeSettings } from "../../node/server.ts";
@@ -35,7 +36,7 @@ export function rereadOnHangup(
   node: Pick<NodeServer, "change" | "fileCount">,
   context: RoleContext,
 ): Disposable {
-  if (Deno.build.os === "windows") return { [Symbol.dispose]: () => {} };
+  if (Deno.build.os === "windows") return onDispose(() => {});
   const hadTerminal = isAtTerminal();
   const reloads = new Reloads(node, context);
   const onHangup = () => {
@@ -43,9 +44,7 @@ export function rereadOnHangup(
     else reloads.wanted();
   };
   Deno.addSignalListener("SIGHUP", onHangup);
-  return {
-    [Symbol.dispose]: () => Deno.removeSignalListener("SIGHUP", onHangup),
-  };
+  return onDispose(() => Deno.removeSignalListener("SIGHUP", onHangup));
 }
 
 function isAtTerminal(): boolean {

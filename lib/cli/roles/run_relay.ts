@@ -9,6 +9,7 @@ import {
   parsePort,
   parseRelayAddress,
 } from "../../base/address.ts";
+import { onDispose } from "../../base/collections.ts";
 import { aborted } from "../../base/waiting.ts";
 import { parseSecret } from "../../access/secret.ts";
 import { formatEndpoint } from "../../base/conn.ts";
@@ -162,7 +163,7 @@ function rereadOnHangup(relay: RelayServer, context: RoleContext): Disposable {
   const { line, terminal } = context;
   const isOfUse = line.value("secret-file") !== undefined &&
     Deno.build.os !== "windows";
-  if (!isOfUse) return { [Symbol.dispose]: () => {} };
+  if (!isOfUse) return onDispose(() => {});
   const reread = async () => {
     try {
       const secrets = await readSecrets(context);
@@ -177,9 +178,7 @@ function rereadOnHangup(relay: RelayServer, context: RoleContext): Disposable {
   };
   const onHangup = () => void reread();
   Deno.addSignalListener("SIGHUP", onHangup);
-  return {
-    [Symbol.dispose]: () => Deno.removeSignalListener("SIGHUP", onHangup),
-  };
+  return onDispose(() => Deno.removeSignalListener("SIGHUP", onHangup));
 }
 
 async function relayOptions(line: CommandLine): Promise<RelayOptions> {

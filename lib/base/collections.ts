@@ -1,0 +1,77 @@
+/**
+ * What tables with a limit have in common: the oldest entry gives way, and an
+ * empty group is not kept. Pure.
+ *
+ * @module
+ */
+
+/** Removes the entries that were added first, until `most` are left. */
+export function keepNewest<Key>(
+  entries: Map<Key, unknown> | Set<Key>,
+  most: number,
+): void {
+  for (const key of entries.keys()) {
+    if (entries.size <= most) return;
+    entries.delete(key);
+  }
+}
+
+/** Sets an entry as the newest one; keeps the newest `most`. */
+export function putLast<Key, Value>(
+  entries: Map<Key, Value>,
+  [key, value]: readonly [Key, Value],
+  most = Infinity,
+): void {
+  entries.delete(key); // to the end of the order
+  entries.set(key, value);
+  keepNewest(entries, most);
+}
+
+/** The group under `key`; adds an empty one if there is none. */
+export function groupUnder<Key, Value>(
+  groups: Map<Key, Set<Value>>,
+  key: Key,
+): Set<Value> {
+  const group = groups.get(key) ?? new Set<Value>();
+  groups.set(key, group);
+  return group;
+}
+
+/**
+ * Removes a value from its group, and the group with its last value. Returns
+ * whether it was there.
+ */
+export function removeUnder<Key, Value>(
+  groups: Map<Key, Set<Value>>,
+  key: Key,
+  value: Value,
+): boolean {
+  const group = groups.get(key);
+  if (!group?.delete(value)) return false;
+  if (group.size === 0) groups.delete(key);
+  return true;
+}
+
+/** Changes a count, and returns it. A count of 0 is not kept. */
+export function countUnder<Key>(
+  counts: Map<Key, number>,
+  key: Key,
+  change: number,
+): number {
+  const count = (counts.get(key) ?? 0) + change;
+  if (count === 0) counts.delete(key);
+  else counts.set(key, count);
+  return count;
+}
+
+/** Something that calls `end` when it is disposed of; only the first time. */
+export function onDispose(end: () => void): Disposable {
+  let isOver = false;
+  return {
+    [Symbol.dispose]: () => {
+      if (isOver) return;
+      isOver = true;
+      end();
+    },
+  };
+}
