@@ -365,7 +365,7 @@ export const NETWORK_LIMITS = {
   retryMaxMs: 30_000,
   /**
    * Attempts to reach the relay within one renewal interval: 5 s apart at a
-   * quiet relay, and further apart at a relay that has so many nodes that it
+   * quiet relay, and further apart at a relay with so many nodes that it
    * lengthens renewals.
    */
   retriesPerRenewalCount: 4,

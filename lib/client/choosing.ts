@@ -161,7 +161,7 @@ export class Choosing implements AsyncDisposable {
   }
 
   /**
-   * Has nodes hash their files, until the choice is clear or all have answered.
+   * Asks nodes to hash their files, until the choice is clear or all have answered.
    */
   async #settle({ name, offers, unknown, wish }: Unsettled): Promise<Choice> {
     const answers = new Answers(offers, wish);

@@ -175,7 +175,7 @@ export class HashWaits {
   }
 
   /**
-   * Has a node describe a file.
+   * Asks a node to describe a file.
    *
    * @throws {TooSlow} if its time is over, and like `session.describe`.
    */

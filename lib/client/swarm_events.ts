@@ -19,11 +19,11 @@ export type SwarmEvent =
     /** Milliseconds until it stops, at most. */
     leftMs: number;
   }
-  /** This client gives no longer. */
+  /** This client no longer serves others. */
   | {
     event: "swarm_ended";
-    /** Bytes that it has given. */
+    /** Bytes that it has sent to others. */
     given: number;
-    /** Why it could not give, or stopped before the fetch ended. */
+    /** Why it could not serve, or stopped before the fetch ended. */
     why?: string;
   };

@@ -98,8 +98,8 @@ export class Targets implements AsyncDisposable {
   }
 
   /**
-   * Has a worker look at a small file that is probably there, as those before
-   * it. Changes nothing.
+   * Starts a worker's look at a small file that probably exists, like those
+   * before it. Changes nothing.
    */
   lookAhead(job: Job): Promise<Looked> | undefined {
     if (!this.#looks.isWorthIt) return undefined;

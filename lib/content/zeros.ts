@@ -14,7 +14,7 @@ import { Manifest, pieceBytesOf, pieceLength } from "./manifest.ts";
 const STEP_BYTES = 4096;
 const ZEROS = new Uint8Array(LIMITS.pieceMinBytes);
 
-/** Hashes of 0, 1, 2 … steps of zeros that can go on; made when needed. */
+/** Hash states after 0, 1, 2 … steps of zeros, to be continued; made when needed. */
 const steps: Hash[] = [createSha256()];
 /** Hashes of zeros by length, of whole pieces. */
 const whole = new Map<number, Uint8Array>();
@@ -95,9 +95,9 @@ export function isZeros(bytes: Uint8Array): boolean {
 }
 
 /**
- * The parts of `bytes`, cut every `partBytes`, that are not all zeros, or of
- * which `isKept` says that they count all the same: as runs, from their first
- * byte to behind their last.
+ * The parts of `bytes`, cut every `partBytes`, that are not all zeros or that
+ * `isKept` keeps. Returns them as runs: the first byte, and the byte after the
+ * last.
  */
 export function* runsOfData(
   bytes: Uint8Array,

@@ -260,7 +260,7 @@ export class PartialFile implements Sink {
   }
 
   /**
-   * Has the pieces of a request saved in the lane that receives them, if that
+   * Tells the lane that receives the pieces of a request to save them, if that
    * is possible.
    *
    * @returns a function to call when no more of them arrive. It resolves to

@@ -150,7 +150,7 @@ export class IndexedNames {
   }
 
   /**
-   * Has everything sent again, because it is not known what the relay holds.
+   * Sends everything again, because it is not known what the relay holds.
    */
   forget(): void {
     this.#changes = null;

@@ -254,7 +254,7 @@ export class Digests implements AsyncDisposable {
     );
   }
 
-  /** Has the store forget files missing for long, once all are known. */
+  /** Lets the store forget files that have been missing for long, once all files are known. */
   async #forgetGone(): Promise<void> {
     const { signal } = this.#stopped;
     if (this.#isRefreshed || !this.#share.isScanned || signal.aborted) return;

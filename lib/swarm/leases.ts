@@ -36,7 +36,7 @@ export class HolderLeases implements AsyncDisposable {
   }
 
   /**
-   * Has this client listed as a holder of a content, until it is released: at each
+   * Lists this client as a holder of a content, until it is released: at each
    * relay if the content is open, otherwise at private relays alone.
    */
   hold(content: string, { isOpen }: { isOpen: boolean }): void {

@@ -182,7 +182,7 @@ export class TakenOffers implements Disposable {
     }
   }
 
-  /** Has pieces requested over the session until it is of no more use. */
+  /** Requests pieces over the session until it is of no more use. */
   #useAsSource(
     place: Place,
     { conn: { remote } }: Channel,

@@ -91,7 +91,7 @@ export class Arrivals {
       : take(verified);
   }
 
-  /** Has the right pieces written. Returns whether all are right. */
+  /** Gives the right pieces to the sink. Returns whether all are right. */
   #verified(
     connection: Connection,
     { task, receiver: { file, wholeCount }, verified }:

@@ -43,8 +43,8 @@ export interface LaneFile {
     },
   ): Saving;
   /**
-   * Has the lane of `conn` save the pieces of a request, if the file is open in
-   * that lane.
+   * Tells the lane of `conn` to save the pieces of a request, if the file is
+   * open in that lane.
    */
   expect(
     conn: LaneConn,

@@ -40,7 +40,7 @@ export class HolderQueues {
     return this.#queues.get(holder);
   }
 
-  /** Has one holder of a file look at it again, or all. */
+  /** Queues the file again for one of its holders, or for all. */
   add(
     { index, holders, rarest, phase }: FileProgress,
     only: Iterable<string> = holders,

@@ -58,7 +58,7 @@ export interface Sink {
     hashes: Uint8Array,
   ): PiecesSaving | undefined;
   /**
-   * Has the lane of `conn` save the pieces of a request as it receives them.
+   * Tells the lane of `conn` to save the pieces of a request as it receives them.
    * Returns nothing if that is not possible. The caller calls the returned
    * function when no more of the pieces come; it throws the error of the disk.
    */

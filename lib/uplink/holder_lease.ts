@@ -62,7 +62,7 @@ export interface HolderLeaseOptions {
     readonly onGrantKeys?: (keys: readonly string[], relayId: string) => void;
   };
   readonly limits: Limits;
-  /** Tells when the machine has slept: this client then connects anew. */
+  /** Reports when the machine has slept: this client then connects again. */
   readonly clock?: Pick<ClockWatch, "wake"> | undefined;
   /** Called for every event. */
   readonly onEvent?: (event: HolderEvent) => void;
@@ -104,7 +104,7 @@ export class HolderLease implements AsyncDisposable {
   }
 
   /**
-   * Has this client listed as a holder of a content, until it is released. An open
+   * Lists this client as a holder of a content, until it is released. An open
    * relay lists it only if the content is open. Returns at once.
    *
    * @returns whether there was room for one more.

@@ -163,7 +163,7 @@ export async function getByLink(
   },
 ): Promise<number> {
   const { name, content, sender } = link;
-  // The relays have a pass each, and the fetch one id.
+  // Each relay has made its own pass. The fetch has one id for all.
   const [pass] = relaysOfLink(link).flatMap(({ pass }) => pass ?? []);
   if (pass !== undefined && line.isOn("dry-run")) {
     throw new Failure("usage", {

@@ -92,7 +92,7 @@ const UNTYPED: Readonly<Record<string, Readonly<Record<string, string>>>> = {
       MEASURES,
     "deno task simulate     # the relay's index of names with 10,000 nodes, in memory":
       "takes minutes",
-    "deno task simulate:swarm 50 # so many clients that fetch one file together, in fake time":
+    "deno task simulate:swarm 50 # 50 clients that fetch one file together, in fake time":
       MEASURES,
     "deno task bench:tunnel # fetches through the relay, compared with dialling and socat":
       MEASURES,
