@@ -236,7 +236,7 @@ export {
   Receivers,
   type SentFile,
 } from "./node/receivers.ts";
-export type { IndexEvent } from "./node/index_teller.ts";
+export type { IndexEvent } from "./node/index_updater.ts";
 export type {
   AttachReason,
   RegistrarEvent,

@@ -31,7 +31,7 @@ import { GrantedFiles } from "./granted_files.ts";
 import { isSentByItsName, type PiecesSent } from "./receivers.ts";
 import { SKIP_TEXT } from "./send_many.ts";
 import { ShareAnswers } from "./share_answers.ts";
-import { HeldNews } from "./held_news.ts";
+import { PieceAnnouncements } from "./piece_announcements.ts";
 import type { HeldContent, ReadTurn, TakenOffer, TakeOffer } from "./served.ts";
 import type { SlowReaders } from "./slow_readers.ts";
 import { WORK_MS } from "./work_ledger.ts";
@@ -73,7 +73,7 @@ export class ClientService implements Disposable {
   readonly #source: string;
   /** Identifies the client, or its address group, for turns with others. */
   readonly #asker: unknown;
-  readonly #news: HeldNews;
+  readonly #news: PieceAnnouncements;
   readonly #turns: ClientTurns;
   /** The files that the client may fetch. */
   readonly #files: GrantedFiles;
@@ -108,7 +108,7 @@ export class ClientService implements Disposable {
       onSent: (pieces) => onSent?.({ to, ...pieces }),
     });
     const work = this.#work;
-    this.#news = new HeldNews(channel, this.#outbox, { work });
+    this.#news = new PieceAnnouncements(channel, this.#outbox, { work });
     this.#turns = new ClientTurns(service, this.#asker);
     this.#files = new GrantedFiles(service);
     this.#answers = new ShareAnswers(service, {

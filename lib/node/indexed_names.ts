@@ -61,7 +61,7 @@ export class IndexedNames {
    * Fingerprints from here on are still to be sent, in their state at that
    * time.
    */
-  #toldBelow = Infinity;
+  #sentBelow = Infinity;
   /** Those of the folders of the last name, which the next one often shares. */
   #folders = { name: "", fingerprints: [] as number[] };
 
@@ -126,12 +126,12 @@ export class IndexedNames {
   messagesAfter(held: Omit<HeldIndex, "key">): Iterable<MessageOf<"index">> {
     const changes = this.#changes;
     this.#changes = new Map();
-    this.#toldBelow = Infinity;
+    this.#sentBelow = Infinity;
     this.#isForgotten = false;
     if (changes === null || !this.#isAt(held)) {
       this.#epoch = crypto.getRandomValues(new Uint8Array(12)).toBase64();
       this.#version = 1;
-      this.#toldBelow = 0;
+      this.#sentBelow = 0;
       return this.#messages(this.#allParts(), [], { begin: true });
     }
     const added: number[] = [];
@@ -162,13 +162,13 @@ export class IndexedNames {
     const most = this.#options.limits.indexMessageCount;
     let rest: number[] = [];
     for (const { part, below } of this.#counts.sortedParts()) {
-      this.#toldBelow = below;
+      this.#sentBelow = below;
       rest = rest.concat(Array.from(part));
       const whole = rest.length - rest.length % most;
       yield* partsOf(rest.slice(0, whole), most);
       rest = rest.slice(whole);
     }
-    this.#toldBelow = Infinity;
+    this.#sentBelow = Infinity;
     yield* partsOf(rest, most);
   }
 
@@ -228,7 +228,7 @@ export class IndexedNames {
       ? this.#counts.add(fingerprint)
       : this.#counts.remove(fingerprint);
     const changes = this.#changes;
-    if (!isOther || changes === null || fingerprint >= this.#toldBelow) return;
+    if (!isOther || changes === null || fingerprint >= this.#sentBelow) return;
     if (!changes.has(fingerprint)) changes.set(fingerprint, change < 0);
     const { indexChangeCount } = this.#options.limits;
     if (changes.size > indexChangeCount) this.#changes = null;

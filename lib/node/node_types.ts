@@ -22,7 +22,7 @@ import type { ClockEvent } from "../base/clock_watch.ts";
 import type { Served } from "./client_reads.ts";
 import type { FetchEvent, FetchTotals, RunningFetch } from "./fetch_types.ts";
 import type { PiecesSent } from "./receivers.ts";
-import type { IndexEvent } from "./index_teller.ts";
+import type { IndexEvent } from "./index_updater.ts";
 import type { RegistrarEvent, TunnelMode } from "./registrar.ts";
 
 /** Events of a node. */

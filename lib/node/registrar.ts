@@ -15,7 +15,7 @@ import type { Token } from "../access/token.ts";
 import type { Identity } from "../identity/identity.ts";
 import type { Limits } from "../base/limits.ts";
 import type { ClockWatch } from "../base/clock_watch.ts";
-import type { IndexTeller } from "./index_teller.ts";
+import type { IndexUpdater } from "./index_updater.ts";
 import type { WayToRelay } from "./addresses.ts";
 import { Registrant } from "../uplink/registrant.ts";
 import { RelayCalls } from "../uplink/relay_calls.ts";
@@ -67,7 +67,7 @@ export interface RegistrarOptions {
   /** Called with the grant keys (base64) of a private relay. */
   readonly onGrantKeys?: (keys: readonly string[]) => void;
   /** Tells the relay the fingerprints of names; by default none. */
-  readonly index?: IndexTeller | undefined;
+  readonly index?: IndexUpdater | undefined;
   /**
    * Reports that the machine has slept: the node then reconnects at once.
    * There is none by default.
@@ -104,8 +104,8 @@ class Registrar {
    * The address from which this machine last connected, as the relay saw it.
    */
   #seenAt: string | undefined;
-  #toldNoTunnels = false;
-  #toldFailure: string | null = null;
+  #reportedNoTunnels = false;
+  #reportedFailure: string | null = null;
   /**
    * Ids of the relay of this connection, and of the relay that gave the grant
    * keys.
@@ -159,7 +159,7 @@ class Registrar {
           this.#options.onEvent({ event: "turned_away", relay, error });
           return;
         }
-        this.#tellFailure(error);
+        this.#reportFailure(error);
         // A replaced token must not use up the failed attempts of a node at the
         // same address.
         waitMs = isFinal
@@ -244,8 +244,8 @@ class Registrar {
     const mode = this.#options.tunnels ?? "auto";
     if (mode === "never") return undefined;
     if (calls.session.entrances.length === 0) {
-      if (mode === "always" && !this.#toldNoTunnels) {
-        this.#toldNoTunnels = true;
+      if (mode === "always" && !this.#reportedNoTunnels) {
+        this.#reportedNoTunnels = true;
         this.#options.onEvent({ event: "no_tunnels", relay: this.#relay });
       }
       return undefined;
@@ -310,7 +310,7 @@ class Registrar {
   async #stay(calls: RelayCalls, signal: AbortSignal): Promise<void> {
     const until = performance.now() + this.#renewMs();
     while (await this.#rest(until - performance.now(), signal)) {
-      await this.#options.index?.tell(calls);
+      await this.#options.index?.update(calls);
     }
   }
 
@@ -367,12 +367,12 @@ class Registrar {
     this.#isListed = true;
     this.#wasListed = true;
     this.#failures = 0;
-    this.#toldFailure = null;
+    this.#reportedFailure = null;
     this.#keysFrom = calls.session.id;
     this.#options.onGrantKeys?.(answer.grantKeys ?? []);
     this.#options.onEvent({ event, relay: this.#relay, leaseSeconds });
     this.#options.index?.heard(answer.index);
-    await this.#options.index?.tell(calls);
+    await this.#options.index?.update(calls);
     return answer.stay ?? false;
   }
 
@@ -429,11 +429,11 @@ class Registrar {
     return this.#registrant.failure(describeCause(error), error);
   }
 
-  #tellFailure(error: unknown): void {
+  #reportFailure(error: unknown): void {
     const failure = this.#asFailure(error);
     this.#isListed = false;
-    if (failure.message === this.#toldFailure) return;
-    this.#toldFailure = failure.message;
+    if (failure.message === this.#reportedFailure) return;
+    this.#reportedFailure = failure.message;
     this.#options.onEvent({
       event: "registration_failed",
       relay: this.#relay,

@@ -54,11 +54,11 @@ export interface HeldContent {
    * shows that this end is alive. Ends when disposed of, or when all pieces
    * exist.
    */
-  follow(tell: TellGained): Disposable;
+  follow(tell: AnnounceGained): Disposable;
 }
 
 /** Sends a report to a client; resolves when it is sent. */
-export type TellGained = (runs: readonly PieceRun[]) => Promise<void>;
+export type AnnounceGained = (runs: readonly PieceRun[]) => Promise<void>;
 
 /** An offer of a client: pieces of a content that this end may request. */
 export interface Offer {

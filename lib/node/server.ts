@@ -23,7 +23,7 @@ import { DIRECTION } from "../protocol/messages.ts";
 import { ClockWatch } from "../base/clock_watch.ts";
 import { addressesOf, type WayToRelay } from "./addresses.ts";
 import { FetchWatch } from "./fetch_watch.ts";
-import { IndexTeller } from "./index_teller.ts";
+import { IndexUpdater } from "./index_updater.ts";
 import { BufferPool } from "./outbox.ts";
 import { SlowReaders } from "./slow_readers.ts";
 import { SharedRate } from "../base/shared_rate.ts";
@@ -32,7 +32,7 @@ import { type AtRelay, Registrations } from "./registrations.ts";
 import { OtherFamily } from "../uplink/other_family.ts";
 import type { Service } from "./client_service.ts";
 import { ReaderTurns } from "./reader_turns.ts";
-import { talkToClient } from "./talk.ts";
+import { serveClient } from "./serve_client.ts";
 import { zeroPieces } from "../content/zeros.ts";
 import type { ShareFilter } from "../share/exclusions.ts";
 import { Share } from "../share/share.ts";
@@ -201,7 +201,7 @@ class PeerNode implements NodeServer {
       identity: options.plaintext ? null : this.#identity,
       limits: this.#limits,
       connectionsPerAddressCount: this.#limits.nodeConnectionsPerAddressCount,
-      handle: (accepted) => this.#talk(accepted),
+      handle: (accepted) => this.#serve(accepted),
       incidents: this.#incidents,
       handshakes: this.#handshakes,
     });
@@ -242,12 +242,12 @@ class PeerNode implements NodeServer {
     return {
       addressesFrom: (way) => this.#addressesFrom([way, ...otherWay(other)]),
       onConnected: (local) => other.look(local),
-      index: this.#options.index === false ? undefined : this.#tellerOf(relay),
+      index: this.#options.index === false ? undefined : this.#updaterOf(relay),
     };
   }
 
-  #tellerOf(relay: Endpoint): IndexTeller {
-    return new IndexTeller(this.#share, {
+  #updaterOf(relay: Endpoint): IndexUpdater {
+    return new IndexUpdater(this.#share, {
       relay: formatEndpoint(relay),
       limits: this.#limits,
       key: this.#options.indexKey,
@@ -393,8 +393,8 @@ class PeerNode implements NodeServer {
   }
 
   /** Talks to one client. */
-  async #talk(accepted: Accepted): Promise<void> {
-    await talkToClient({
+  async #serve(accepted: Accepted): Promise<void> {
+    await serveClient({
       id: this.id,
       limits: this.#limits,
       service: this.#service,

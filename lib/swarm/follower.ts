@@ -7,7 +7,7 @@
 
 import type { Limits } from "../base/limits.ts";
 import { runsOf } from "../content/piece_set.ts";
-import type { TellGained } from "../node/served.ts";
+import type { AnnounceGained } from "../node/served.ts";
 
 /** What a follower reads. */
 export interface FollowedPieces {
@@ -20,10 +20,10 @@ export interface FollowedPieces {
 /** Follows one content for one client. */
 export class Follower implements Disposable {
   readonly #pieces: FollowedPieces;
-  readonly #tell: TellGained;
+  readonly #announce: AnnounceGained;
   readonly #limits: Pick<Limits, "gainedRunCount" | "gainedQuietMs">;
   /** How many of the gained pieces it has announced. */
-  #told: number;
+  #announced: number;
   #isTelling = false;
   #isEnded = false;
   #quiet: ReturnType<typeof setTimeout> | undefined;
@@ -31,31 +31,31 @@ export class Follower implements Disposable {
   /** Reports pieces that are gained from now on. */
   constructor(
     pieces: FollowedPieces,
-    tell: TellGained,
+    announce: AnnounceGained,
     limits: Pick<Limits, "gainedRunCount" | "gainedQuietMs">,
   ) {
     this.#pieces = pieces;
-    this.#tell = tell;
+    this.#announce = announce;
     this.#limits = limits;
-    this.#told = pieces.gained.length;
+    this.#announced = pieces.gained.length;
     this.#rest();
   }
 
   /** There may be something to tell. */
   notice(): void {
-    if (!this.#isTelling && !this.#isEnded) void this.#tellAll();
+    if (!this.#isTelling && !this.#isEnded) void this.#announceAll();
   }
 
-  async #tellAll(): Promise<void> {
+  async #announceAll(): Promise<void> {
     const { gained } = this.#pieces;
     this.#isTelling = true;
     try {
       // As many runs as pieces at most.
-      while (this.#told < gained.length && !this.#isEnded) {
-        const end = this.#told + this.#limits.gainedRunCount;
-        const next = gained.slice(this.#told, end);
-        this.#told += next.length;
-        await this.#tell(runsOf(next));
+      while (this.#announced < gained.length && !this.#isEnded) {
+        const end = this.#announced + this.#limits.gainedRunCount;
+        const next = gained.slice(this.#announced, end);
+        this.#announced += next.length;
+        await this.#announce(runsOf(next));
       }
       this.#isTelling = false;
       this.#rest();
@@ -78,10 +78,10 @@ export class Follower implements Disposable {
     if (this.#isTelling) return; // which comes here again
     this.#isTelling = true;
     try {
-      await this.#tell([]);
+      await this.#announce([]);
       this.#isTelling = false;
       // Something may have been gained meanwhile.
-      await this.#tellAll();
+      await this.#announceAll();
     } catch {
       this[Symbol.dispose]();
     }

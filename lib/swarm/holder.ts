@@ -22,7 +22,7 @@ import { BufferPool } from "../node/outbox.ts";
 import { SlowReaders } from "../node/slow_readers.ts";
 import { ReaderTurns } from "../node/reader_turns.ts";
 import type { TakeOffer } from "../node/served.ts";
-import { type Host, talkOver, talkToClient } from "../node/talk.ts";
+import { type Host, serveChannel, serveClient } from "../node/serve_client.ts";
 import { WorkQueue } from "../node/work_queue.ts";
 import type { Channel } from "../protocol/channel.ts";
 import { Deadlines } from "../protocol/deadline.ts";
@@ -133,7 +133,7 @@ export class Holder implements AsyncDisposable {
       restingMs: swarmLinkIdleMs,
       handle: (accepted) => {
         holder.#wasDialled = true;
-        return talkToClient(host, accepted);
+        return serveClient(host, accepted);
       },
       incidents: holder.#incidents,
     });
@@ -163,7 +163,7 @@ export class Holder implements AsyncDisposable {
     const source = addressGroup(channel.conn.remote.host);
     const only = { expires: Infinity, content };
     const settle = () => {};
-    await talkOver(channel, this.#host(null), { source, settle, only });
+    await serveChannel(channel, this.#host(null), { source, settle, only });
   }
 
   /** Whether anybody has dialled it. */

@@ -12,7 +12,7 @@ import { onDispose } from "../base/collections.ts";
 import type { Limits } from "../base/limits.ts";
 import type { Manifest } from "../content/manifest.ts";
 import { type PieceRun, PieceSet } from "../content/piece_set.ts";
-import type { HeldContent, TellGained } from "../node/served.ts";
+import type { HeldContent, AnnounceGained } from "../node/served.ts";
 import type { DiskSpeed, OpenedFile } from "../share/opened_file.ts";
 import type { ShareFile } from "../share/shared_file.ts";
 import { Follower } from "./follower.ts";
@@ -98,7 +98,7 @@ export class Holding implements HeldContent, Disposable {
     }, this.#limits.gainedPauseMs);
   }
 
-  follow(tell: TellGained): Disposable {
+  follow(tell: AnnounceGained): Disposable {
     const follower = new Follower(this, tell, this.#limits);
     this.#followers.add(follower);
     return onDispose(() => {

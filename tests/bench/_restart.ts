@@ -7,7 +7,7 @@
 import { encodeFingerprints } from "../../lib/content/fingerprints.ts";
 import { LIMITS } from "../../lib/base/limits.ts";
 import { createIdentity, type Identity } from "../../lib/identity/identity.ts";
-import type { IndexTeller } from "../../lib/node/index_teller.ts";
+import type { IndexUpdater } from "../../lib/node/index_updater.ts";
 import { keepRegistered } from "../../lib/node/registrar.ts";
 import {
   encodeMessage,
@@ -107,7 +107,7 @@ async function startNodes(
       addressesFrom: () => [{ host: "127.0.0.1", port: 1 + n }],
       limits: { ...LIMITS, withdrawMs: 1 }, // all leave at once
       onEvent: () => {},
-      index: new NumberTeller(n) as unknown as IndexTeller,
+      index: new NumberTeller(n) as unknown as IndexUpdater,
     }));
   }
   return running;

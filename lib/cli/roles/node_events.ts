@@ -7,7 +7,7 @@
 import { formatEndpoint } from "../../base/conn.ts";
 import { LIMITS } from "../../base/limits.ts";
 import { counted, show } from "../../base/text.ts";
-import type { IndexEvent } from "../../node/index_teller.ts";
+import type { IndexEvent } from "../../node/index_updater.ts";
 import type { RegistrarEvent } from "../../node/registrar_events.ts";
 import type { NodeEvent } from "../../node/server.ts";
 import type { SkipCounts } from "../../share/skipped.ts";

@@ -45,7 +45,7 @@ export interface OpenContents {
 }
 
 /** Talks to one client. */
-export async function talkToClient(
+export async function serveClient(
   host: Host,
   { conn, source, settle }: Accepted,
 ): Promise<void> {
@@ -56,11 +56,11 @@ export async function talkToClient(
     idleMs: limits.idleMs,
     deadlines,
   });
-  await talkOver(channel, host, { source, settle });
+  await serveChannel(channel, host, { source, settle });
 }
 
-/** Options of {@linkcode talkOver}. */
-export interface TalkOptions {
+/** Options of {@linkcode serveChannel}. */
+export interface ServeChannelOptions {
   /** The group that limits count the client in. */
   readonly source: string;
   /**
@@ -73,13 +73,13 @@ export interface TalkOptions {
 }
 
 /** The same over a channel on which hello has not been said. */
-export async function talkOver(
+export async function serveChannel(
   channel: Channel,
   host: Host,
-  { source, settle, only }: TalkOptions,
+  { source, settle, only }: ServeChannelOptions,
 ): Promise<void> {
   const { incidents, gate, within = asItIs, open } = host;
-  const talk = async (grant?: Grant, open?: OpenContents) => {
+  const serve = async (grant?: Grant, open?: OpenContents) => {
     using offered = await client.run(grant, open && open.isOpen.bind(open));
     await offered?.receive(channel);
   };
@@ -91,16 +91,16 @@ export async function talkOver(
       // A client without a grant must not take the place of one with a grant.
       { introduction, settle: gate === null ? settle : () => {}, incidents },
       async (hello) => {
-        if (gate === null) return await talk(only);
+        if (gate === null) return await serve(only);
         if (hello.grant === undefined && open?.hasOpen) {
           settle();
-          return await talk(undefined, open);
+          return await serve(undefined, open);
         }
         const admitted = await gate.admit(channel, hello, source);
         if (admitted === null) return;
         using _until = admitted;
         settle();
-        await talk(within(admitted.grant));
+        await serve(within(admitted.grant));
       },
     );
   } finally {

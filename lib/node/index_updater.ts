@@ -20,8 +20,8 @@ export type IndexEvent =
   /** The relay does not take them. Clients ask the node for every name. */
   | { event: "index_refused"; relay: string; why: string };
 
-/** Options of {@linkcode IndexTeller}. */
-export interface IndexTellerOptions {
+/** Options of {@linkcode IndexUpdater}. */
+export interface IndexUpdaterOptions {
   /** The relay's address, for events. */
   readonly relay: string;
   readonly limits: Pick<
@@ -41,21 +41,21 @@ export interface IndexTellerOptions {
 }
 
 /** Keeps a relay's index of one node up to date. */
-export class IndexTeller {
+export class IndexUpdater {
   readonly #share: Share;
-  readonly #options: IndexTellerOptions;
+  readonly #options: IndexUpdaterOptions;
   readonly #names: IndexedNames;
   /** What the relay holds; `undefined` if it keeps no index. */
   #held: HeldIndex | undefined;
   /** Whether changed names have not been sent yet. */
   #isChanged = false;
   #wake: (() => void) | undefined;
-  #toldAt = -Infinity;
+  #sentAt = -Infinity;
   #refusedUntil = -Infinity;
   /** When the relay last wanted all names. */
   #anewAt: number[] = [];
 
-  constructor(share: Share, options: IndexTellerOptions) {
+  constructor(share: Share, options: IndexUpdaterOptions) {
     this.#share = share;
     this.#options = options;
     this.#names = new IndexedNames(share, {
@@ -75,7 +75,7 @@ export class IndexTeller {
     do await this.#changedOr(signal); while (!this.#isOfUse);
     const { indexPauseMs } = this.#options.limits;
     const pauseMs = Math.max(indexPauseMs, renewSeconds * 1_000 / 8);
-    const at = Math.max(this.#toldAt + pauseMs, this.#refusedUntil);
+    const at = Math.max(this.#sentAt + pauseMs, this.#refusedUntil);
     await delay(Math.max(0, at - performance.now()), { signal });
   }
 
@@ -115,13 +115,13 @@ export class IndexTeller {
   }
 
   /** Tells what the relay does not hold yet. */
-  async tell(calls: RelayCalls): Promise<void> {
+  async update(calls: RelayCalls): Promise<void> {
     const held = this.#held;
     const isTime = performance.now() >= this.#refusedUntil;
     if (held === undefined || !isTime || !this.#isOfUse) return;
     const { relay, signal, onEvent } = this.#options;
     this.#isChanged = false;
-    this.#toldAt = performance.now();
+    this.#sentAt = performance.now();
     if (this.#wantsTooMuch(held)) return this.#refused("too_often");
     try {
       await this.#names.gather(held.key, signal);

@@ -6,7 +6,7 @@ import { assert, assertEquals, assertRejects } from "@std/assert";
 import { decodeFingerprints } from "../../lib/content/fingerprints.ts";
 import { LIMITS, type Limits } from "../../lib/base/limits.ts";
 import type { MessageOf } from "../../lib/protocol/messages.ts";
-import { type IndexEvent, IndexTeller } from "../../lib/node/index_teller.ts";
+import { type IndexEvent, IndexUpdater } from "../../lib/node/index_updater.ts";
 import { FileTable } from "../../lib/share/file_table.ts";
 import type { NameListener } from "../../lib/share/index_marks.ts";
 import type { Share } from "../../lib/share/share.ts";
@@ -46,7 +46,7 @@ function setUp(names: readonly string[], limits: Partial<Limits> = {}) {
       return Promise.resolve({ kind: "indexed", outcome: state.outcome });
     },
   } as unknown as RelayCalls;
-  const teller = new IndexTeller(share as unknown as Share, {
+  const teller = new IndexUpdater(share as unknown as Share, {
     relay: "nas:1700",
     limits: { ...LIMITS, ...limits },
     onEvent: log.onEvent,
@@ -65,20 +65,20 @@ function countsOf(told: readonly MessageOf<"index">[]): number[][] {
 Deno.test("A node sends all fingerprints once, and then only changed ones", async () => {
   const { put, table, told, calls, teller, log } = setUp(["a", "d/a", "d/b"]);
   teller.heard(NOTHING);
-  await teller.tell(calls);
+  await teller.update(calls);
   // Three names, "a" and "b", and one folder.
   assertEquals(countsOf(told.splice(0)), [[6, 0]]);
-  await teller.tell(calls);
+  await teller.update(calls);
   assertEquals(told, []);
   put("d/c");
   table.delete("a");
   put("d/b");
-  await teller.tell(calls);
+  await teller.update(calls);
   assertEquals(countsOf(told), [[2, 1]]);
   assertEquals(told[0]?.version, 2);
   table.delete("d/c");
   put("d/c");
-  await teller.tell(calls);
+  await teller.update(calls);
   assertEquals(told.length, 1, "nothing is different");
   const { fingerprints } = log.events.at(-1) as IndexEvent & {
     event: "indexed";
@@ -93,22 +93,22 @@ Deno.test("A node reports a content when it is hashed, and its removal when the 
     table.learn(versionOf(name), { content, sha256: "cd".repeat(32) });
   learn("a", "ab".repeat(32));
   teller.heard(NOTHING);
-  await teller.tell(calls);
+  await teller.update(calls);
   assertEquals(countsOf(told.splice(0)), [[5, 0]], "names and one content");
   learn("b", "ab".repeat(32));
-  await teller.tell(calls);
+  await teller.update(calls);
   assertEquals(told, [], "the same content");
   table.delete("a");
-  await teller.tell(calls);
+  await teller.update(calls);
   assertEquals(countsOf(told.splice(0)), [[0, 2]], "the name alone is gone");
   put("b");
-  await teller.tell(calls);
+  await teller.update(calls);
   assertEquals(countsOf(told.splice(0)), [[0, 1]], "the content is another");
   learn("b", "ef".repeat(32));
-  await teller.tell(calls);
+  await teller.update(calls);
   assertEquals(countsOf(told.splice(0)), [[1, 0]]);
   teller.heard({ ...NOTHING, key: OTHER_KEY });
-  await teller.tell(calls);
+  await teller.update(calls);
   assertEquals(countsOf(told), [[3, 0]], "all of it under another key");
 });
 
@@ -116,7 +116,7 @@ Deno.test("The index that a node sends contains no name", async () => {
   const names = ["secret plans/report.pdf", "secret plans/salaries.ods"];
   const { told, calls, teller } = setUp(names);
   teller.heard(NOTHING);
-  await teller.tell(calls);
+  await teller.update(calls);
   assertEquals(countsOf(told), [[5, 0]]);
   const bytes = told.map(({ add }) => Uint8Array.fromBase64(add));
   const text = JSON.stringify(told) +
@@ -128,17 +128,17 @@ Deno.test("The index that a node sends contains no name", async () => {
 Deno.test("A node sends its whole index again if the relay has another version or another key", async () => {
   const { told, calls, teller } = setUp(["a"]);
   teller.heard(NOTHING);
-  await teller.tell(calls);
+  await teller.update(calls);
   const [{ epoch, version, add } = MESSAGE] = told.splice(0);
   teller.heard({ key: KEY, epoch, version });
-  await teller.tell(calls);
+  await teller.update(calls);
   assertEquals(told, []);
   teller.heard({ key: KEY, epoch, version: version + 1 });
-  await teller.tell(calls);
+  await teller.update(calls);
   const [again = MESSAGE] = told.splice(0);
   assertEquals([again.begin, again.add], [true, add]);
   teller.heard({ key: OTHER_KEY, epoch: again.epoch, version: again.version });
-  await teller.tell(calls);
+  await teller.update(calls);
   assertEquals(told.length, 1);
   assertEquals([told[0]?.begin, told[0]?.add === add], [true, false]);
 });
@@ -151,7 +151,7 @@ Deno.test("A node sends a large index in parts of indexMessageCount", async () =
   const names = Array.from({ length: 3_000 }, (_, n) => `d/${n}`);
   const { told, calls, teller } = setUp(names);
   teller.heard(NOTHING);
-  await teller.tell(calls);
+  await teller.update(calls);
   assertEquals(countsOf(told), [[LIMITS.indexMessageCount, 0], [1_501, 0]]);
   assertEquals(told.map(({ begin, more }) => [begin, more]), [
     ...[[true, true], [undefined, undefined]],
@@ -161,16 +161,16 @@ Deno.test("A node sends a large index in parts of indexMessageCount", async () =
 Deno.test("A node sends all names again when more than indexChangeCount have changed", async () => {
   const { put, told, calls, teller } = setUp(["a"], { indexChangeCount: 2 });
   teller.heard(NOTHING);
-  await teller.tell(calls);
+  await teller.update(calls);
   const beginnings = () => told.splice(0).map(({ begin }) => begin);
   assertEquals(beginnings(), [true]);
   // A name that is not in a folder changes two: that of its path and its own.
   put("b");
-  await teller.tell(calls);
+  await teller.update(calls);
   assertEquals(beginnings(), [undefined]);
   put("c");
   put("d");
-  await teller.tell(calls);
+  await teller.update(calls);
   assertEquals(beginnings(), [true]);
 });
 
@@ -178,10 +178,10 @@ Deno.test("A node sends no index before its share is scanned, or to a relay with
   const { share, told, calls, teller } = setUp(["a"]);
   share.isScanned = false;
   teller.heard(NOTHING);
-  await teller.tell(calls);
+  await teller.update(calls);
   share.isScanned = true;
   teller.heard(undefined);
-  await teller.tell(calls);
+  await teller.update(calls);
   assertEquals(told, []);
 });
 
@@ -199,13 +199,13 @@ Deno.test("A node reports a change at once after a quiet time, otherwise after i
     return ms;
   };
   teller.heard(NOTHING);
-  await teller.tell(calls);
+  await teller.update(calls);
   put("b");
   assertEquals(await dueAfter(20), LIMITS.indexPauseMs);
-  await teller.tell(calls);
+  await teller.update(calls);
   put("c");
   assertEquals(await dueAfter(100), 12_500);
-  await teller.tell(calls);
+  await teller.update(calls);
   await time.advance(60_000);
   put("d");
   assertEquals(await dueAfter(20), 0);
@@ -216,12 +216,12 @@ Deno.test("A new or removed name is sent to the relay within half of the 5 s in 
   const { put, table, calls, teller, told, log } = setUp(["first"]);
   const { signal } = new AbortController();
   teller.heard(NOTHING);
-  await teller.tell(calls);
+  await teller.update(calls);
   /** Milliseconds until a change is told; a renewal each 20 s, as usual. */
   const toldAfter = async (change: () => void): Promise<number> => {
     const before = told.length;
     change();
-    const telling = teller.due(20, signal).then(() => teller.tell(calls));
+    const telling = teller.due(20, signal).then(() => teller.update(calls));
     let ms = 0;
     await time.advance(0);
     for (; told.length === before && ms < 60_000; ms += 100) {
@@ -282,16 +282,16 @@ Deno.test("A node whose index is refused reports why, and sends it again after i
   const { told, log, state, calls, teller } = setUp(["a"]);
   teller.heard(NOTHING);
   state.outcome = "node_full";
-  await teller.tell(calls);
+  await teller.update(calls);
   assertEquals(log.events, [
     { event: "index_refused", relay: "nas:1700", why: "node_full" },
   ]);
   state.outcome = "taken";
   await time.advance(LIMITS.indexRetryMs - 1);
-  await teller.tell(calls);
+  await teller.update(calls);
   assertEquals(told.length, 1);
   await time.advance(1);
-  await teller.tell(calls);
+  await teller.update(calls);
   assertEquals([told.length, log.names.at(-1)], [2, "indexed"]);
 });
 
@@ -303,7 +303,7 @@ Deno.test("A node sends a relay all names at most indexAnewCount times in indexR
   for (let n = 0; n < 9; n++) {
     // Another key each time, or another epoch.
     teller.heard({ ...NOTHING, ...(n % 2 ? { key: keyOf(n) } : {}) });
-    await teller.tell(calls);
+    await teller.update(calls);
     await time.advance(10_000);
   }
   const beginnings = () => told.splice(0).map(({ begin }) => begin);
@@ -313,13 +313,13 @@ Deno.test("A node sends a relay all names at most indexAnewCount times in indexR
   });
   await time.advance(LIMITS.indexRetryMs);
   teller.heard(NOTHING);
-  await teller.tell(calls);
+  await teller.update(calls);
   const [{ epoch, version } = MESSAGE] = told.splice(0);
   // One that holds what it was told hears of changes, however often.
   for (let n = 0; n < 9; n++) {
     put(`b${n}`);
     teller.heard({ ...NOTHING, epoch, version: version + n });
-    await teller.tell(calls);
+    await teller.update(calls);
   }
   assertEquals(beginnings(), Array(9).fill(undefined));
 });
@@ -337,11 +337,11 @@ for (const [what, lie] of Object.entries(LIES)) {
     using time = new FakeTime();
     const { told, calls, teller } = setUp(["a"]);
     teller.heard(NOTHING);
-    await teller.tell(calls);
+    await teller.update(calls);
     for (let n = 0; n < 9; n++) {
       const last = told.at(-1)!;
       teller.heard({ ...NOTHING, epoch: last.epoch, ...lie(last) });
-      await teller.tell(calls);
+      await teller.update(calls);
       await time.advance(10_000);
     }
     const begun = told.filter(({ begin }) => begin);
@@ -363,7 +363,7 @@ Deno.test("A node sends a relay that never accepts them all names at most indexA
   } as unknown as RelayCalls;
   for (let n = 0; n < 9; n++) {
     teller.heard(held);
-    await teller.tell(calls);
+    await teller.update(calls);
     await time.advance(10_000);
   }
   assertEquals(begunCount, LIMITS.indexAnewCount);
@@ -375,8 +375,8 @@ Deno.test("A node sends its index again if the relay closes the connection in th
   const broken = {
     ask: () => Promise.reject(new Deno.errors.ConnectionReset("gone")),
   } as unknown as RelayCalls;
-  await teller.tell(broken);
-  await teller.tell(calls);
+  await teller.update(broken);
+  await teller.update(calls);
   assertEquals(told.map(({ begin }) => begin), [true]);
 });
 
@@ -406,14 +406,14 @@ Deno.test("A change while a node sends all its names is sent once, and not misse
       return calls.ask(message);
     },
   } as unknown as RelayCalls;
-  await teller.tell(busy);
+  await teller.update(busy);
   assertEquals(told.length > 1, true);
-  await teller.tell(busy);
+  await teller.update(busy);
   const other = setUp([...table.stretch({ prefix: "", most: 9_000 })].map(
     ({ name }) => name,
   ));
   other.teller.heard(NOTHING);
-  await other.teller.tell(other.calls);
+  await other.teller.update(other.calls);
   const all = other.told.flatMap(({ add }) => [...decodeFingerprints(add)!]);
   assertEquals([...held].sort((a, b) => a - b), all.sort((a, b) => a - b));
 });
@@ -432,7 +432,7 @@ Deno.test("A node sorts a small part of its index at a time", async () => {
         return original.call(this, compare);
       } as typeof original,
   );
-  await teller.tell(calls);
+  await teller.update(calls);
   const { fingerprints } = log.events.find(({ event }) =>
     event === "indexed"
   ) as

@@ -14,7 +14,7 @@ import { WORK_MS } from "./work_ledger.ts";
 import type { ClientWork } from "./work_queue.ts";
 
 /** Reports for one client. Disposing ends them. */
-export class HeldNews implements Disposable {
+export class PieceAnnouncements implements Disposable {
   readonly #channel: Channel;
   readonly #outbox: Outbox;
   readonly #work: ClientWork;
@@ -44,7 +44,7 @@ export class HeldNews implements Disposable {
     const { promise: told, resolve } = Promise.withResolvers<void>();
     const follow = held.follow(async (runs) => {
       await told;
-      await this.#tellGained(request, runs);
+      await this.#announceGained(request, runs);
     });
     this.#followed.set(of, follow);
     this.#work.charge(WORK_MS.sendByte * bitmap.length);
@@ -74,7 +74,7 @@ export class HeldNews implements Disposable {
   }
 
   /** Sends gained pieces, between whole frames of other answers. */
-  #tellGained(request: number, runs: readonly PieceRun[]): Promise<void> {
+  #announceGained(request: number, runs: readonly PieceRun[]): Promise<void> {
     return this.#channel.send({
       ...{ kind: "gained", request },
       runs: runs.map(({ first, count }) => [first, count]),
