@@ -12,7 +12,7 @@ import { tellFaults } from "./hello.ts";
 import type { MessageKind, MessageOf } from "./messages.ts";
 
 /** One side of a conversation. Disposed of at its end. */
-export interface Talk<Kind extends MessageKind> extends Disposable {
+export interface PeerHandler<Kind extends MessageKind> extends Disposable {
   /** What the peer may send. */
   readonly allowed: readonly Kind[];
   answer(message: MessageOf<Kind>): Answer | Promise<Answer>;
@@ -20,7 +20,7 @@ export interface Talk<Kind extends MessageKind> extends Disposable {
 
 /** Options of {@linkcode Conversation}. */
 export interface ConversationOptions {
-  readonly talk: Talk<MessageKind>;
+  readonly handler: PeerHandler<MessageKind>;
   /** Gets a peer that breaks the protocol. */
   readonly incidents: Incidents;
 }
@@ -30,7 +30,7 @@ export class Conversation {
   readonly #channel: Channel;
   readonly #options: ConversationOptions;
 
-  /** Takes ownership of the channel and the talk. */
+  /** Takes ownership of the channel and the handler. */
   constructor(channel: Channel, options: ConversationOptions) {
     this.#channel = channel;
     this.#options = options;
@@ -58,15 +58,15 @@ export class Conversation {
 
   /** Whether the conversation is to go on. */
   async #answer(): Promise<boolean> {
-    const { talk } = this.#options;
+    const { handler } = this.#options;
     let hasEnded = true;
     try {
       hasEnded = await this.#channel.answerAll(
-        talk.allowed,
-        (message) => talk.answer(message),
+        handler.allowed,
+        (message) => handler.answer(message),
       );
     } finally {
-      if (hasEnded) talk[Symbol.dispose]();
+      if (hasEnded) handler[Symbol.dispose]();
     }
     return !hasEnded;
   }

@@ -14,7 +14,7 @@ import type { Holders } from "./holders.ts";
 import type { Listings } from "./listings.ts";
 import type { IndexedNodes } from "./indexed_nodes.ts";
 import type { RenewalTokens } from "./renewal_tokens.ts";
-import type { Stays } from "./stays.ts";
+import type { IdleConnections } from "./idle_connections.ts";
 import type { TunnelEvent, Tunnels } from "./tunnels.ts";
 import type { AddressTurns } from "./address_turns.ts";
 import type { ClusterSide } from "./cluster_side.ts";
@@ -80,7 +80,7 @@ export interface RelayContext {
   /** Checks holders, apart from nodes for the same reason. */
   readonly holderChecks: DialBacks;
   /** Decides which nodes stay connected between renewals. */
-  readonly stays: Stays;
+  readonly stays: IdleConnections;
   /** Clients that hold contents for a swarm. */
   readonly holders: Holders;
   /** The tunnels; `null` if the relay offers none. */

@@ -11,7 +11,7 @@
  */
 
 import { BinaryHeap } from "@std/data-structures/binary-heap";
-import { Departed } from "./departed.ts";
+import { WithdrawnNodes } from "./withdrawn_nodes.ts";
 import { KeptLeases } from "./kept_leases.ts";
 import type { History, Lease, MutableLease, Registration } from "./lease.ts";
 import { countUnder } from "../base/collections.ts";
@@ -31,7 +31,7 @@ export class LeaseTable {
   readonly #limits: LeaseTableLimits;
   readonly #onExpired: (lease: ExpiredLease) => void;
   readonly #byId = new Map<string, MutableLease>();
-  readonly #departed: Departed;
+  readonly #departed: WithdrawnNodes;
   readonly #dense: MutableLease[] = [];
   readonly #perSource = new Map<string, number>();
   /** All but those that are kept. */
@@ -52,7 +52,7 @@ export class LeaseTable {
   ) {
     this.#limits = limits;
     this.#onExpired = onExpired;
-    this.#departed = new Departed(limits.nodeCount);
+    this.#departed = new WithdrawnNodes(limits.nodeCount);
     this.#rememberMs = limits.reregisterWindowMs;
   }
 

@@ -38,14 +38,14 @@ import type { RelayEvent, RelayOptions, RelayServer } from "./relay_types.ts";
 import { type RelayStats, statsOf } from "./stats.ts";
 import type { ExpiredLease } from "./lease_table.ts";
 import { RenewalTokens } from "./renewal_tokens.ts";
-import { Stays } from "./stays.ts";
+import { IdleConnections } from "./idle_connections.ts";
 import { type RelayContext, tellLeft } from "./context.ts";
 import { type TunnelEvent, Tunnels } from "./tunnels.ts";
 import { AddressTurns } from "./address_turns.ts";
 import { channelOptions } from "./channel_options.ts";
-import { ClientTalk } from "./with_client.ts";
-import { talkWithInstance } from "./with_instance.ts";
-import { NodeTalk } from "./with_node.ts";
+import { ClientHandler } from "./client_handler.ts";
+import { handleInstance } from "./instance_handler.ts";
+import { NodeHandler } from "./node_handler.ts";
 import {
   type Accepted,
   type Idle,
@@ -188,7 +188,7 @@ class Relay implements RelayServer {
       dialBacks: dialBacksWithin(limits.connectMs),
       reachChecks: dialBacksWithin(limits.reachMs),
       holderChecks: dialBacksWithin(limits.reachMs),
-      stays: new Stays(limits),
+      stays: new IdleConnections(limits),
       holders: new Holders(limits),
       tunnels,
       tell,
@@ -262,7 +262,7 @@ class Relay implements RelayServer {
       limits,
       connectionsPerAddressCount: limits.relayConnectionsPerAddressCount,
       acceptsJoins: tunnels !== false,
-      handle: (accepted) => this.#talk(accepted),
+      handle: (accepted) => this.#handle(accepted),
       incidents,
       handshakes: this.#handshakes,
     });
@@ -384,7 +384,7 @@ class Relay implements RelayServer {
   }
 
   /** Talks to one peer, from hello to its end. */
-  async #talk(accepted: Accepted): Promise<Idle | undefined> {
+  async #handle(accepted: Accepted): Promise<Idle | undefined> {
     if (accepted.isJoin) return void await this.#join(accepted);
     const { conn, settle, countApart, giveTurnBack } = accepted;
     const relay = this.#state;
@@ -408,11 +408,11 @@ class Relay implements RelayServer {
       observed: conn.remote.host,
     };
     const reception = { introduction, settle, incidents };
-    let talk: ClientTalk | NodeTalk | undefined;
+    let handler: ClientHandler | NodeHandler | undefined;
     try {
-      talk = await receivePeer(channel, reception, async ({ role }) => {
+      handler = await receivePeer(channel, reception, async ({ role }) => {
         if (role === "instance" && relay.cluster !== null) {
-          await talkWithInstance(channel, { nonce, relay, giveTurnBack });
+          await handleInstance(channel, { nonce, relay, giveTurnBack });
           return;
         }
         if (role !== "node" && role !== "client") {
@@ -425,14 +425,14 @@ class Relay implements RelayServer {
         if (admittance === null) return;
         const options = { relay, admittance, nonce, countApart };
         return role === "node"
-          ? new NodeTalk(channel, options)
-          : new ClientTalk(channel, options);
+          ? new NodeHandler(channel, options)
+          : new ClientHandler(channel, options);
       });
     } finally {
-      if (talk === undefined) await channel.close();
+      if (handler === undefined) await channel.close();
     }
-    return talk &&
-      await new Conversation(channel, { talk, incidents }).goOn();
+    return handler &&
+      await new Conversation(channel, { handler, incidents }).goOn();
   }
 
   /** Admits a peer; `null` if it was refused. */

@@ -14,7 +14,7 @@ import {
   type Refused,
   unasked,
 } from "./answers.ts";
-import { Stays } from "./stays.ts";
+import { Keepalives } from "./keepalives.ts";
 
 /** Which pieces the peer has, or a refusal. */
 export type HoldingOutcome =
@@ -35,7 +35,7 @@ export class HoldingAnswer extends OutcomeAnswer<HoldingOutcome>
   readonly #question: HoldingQuestion;
   /** Its pieces; none before its answer, or after a refusal. */
   #pieces: PieceSet | undefined;
-  readonly #stays = new Stays();
+  readonly #stays = new Keepalives();
 
   constructor(request: number, question: HoldingQuestion, from: string) {
     super(request, from);

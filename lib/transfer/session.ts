@@ -41,7 +41,7 @@ import {
   type HoldingOutcome,
   type HoldingQuestion,
 } from "./holding_answer.ts";
-import { Stays } from "./stays.ts";
+import { Keepalives } from "./keepalives.ts";
 
 /** The node refuses to serve this client. */
 export class Denied extends Error {
@@ -78,7 +78,7 @@ export class NodeSession implements AsyncDisposable {
   #nextRequest = 1;
   #pumping = false;
   #workingCount = 0;
-  readonly #stays = new Stays();
+  readonly #stays = new Keepalives();
   #failure: Error | null = null;
   #ending: Disposable | null = null;
 

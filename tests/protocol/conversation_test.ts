@@ -28,7 +28,7 @@ function converse(conn: Conn, options: ChannelOptions = PARKED) {
   const channel = new Channel(conn, options);
   const counts = { ends: 0 };
   const conversation = new Conversation(channel, {
-    talk: {
+    handler: {
       allowed: ["find"],
       answer: (message) => encodeMessage(message),
       [Symbol.dispose]: () => void counts.ends++,

@@ -8,7 +8,7 @@
 import { LIMITS } from "../base/limits.ts";
 
 /** Counts such words of one peer. */
-export class Stays {
+export class Keepalives {
   #credit: number = LIMITS.workingBurstCount;
   #toldAt: number | undefined;
 

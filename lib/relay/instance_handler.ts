@@ -12,7 +12,7 @@ import { DIRECTION } from "../protocol/messages.ts";
 import type { RelayContext } from "./context.ts";
 
 /** Answers one question. */
-export async function talkWithInstance(
+export async function handleInstance(
   channel: Channel,
   { nonce, relay, giveTurnBack }: {
     readonly nonce: string;

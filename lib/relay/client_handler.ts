@@ -8,7 +8,7 @@
 import { withoutMapping } from "../base/address.ts";
 import { andThen } from "../base/waiting.ts";
 import type { Answer, Channel } from "../protocol/channel.ts";
-import type { Talk } from "../protocol/conversation.ts";
+import type { PeerHandler } from "../protocol/conversation.ts";
 import type { Admittance } from "../access/gate.ts";
 import { refusal } from "../protocol/hello.ts";
 import {
@@ -23,17 +23,17 @@ import type { DialBackOutcome } from "./dial_backs.ts";
 import type { ListingPage } from "./listings.ts";
 import { type RelayContext, tellLeft } from "./context.ts";
 import { Question, questionIn } from "./question.ts";
-import { HolderTalk, type HolderTalkOptions } from "./with_holder.ts";
+import { HolderHandler, type HolderHandlerOptions } from "./holder_handler.ts";
 
 /** The relay's answers to one client. */
-export class ClientTalk implements Talk<ClientToRelay["kind"]> {
+export class ClientHandler implements PeerHandler<ClientToRelay["kind"]> {
   readonly #channel: Channel;
-  readonly #options: HolderTalkOptions;
+  readonly #options: HolderHandlerOptions;
   // Made when needed: most clients are silent, or use only one of these.
   #madeQuestion: Question | null = null;
-  #madeHolder: HolderTalk | null = null;
+  #madeHolder: HolderHandler | null = null;
 
-  constructor(channel: Channel, options: HolderTalkOptions) {
+  constructor(channel: Channel, options: HolderHandlerOptions) {
     this.#channel = channel;
     this.#options = options;
   }
@@ -54,8 +54,8 @@ export class ClientTalk implements Talk<ClientToRelay["kind"]> {
     return this.#madeQuestion ??= new Question(this.#relay);
   }
 
-  get #holder(): HolderTalk {
-    return this.#madeHolder ??= new HolderTalk(this.#channel, this.#options);
+  get #holder(): HolderHandler {
+    return this.#madeHolder ??= new HolderHandler(this.#channel, this.#options);
   }
 
   /** Answers a message when it is the client's turn. */

@@ -10,7 +10,7 @@ import { addressGroup, withoutMapping } from "../base/address.ts";
 import { isShared } from "../guard/admission.ts";
 import { andThen } from "../base/waiting.ts";
 import type { Answer, Channel } from "../protocol/channel.ts";
-import type { Talk } from "../protocol/conversation.ts";
+import type { PeerHandler } from "../protocol/conversation.ts";
 import { formatEndpoint } from "../base/conn.ts";
 import { ProtocolError } from "../base/errors.ts";
 import type { Admittance } from "../access/gate.ts";
@@ -35,15 +35,15 @@ import type { DialBackOutcome } from "./dial_backs.ts";
 import type { Renewable } from "./renewal_tokens.ts";
 import { type RelayContext, tellLeft } from "./context.ts";
 
-/** Options of {@linkcode NodeTalk}. */
-export interface NodeTalkOptions {
+/** Options of {@linkcode NodeHandler}. */
+export interface NodeHandlerOptions {
   readonly nonce: string;
   readonly relay: RelayContext;
   readonly admittance: Admittance;
 }
 
 /** What the relay answers to one node. */
-export class NodeTalk implements Talk<NodeToRelay["kind"]> {
+export class NodeHandler implements PeerHandler<NodeToRelay["kind"]> {
   readonly #channel: Channel;
   readonly #nonce: string;
   readonly #relay: RelayContext;
@@ -59,7 +59,7 @@ export class NodeTalk implements Talk<NodeToRelay["kind"]> {
 
   constructor(
     channel: Channel,
-    { nonce, relay, admittance }: NodeTalkOptions,
+    { nonce, relay, admittance }: NodeHandlerOptions,
   ) {
     this.#admittance = admittance;
     this.#channel = channel;

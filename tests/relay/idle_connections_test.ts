@@ -1,9 +1,9 @@
 import { assertEquals, assertExists } from "@std/assert";
 import { LIMITS } from "../../lib/base/limits.ts";
-import { Stays } from "../../lib/relay/stays.ts";
+import { IdleConnections } from "../../lib/relay/idle_connections.ts";
 
-Deno.test("Stays lets 500 nodes stay connected, and one more when one has disconnected", () => {
-  const stays = new Stays(LIMITS);
+Deno.test("IdleConnections lets 500 nodes stay connected, and one more when one has disconnected", () => {
+  const stays = new IdleConnections(LIMITS);
   const held = Array.from({ length: 501 }, (_, n) => stays.take(`${n}`));
   assertEquals(held.filter((stay) => stay === undefined).length, 1);
   assertEquals(stays.count, 500);
@@ -14,8 +14,8 @@ Deno.test("Stays lets 500 nodes stay connected, and one more when one has discon
   assertEquals(stays.take("too late"), undefined);
 });
 
-Deno.test("Stays lets 16 nodes of one address stay, and any number that come through a proxy", () => {
-  const stays = new Stays(LIMITS);
+Deno.test("IdleConnections lets 16 nodes of one address stay, and any number that come through a proxy", () => {
+  const stays = new IdleConnections(LIMITS);
   const takes = (source: string) =>
     Array.from({ length: 20 }, () => stays.take(source))
       .filter((stay) => stay !== undefined);

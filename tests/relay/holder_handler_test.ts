@@ -12,7 +12,7 @@ import { Counts } from "../../lib/guard/counts.ts";
 import type { RelayContext } from "../../lib/relay/context.ts";
 import { Entries } from "../../lib/relay/entries.ts";
 import { Holders } from "../../lib/relay/holders.ts";
-import { HolderTalk } from "../../lib/relay/with_holder.ts";
+import { HolderHandler } from "../../lib/relay/holder_handler.ts";
 import { messageIn } from "../bench/_big_relay.ts";
 import { type Endpoint, formatEndpoint } from "../../lib/base/conn.ts";
 import { contentFingerprint } from "../../lib/content/fingerprints.ts";
@@ -430,7 +430,7 @@ Deno.test("A holder that cannot be dialled is near to clients in the same /56 of
   } as unknown as RelayContext;
   const listFrom = async (host: string) => {
     const channel = { conn: { remote: { host, port: 1 } } };
-    using talk = new HolderTalk(channel as unknown as Channel, {
+    using talk = new HolderHandler(channel as unknown as Channel, {
       relay,
       nonce: "",
       admittance: new Admittance(null),

@@ -14,7 +14,7 @@ interface Departure extends History {
 }
 
 /** Nodes that have just withdrawn, or were found dead. */
-export class Departed {
+export class WithdrawnNodes {
   readonly #most: number;
   /** In order of departure, which is also the order of `forgetAt`. */
   readonly #byId = new Map<string, Departure>();

@@ -30,8 +30,8 @@ import type { Holder, HolderRefusal } from "./holders.ts";
 /** What a client of a swarm may ask. */
 export type HolderRequest = MessageOf<"enter" | "hold" | "holders">;
 
-/** Options of {@linkcode HolderTalk}. */
-export interface HolderTalkOptions {
+/** Options of {@linkcode HolderHandler}. */
+export interface HolderHandlerOptions {
   readonly relay: RelayContext;
   /** The relay's nonce for this connection. */
   readonly nonce: string;
@@ -41,16 +41,16 @@ export interface HolderTalkOptions {
 }
 
 /** One client. Disposing withdraws it. */
-export class HolderTalk implements Disposable {
+export class HolderHandler implements Disposable {
   readonly #channel: Channel;
-  readonly #options: HolderTalkOptions;
+  readonly #options: HolderHandlerOptions;
   readonly #observedHost: string;
   readonly #group: string;
   #holder: Holder | undefined;
   #hasTried = false;
   #checkedAt = -Infinity;
 
-  constructor(channel: Channel, options: HolderTalkOptions) {
+  constructor(channel: Channel, options: HolderHandlerOptions) {
     this.#channel = channel;
     this.#options = options;
     this.#observedHost = withoutMapping(channel.conn.remote.host);

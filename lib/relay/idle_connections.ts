@@ -11,18 +11,18 @@ import { countUnder, onDispose } from "../base/collections.ts";
 import type { Limits } from "../base/limits.ts";
 
 /** The numbers of `limits.ts` that bound these nodes. */
-export type StayLimits = Pick<
+export type IdleConnectionLimits = Pick<
   Limits,
   "stayingNodeCount" | "stayingNodesPerAddressCount"
 >;
 
 /** The nodes that stay connected to one relay. */
-export class Stays {
-  readonly #limits: StayLimits;
+export class IdleConnections {
+  readonly #limits: IdleConnectionLimits;
   readonly #perSource = new Map<string, number>();
   #count = 0;
 
-  constructor(limits: StayLimits) {
+  constructor(limits: IdleConnectionLimits) {
     this.#limits = limits;
   }
 
