@@ -8,7 +8,7 @@
 
 import { toBase64Url } from "../access/keys.ts";
 import type { Limits } from "../base/limits.ts";
-import { givesWay, GroupSizes } from "../guard/giving_way.ts";
+import { placeToEvict, GroupSizes } from "../guard/eviction.ts";
 
 /** The numbers that bound it. */
 export type PressLimits = Pick<
@@ -67,7 +67,7 @@ export class Presses {
   /** Anybody can send links, so no address makes it forget those of others. */
   #forgetOne(): void {
     const sizes = new GroupSizes(this.#known.values());
-    const loser = givesWay(this.#known, {
+    const loser = placeToEvict(this.#known, {
       sizeOf: ([, { group }]) => sizes.of(group),
     });
     if (loser !== undefined) this.#known.delete(loser[0]);

@@ -6,7 +6,7 @@
  * @module
  */
 
-import { givesWay, leaving } from "./giving_way.ts";
+import { placeToEvict, evictions } from "./eviction.ts";
 import { PlaceUse } from "./place_use.ts";
 import {
   type AddressGroup,
@@ -143,7 +143,7 @@ export class Admission {
     const { room, sources } = this.#books;
     room.short(this.connectionCount, now);
     const excess = this.connectionCount - room.countAt(now);
-    const ended = leaving(sources.values(), {
+    const ended = evictions(sources.values(), {
       sizeOf: ({ pending, settled }) => pending.size + settled.size,
       isOfMany: ({ source }) => isShared(source),
       inOrder: ({ pending, settled }) => [
@@ -185,7 +185,7 @@ export class Admission {
       if (isOwn) ownCount += each.pending.size;
     }
     const isLent = ownCount < Math.floor(most / 2);
-    return givesWay(isLent ? otherHalf : ownHalf, {
+    return placeToEvict(isLent ? otherHalf : ownHalf, {
       ...!isLent && { own: this.#against(group, now) + 1 }, // its new one
       sizeOf: (each) => this.#against(each, now),
     }) ?? "none";

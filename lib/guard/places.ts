@@ -9,7 +9,7 @@
 import type { Conn } from "../base/conn.ts";
 import type { NoRoomCode } from "../base/errors.ts";
 import type { Limits } from "../base/limits.ts";
-import { givesWay } from "./giving_way.ts";
+import { placeToEvict } from "./eviction.ts";
 import type { PlaceUse } from "./place_use.ts";
 import type { DescriptorRoom, RoomLimits } from "./room.ts";
 import type { TokenBucket } from "./token_bucket.ts";
@@ -158,7 +158,7 @@ export function settling(
   // The address of a client in a tunnel is only what the relay claims.
   const largest = group.source.startsWith(IN_TUNNEL)
     ? undefined
-    : givesWay(sources.values(), {
+    : placeToEvict(sources.values(), {
       own: group.settled.size,
       // A shared one is of many peers.
       sizeOf: ({ source, settled }) => isShared(source) ? 0 : settled.size,

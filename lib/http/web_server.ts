@@ -11,7 +11,7 @@
 
 import { addressGroup } from "../base/address.ts";
 import type { Endpoint } from "../base/conn.ts";
-import { givesWay, GroupSizes } from "../guard/giving_way.ts";
+import { placeToEvict, GroupSizes } from "../guard/eviction.ts";
 import { HandshakeOrder } from "../guard/handshake_order.ts";
 import { DescriptorRoom } from "../guard/room.ts";
 import {
@@ -97,7 +97,7 @@ function firstWaiting(
 ): WebConnection | undefined {
   const places = [...connections].filter(({ phase }) => phase === "waiting");
   const sizes = new GroupSizes(places);
-  return givesWay(places, {
+  return placeToEvict(places, {
     sizeOf: ({ group }) => sizes.of(group),
     order: (one, other) => one.precedes(other) ? -1 : 0,
   });
@@ -135,7 +135,7 @@ function loserAmong(
   ) => connection.phase === phase && now - connection.since >= ms;
   const first = (places: readonly Place[], own?: number) => {
     const sizes = new GroupSizes(places);
-    return givesWay(places, {
+    return placeToEvict(places, {
       ...own !== undefined && { own },
       sizeOf: (place) => sizes.of(place.group),
       order: (one, other) => one.connection.precedes(other.connection) ? -1 : 0,

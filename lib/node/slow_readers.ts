@@ -11,7 +11,7 @@
 
 import { onDispose } from "../base/collections.ts";
 import type { Limits } from "../base/limits.ts";
-import { givesWay } from "../guard/giving_way.ts";
+import { placeToEvict } from "../guard/eviction.ts";
 
 /** The limits of slow readers. */
 export type SlowReaderLimits = Pick<
@@ -74,7 +74,7 @@ export class SlowReaders {
     this.#checkedAt = now;
     const { groups, bytes } = this.#slowAt(now);
     for (let excess = bytes - slowReaderBytes; excess > 0;) {
-      const group = givesWay(groups, {
+      const group = placeToEvict(groups, {
         own: 0,
         sizeOf: ({ readers }) => readers.length,
       });

@@ -11,7 +11,7 @@ import type { Endpoint } from "../base/conn.ts";
 import { isShortage } from "../base/errors.ts";
 import type { Limits } from "../base/limits.ts";
 import { isShared } from "../guard/admission.ts";
-import { givesWay } from "../guard/giving_way.ts";
+import { placeToEvict } from "../guard/eviction.ts";
 import { dial, type DialOptions } from "../transport/dial.ts";
 import { learnCertificate } from "../transport/learn.ts";
 
@@ -107,7 +107,7 @@ export class DialBacks {
   #loserTo(group: string, now: number): Dialling | undefined {
     const against = (of: string) =>
       this.#countOf(of) + this.#failures.count(of, now);
-    return givesWay(this.#running, {
+    return placeToEvict(this.#running, {
       own: against(group),
       sizeOf: (dialling) => against(dialling.group),
     });

@@ -20,7 +20,7 @@ import { isBug, isShortage, ProtocolError } from "../base/errors.ts";
 import { isSameCode } from "../access/keys.ts";
 import type { Replicator } from "../cluster/replicator.ts";
 import { isShared } from "../guard/admission.ts";
-import { givesWay, GroupSizes } from "../guard/giving_way.ts";
+import { placeToEvict, GroupSizes } from "../guard/eviction.ts";
 import { certificateId } from "../identity/identity.ts";
 import { Channel } from "../protocol/channel.ts";
 import { greet, refusal } from "../protocol/hello.ts";
@@ -124,7 +124,7 @@ export class InstanceCalls implements InstanceTunnels {
   #makesRoom(places: Set<PassedEnd>, group: string): boolean {
     if (places.size < this.#options.relay.limits.clusterPassCount) return true;
     const sizes = new GroupSizes(places);
-    const loser = givesWay(places, {
+    const loser = placeToEvict(places, {
       own: sizes.of(group),
       sizeOf: (place) => sizes.of(place.group),
     });

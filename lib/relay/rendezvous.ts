@@ -14,10 +14,10 @@
 import { countUnder, keepNewest } from "../base/collections.ts";
 import type { Limits } from "../base/limits.ts";
 import {
-  givesWay,
+  placeToEvict,
   type GroupedPlace,
   GroupSizes,
-} from "../guard/giving_way.ts";
+} from "../guard/eviction.ts";
 
 /** How a tunnel ended; the same word in event, metric and test. */
 export type TunnelEnding =
@@ -148,8 +148,8 @@ export function tunnelFor<Place extends TunnelPlace>(
   const idle = places.filter((place) =>
     place.activeAt <= idleSince && sizes.yields(place, group)
   );
-  return givesWay(places, { own: sizes.of(group), sizeOf, order }) ??
-    givesWay(idle, { sizeOf, order });
+  return placeToEvict(places, { own: sizes.of(group), sizeOf, order }) ??
+    placeToEvict(idle, { sizeOf, order });
 }
 
 /** The tunnels of one relay. */

@@ -9,7 +9,7 @@
 import type { Conn } from "../base/conn.ts";
 import { isBug } from "../base/errors.ts";
 import type { Limits } from "../base/limits.ts";
-import { givesWay, GroupSizes } from "../guard/giving_way.ts";
+import { placeToEvict, GroupSizes } from "../guard/eviction.ts";
 import type { Channel } from "../protocol/channel.ts";
 import type { NodeSession } from "../transfer/session.ts";
 import type { ListedHolder } from "../uplink/listed_holders.ts";
@@ -118,8 +118,8 @@ export class Offers implements AsyncDisposable {
     const idle = places.filter((place) =>
       now - place.activeAt >= swarmLinkIdleMs && sizes.yields(place, group)
     );
-    return givesWay(places, { own: sizes.of(group), sizeOf, order }) ??
-      givesWay(idle, { sizeOf, order });
+    return placeToEvict(places, { own: sizes.of(group), sizeOf, order }) ??
+      placeToEvict(idle, { sizeOf, order });
   }
 
   /** Notes whether pieces went over it: news of pieces are far smaller. */

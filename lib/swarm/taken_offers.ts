@@ -10,7 +10,7 @@
 
 import type { Limits } from "../base/limits.ts";
 import { isShared } from "../guard/admission.ts";
-import { givesWay, GroupSizes } from "../guard/giving_way.ts";
+import { placeToEvict, GroupSizes } from "../guard/eviction.ts";
 import type { Offer, TakenOffer } from "../node/served.ts";
 import type { Channel } from "../protocol/channel.ts";
 import { NodeSession } from "../transfer/session.ts";
@@ -77,7 +77,7 @@ export class TakenOffers implements Disposable {
   /**
    * Takes an offer, if there is a place for it. If all places are taken, it
    * replaces one of a group that has at least two places more than its own, see
-   * {@linkcode givesWay}. Otherwise it replaces one that has sent nothing for
+   * {@linkcode placeToEvict}. Otherwise it replaces one that has sent nothing for
    * `swarmOfferIdleMs`. In both cases, places that never sent anything go first.
    */
   take(offer: Offer, source: string): TakenOffer | undefined {
@@ -141,8 +141,8 @@ export class TakenOffers implements Disposable {
         sizeOf: (place: Place) => sizes.of(place.group),
         order: (one: Place, other: Place) => one.activeAt - other.activeAt,
       };
-      return givesWay(among.filter(({ hasGiven }) => !hasGiven), rule) ??
-        givesWay(among, rule);
+      return placeToEvict(among.filter(({ hasGiven }) => !hasGiven), rule) ??
+        placeToEvict(among, rule);
     };
     const larger = first(places, sizes.of(group));
     if (larger !== undefined) return larger;

@@ -17,10 +17,10 @@ import { LIMITS } from "../base/limits.ts";
 import { isGranted, requireNet } from "../base/permission.ts";
 import { AnswerRate } from "../guard/answer_rate.ts";
 import {
-  givesWay,
+  placeToEvict,
   type GroupedPlace,
   GroupSizes,
-} from "../guard/giving_way.ts";
+} from "../guard/eviction.ts";
 import {
   ANNOUNCE_GROUP,
   ANNOUNCE_PORT,
@@ -115,7 +115,7 @@ class Answers {
   #makesRoom(group: string): boolean {
     if (this.#byRelay.size < LIMITS.announceListCount) return true;
     const sizes = new GroupSizes(this.#byRelay.values());
-    const loser = givesWay(this.#byRelay, {
+    const loser = placeToEvict(this.#byRelay, {
       own: sizes.of(group),
       sizeOf: ([, place]) => sizes.of(place.group),
     });

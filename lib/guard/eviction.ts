@@ -15,8 +15,8 @@ export interface GroupedPlace {
   readonly group: string;
 }
 
-/** Options of {@linkcode givesWay}. */
-export interface GivingWay<Place> {
+/** Options of {@linkcode placeToEvict}. */
+export interface EvictionOptions<Place> {
   /**
    * The size of the newcomer's group, without the newcomer. Omit it if even a
    * place of a small group may give way.
@@ -36,9 +36,9 @@ export interface GivingWay<Place> {
  * among `places`, if these have at least two more than `own`; `undefined` if none
  * gives way.
  */
-export function givesWay<Place>(
+export function placeToEvict<Place>(
   places: Iterable<Place>,
-  { own = -Infinity, sizeOf, order = () => 0 }: GivingWay<Place>,
+  { own = -Infinity, sizeOf, order = () => 0 }: EvictionOptions<Place>,
 ): Place | undefined {
   let first: { readonly place: Place; readonly size: number } | undefined;
   for (const place of places) {
@@ -51,8 +51,8 @@ export function givesWay<Place>(
   return first?.place;
 }
 
-/** Options of {@linkcode leaving}. */
-export interface Leaving<Group, Place> {
+/** Options of {@linkcode evictions}. */
+export interface EvictionsOptions<Group, Place> {
   readonly sizeOf: (group: Group) => number;
   /** Whether peers that have nothing to do with each other share the group. */
   readonly isOfMany: (group: Group) => boolean;
@@ -64,11 +64,11 @@ export interface Leaving<Group, Place> {
  * The places that leave if many must, one after the other: each is of a group
  * that is the largest then. Each place in a group of many peers counts as a group
  * of its own. Takes time by the number of groups and of places that leave, where
- * {@linkcode givesWay} would look at all groups for each place.
+ * {@linkcode placeToEvict} would look at all groups for each place.
  */
-export function* leaving<Group, Place>(
+export function* evictions<Group, Place>(
   groups: Iterable<Group>,
-  { sizeOf, isOfMany, inOrder }: Leaving<Group, Place>,
+  { sizeOf, isOfMany, inOrder }: EvictionsOptions<Group, Place>,
 ): Generator<Place, void> {
   const bySize: Group[][] = [];
   for (const group of groups) {

@@ -4,11 +4,11 @@
 
 import { assert, assertEquals } from "@std/assert";
 import {
-  givesWay,
+  placeToEvict,
   type GroupedPlace,
   GroupSizes,
-  leaving,
-} from "../../lib/guard/giving_way.ts";
+  evictions,
+} from "../../lib/guard/eviction.ts";
 import { seededRandom } from "../_random.ts";
 
 interface Place extends GroupedPlace {
@@ -37,7 +37,7 @@ class Table {
     const sizes = new GroupSizes(this.places);
     const isFull = this.places.size >= this.#most;
     const replaced = isFull
-      ? givesWay(this.places, {
+      ? placeToEvict(this.places, {
         own: sizes.of(group),
         sizeOf: (place) => sizes.of(place.group),
         ...order && { order },
@@ -56,7 +56,7 @@ const ORDERS = {
 };
 
 for (const [name, order] of Object.entries(ORDERS)) {
-  Deno.test(`row 1094: givesWay, ${name}: attackers of fewer groups than places never keep out a group or take its last place`, () => {
+  Deno.test(`row 1094: placeToEvict, ${name}: attackers of fewer groups than places never keep out a group or take its last place`, () => {
     const random = seededRandom(1094);
     for (let round = 0; round < 200; round++) {
       const most = 2 + Math.floor(random() * 15);
@@ -78,7 +78,7 @@ for (const [name, order] of Object.entries(ORDERS)) {
     }
   });
 
-  Deno.test(`givesWay, ${name}: the one that goes is of a largest group, and the groups end up equal`, () => {
+  Deno.test(`placeToEvict, ${name}: the one that goes is of a largest group, and the groups end up equal`, () => {
     const random = seededRandom(7);
     const table = new Table(12);
     for (let n = 0; n < 12; n++) table.ask("first", order);
@@ -96,7 +96,7 @@ for (const [name, order] of Object.entries(ORDERS)) {
   });
 }
 
-Deno.test("givesWay applies the order within the largest groups, and then takes the first", () => {
+Deno.test("placeToEvict applies the order within the largest groups, and then takes the first", () => {
   const texts = ["c 0", "c 5", "a 3", "b 1", "a 2", "b 2", "a 4", "b 6"];
   const places = texts.map((text) => {
     const [group = "", age] = text.split(" ");
@@ -106,11 +106,11 @@ Deno.test("givesWay applies the order within the largest groups, and then takes 
   const sizeOf = ({ group }: GroupedPlace) => sizes.of(group);
   const order = (one: { age: number }, other: { age: number }) =>
     one.age - other.age;
-  assertEquals(givesWay(places, { own: 0, sizeOf, order })?.text, "b 1");
-  assertEquals(givesWay(places, { own: 0, sizeOf })?.text, "a 3");
-  assertEquals(givesWay(places, { own: 2, sizeOf }), undefined);
-  assertEquals(givesWay(places, { sizeOf })?.text, "a 3", "of any group");
-  assertEquals(givesWay([], { sizeOf }), undefined);
+  assertEquals(placeToEvict(places, { own: 0, sizeOf, order })?.text, "b 1");
+  assertEquals(placeToEvict(places, { own: 0, sizeOf })?.text, "a 3");
+  assertEquals(placeToEvict(places, { own: 2, sizeOf }), undefined);
+  assertEquals(placeToEvict(places, { sizeOf })?.text, "a 3", "of any group");
+  assertEquals(placeToEvict([], { sizeOf }), undefined);
 });
 
 Deno.test("GroupSizes: an idle place gives way to its own group and to smaller ones", () => {
@@ -122,7 +122,7 @@ Deno.test("GroupSizes: an idle place gives way to its own group and to smaller o
   assertEquals(sizes.yields(b, "new"), true);
 });
 
-Deno.test("leaving takes places of the largest groups, like givesWay one by one", () => {
+Deno.test("evictions takes places of the largest groups, like placeToEvict one by one", () => {
   const check = (sizes: number[], count: number) => {
     const names = sizes.flatMap((size, group) =>
       Array.from({ length: size }, (_, n) => `${group}.${n}`)
@@ -131,7 +131,7 @@ Deno.test("leaving takes places of the largest groups, like givesWay one by one"
     for (let n = 0; n < Math.min(count, names.length); n++) {
       left[left.indexOf(Math.max(...left))]!--;
     }
-    const gone = leaving(sizes.keys(), {
+    const gone = evictions(sizes.keys(), {
       sizeOf: (group) => sizes[group]!,
       isOfMany: () => false,
       inOrder: (group) => names.filter((name) => name.startsWith(`${group}.`)),
@@ -158,9 +158,9 @@ Deno.test("leaving takes places of the largest groups, like givesWay one by one"
   }
 });
 
-Deno.test("leaving looks at each group a few times, however many places leave", () => {
+Deno.test("evictions looks at each group a few times, however many places leave", () => {
   let looks = 0;
-  const gone = leaving(Array(10_000).keys(), {
+  const gone = evictions(Array(10_000).keys(), {
     sizeOf: () => (looks++, 2),
     isOfMany: () => false,
     inOrder: (group) => (looks++, [`${group} a`, `${group} b`]),
