@@ -25,7 +25,7 @@ interface Fingerprinted {
 }
 
 /** A {@linkcode Selection}, or the known part of one. */
-export type Sought =
+export type SearchedNames =
   | { readonly kind: "name"; readonly name: string }
   | {
     readonly kind: "matching";
@@ -88,7 +88,7 @@ export class Candidates {
    */
   static async of(
     peers: Peers,
-    selections: readonly Sought[],
+    selections: readonly SearchedNames[],
     options: CandidatesOptions,
   ): Promise<Candidates> {
     const { nodes, node, sender, askAll, ignoreCase, oneByOne } = options;
@@ -180,7 +180,7 @@ const SPECIAL = /[*?[\]{}\\!()/]/;
 /**
  * The text whose fingerprint finds a selection; `undefined` if there is none.
  */
-function fingerprintedIn(sought: Sought): Fingerprinted | undefined {
+function fingerprintedIn(sought: SearchedNames): Fingerprinted | undefined {
   if (sought.kind === "name") return { kind: "name", text: sought.name };
   const { prefix, pattern = "" } = sought;
   const folder = prefix.slice(0, prefix.lastIndexOf("/") + 1);

@@ -15,7 +15,7 @@ import {
 } from "../content/choice.ts";
 import { type Failure, isBug } from "../base/errors.ts";
 import { orAborted } from "../base/waiting.ts";
-import { Asides } from "./asides.ts";
+import { QuerySessions } from "./query_sessions.ts";
 import type { ClientEvent } from "./events.ts";
 import type { Others } from "./hash_waits.ts";
 import {
@@ -64,7 +64,7 @@ export class Choosing implements AsyncDisposable {
   /**
    * Separate sessions, so that a file that takes long to hash delays no other.
    */
-  readonly #asides: Asides;
+  readonly #asides: QuerySessions;
   readonly #stop = new AbortController();
   readonly #deadline = new AbortController();
   #timer: ReturnType<typeof setTimeout> | undefined;
@@ -74,7 +74,7 @@ export class Choosing implements AsyncDisposable {
     this.#options = options;
     const notAfterMs = Date.now() + peers.limits.clockToleranceMs;
     this.wish = { notAfterMs, ...options.wish };
-    this.#asides = new Asides(
+    this.#asides = new QuerySessions(
       peers,
       AbortSignal.any([options.signal, this.#stop.signal]),
     );

@@ -23,7 +23,7 @@ import { startLane } from "../transfer/lane.ts";
 import { Lanes } from "../transfer/lanes.ts";
 import { LANE_DIALLER } from "../transport/lane_dialler.ts";
 import type { NodeSession } from "../transfer/session.ts";
-import type { Asides } from "./asides.ts";
+import type { QuerySessions } from "./query_sessions.ts";
 import { causeOf } from "./events.ts";
 import type { HashQuestion, HashWaits } from "./hash_waits.ts";
 import type { ListedNode } from "./nodes.ts";
@@ -141,7 +141,7 @@ export interface ManifestOptions {
   /** Hashes that it must begin with. */
   readonly start?: Uint8Array;
   /** Asks a node whose session has ended. */
-  readonly asides: Asides;
+  readonly asides: QuerySessions;
   /** Stops asking. */
   readonly signal: AbortSignal;
   /** Milliseconds of a node's silence after which the next is asked as well. */

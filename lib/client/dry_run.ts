@@ -16,11 +16,11 @@ import { Folders } from "../disk/places.ts";
 import type { ClientEvent, PlannedAction } from "./events.ts";
 import { type Job, wholeOf } from "./jobs.ts";
 import type { ListedNode } from "./nodes.ts";
-import { Presence, type PresenceOptions } from "./presence.ts";
+import { ExistingFiles, type ExistingFilesOptions } from "./existing_files.ts";
 import type { SaveReport } from "./save_report.ts";
 
 /** Options of {@linkcode DryRun}. */
-export interface DryRunOptions extends Omit<PresenceOptions, "owners"> {
+export interface DryRunOptions extends Omit<ExistingFilesOptions, "owners"> {
   /** Called for files that could not be saved. */
   readonly outcomes: SaveReport;
   /** Asks for the manifest of a file. */
@@ -43,14 +43,14 @@ export interface DryRunOptions extends Omit<PresenceOptions, "owners"> {
 /** Plans a `get`. */
 export class DryRun {
   readonly #options: DryRunOptions;
-  readonly #presence: Presence;
+  readonly #presence: ExistingFiles;
   readonly #folders: Folders;
 
   constructor(options: DryRunOptions) {
     this.#options = options;
     const owners = new Owners({ mayMake: false });
     this.#folders = new Folders(owners);
-    this.#presence = new Presence({ ...options, owners });
+    this.#presence = new ExistingFiles({ ...options, owners });
   }
 
   /** Plans all files. */

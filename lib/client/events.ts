@@ -16,7 +16,7 @@ import type { PeersEvent } from "./peers.ts";
 import type { SwarmEvent } from "./swarm_events.ts";
 import { TunnelRefused } from "../transport/join.ts";
 import { NoPath, Unreachable } from "./reach.ts";
-import { RelayedEnough, TunnelsUnwanted } from "./tunnel_way.ts";
+import { RelayedEnough, TunnelsUnwanted } from "./tunnel_path.ts";
 
 /** The answer of one node about a file. */
 export type NodeAnswer =

@@ -10,8 +10,8 @@ import { groupUnder } from "../base/collections.ts";
 import { Failure, isBug } from "../base/errors.ts";
 import type { Manifest } from "../content/manifest.ts";
 import type { NodeSession } from "../transfer/session.ts";
-import { Asides } from "./asides.ts";
-import { offerOf } from "./ask_node.ts";
+import { QuerySessions } from "./query_sessions.ts";
+import { offerOf } from "./file_query.ts";
 import type { Choosing } from "./choosing.ts";
 import { manifestFrom, sourcesOf } from "./downloading.ts";
 import { causeOf, type ClientEvent } from "./events.ts";
@@ -49,7 +49,7 @@ export interface FollowupsOptions {
 export class Followups implements AsyncDisposable {
   readonly #peers: Peers;
   readonly #options: FollowupsOptions;
-  readonly #asides: Asides;
+  readonly #asides: QuerySessions;
   /** How often each name was asked for again. */
   readonly #againCounts = new Map<string, number>();
   /** Nodes and votes of contents that were wrong or not delivered, by name. */
@@ -60,7 +60,7 @@ export class Followups implements AsyncDisposable {
   constructor(peers: Peers, options: FollowupsOptions) {
     this.#peers = peers;
     this.#options = options;
-    this.#asides = new Asides(peers, options.signal);
+    this.#asides = new QuerySessions(peers, options.signal);
   }
 
   /**

@@ -12,7 +12,7 @@ import { Failure } from "../base/errors.ts";
 import { type Limits, limitsWith } from "../base/limits.ts";
 import type { ClientEvent } from "./events.ts";
 import type { GetResult } from "./get_run.ts";
-import { isMissing } from "./missed.ts";
+import { isMissing } from "./missing_names.ts";
 import type { Selection } from "./selections.ts";
 import { checkedName, type TransferOptions } from "./transfer_options.ts";
 

@@ -7,15 +7,15 @@
 
 import type { Offer } from "../content/choice.ts";
 import type { Failure } from "../base/errors.ts";
-import { Asking, type FoundNode } from "./ask_node.ts";
-import { Seeking } from "./ask_nodes.ts";
+import { FileQuery, type FoundNode } from "./file_query.ts";
+import { FileSearch } from "./file_search.ts";
 import { browseAll } from "./browsing.ts";
 import { Choosing } from "./choosing.ts";
 import type { ClientEvent } from "./events.ts";
 import { exhausted, nobodyHasAny, notListedWhole } from "./failures.ts";
 import { Followups } from "./followups.ts";
 import type { Job } from "./jobs.ts";
-import { isMissing, MissedNames } from "./missed.ts";
+import { isMissing, MissingNames } from "./missing_names.ts";
 import { entriesOf, type ListedNode } from "./nodes.ts";
 import { PatternLists } from "./pattern_lists.ts";
 import type { Peers } from "./peers.ts";
@@ -45,12 +45,12 @@ export class GetRun implements AsyncDisposable {
   readonly #names: RunNames;
   readonly #nodes: RunNodes;
   /** Names that no node has, but that may be the ends of longer names. */
-  readonly #missed: MissedNames;
+  readonly #missed: MissingNames;
   readonly #lists: PatternLists;
   readonly #outcomes: SaveReport;
   readonly #stop = new AbortController();
   readonly #signal: AbortSignal;
-  readonly #seeking: Seeking;
+  readonly #seeking: FileSearch;
   readonly #choosing: Choosing;
   readonly #jobs: RunJobs;
   readonly #followups: Followups;
@@ -72,7 +72,7 @@ export class GetRun implements AsyncDisposable {
     ]);
     const wanted = this.#wanted = new WantedSums(options);
     const graceMs = this.#graceMs();
-    this.#seeking = new Seeking(peers, {
+    this.#seeking = new FileSearch(peers, {
       ...{ nodes, wanted, content, graceMs, signal },
     });
     this.#names = new RunNames(options.selections);
@@ -91,7 +91,7 @@ export class GetRun implements AsyncDisposable {
     this.#choosing = new Choosing(peers, {
       ...{ wish, wanted, nodes, tell, signal },
     });
-    this.#missed = new MissedNames(peers, {
+    this.#missed = new MissingNames(peers, {
       ...options,
       anywhere: options.anywhere && options.sums === undefined,
       isOne: sha256 !== undefined || options.base !== undefined,
@@ -202,7 +202,7 @@ export class GetRun implements AsyncDisposable {
       yield await this.#choose({ more: more || this.#missed.isWaiting });
     }
     if (!this.#missed.isWaiting) return;
-    await this.#lookWider();
+    await this.#searchWider();
     yield await this.#choose({ more: false });
   }
 
@@ -256,9 +256,9 @@ export class GetRun implements AsyncDisposable {
   ): Promise<void> {
     if (selections.length === 0) return;
     const askings = selections.map(({ name }) =>
-      new Asking(this.#peers, { name, tell: this.#tell })
+      new FileQuery(this.#peers, { name, tell: this.#tell })
     );
-    const onFound = (asking: Asking, found: FoundNode) =>
+    const onFound = (asking: FileQuery, found: FoundNode) =>
       this.#take(asking.name, found);
     await this.#seeking.seek(askings, { more, onFound });
     this.#signal.throwIfAborted();
@@ -292,7 +292,7 @@ export class GetRun implements AsyncDisposable {
   }
 
   /** Looks for the missed names as folders, and as parts of longer names. */
-  async #lookWider(): Promise<void> {
+  async #searchWider(): Promise<void> {
     const { names, folders } = await this.#missed.look();
     for (const folder of folders) await this.#browse(folder);
     for (const [name, asked] of names) {

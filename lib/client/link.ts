@@ -9,7 +9,7 @@ import type { ContentGroup } from "../content/choice.ts";
 import { formatEndpoint } from "../base/conn.ts";
 import { Failure, isBug } from "../base/errors.ts";
 import { show } from "../base/text.ts";
-import { Asking, type FoundNode } from "./ask_node.ts";
+import { FileQuery, type FoundNode } from "./file_query.ts";
 import { Candidates } from "./candidates.ts";
 import { Choosing } from "./choosing.ts";
 import type { ClientEvent } from "./events.ts";
@@ -19,7 +19,7 @@ import { entriesOf, type ListedNode } from "./nodes.ts";
 import { type LinkText, linkText } from "./passes.ts";
 import { Peers } from "./peers.ts";
 import { checkedName, type TransferOptions } from "./transfer_options.ts";
-import { insteadOf } from "./wider.ts";
+import { insteadOf } from "./wider_search.ts";
 
 /** Options of {@linkcode makeLink}. */
 export interface LinkOptions extends TransferOptions {
@@ -91,7 +91,7 @@ export async function makeLink(options: LinkOptions): Promise<MadeLink> {
 
 /** The nodes with a file, and the answers of all. */
 interface Asked {
-  readonly asking: Asking;
+  readonly asking: FileQuery;
   readonly found: ReadonlyMap<string, FoundNode>;
 }
 
@@ -105,7 +105,7 @@ async function askAll(
     sessions: AsyncDisposableStack;
   },
 ): Promise<Asked> {
-  const asking = new Asking(peers, { name, tell });
+  const asking = new FileQuery(peers, { name, tell });
   const found = new Map<string, FoundNode>();
   const ask = async (node: ListedNode) => {
     const one = await asking.ask(node);

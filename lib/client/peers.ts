@@ -38,7 +38,7 @@ import type { Lanes } from "../transfer/lanes.ts";
 import { Reach, type Reached } from "./reach.ts";
 import { PeerSlots } from "./peer_slots.ts";
 import { Relays, type RelaysEvent } from "./relays.ts";
-import { WrongHits } from "./wrong_hits.ts";
+import { FalsePositives } from "./false_positives.ts";
 
 /** Options that every function of the client takes. */
 export interface ClientOptions {
@@ -126,7 +126,7 @@ export class Peers implements AsyncDisposable {
   /** Bounds the waits for nodes that hash. */
   readonly hashWaits: HashWaits;
   /** Knows which nodes an index named wrongly. */
-  readonly wrongHits = new WrongHits();
+  readonly wrongHits = new FalsePositives();
   readonly #tell: (event: PeersEvent) => void;
   /** Tells when the machine has slept. */
   readonly clock: ClockWatch;

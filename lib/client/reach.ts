@@ -31,7 +31,7 @@ import { type Patience, whenLetIn } from "../transport/turned_away.ts";
 import { Dials } from "./dials.ts";
 import { entriesOf, type ListedNode } from "./nodes.ts";
 import { Reports } from "./reports.ts";
-import { RelayedEnough, TunnelsUnwanted, TunnelWay } from "./tunnel_way.ts";
+import { RelayedEnough, TunnelsUnwanted, TunnelPath } from "./tunnel_path.ts";
 
 /** A node that has proved its identity. */
 export interface Reached {
@@ -63,7 +63,7 @@ export interface ReachOptions {
 interface RelayWays {
   readonly dialer: RelayDialer;
   readonly reports: Reports;
-  readonly tunnels: TunnelWay | null;
+  readonly tunnels: TunnelPath | null;
 }
 
 /** Neither path led to the node. */
@@ -110,7 +110,7 @@ export class Reach implements AsyncDisposable {
       this.#ways.set(formatEndpoint(dialer.relay), {
         dialer,
         reports: new Reports(own),
-        tunnels: tunnels === false ? null : new TunnelWay(own),
+        tunnels: tunnels === false ? null : new TunnelPath(own),
       });
     }
   }

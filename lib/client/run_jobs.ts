@@ -9,11 +9,11 @@ import { Failure } from "../base/errors.ts";
 import { Turns } from "../base/turns.ts";
 import type { CatalogueEntry } from "./catalogue.ts";
 import type { Choosing } from "./choosing.ts";
-import { Clashes } from "./clashes.ts";
+import { PathConflicts } from "./path_conflicts.ts";
 import { asMismatch, hasNoSum } from "./failures.ts";
 import { type Job, jobOf, ListedJob } from "./jobs.ts";
 import { compareNames } from "./listing.ts";
-import type { MissedNames } from "./missed.ts";
+import type { MissingNames } from "./missing_names.ts";
 import type { ListedNode } from "./nodes.ts";
 import type { ListedPlace, PatternLists } from "./pattern_lists.ts";
 import type { RunNames } from "./run_names.ts";
@@ -35,7 +35,7 @@ export interface RunJobsOptions {
   readonly signal: AbortSignal;
   readonly names: RunNames;
   readonly lists: PatternLists;
-  readonly missed: MissedNames;
+  readonly missed: MissingNames;
   readonly nodes: ReadonlyMap<string, ListedNode>;
   readonly wanted: WantedSums;
   readonly choosing: Choosing;
@@ -45,12 +45,12 @@ export interface RunJobsOptions {
 /** Turns offers into jobs. */
 export class RunJobs {
   readonly #options: RunJobsOptions;
-  readonly #clashes: Clashes;
+  readonly #clashes: PathConflicts;
 
   constructor(options: RunJobsOptions) {
     const { names, nodes, turnMs, folderCount } = options;
     this.#options = options;
-    this.#clashes = new Clashes({
+    this.#clashes = new PathConflicts({
       // The user named none of the listed files: see #chooseListed.
       isNamed: (job) => !(job instanceof ListedJob) && names.has(job.name),
       ...{ turnMs, folderCount },

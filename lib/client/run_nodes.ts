@@ -7,7 +7,7 @@
 
 import type { Lanes } from "../transfer/lanes.ts";
 import type { NodeSession } from "../transfer/session.ts";
-import type { Seeking } from "./ask_nodes.ts";
+import type { FileSearch } from "./file_search.ts";
 import type { Candidates } from "./candidates.ts";
 import { sourceOf } from "./downloading.ts";
 import type { Job } from "./jobs.ts";
@@ -18,7 +18,7 @@ import type { SaveRun } from "./save_run.ts";
 /** Options of {@linkcode RunNodes}. */
 export interface RunNodesOptions {
   readonly candidates: Candidates;
-  readonly seeking: Seeking;
+  readonly seeking: FileSearch;
 }
 
 /** Nodes and their sessions. Disposing closes the sessions. */

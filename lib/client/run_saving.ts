@@ -9,7 +9,7 @@ import type { Failure } from "../base/errors.ts";
 import type { Hasher } from "../transfer/hashing.ts";
 import type { Lanes } from "../transfer/lanes.ts";
 import type { SourceTrouble } from "../transfer/source.ts";
-import { followedBy } from "./ahead.ts";
+import { followedBy } from "./prefetch.ts";
 import { boundsOf, hasherFor, lanesFor } from "./downloading.ts";
 import { DryRun } from "./dry_run.ts";
 import type { ClientEvent } from "./events.ts";

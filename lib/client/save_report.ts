@@ -14,7 +14,7 @@ import type { Placed } from "../disk/places.ts";
 import { Tally } from "./tally.ts";
 
 /** Bytes of a file that no node has to send. */
-export interface SparedBytes {
+export interface ReusedBytes {
   /** Files of earlier runs. */
   readonly earlier: number;
   /** What is zeros. */
@@ -93,7 +93,7 @@ export class SaveReport {
   }
 
   /** A file is to be received, of which some need not be sent. */
-  start({ name, path }: Job, { earlier, zeros }: SparedBytes): void {
+  start({ name, path }: Job, { earlier, zeros }: ReusedBytes): void {
     const spared = earlier + zeros;
     this.tally.start(name, spared);
     if (spared === 0) return;

@@ -16,7 +16,7 @@ import type {
 import type { Task } from "../transfer/plan_types.ts";
 import type { DownloadFile } from "../transfer/receiving.ts";
 import type { DownloadSource, SourceTrouble } from "../transfer/source.ts";
-import { begunAhead } from "./ahead.ts";
+import { prefetched } from "./prefetch.ts";
 import type { Deliveries } from "./deliveries.ts";
 import {
   type Cause,
@@ -196,11 +196,11 @@ export class SaveRun {
   #preparedAhead(jobs: readonly Job[]): Generator<Prepared, void> {
     const { targets, limits } = this.#options;
     const { askedAheadCount, lookedAheadCount } = limits;
-    const looks = begunAhead(jobs, lookedAheadCount, (listed) => {
+    const looks = prefetched(jobs, lookedAheadCount, (listed) => {
       const looked = targets.lookAhead(listed);
       return { listed, looked };
     });
-    return begunAhead(looks, askedAheadCount, ({ listed, looked }) => {
+    return prefetched(looks, askedAheadCount, ({ listed, looked }) => {
       const job = wholeOf(listed);
       const asked = targets.askAhead(job);
       asked?.catch(() => {}); // reported when it is its turn

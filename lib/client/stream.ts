@@ -9,8 +9,8 @@ import type { ContentGroup } from "../content/choice.ts";
 import { Failure } from "../base/errors.ts";
 import { type ByteRange, type Section, sectionOf } from "../content/section.ts";
 import type { SourceTrouble } from "../transfer/source.ts";
-import { Asides } from "./asides.ts";
-import { Asking, type FoundNode } from "./ask_node.ts";
+import { QuerySessions } from "./query_sessions.ts";
+import { FileQuery, type FoundNode } from "./file_query.ts";
 import type { Candidates } from "./candidates.ts";
 import { Choosing } from "./choosing.ts";
 import type { ClientEvent } from "./events.ts";
@@ -23,11 +23,11 @@ import {
 import { explained, lacking } from "./folders.ts";
 import type { ListedNode } from "./nodes.ts";
 import type { Peers } from "./peers.ts";
-import { Seeking } from "./ask_nodes.ts";
+import { FileSearch } from "./file_search.ts";
 import { GroupFailed, StreamBytes } from "./stream_bytes.ts";
 import type { TransferOptions } from "./transfer_options.ts";
 import { WantedSums } from "./wanted_sums.ts";
-import { insteadOf } from "./wider.ts";
+import { insteadOf } from "./wider_search.ts";
 
 /** The options of {@linkcode Stream}. */
 export type StreamOptions = TransferOptions & {
@@ -49,7 +49,7 @@ export class Stream implements AsyncDisposable {
   readonly #peers: Peers;
   readonly #options: StreamOptions;
   readonly #tell: (event: ClientEvent) => void;
-  #asking: Asking;
+  #asking: FileQuery;
   readonly #stop = new AbortController();
   readonly #signal: AbortSignal;
   /** Nodes that have not been asked, if they are asked one by one. */
@@ -57,9 +57,9 @@ export class Stream implements AsyncDisposable {
   readonly #nodes: Map<string, ListedNode>;
   /** Nodes that have the file and have not failed. */
   readonly #found = new Map<string, FoundNode>();
-  readonly #seeking: Seeking;
+  readonly #seeking: FileSearch;
   readonly #choosing: Choosing;
-  readonly #asides: Asides;
+  readonly #asides: QuerySessions;
   #group: ContentGroup | null = null;
   #node: ListedNode | null = null;
   readonly #bytes: StreamBytes;
@@ -80,13 +80,13 @@ export class Stream implements AsyncDisposable {
       ? this.#stop.signal
       : AbortSignal.any([signal, this.#stop.signal]);
     const { sha256, content, prefer } = options;
-    this.#seeking = new Seeking(peers, {
+    this.#seeking = new FileSearch(peers, {
       nodes,
       wanted: new WantedSums({ sha256 }),
       content,
       signal: this.#signal,
     });
-    this.#asides = new Asides(peers, this.#signal);
+    this.#asides = new QuerySessions(peers, this.#signal);
     this.#bytes = new StreamBytes(peers, {
       transfer: options,
       signal: this.#signal,
@@ -111,8 +111,8 @@ export class Stream implements AsyncDisposable {
     return this.#asking.name;
   }
 
-  #askingFor(name: string): Asking {
-    return new Asking(this.#peers, { name, tell: this.#tell });
+  #askingFor(name: string): FileQuery {
+    return new FileQuery(this.#peers, { name, tell: this.#tell });
   }
 
   get size(): number {
@@ -145,14 +145,14 @@ export class Stream implements AsyncDisposable {
   }
 
   async #askAll(): Promise<void> {
-    const onFound = (_asking: Asking, found: FoundNode) => this.#join(found);
+    const onFound = (_asking: FileQuery, found: FoundNode) => this.#join(found);
     await this.#seeking.seek([this.#asking], { onFound });
     if (this.#found.size === 0) await this.#askWider();
   }
 
   /** Asks further nodes that may have the file. */
   async #askWider(): Promise<void> {
-    const onFound = (_asking: Asking, found: FoundNode) => this.#join(found);
+    const onFound = (_asking: FileQuery, found: FoundNode) => this.#join(found);
     const nodes = await this.#options.candidates.widen([this.name]);
     for (const node of nodes) this.#nodes.set(node.id, node);
     await this.#seeking.seek([this.#asking], { onFound, nodes });

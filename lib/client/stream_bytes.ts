@@ -25,7 +25,7 @@ import { Download } from "../transfer/download.ts";
 import type { SourceTrouble } from "../transfer/source.ts";
 import type { Hasher } from "../transfer/hashing.ts";
 import { OrderedSink } from "../transfer/ordered.ts";
-import type { FoundNode } from "./ask_node.ts";
+import type { FoundNode } from "./file_query.ts";
 import { Deliveries } from "./deliveries.ts";
 import {
   boundsOf,

@@ -10,8 +10,8 @@ import { Failure, isBug } from "../base/errors.ts";
 import { Turns } from "../base/turns.ts";
 import { firstGiven } from "../base/waiting.ts";
 import type { NodeSession } from "../transfer/session.ts";
-import { begunAhead } from "./ahead.ts";
-import { Asides } from "./asides.ts";
+import { prefetched } from "./prefetch.ts";
+import { QuerySessions } from "./query_sessions.ts";
 import { browseAll } from "./browsing.ts";
 import { Candidates } from "./candidates.ts";
 import type { CatalogueEntry } from "./catalogue.ts";
@@ -85,7 +85,7 @@ export async function* sumFiles(
       signal,
     }),
   );
-  const asides = stack.use(new Asides(peers, signal));
+  const asides = stack.use(new QuerySessions(peers, signal));
   stack.defer(() => stop.abort(new Error("ended")));
   const summing = {
     ...{ choosing, asides, sessions, nodes, signal },
@@ -95,7 +95,7 @@ export async function* sumFiles(
   };
   const turns = new Turns(peers.limits.turnMs);
   const { askedAheadCount } = peers.limits;
-  const sums = begunAhead(catalogue.places(), askedAheadCount, (place) => {
+  const sums = prefetched(catalogue.places(), askedAheadCount, (place) => {
     const sum = sumOf(catalogue.entryAt(place), summing);
     sum.catch(() => {}); // thrown when it is its turn
     return sum;
@@ -116,7 +116,7 @@ export async function* sumFiles(
 /** What is asked for the sums of files. */
 interface Summing {
   readonly choosing: Choosing;
-  readonly asides: Asides;
+  readonly asides: QuerySessions;
   readonly hashWaits: HashWaits;
   readonly sessions: ReadonlyMap<string, NodeSession>;
   readonly nodes: readonly ListedNode[];

@@ -23,13 +23,13 @@ import type { Inode } from "../disk/left_file.ts";
 import { removePublished, type TargetOptions } from "../disk/publishing.ts";
 import { SmallFiles } from "../disk/small_files.ts";
 import { type Job, sizeOf } from "./jobs.ts";
-import { type FoundThere, Presence } from "./presence.ts";
-import { sparedPieces, type SparingOptions } from "./sparing.ts";
+import { type ExistingFile, ExistingFiles } from "./existing_files.ts";
+import { reusedPieces, type ReusedPiecesOptions } from "./reused_pieces.ts";
 import type { WantedSums } from "./wanted_sums.ts";
 import { Folders, isOfOneFile } from "../disk/places.ts";
 
 /** Options of {@linkcode Targets}. */
-export interface TargetsOptions extends Omit<SparingOptions, "manifest"> {
+export interface TargetsOptions extends Omit<ReusedPiecesOptions, "manifest"> {
   /** Whether files are durable before they count as saved. */
   readonly sync: boolean;
   /** Whether files become executable if they are executable at their nodes. */
@@ -55,11 +55,11 @@ export interface Ahead {
 
 /** What is at the path of a file. */
 type Found =
-  & Pick<FoundThere, "occupant" | "info" | "contentId">
+  & Pick<ExistingFile, "occupant" | "info" | "contentId">
   & Pick<FoundFile, "hasOneName">;
 
 /** The file under the final name, and what it may be compared with. */
-interface FoundFile extends FoundThere {
+interface FoundFile extends ExistingFile {
   /** Whether it has no other name. */
   readonly hasOneName: boolean;
   /** The folder that it must be in; nothing if any will do. */
@@ -69,7 +69,7 @@ interface FoundFile extends FoundThere {
 /** Places that files are saved in. Disposing keeps incomplete files. */
 export class Targets implements AsyncDisposable {
   readonly #options: TargetsOptions;
-  readonly #presence: Presence;
+  readonly #presence: ExistingFiles;
   readonly #folders: Folders;
   readonly #small: SmallFiles;
   readonly #looks: Looks;
@@ -82,7 +82,7 @@ export class Targets implements AsyncDisposable {
     this.#options = options;
     const owners = new Owners();
     this.#folders = new Folders(owners);
-    this.#presence = new Presence({ ...options, owners });
+    this.#presence = new ExistingFiles({ ...options, owners });
     this.#small = new SmallFiles({ mostOpen: options.openFileCount });
     this.#looks = new Looks({ signal: options.signal });
   }
@@ -252,7 +252,7 @@ export class Targets implements AsyncDisposable {
       const there = { ...found, folder, manifest };
       if (await this.#isPresent(job, there)) return undefined;
     }
-    const spared = await sparedPieces(job, partial, {
+    const spared = await reusedPieces(job, partial, {
       ...this.#options,
       manifest: known,
       overwrite: options.overwrite,

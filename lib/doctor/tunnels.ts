@@ -7,7 +7,7 @@
 
 import { distinctNames } from "../client/node_names.ts";
 import type { ListedNode } from "../client/nodes.ts";
-import { TunnelWay } from "../client/tunnel_way.ts";
+import { TunnelPath } from "../client/tunnel_path.ts";
 import { formatEndpoint } from "../base/conn.ts";
 import { describeCause, Failure, isBug } from "../base/errors.ts";
 import type { RelayDialer } from "../uplink/relay_dialer.ts";
@@ -73,7 +73,7 @@ export async function checkTunnel(
   },
 ): Promise<void> {
   const { plaintext, limits, signal } = options;
-  await using way = new TunnelWay({ dialer, plaintext, limits });
+  await using way = new TunnelPath({ dialer, plaintext, limits });
   let failure: Failure | undefined;
   const names = distinctNames(nodes);
   for (const node of nodes.slice(0, limits.tunnelTrialCount)) {

@@ -9,7 +9,7 @@ import type { ContentGroup, Offer } from "../content/choice.ts";
 import { Failure, isBug } from "../base/errors.ts";
 import { within } from "../base/waiting.ts";
 import type { Manifest } from "../content/manifest.ts";
-import { offerOf } from "../client/ask_node.ts";
+import { offerOf } from "../client/file_query.ts";
 import { Candidates } from "../client/candidates.ts";
 import { Choosing } from "../client/choosing.ts";
 import {

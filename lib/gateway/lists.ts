@@ -31,7 +31,7 @@ export interface ListsOptions {
 }
 
 /** A list that is being made. */
-interface Asking {
+interface FileQuery {
   readonly since: number;
   readonly done: Promise<Snapshot>;
   /** The first list of what has come until then. */
@@ -44,7 +44,7 @@ export class Lists {
   /** The lists that are being read. */
   readonly readers: ListReaders;
   #snapshot: Snapshot | undefined;
-  #asking: Asking | undefined;
+  #asking: FileQuery | undefined;
   /** Whether a list was made of what all nodes listed. */
   #hasWhole = false;
   /** When each listed node last answered, by its id. */
@@ -110,7 +110,7 @@ export class Lists {
     return this.#snapshot ?? snapshot;
   }
 
-  #begin(): Asking {
+  #begin(): FileQuery {
     const { promise: early, resolve } = Promise.withResolvers<Snapshot>();
     const done = this.#askNoting(resolve).finally(() =>
       this.#asking = undefined

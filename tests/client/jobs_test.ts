@@ -5,7 +5,7 @@
 import { setImmediate } from "node:timers";
 import { assert, assertEquals } from "@std/assert";
 import { Catalogue } from "../../lib/client/catalogue.ts";
-import { Clashes } from "../../lib/client/clashes.ts";
+import { PathConflicts } from "../../lib/client/path_conflicts.ts";
 import { ListedJob, sizeOf, votesOf, wholeOf } from "../../lib/client/jobs.ts";
 import { SaveReport } from "../../lib/client/save_report.ts";
 
@@ -84,7 +84,7 @@ Deno.test("Checks of all waiting files do not read their offers again", async ()
   outcomes.expect(jobs, { more: false });
   const { total, fileCount } = outcomes.tally.progress(0, 0);
   assertEquals([total, fileCount], [99 * 50, 100]);
-  const clashes = new Clashes({
+  const clashes = new PathConflicts({
     isNamed: () => false,
     nodeName: (id) => id,
     turnMs: 5,
@@ -95,7 +95,7 @@ Deno.test("Checks of all waiting files do not read their offers again", async ()
   assertEquals([admitted.length, readCount], [100, 0]);
 });
 
-Deno.test("Clashes gives others their turn while it looks at many files", async () => {
+Deno.test("PathConflicts gives others their turn while it looks at many files", async () => {
   const jobs = Array.from({ length: 1_000 }, (_, n) => {
     const name = `f${n}`;
     const group = {
@@ -107,7 +107,7 @@ Deno.test("Clashes gives others their turn while it looks at many files", async 
     };
     return { name, path: name, isVoted: false, group, sources: new Map() };
   });
-  const clashes = new Clashes({
+  const clashes = new PathConflicts({
     isNamed: () => false,
     nodeName: (id) => id,
     turnMs: 0,
@@ -124,7 +124,7 @@ Deno.test("Clashes gives others their turn while it looks at many files", async 
 Deno.test("100,000 listed files that wait take less than 250 bytes each of the heap", async () => {
   const code = `
     import { Catalogue } from "${new URL("catalogue.ts", MODULES)}";
-    import { Clashes } from "${new URL("clashes.ts", MODULES)}";
+    import { PathConflicts } from "${new URL("clashes.ts", MODULES)}";
     import { ListedJob } from "${new URL("jobs.ts", MODULES)}";
     const catalogue = new Catalogue();
     const from = { node: "n", votesAs: "v" };
@@ -138,7 +138,7 @@ Deno.test("100,000 listed files that wait take less than 250 bytes each of the h
     const jobs = [...catalogue.places()].map((at) =>
       new ListedJob(listed, { at, path: "out/" + catalogue.nameAt(at), isVoted: false, size: 4096, votes: 1 })
     );
-    const clashes = new Clashes({ isNamed: () => false, nodeName: (id) => id, turnMs: 5, folderCount: 10, tellsApart: async () => true });
+    const clashes = new PathConflicts({ isNamed: () => false, nodeName: (id) => id, turnMs: 5, folderCount: 10, tellsApart: async () => true });
     const { admitted } = await clashes.admit(jobs);
     gc();
     console.log(admitted.length, (Deno.memoryUsage().heapUsed - before) / jobs.length);

@@ -93,7 +93,7 @@ export const UNTRIED: Readonly<
     "the relay started ${this.#uptime} s ago, and some nodes may not have registered again yet: try again in half a minute":
       OF_TIME,
   },
-  "lib/client/clashes.ts": {
+  "lib/client/path_conflicts.ts": {
     "fetch fewer folders with one command": OF_SIZES,
   },
   "lib/client/failures.ts": {
@@ -102,7 +102,7 @@ export const UNTRIED: Readonly<
     "ask the person who runs the relay": OF_OTHERS,
     "check the nodes that sent it": OF_NODES,
     "name a file by its whole path, or the folder with a slash at its end":
-      "takes a folder of a file's name: tests/client/wider_test.ts names it so",
+      "takes a folder of a file's name: tests/client/wider_search_test.ts names it so",
     "run again when the file is hashed and no longer changes": OF_NODES,
     "run again to resume": OF_NODES,
     "run again when it no longer changes, or fetch a copy of it": OF_NODES,

@@ -20,7 +20,7 @@ export const MIB = 1024 * KIB;
 export const PIECE = 256 * KIB;
 
 /** An event as a script tells it with `--json`. */
-export interface Told {
+export interface FileReply {
   readonly event: string;
   readonly name: string;
   readonly bytes: number;
@@ -28,19 +28,19 @@ export interface Told {
 }
 
 /** All events that a role has told, in order. */
-export function eventsOf({ all }: Lines): Told[] {
-  return all.map((line) => JSON.parse(line) as Told);
+export function eventsOf({ all }: Lines): FileReply[] {
+  return all.map((line) => JSON.parse(line) as FileReply);
 }
 
 /** The one event of that name. */
-export function only(lines: Lines, event: string): Told {
+export function only(lines: Lines, event: string): FileReply {
   const found = eventsOf(lines).filter((told) => told.event === event);
   assertEquals(found.length, 1, `events ${event} in ${lines.all.join("\n")}`);
   return found[0]!;
 }
 
 /** Bytes by the name of the node they came from. */
-export function bytesFrom({ from }: Told): Record<string, number> {
+export function bytesFrom({ from }: FileReply): Record<string, number> {
   return Object.fromEntries(from.map(({ node, bytes }) => [node.name, bytes]));
 }
 

@@ -14,7 +14,7 @@ import type { Peers } from "./peers.ts";
 export type Ask<T> = (session: NodeSession) => Promise<T>;
 
 /** Sessions apart from a transfer. Disposing ends them. */
-export class Asides implements AsyncDisposable {
+export class QuerySessions implements AsyncDisposable {
   readonly #peers: Peers;
   readonly #signal: AbortSignal;
   readonly #sessions = new Map<string, Promise<NodeSession>>();

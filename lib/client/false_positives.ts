@@ -18,13 +18,13 @@ export interface Expectation {
 }
 
 /** A node that the index of a relay named wrongly. */
-export interface WrongHit {
+export interface FalsePositive {
   readonly relay: Endpoint;
   readonly id: string;
 }
 
 /** Compares the answers of relays with those of nodes. */
-export class WrongHits {
+export class FalsePositives {
   readonly #expectations: Expectation[] = [];
   /** The names that a node lacks, while it has not answered otherwise. */
   readonly #lacking = new Map<string, Set<string>>();
@@ -47,7 +47,7 @@ export class WrongHits {
    * The nodes that were named wrongly. None if they may all be nodes without an
    * index: a client cannot tell which these are.
    */
-  all(): WrongHit[] {
+  all(): FalsePositive[] {
     return this.#expectations.flatMap(
       ({ relay, names, nodes, unindexedCount }) => {
         const vain = nodes.filter(({ id }) => {

@@ -3,26 +3,26 @@
  */
 
 import { assertEquals } from "@std/assert";
-import { begunAhead } from "../../lib/client/ahead.ts";
+import { prefetched } from "../../lib/client/prefetch.ts";
 
-Deno.test("begunAhead starts a fixed number in advance, and returns all in order", () => {
+Deno.test("prefetched starts a fixed number in advance, and returns all in order", () => {
   const begun: number[] = [];
   const begin = (item: number) => {
     begun.push(item);
     return item * 10;
   };
   const seen: [number, number][] = [];
-  for (const result of begunAhead([1, 2, 3, 4, 5], 3, begin)) {
+  for (const result of prefetched([1, 2, 3, 4, 5], 3, begin)) {
     seen.push([result, begun.length]);
   }
   assertEquals(seen, [[10, 3], [20, 4], [30, 5], [40, 5], [50, 5]]);
 });
 
-Deno.test("begunAhead starts nothing before the first request, and returns a few items too", () => {
+Deno.test("prefetched starts nothing before the first request, and returns a few items too", () => {
   const begun: number[] = [];
   const begin = (item: number) => begun.push(item);
-  const ahead = begunAhead([1, 2], 3, begin);
+  const ahead = prefetched([1, 2], 3, begin);
   assertEquals(begun, []);
   assertEquals([...ahead], [1, 2]);
-  assertEquals([...begunAhead([], 3, begin)], []);
+  assertEquals([...prefetched([], 3, begin)], []);
 });

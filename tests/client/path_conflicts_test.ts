@@ -4,7 +4,7 @@
 
 import { assertEquals, assertLess, assertMatch } from "@std/assert";
 import { join } from "@std/path";
-import { Clashes } from "../../lib/client/clashes.ts";
+import { PathConflicts } from "../../lib/client/path_conflicts.ts";
 import { getFiles } from "../../lib/client/get.ts";
 import type { Job } from "../../lib/client/jobs.ts";
 import { tellsNamesApart } from "../../lib/disk/places.ts";
@@ -37,7 +37,7 @@ async function admitted(
     folderCount?: number;
   } = {},
 ): Promise<{ admitted: string[]; why: string[] }> {
-  const clashes = new Clashes({
+  const clashes = new PathConflicts({
     isNamed: ({ name }) => named.includes(name),
     nodeName: (id) => `node ${id}`,
     turnMs: 5,
@@ -123,14 +123,14 @@ for (
     readonly string[],
   ])[]
 ) {
-  Deno.test(`Clashes admits ${what}`, async () => {
+  Deno.test(`PathConflicts admits ${what}`, async () => {
     const outcome = await admitted([jobs], options);
     assertEquals(outcome.admitted, [...expected]);
     assertEquals(outcome.why.length, jobs.length - expected.length);
   });
 }
 
-Deno.test("Clashes keeps the file of an earlier batch in its place, and names all nodes", async () => {
+Deno.test("PathConflicts keeps the file of an earlier batch in its place, and names all nodes", async () => {
   const { admitted: names, why } = await admitted([
     [job("x"), job("a")],
     [job("x/y", 5), job("b")],
@@ -257,7 +257,7 @@ Deno.test("getFiles stops at once when its output folder is removed, and reports
   assertEquals(last!.received < LARGE.length, true, `${last?.received} bytes`);
 });
 
-Deno.test("Clashes makes no name strings for listed files, and checks each file with its own place once", async () => {
+Deno.test("PathConflicts makes no name strings for listed files, and checks each file with its own place once", async () => {
   let count = 0;
   const jobs = Array.from({ length: 3 }, (_, n) => ({
     ...job("unread", 1, `out/folder/${n}`),
@@ -266,7 +266,7 @@ Deno.test("Clashes makes no name strings for listed files, and checks each file 
       return `file ${n}`;
     },
   }));
-  const clashes = new Clashes({
+  const clashes = new PathConflicts({
     isNamed: () => false,
     nodeName: (id) => id,
     turnMs: 5,
@@ -288,7 +288,7 @@ function spelling(n: number): string {
 
 for (const apart of [true, false]) {
   Deno.test(
-    `Clashes looks at each of 1,000 spellings of one name a few times, where the disk ${
+    `PathConflicts looks at each of 1,000 spellings of one name a few times, where the disk ${
       apart ? "keeps them apart" : "does not keep them apart"
     }`,
     async () => {
@@ -307,7 +307,7 @@ for (const apart of [true, false]) {
   );
 }
 
-Deno.test("Clashes admits files in so many folders and no more, and further files in those", async () => {
+Deno.test("PathConflicts admits files in so many folders and no more, and further files in those", async () => {
   const names = ["a/b/1", "a/c/2", "a/d/3", "a/b/4", "5"];
   // `out` counts too.
   const { admitted: some, why } = await admitted([

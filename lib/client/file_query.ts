@@ -14,7 +14,7 @@ import type { MessageOf } from "../protocol/messages.ts";
 import { show } from "../base/text.ts";
 import type { Refused } from "../transfer/answers.ts";
 import type { NodeSession } from "../transfer/session.ts";
-import type { Conversations } from "./conversations.ts";
+import type { Pipelines } from "./pipelines.ts";
 import { answerOf, type ClientEvent, type NodeAnswer } from "./events.ts";
 import type { ListedNode } from "./nodes.ts";
 import type { Peers } from "./peers.ts";
@@ -35,11 +35,11 @@ export interface AskOptions {
    * Owns the session with a node that is asked for several files. Otherwise
    * each file has its own session, and the caller disposes of it.
    */
-  readonly conversations?: Conversations | undefined;
+  readonly conversations?: Pipelines | undefined;
 }
 
 /** Asks nodes for one file. */
-export class Asking {
+export class FileQuery {
   readonly #peers: Peers;
   readonly #name: string;
   readonly #tell: (event: ClientEvent) => void;

@@ -18,8 +18,8 @@ import type { Hasher } from "../transfer/hashing.ts";
 import type { Job } from "./jobs.ts";
 import type { SaveReport } from "./save_report.ts";
 
-/** Options of {@linkcode sparedPieces}. */
-export interface SparingOptions {
+/** Options of {@linkcode reusedPieces}. */
+export interface ReusedPiecesOptions {
   /** The manifest of the file, if it is known. */
   readonly manifest: Manifest | undefined;
   /** A file that the user named, to take pieces from. */
@@ -37,7 +37,7 @@ export interface SparingOptions {
 }
 
 /** Pieces that are in the partial file, and right. */
-export interface SparedPieces {
+export interface ReusedPieces {
   readonly have: readonly number[];
   /** The manifest, if anything needed it. */
   readonly manifest: Manifest | undefined;
@@ -48,11 +48,11 @@ export interface SparedPieces {
  *
  * @throws {Failure} if no node describes the file, or the disk fails.
  */
-export async function sparedPieces(
+export async function reusedPieces(
   job: Job,
   partial: PartialFile,
-  options: SparingOptions,
-): Promise<SparedPieces> {
+  options: ReusedPiecesOptions,
+): Promise<ReusedPieces> {
   const { path, group: { size } } = job;
   const { base, overwrite, hasher, outcomes, describe, signal } = options;
   using replaced = overwrite ? await BaseFile.openReplaced(path) : undefined;

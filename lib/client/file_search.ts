@@ -8,14 +8,14 @@
 
 import type { Offer } from "../content/choice.ts";
 import type { NodeSession } from "../transfer/session.ts";
-import type { Asking, FoundNode } from "./ask_node.ts";
-import { Conversations } from "./conversations.ts";
+import type { FileQuery, FoundNode } from "./file_query.ts";
+import { Pipelines } from "./pipelines.ts";
 import type { ListedNode } from "./nodes.ts";
 import type { Peers } from "./peers.ts";
 import type { WantedSums } from "./wanted_sums.ts";
 
-/** Options of {@linkcode Seeking}. */
-export interface SeekingOptions {
+/** Options of {@linkcode FileSearch}. */
+export interface FileSearchOptions {
   /** The nodes to ask; some may be added between two searches. */
   readonly nodes: readonly ListedNode[];
   /**
@@ -33,13 +33,13 @@ export interface SeekingOptions {
   readonly signal: AbortSignal;
 }
 
-/** Options of {@linkcode Seeking.seek}. */
-export interface SeekOptions {
+/** Options of {@linkcode FileSearch.seek}. */
+export interface SearchOptions {
   /**
    * Called for each node that has a file, until the signal is aborted. Returns
    * whether it keeps the session.
    */
-  readonly onFound: (asking: Asking, found: FoundNode) => boolean;
+  readonly onFound: (asking: FileQuery, found: FoundNode) => boolean;
   /** Whether more files follow, over the same connections. */
   readonly more?: boolean;
   /** The nodes to ask, if only some. */
@@ -47,16 +47,16 @@ export interface SeekOptions {
 }
 
 /** Finds files on nodes. Disposing waits until all questions have ended. */
-export class Seeking implements AsyncDisposable {
+export class FileSearch implements AsyncDisposable {
   readonly #peers: Peers;
-  readonly #options: SeekingOptions;
-  readonly #conversations: Conversations;
+  readonly #options: FileSearchOptions;
+  readonly #conversations: Pipelines;
   readonly #seeks = new Set<Promise<void>>();
 
-  constructor(peers: Peers, options: SeekingOptions) {
+  constructor(peers: Peers, options: FileSearchOptions) {
     this.#peers = peers;
     this.#options = options;
-    this.#conversations = new Conversations(peers, options.signal);
+    this.#conversations = new Pipelines(peers, options.signal);
   }
 
   /**
@@ -64,13 +64,13 @@ export class Seeking implements AsyncDisposable {
    * for each file, or when the time after the first wanted answer is over.
    */
   async seek(
-    askings: readonly Asking[],
-    { onFound, more = false, nodes = this.#options.nodes }: SeekOptions,
+    askings: readonly FileQuery[],
+    { onFound, more = false, nodes = this.#options.nodes }: SearchOptions,
   ): Promise<void> {
     const { signal } = this.#options;
     const { graceMs = this.#peers.limits.askingGraceMs } = this.#options;
     const sought = askings.map((asking) =>
-      new Sought(asking, { nodeCount: nodes.length, graceMs })
+      new SearchedNames(asking, { nodeCount: nodes.length, graceMs })
     );
     const all = this.#peers.turns.each(nodes, async (node) => {
       if (signal.aborted) return;
@@ -97,8 +97,8 @@ export class Seeking implements AsyncDisposable {
   /** Asks one node for one file. Returns whether the session was kept. */
   async #ask(
     node: ListedNode,
-    sought: Sought,
-    onFound: SeekOptions["onFound"],
+    sought: SearchedNames,
+    onFound: SearchOptions["onFound"],
   ): Promise<boolean> {
     const { signal } = this.#options;
     const conversations = this.#conversations;
@@ -136,8 +136,8 @@ export class Seeking implements AsyncDisposable {
 }
 
 /** A wanted file, and whether to wait for more nodes. */
-class Sought {
-  readonly asking: Asking;
+class SearchedNames {
+  readonly asking: FileQuery;
   readonly #graceMs: number;
   readonly #enough = Promise.withResolvers<void>();
   #owedCount: number;
@@ -145,7 +145,7 @@ class Sought {
   #isOver = false;
 
   constructor(
-    asking: Asking,
+    asking: FileQuery,
     { nodeCount, graceMs }: { nodeCount: number; graceMs: number },
   ) {
     this.asking = asking;

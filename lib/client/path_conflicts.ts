@@ -12,8 +12,8 @@ import { Turns } from "../base/turns.ts";
 import { type Job, votesOf } from "./jobs.ts";
 import { tellsNamesApart } from "../disk/places.ts";
 
-/** Options of {@linkcode Clashes}. */
-export interface ClashesOptions {
+/** Options of {@linkcode PathConflicts}. */
+export interface PathConflictsOptions {
   /** Whether the user gave the name explicitly. */
   readonly isNamed: (job: Job) => boolean;
   /** The display name of a node. */
@@ -30,7 +30,7 @@ export interface ClashesOptions {
 }
 
 /** A file that is not saved, and why. */
-export interface Clash {
+export interface PathConflict {
   readonly job: Job;
   readonly failure: Failure;
 }
@@ -39,8 +39,8 @@ export interface Clash {
 const MOST_NAMES = 3;
 
 /** Gives each path to one file. */
-export class Clashes {
-  readonly #options: ClashesOptions;
+export class PathConflicts {
+  readonly #options: PathConflictsOptions;
   /**
    * By a key that is the same for all spellings of a path. Nearly always one
    * job; otherwise those of all spellings, by path.
@@ -51,7 +51,7 @@ export class Clashes {
   #folderCount = 0;
   readonly #apart = new Map<string, Promise<boolean>>();
 
-  constructor(options: ClashesOptions) {
+  constructor(options: PathConflictsOptions) {
     this.#options = options;
   }
 
@@ -62,7 +62,7 @@ export class Clashes {
    */
   async admit(
     jobs: readonly Job[],
-  ): Promise<{ admitted: Job[]; refused: Clash[] }> {
+  ): Promise<{ admitted: Job[]; refused: PathConflict[] }> {
     const refused = new Map<Job, Failure>();
     const turns = new Turns(this.#options.turnMs);
     for (const n of await this.#order(jobs, turns)) {

@@ -5,13 +5,13 @@
  */
 
 import { Failure } from "../base/errors.ts";
-import type { Asking } from "./ask_node.ts";
+import type { FileQuery } from "./file_query.ts";
 import type { Candidates } from "./candidates.ts";
 import { exhausted, SeveralFound } from "./failures.ts";
 import { explained, lacking } from "./folders.ts";
 import type { Peers } from "./peers.ts";
 import { folderSelection, type Selection } from "./selections.ts";
-import { failureOf, lookWider, type WiderOptions } from "./wider.ts";
+import { failureOf, searchWider, type WiderSearchOptions } from "./wider_search.ts";
 
 // For further names, no node is asked whether they are folders.
 const MOST_EXPLAINED = 4;
@@ -22,8 +22,8 @@ export function isMissing(error: Error | undefined): boolean {
     !(error instanceof SeveralFound);
 }
 
-/** Options of {@linkcode MissedNames}. */
-export interface MissedOptions extends Omit<WiderOptions, "nodes"> {
+/** Options of {@linkcode MissingNames}. */
+export interface MissingNamesOptions extends Omit<WiderSearchOptions, "nodes"> {
   /** What the user wants. */
   readonly selections: readonly Selection[];
   /** The nodes that are asked. */
@@ -42,15 +42,15 @@ export interface Instead {
 }
 
 /** Names that no node has. */
-export class MissedNames {
+export class MissingNames {
   readonly #peers: Peers;
-  readonly #options: MissedOptions;
+  readonly #options: MissingNamesOptions;
   /** Why each was not found. */
   readonly #failures = new Map<string, Failure>();
   #isLooked = false;
   #explainedCount = 0;
 
-  constructor(peers: Peers, options: MissedOptions) {
+  constructor(peers: Peers, options: MissingNamesOptions) {
     this.#peers = peers;
     this.#options = options;
   }
@@ -61,7 +61,7 @@ export class MissedNames {
   }
 
   /** Notes a name that was not found, to look for it later, or reports it. */
-  async add({ name, answers, found }: Asking): Promise<void> {
+  async add({ name, answers, found }: FileQuery): Promise<void> {
     const { anywhere, signal, fail } = this.#options;
     const peers = this.#peers;
     const nodes = lacking(this.#options.candidates.nodes, answers);
@@ -84,7 +84,7 @@ export class MissedNames {
     const wanted = [...this.#failures.keys()];
     const { nodes } = this.#options.candidates;
     const looking = { ...this.#options, nodes };
-    const looked = await lookWider(this.#peers, wanted, looking);
+    const looked = await searchWider(this.#peers, wanted, looking);
     signal.throwIfAborted();
     for (const [name, failure] of this.#failures) {
       const wider = looked.get(name)!;

@@ -14,18 +14,18 @@ import type { ListedNode } from "./nodes.ts";
 import type { OpenedSession, Peers } from "./peers.ts";
 
 /** A node's answer about a file, with the session that received it. */
-export interface Told {
-  /** The session. It belongs to the conversation. */
+export interface FileReply {
+  /** The session. It belongs to the pipeline. */
   readonly session: NodeSession;
   /** The answer. */
   readonly found: MessageOf<"found"> | Refused | undefined;
 }
 
 /** Conversations with many nodes. Disposing ends them. */
-export class Conversations implements AsyncDisposable {
+export class Pipelines implements AsyncDisposable {
   readonly #peers: Peers;
   readonly #signal: AbortSignal;
-  readonly #byNode = new Map<string, Conversation>();
+  readonly #byNode = new Map<string, Pipeline>();
 
   /** `signal` ends everything. */
   constructor(peers: Peers, signal: AbortSignal) {
@@ -39,18 +39,18 @@ export class Conversations implements AsyncDisposable {
    * @throws like {@linkcode Peers.open}. After a final failure of a node,
    * throws the same again at once.
    */
-  find(node: ListedNode, name: string): Promise<Told> {
-    let conversation = this.#byNode.get(node.id);
-    if (conversation === undefined) {
+  find(node: ListedNode, name: string): Promise<FileReply> {
+    let pipeline = this.#byNode.get(node.id);
+    if (pipeline === undefined) {
       const { limits } = this.#peers;
-      conversation = new Conversation({
+      pipeline = new Pipeline({
         limits,
         open: (find, signal) => this.#peers.open(node, { find, signal }),
         signal: this.#signal,
       });
-      this.#byNode.set(node.id, conversation);
+      this.#byNode.set(node.id, pipeline);
     }
-    return conversation.find(name);
+    return pipeline.find(name);
   }
 
   /**
@@ -58,11 +58,11 @@ export class Conversations implements AsyncDisposable {
    * questions are still answered over it.
    */
   release(id: string, session: NodeSession): void {
-    const conversation = this.#byNode.get(id);
-    if (conversation?.session === session) conversation.release();
+    const pipeline = this.#byNode.get(id);
+    if (pipeline?.session === session) pipeline.release();
   }
 
-  /** Ends the conversation with a node. It can be asked again later. */
+  /** Ends the pipeline with a node. It can be asked again later. */
   async end(id: string): Promise<void> {
     const session = this.#byNode.get(id)?.release();
     this.#byNode.delete(id);
@@ -80,8 +80,8 @@ interface ConversationOptions {
   readonly signal: AbortSignal;
 }
 
-/** The conversation with one node. */
-class Conversation {
+/** The pipeline with one node. */
+class Pipeline {
   readonly #options: ConversationOptions;
   #session: NodeSession | undefined;
   #isReleased = false;
@@ -112,7 +112,7 @@ class Conversation {
   }
 
   /** Asks, with at most as many questions in flight as a node takes. */
-  async find(name: string): Promise<Told> {
+  async find(name: string): Promise<FileReply> {
     const { windowRequestCount } = this.#options.limits;
     if (this.#asked < windowRequestCount) this.#asked++;
     else await new Promise<void>((resolve) => this.#waiting.push(resolve));
@@ -126,7 +126,7 @@ class Conversation {
     }
   }
 
-  async #find(name: string): Promise<Told> {
+  async #find(name: string): Promise<FileReply> {
     for (;;) {
       while (this.#opening !== null) await this.#opening;
       if (this.#failure !== null) throw this.#failure;
@@ -141,7 +141,7 @@ class Conversation {
   }
 
   /** Opens a session with its first question. */
-  async #open(name: string): Promise<Told> {
+  async #open(name: string): Promise<FileReply> {
     const { open, signal } = this.#options;
     const { promise, resolve } = Promise.withResolvers<void>();
     this.#opening = promise;

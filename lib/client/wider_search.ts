@@ -26,7 +26,7 @@ import type { ListedNode } from "./nodes.ts";
 import type { Peers } from "./peers.ts";
 
 /** How to look for names. */
-export interface WiderOptions {
+export interface WiderSearchOptions {
   /** The nodes to ask. */
   readonly nodes: readonly ListedNode[];
   /** Whether to ignore the case of letters. */
@@ -42,7 +42,7 @@ export interface WiderOptions {
 }
 
 /** What a name may stand for. */
-export type Wider =
+export type WiderResult =
   /** One file, which may lie under several names. */
   | { readonly kind: "one"; readonly name: string }
   /** All files below it. */
@@ -72,14 +72,14 @@ const MOST_PINNED = 32;
  */
 export async function insteadOf(
   failure: Failure,
-  { peers, name, ...options }: Omit<WiderOptions, "isOne"> & {
+  { peers, name, ...options }: Omit<WiderSearchOptions, "isOne"> & {
     readonly peers: Peers;
     readonly name: string;
   },
 ): Promise<string | Failure> {
   if (failure.kind !== "not_found") return failure;
   if (isGlob(name)) return isPattern(name);
-  const looked = await lookWider(peers, [name], { ...options, isOne: true });
+  const looked = await searchWider(peers, [name], { ...options, isOne: true });
   const wider = looked.get(name)!;
   return wider.kind === "one" ? wider.name : failureOf(name, wider, failure);
 }
@@ -87,7 +87,7 @@ export async function insteadOf(
 /** The failure for a name that stands for no file. */
 export function failureOf(
   name: string,
-  wider: Exclude<Wider, { kind: "one" }>,
+  wider: Exclude<WiderResult, { kind: "one" }>,
   failure: Failure,
 ): Failure {
   switch (wider.kind) {
@@ -103,13 +103,13 @@ export function failureOf(
 }
 
 /** Looks for names, all in one pass over the lists of the nodes. */
-export async function lookWider(
+export async function searchWider(
   peers: Peers,
   names: readonly string[],
-  options: WiderOptions,
-): Promise<ReadonlyMap<string, Wider>> {
+  options: WiderSearchOptions,
+): Promise<ReadonlyMap<string, WiderResult>> {
   const { nodes, tell, signal, ignoreCase = false } = options;
-  const looked = new Map<string, Wider>();
+  const looked = new Map<string, WiderResult>();
   const suffixes = new Suffixes(names, ignoreCase);
   for (const name of names.slice(0, MOST_NEARED)) {
     const folder = await isFolder({ peers, nodes, name, signal });
@@ -235,9 +235,9 @@ class Found {
 
   /** `isFolder` says whether a folder has that name too. */
   async decide(
-    { choosing, isOne, tell }: WiderOptions,
+    { choosing, isOne, tell }: WiderSearchOptions,
     isFolder: boolean,
-  ): Promise<Wider> {
+  ): Promise<WiderResult> {
     const isPinned = choosing.wish.sha256 !== undefined;
     // Any node can have a folder of a wanted name: it takes no file's place.
     const mayBeFolder = isFolder && !isOne && !isPinned;

@@ -16,8 +16,8 @@ import { WrappedConn } from "../base/wrapped_conn.ts";
 import type { ListedNode } from "./nodes.ts";
 import { RelayLine, type RelayReply } from "./relay_line.ts";
 
-/** Options of {@linkcode TunnelWay}. */
-export interface TunnelWayOptions {
+/** Options of {@linkcode TunnelPath}. */
+export interface TunnelPathOptions {
   /** Connects to the relay. */
   readonly dialer: RelayDialer;
   /** Whether to connect without encryption. */
@@ -51,8 +51,8 @@ export class TunnelsUnwanted extends Error {
 }
 
 /** Opens tunnels to nodes through one relay. */
-export class TunnelWay implements AsyncDisposable {
-  readonly #options: TunnelWayOptions;
+export class TunnelPath implements AsyncDisposable {
+  readonly #options: TunnelPathOptions;
   readonly #line: RelayLine;
   /** Lines to other instances of the relay, by their addresses. */
   readonly #lines = new Map<string, RelayLine>();
@@ -61,7 +61,7 @@ export class TunnelWay implements AsyncDisposable {
   readonly #allowance: RelayedAllowance;
 
   /** Does not connect yet. */
-  constructor(options: TunnelWayOptions) {
+  constructor(options: TunnelPathOptions) {
     this.#options = options;
     this.#line = new RelayLine(options.dialer);
     this.#allowance = options.allowance ?? { leftBytes: Infinity };

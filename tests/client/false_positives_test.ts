@@ -4,7 +4,7 @@
 
 import { assertEquals } from "@std/assert";
 import { delay } from "@std/async/delay";
-import { WrongHits } from "../../lib/client/wrong_hits.ts";
+import { FalsePositives } from "../../lib/client/false_positives.ts";
 import { formatExposition } from "../../lib/ops/exposition.ts";
 import { RelayMetrics } from "../../lib/ops/metrics.ts";
 import { greet } from "../../lib/protocol/hello.ts";
@@ -16,14 +16,14 @@ import { BY_INDEX, startIndexed } from "./_indexed.ts";
 
 const RELAY = { host: "127.0.0.1", port: 1 };
 
-function expecting(names: readonly string[], unindexedCount = 0): WrongHits {
-  const hits = new WrongHits();
+function expecting(names: readonly string[], unindexedCount = 0): FalsePositives {
+  const hits = new FalsePositives();
   const nodes = ["n0", "n1"].map((id) => ({ id }));
   hits.expect({ relay: RELAY, names, nodes, unindexedCount });
   return hits;
 }
 
-Deno.test("WrongHits counts a node that has none of the names it was listed for", () => {
+Deno.test("FalsePositives counts a node that has none of the names it was listed for", () => {
   const hits = expecting(["a", "b"]);
   hits.answered("n0", "a", true);
   assertEquals(hits.all(), []); // it may have the other
@@ -34,7 +34,7 @@ Deno.test("WrongHits counts a node that has none of the names it was listed for"
   assertEquals(hits.all(), [{ relay: RELAY, id: "n0" }]);
 });
 
-Deno.test("WrongHits counts no node that failed, refused, or may have no index", () => {
+Deno.test("FalsePositives counts no node that failed, refused, or may have no index", () => {
   const failed = expecting(["a"]);
   failed.answered("n0", "a", false);
   failed.answered("n0", "a", true);

@@ -16,8 +16,8 @@ import { notReplacedOnVote } from "./failures.ts";
 import type { Job } from "./jobs.ts";
 import type { WantedSums } from "./wanted_sums.ts";
 
-/** Options of {@linkcode Presence}. */
-export interface PresenceOptions {
+/** Options of {@linkcode ExistingFiles}. */
+export interface ExistingFilesOptions {
   /** Whether existing files may be replaced. */
   readonly overwrite: boolean;
   /** SHA-256 that files must have. */
@@ -33,7 +33,7 @@ export interface PresenceOptions {
 }
 
 /** What is at the path of a file. */
-export interface FoundThere {
+export interface ExistingFile {
   readonly occupant: Occupant;
   /** Its owner and mode, if something is there. */
   readonly info?: Owned | undefined;
@@ -41,15 +41,15 @@ export interface FoundThere {
   readonly isFresh?: boolean | undefined;
   /** Its content id, if a worker has read it. */
   readonly contentId?: string | undefined;
-  /** The wanted content; needed if {@linkcode Presence.isUnknown}. */
+  /** The wanted content; needed if {@linkcode ExistingFiles.isUnknown}. */
   readonly manifest: Manifest | undefined;
 }
 
 /** Compares files on the disk with those that are wanted. */
-export class Presence {
-  readonly #options: PresenceOptions;
+export class ExistingFiles {
+  readonly #options: ExistingFilesOptions;
 
-  constructor(options: PresenceOptions) {
+  constructor(options: ExistingFilesOptions) {
     this.#options = options;
   }
 
@@ -66,7 +66,7 @@ export class Presence {
    */
   async judge(
     job: Job,
-    { occupant, info, ...there }: FoundThere,
+    { occupant, info, ...there }: ExistingFile,
   ): Promise<"none" | "same" | "other"> {
     const { path } = job;
     const { overwrite, base } = this.#options;
@@ -103,7 +103,7 @@ export class Presence {
    */
   async #isIt(
     { name, path, group: { size, content } }: Job,
-    { contentId, manifest, isFresh }: Omit<FoundThere, "occupant" | "info">,
+    { contentId, manifest, isFresh }: Omit<ExistingFile, "occupant" | "info">,
   ): Promise<boolean> {
     const { hasher, signal } = this.#options;
     const wanted = this.#options.wanted.of(name);

@@ -8,7 +8,7 @@
  * Yields the result of `begin` for each item, in order. When it yields one,
  * `count` more have begun, or all that are left.
  */
-export function* begunAhead<Item, Begun>(
+export function* prefetched<Item, Begun>(
   items: Iterable<Item>,
   count: number,
   begin: (item: Item) => Begun,
