@@ -9,7 +9,7 @@ import { dirname } from "@std/path/dirname";
 import { Failure } from "../base/errors.ts";
 import { Turns } from "../base/turns.ts";
 import { type Manifest, pieceCountOf } from "../content/manifest.ts";
-import { occupantAtOnce, occupantOf } from "../disk/occupant.ts";
+import { existingEntryAtOnce, existingEntryAt } from "../disk/existing_entry.ts";
 import { Owners } from "../disk/owners.ts";
 import { partialPathOf } from "../disk/partial_name.ts";
 import { Folders } from "../disk/places.ts";
@@ -104,7 +104,7 @@ export class DryRun {
     const hasFolder = await this.#folders.exists(dirname(path));
     await this.#folders.judge(path, name);
     if (!hasFolder) return "fetch";
-    const { occupant, info } = occupantAtOnce(path, size);
+    const { occupant, info } = existingEntryAtOnce(path, size);
     const isOpen = occupant === "same_size" && this.#presence.isUnknown(job);
     const { isClaimed, describe } = this.#options;
     const manifest = isOpen || isClaimed() ? await describe(job) : undefined;
@@ -121,6 +121,6 @@ export class DryRun {
   /** Whether a partial file of an earlier run exists. */
   async #isBegun({ path, group: { size } }: Job): Promise<boolean> {
     return pieceCountOf(size) > 1 &&
-      await occupantOf(partialPathOf(path), size) !== "none";
+      await existingEntryAt(partialPathOf(path), size) !== "none";
   }
 }

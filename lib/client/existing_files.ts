@@ -6,7 +6,7 @@
  */
 
 import type { BaseFile } from "../disk/base_file.ts";
-import { linkWhy, type Occupant, SPECIAL_WHY } from "../disk/occupant.ts";
+import { linkWhy, type ExistingEntry, SPECIAL_WHY } from "../disk/existing_entry.ts";
 import { existsAlready, inTheWay, notOwn, targetOf } from "../disk/places.ts";
 import type { Owned, Owners } from "../disk/owners.ts";
 import { contentIdAt, hasContent, sha256At } from "../disk/rehash.ts";
@@ -34,7 +34,7 @@ export interface ExistingFilesOptions {
 
 /** What is at the path of a file. */
 export interface ExistingFile {
-  readonly occupant: Occupant;
+  readonly occupant: ExistingEntry;
   /** Its owner and mode, if something is there. */
   readonly info?: Owned | undefined;
   /** Whether it was checked in this turn, so that it cannot have changed. */

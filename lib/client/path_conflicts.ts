@@ -141,7 +141,7 @@ export class PathConflicts {
     if (this.#folderCount >= folderCount && !this.#needsNoFolder(job)) {
       return tooManyFolders(job, folderCount);
     }
-    const other = await this.#occupantOf(job);
+    const other = await this.#existingEntryAt(job);
     return other === undefined ? undefined : this.#failure(job, other);
   }
 
@@ -151,7 +151,7 @@ export class PathConflicts {
   }
 
   /** The job whose file is at a path, or at a folder that the path needs. */
-  async #occupantOf(job: Job): Promise<Job | undefined> {
+  async #existingEntryAt(job: Job): Promise<Job | undefined> {
     const { path } = job;
     return await this.#fileAt(path) ?? await this.#folderAt(path) ??
       await this.#above(job);

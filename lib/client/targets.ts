@@ -12,14 +12,14 @@ import { Manifest, pieceCountOf } from "../content/manifest.ts";
 import { manifestIfZeros } from "../content/zeros.ts";
 import type { DownloadFile, Sink } from "../transfer/receiving.ts";
 import { HASHED_AT_ONCE_BYTES } from "../transfer/hashing.ts";
-import type { Looked } from "../disk/looker_code.ts";
-import { Looks } from "../disk/looks.ts";
-import { occupantAtOnce } from "../disk/occupant.ts";
+import type { CheckedFile } from "../disk/file_checker_code.ts";
+import { AheadChecks } from "../disk/ahead_checks.ts";
+import { existingEntryAtOnce } from "../disk/existing_entry.ts";
 import { requirePlace } from "../disk/own_place.ts";
 import { Owners } from "../disk/owners.ts";
 import { PartialFile } from "../disk/partial.ts";
 import { partialPathOf } from "../disk/partial_name.ts";
-import type { Inode } from "../disk/left_file.ts";
+import type { Inode } from "../disk/leftover_file.ts";
 import { removePublished, type TargetOptions } from "../disk/publishing.ts";
 import { SmallFiles } from "../disk/small_files.ts";
 import { type Job, sizeOf } from "./jobs.ts";
@@ -48,7 +48,7 @@ const NOTHING = { occupant: "none", hasOneName: true } as const;
 /** What was done for a file ahead of its turn. */
 export interface Ahead {
   /** What a worker finds at its path. */
-  readonly looked?: Promise<Looked> | undefined;
+  readonly looked?: Promise<CheckedFile> | undefined;
   /** Its manifest, if nodes were asked for it. */
   readonly asked?: Promise<Manifest | undefined> | undefined;
 }
@@ -72,7 +72,7 @@ export class Targets implements AsyncDisposable {
   readonly #presence: ExistingFiles;
   readonly #folders: Folders;
   readonly #small: SmallFiles;
-  readonly #looks: Looks;
+  readonly #looks: AheadChecks;
   readonly #partials = new Map<string, PartialFile>();
   /** Files that arrived complete, but with another SHA-256 than required. */
   readonly #mistaken = new WeakSet<Job>();
@@ -84,7 +84,7 @@ export class Targets implements AsyncDisposable {
     this.#folders = new Folders(owners);
     this.#presence = new ExistingFiles({ ...options, owners });
     this.#small = new SmallFiles({ mostOpen: options.openFileCount });
-    this.#looks = new Looks({ signal: options.signal });
+    this.#looks = new AheadChecks({ signal: options.signal });
   }
 
   /** Whether a file arrived complete, but is not the requested one. */
@@ -101,7 +101,7 @@ export class Targets implements AsyncDisposable {
    * Starts a worker's look at a small file that probably exists, like those
    * before it. Changes nothing.
    */
-  lookAhead(job: Job): Promise<Looked> | undefined {
+  lookAhead(job: Job): Promise<CheckedFile> | undefined {
     if (!this.#looks.isWorthIt) return undefined;
     const [size, { path, name }] = [sizeOf(job), job];
     const place = this.#folders.prepared(path, name);
@@ -128,7 +128,7 @@ export class Targets implements AsyncDisposable {
 
   async #askIfThere(job: Job): Promise<Manifest | undefined> {
     const { path, group: { size } } = job;
-    const mayBeIt = occupantAtOnce(path, size).occupant === "same_size";
+    const mayBeIt = existingEntryAtOnce(path, size).occupant === "same_size";
     return mayBeIt ? await this.#options.describe(job) : undefined;
   }
 
@@ -144,7 +144,7 @@ export class Targets implements AsyncDisposable {
       await this.#folders.prepare(path, name);
     const found: Found = isNew
       ? NOTHING
-      : foundBy(await ahead.looked, size) ?? occupantAtOnce(path, size);
+      : foundBy(await ahead.looked, size) ?? existingEntryAtOnce(path, size);
     const mayBeIt = found.occupant === "same_size" &&
       this.#presence.isUnknown(job);
     let manifest = mayBeIt
@@ -241,7 +241,7 @@ export class Targets implements AsyncDisposable {
     const partial = await PartialFile.open(path, options);
     this.#partials.set(name, partial);
     // Another process may have published it before this one had the lock.
-    const found = options.overwrite ? NOTHING : occupantAtOnce(path, size);
+    const found = options.overwrite ? NOTHING : existingEntryAtOnce(path, size);
     if (found.occupant !== "none") {
       if (await partial.byteCount() === 0) await partial.discard();
       else await partial.keep();
@@ -339,7 +339,7 @@ export class Targets implements AsyncDisposable {
 }
 
 /** What a worker found, if it could tell. */
-function foundBy(looked: Looked | undefined, size: number): Found | undefined {
+function foundBy(looked: CheckedFile | undefined, size: number): Found | undefined {
   if (looked?.kind === "none") return NOTHING;
   if (looked?.kind !== "file") return undefined;
   const { uid, mode, hash } = looked;

@@ -13,7 +13,7 @@ import { openRegular } from "../base/regular_file.ts";
 import { show } from "../base/text.ts";
 import { type Manifest, pieceBytesOf } from "../content/manifest.ts";
 import type { Hasher } from "../transfer/hashing.ts";
-import { isInode } from "./left_file.ts";
+import { isInode } from "./leftover_file.ts";
 import { type HashedRun, hashRuns, runsToRead } from "./rehash.ts";
 
 /** Consecutive pieces that have the right hashes. */

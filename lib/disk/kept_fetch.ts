@@ -8,7 +8,7 @@
 import { toBase64Url } from "../access/keys.ts";
 import { Failure } from "../base/errors.ts";
 import { sha256 } from "../base/hash.ts";
-import { openLeft, PRIVATE_MODE } from "./left_file.ts";
+import { openLeftover, PRIVATE_MODE } from "./leftover_file.ts";
 import { cannot } from "./disk_failure.ts";
 import { partialPathOf } from "./partial_name.ts";
 
@@ -78,7 +78,7 @@ function placeOf(target: string): string {
 async function read(
   path: string,
 ): Promise<{ link: string; fetch: string } | undefined> {
-  using file = await openLeft(path, { write: false });
+  using file = await openLeftover(path, { write: false });
   if (file === undefined) return undefined;
   const buffer = new Uint8Array(KEPT_BYTES + 1);
   const length = await file.read(buffer) ?? 0;

@@ -8,7 +8,7 @@
 import { dirname } from "@std/path/dirname";
 import { Failure } from "../base/errors.ts";
 import { show } from "../base/text.ts";
-import { type Inode, isInode } from "./left_file.ts";
+import { type Inode, isInode } from "./leftover_file.ts";
 
 /**
  * Makes sure that the folder of a file is the one that was judged, and no link

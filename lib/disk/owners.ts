@@ -12,7 +12,7 @@
  */
 
 import { dirname } from "@std/path/dirname";
-import { ownFile } from "./left_file.ts";
+import { ownFile } from "./leftover_file.ts";
 
 /** Owner and mode of a file or folder. */
 export type Owned = Pick<Deno.FileInfo, "uid" | "mode">;

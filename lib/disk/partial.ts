@@ -26,8 +26,8 @@ import type { Hasher, LaneFile } from "../transfer/hashing.ts";
 import { writeAt } from "./at_position.ts";
 import { cannot, notSynced } from "./disk_failure.ts";
 import { EarlySync } from "./early_sync.ts";
-import { changeMode, type Inode, isInode } from "./left_file.ts";
-import { occupantOf } from "./occupant.ts";
+import { changeMode, type Inode, isInode } from "./leftover_file.ts";
+import { existingEntryAt } from "./existing_entry.ts";
 import { replaced, requirePlace } from "./own_place.ts";
 import { openPartial, partialPathOf } from "./partial_name.ts";
 import {
@@ -382,7 +382,7 @@ export class PartialFile implements Sink {
     } catch (error) {
       // If another process saved the same file first, this one is not needed.
       const isDone = error instanceof Deno.errors.AlreadyExists &&
-        await occupantOf(this.path, this.#size) === "same_size";
+        await existingEntryAt(this.path, this.#size) === "same_size";
       await (isDone ? this.discard() : this.keep());
       throw error instanceof Failure ? error : cannot("save", this.path, error);
     }

@@ -8,7 +8,7 @@ import { Failure } from "../base/errors.ts";
 import { sha256 } from "../base/hash.ts";
 import { PARTIAL_SUFFIX } from "../base/names.ts";
 import { show } from "../base/text.ts";
-import { isInode, openLeft, PRIVATE_MODE } from "./left_file.ts";
+import { isInode, openLeftover, PRIVATE_MODE } from "./leftover_file.ts";
 
 /** The error if another process is receiving the same file. */
 export const OTHERS = new Error("another process has it");
@@ -82,7 +82,7 @@ const OPEN_TRIES = 3;
 async function openEither(path: string): Promise<Deno.FsFile | undefined> {
   for (let tries = 0; tries < OPEN_TRIES; tries++) {
     const file = await openNew(path) ??
-      await openLeft(path, { write: true });
+      await openLeftover(path, { write: true });
     if (file !== undefined) return file;
   }
   return undefined;

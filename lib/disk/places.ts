@@ -15,7 +15,7 @@ import {
 import { savingThereRemedy } from "../base/permission.ts";
 import { PARTIAL_SUFFIX } from "../base/names.ts";
 import { show } from "../base/text.ts";
-import { type Inode, isInode } from "./left_file.ts";
+import { type Inode, isInode } from "./leftover_file.ts";
 import { replaced } from "./own_place.ts";
 import type { Owners } from "./owners.ts";
 import { OTHERS } from "./partial_name.ts";

@@ -10,7 +10,7 @@ import { join } from "@std/path/join";
 import { systemErrorCode } from "../base/errors.ts";
 import { LIMITS } from "../base/limits.ts";
 import { PARTIAL_SUFFIX } from "../base/names.ts";
-import { type Inode, isInode } from "./left_file.ts";
+import { type Inode, isInode } from "./leftover_file.ts";
 
 /** The properties of the saved file. */
 export interface TargetOptions {

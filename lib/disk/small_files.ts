@@ -11,7 +11,7 @@ import { Failure } from "../base/errors.ts";
 import { LIMITS } from "../base/limits.ts";
 import { errorOf } from "../transfer/lane.ts";
 import { cannot, notSynced } from "./disk_failure.ts";
-import { OTHERS_WRITE, PRIVATE_MODE, unfit } from "./left_file.ts";
+import { OTHERS_WRITE, PRIVATE_MODE, unfit } from "./leftover_file.ts";
 import { replaced } from "./own_place.ts";
 import { PartialFile } from "./partial.ts";
 import { partialPathOf } from "./partial_name.ts";

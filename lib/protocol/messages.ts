@@ -140,8 +140,8 @@ export const DIRECTION = {
 } as const satisfies Record<string, readonly MessageKind[]>;
 
 /** A message that may travel in one direction. */
-export type Travelling<Way extends keyof typeof DIRECTION> = MessageOf<
-  (typeof DIRECTION)[Way][number]
+export type Travelling<FolderPath extends keyof typeof DIRECTION> = MessageOf<
+  (typeof DIRECTION)[FolderPath][number]
 >;
 /** Messages of a node to its relay. */
 export type NodeToRelay = Travelling<"nodeToRelay">;

@@ -16,7 +16,7 @@ import type { RiskyNames } from "./risky_names.ts";
 import type { FolderIdentity } from "./root.ts";
 import { fileOf, isSameStamp, type ShareFile, stampOf } from "./shared_file.ts";
 import { whenRoom, type WhenRoomOptions } from "../base/shortage.ts";
-import { lookAt } from "./way.ts";
+import { lookAt } from "./folder_path.ts";
 import type { Skipped } from "./skipped.ts";
 
 /** The state that a scan keeps up to date. */

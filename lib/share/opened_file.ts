@@ -26,7 +26,7 @@ import {
   type ShareFile,
   stampOf,
 } from "./shared_file.ts";
-import { type LastWay, lookAlone, lookOften, type Way } from "./way.ts";
+import { type LastFolderPath, lookAlone, lookOften, type FolderPath } from "./folder_path.ts";
 import type { FolderIdentity } from "./root.ts";
 
 /** Why a file can no longer be read. */
@@ -127,7 +127,7 @@ export function openFile(
     /** `null` for a file that its owner named. */
     root: FolderIdentity | null;
     speed: DiskSpeed;
-    ways: LastWay;
+    ways: LastFolderPath;
   },
 ): OpenedFile {
   // If the system reports the name of an open file, no other check is needed.
@@ -177,9 +177,9 @@ export async function readWhole(opened: OpenedFile): Promise<SmallFileOutcome> {
 }
 
 /** Options of the check of a file's path. */
-interface Looks {
-  readonly way: Way | null;
-  readonly ways: LastWay;
+interface AheadChecks {
+  readonly way: FolderPath | null;
+  readonly ways: LastFolderPath;
   /** Whether its owner named the file, and not a folder around it. */
   readonly isLone: boolean;
 }
@@ -193,7 +193,7 @@ interface Looks {
 function isStill(
   descriptor: number,
   file: ShareFile,
-  { way, ways, isLone }: Looks,
+  { way, ways, isLone }: AheadChecks,
 ): boolean {
   const name = nameOf(descriptor);
   if (name !== undefined) {

@@ -27,7 +27,7 @@ import {
   type Scan,
 } from "./found_entry.ts";
 import type { ShareFile } from "./shared_file.ts";
-import { lookAt, lookOften, Way } from "./way.ts";
+import { lookAt, lookOften, FolderPath } from "./folder_path.ts";
 import { whenRoom } from "../base/shortage.ts";
 import { Skipped } from "./skipped.ts";
 import { Turns } from "../base/turns.ts";
@@ -201,7 +201,7 @@ function lookAtEntries(
   entries: readonly Deno.DirEntry[],
   { root }: Scan,
 ): FoundEntry[] {
-  const way = root && new Way(root, folder.path);
+  const way = root && new FolderPath(root, folder.path);
   const lookAll = (look: (path: string) => Deno.FileInfo | undefined) =>
     entries.map((entry): FoundEntry => {
       const place = placeOf(entry.name, folder);
@@ -299,7 +299,7 @@ export async function lookAtName(place: NamedPath, scan: Scan): Promise<void> {
 }
 
 /** Checks a file that its owner named, and nothing around it. */
-export async function lookAtLoneFile(
+export async function lookAtSingleFile(
   place: NamedPath,
   scan: Scan,
 ): Promise<void> {

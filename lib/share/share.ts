@@ -25,9 +25,9 @@ import {
 import type { ShareFilter } from "./exclusions.ts";
 import { fileOf, type ShareFile } from "./shared_file.ts";
 import { holdsOwnSecret, isTrouble } from "./found_entry.ts";
-import { LastWay, lookAlone, lookOften, Way } from "./way.ts";
+import { LastFolderPath, lookAlone, lookOften, FolderPath } from "./folder_path.ts";
 import { whenRoom } from "../base/shortage.ts";
-import { LoneFilesUpkeep } from "./lone_files.ts";
+import { SingleFilesUpkeep } from "./single_files.ts";
 import { resolvePaths, type SharedPath } from "./shared_path.ts";
 import { FolderUpkeep } from "./upkeep.ts";
 import type { ShareListener, Upkeep } from "./upkeep_types.ts";
@@ -65,7 +65,7 @@ export class Share implements Disposable, AsyncDisposable {
   /** Its parts, in the order of their names: folders, then lone files. */
   readonly #parts: readonly Upkeep[];
   readonly #diskSpeed = new DiskSpeed();
-  readonly #ways = new LastWay();
+  readonly #ways = new LastFolderPath();
 
   private constructor(
     paths: readonly string[],
@@ -104,7 +104,7 @@ export class Share implements Disposable, AsyncDisposable {
       if (path.kind === "folder") parts.push(new FolderUpkeep(path, options));
     }
     parts.sort((a, b) => `${a.name}/` < `${b.name}/` ? -1 : 1);
-    if (files.length > 0) parts.push(new LoneFilesUpkeep(files, options));
+    if (files.length > 0) parts.push(new SingleFilesUpkeep(files, options));
     const share = new Share(paths.map(({ path }) => path), parts, limits);
     // Both may take long in a large folder, or on a slow disk.
     const watches = isWatched ? parts.map((part) => part.startWatch()) : [];
@@ -395,7 +395,7 @@ export class Share implements Disposable, AsyncDisposable {
     let now: ShareFile | undefined;
     try {
       const root = this.#partOf(file.name)?.folder ?? null;
-      const way = root && new Way(root, dirname(file.path));
+      const way = root && new FolderPath(root, dirname(file.path));
       let info: Deno.FileInfo | undefined = await Deno.lstat(file.path);
       if (root === null) info = lookAlone(file.path);
       else if (!way?.stayed()) info = lookOften(file.path);

@@ -40,7 +40,7 @@ export interface SharedFolder {
 }
 
 /** A file to share, found. */
-export interface LoneFile {
+export interface SingleFile {
   readonly kind: "file";
   readonly name: string;
   readonly given: string;
@@ -58,7 +58,7 @@ export interface LoneFile {
 export async function resolvePaths(
   paths: readonly SharedPath[],
   limits: Pick<Limits, "sharePathCount">,
-): Promise<(SharedFolder | LoneFile)[]> {
+): Promise<(SharedFolder | SingleFile)[]> {
   if (paths.length === 0) throw new TypeError("There is nothing to share");
   if (paths.length > limits.sharePathCount) {
     throw new Failure("usage", {
@@ -68,7 +68,7 @@ export async function resolvePaths(
     });
   }
   const isAlone = paths.length === 1;
-  const found: (SharedFolder | LoneFile)[] = [];
+  const found: (SharedFolder | SingleFile)[] = [];
   for (const path of paths) found.push(await resolve(path, isAlone));
   refuseTwins(found);
   refuseNested(found);
@@ -78,7 +78,7 @@ export async function resolvePaths(
 async function resolve(
   { path: given, name }: SharedPath,
   isAlone: boolean,
-): Promise<SharedFolder | LoneFile> {
+): Promise<SharedFolder | SingleFile> {
   let path = given;
   try {
     requireAccess(given, "read");
@@ -130,7 +130,7 @@ function nameFor(
   });
 }
 
-function refuseTwins(found: readonly (SharedFolder | LoneFile)[]): void {
+function refuseTwins(found: readonly (SharedFolder | SingleFile)[]): void {
   const byName = new Map<string, string>();
   for (const { name, given } of found) {
     const other = byName.get(name);
@@ -147,7 +147,7 @@ function refuseTwins(found: readonly (SharedFolder | LoneFile)[]): void {
 }
 
 /** The system does not watch a folder twice. */
-function refuseNested(found: readonly (SharedFolder | LoneFile)[]): void {
+function refuseNested(found: readonly (SharedFolder | SingleFile)[]): void {
   const folders = found.filter((path) => path.kind === "folder");
   for (const { given, folder } of folders) {
     const around = folders.find((other) =>

@@ -9,7 +9,7 @@ import { LIMITS } from "../../lib/base/limits.ts";
 import { NotRegular, openRegular } from "../../lib/base/regular_file.ts";
 import { digestFile } from "../../lib/cli/commands/digest.ts";
 import { BaseFile } from "../../lib/disk/base_file.ts";
-import { openLeft } from "../../lib/disk/left_file.ts";
+import { openLeftover } from "../../lib/disk/leftover_file.ts";
 import { contentIdAt, sha256At } from "../../lib/disk/rehash.ts";
 import { loadIdentity } from "../../lib/identity/identity_file.ts";
 import { KnownRelays } from "../../lib/identity/known_relays.ts";
@@ -33,7 +33,7 @@ const READERS: readonly [string, (path: string) => Promise<unknown>][] = [
   ["KnownRelays.load", (path) => KnownRelays.load(path)],
   ["digestFile", (path) => digestFile(path)],
   ["BaseFile.open", (path) => BaseFile.open(path)],
-  ["openLeft", (path) => openLeft(path, { write: false })],
+  ["openLeftover", (path) => openLeftover(path, { write: false })],
   [
     "loadIdentity",
     async (path) => {

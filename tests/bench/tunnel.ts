@@ -34,7 +34,7 @@ import { findProgram } from "./_servers.ts";
 
 const WORDS = ["fetch", "many"] as const;
 const WAYS = ["direct", "tunnel", "socat"] as const;
-type Way = typeof WAYS[number];
+type FolderPath = typeof WAYS[number];
 
 const MIB = 1024 ** 2;
 /** Of the speed of a direct fetch. */
@@ -97,8 +97,8 @@ async function startWays(
   relayPort: string,
   directory: string,
   stack: AsyncDisposableStack,
-): Promise<Way[]> {
-  const ways: Way[] = [];
+): Promise<FolderPath[]> {
+  const ways: FolderPath[] = [];
   for (const way of WAYS) {
     if (way === "socat" && findProgram("socat") === undefined) {
       say("left out, not installed: socat");
@@ -128,7 +128,7 @@ async function benchFetch({ runs, sizeMib }: Plan): Promise<void> {
   await using relay = await spawnRelay();
   await using stack = new AsyncDisposableStack();
   const ways = await startWays(relay.port, input.directory, stack);
-  const times = new Map<Way, Timed[]>(ways.map((way) => [way, []]));
+  const times = new Map<FolderPath, Timed[]>(ways.map((way) => [way, []]));
   // Round 0 does not count: it fills the caches, and compares what came.
   for (let round = 0; round <= runs; round++) {
     const line: string[] = [];
@@ -154,10 +154,10 @@ async function benchFetch({ runs, sizeMib }: Plan): Promise<void> {
 }
 
 function sayComparison(
-  times: ReadonlyMap<Way, readonly Timed[]>,
+  times: ReadonlyMap<FolderPath, readonly Timed[]>,
   { sizeMib, peak }: { sizeMib: number; peak: string },
 ): void {
-  const secondsOf = (way: Way) =>
+  const secondsOf = (way: FolderPath) =>
     median(times.get(way)!.map(({ seconds }) => seconds));
   const through = times.get("tunnel")!;
   say(
@@ -166,7 +166,7 @@ function sayComparison(
         formatSeconds(median(through.map((run) => run.relayCpuSeconds)))
       } s, its memory ${peak}`,
   );
-  const sayRatio = (way: Way, target: number) => {
+  const sayRatio = (way: FolderPath, target: number) => {
     const seconds = secondsOf(way);
     const ratio = seconds / secondsOf("tunnel");
     say(

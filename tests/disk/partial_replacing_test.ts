@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { basename, join } from "@std/path";
-import { occupantOf } from "../../lib/disk/occupant.ts";
+import { existingEntryAt } from "../../lib/disk/existing_entry.ts";
 import { SmallFiles } from "../../lib/disk/small_files.ts";
 import { tempShare } from "../_temp_share.ts";
 import {
@@ -45,7 +45,7 @@ const OCCUPANTS: readonly {
     put: (path) => Deno.symlink(`${path}.missing`, path),
     isThere: async (path) =>
       (await Deno.lstat(path)).isSymlink &&
-      await occupantOf(`${path}.missing`, 0) === "none",
+      await existingEntryAt(`${path}.missing`, 0) === "none",
   },
   {
     what: "a folder",
@@ -247,7 +247,7 @@ for (const { name, content, save } of SAVES) {
       const failure = await rejection(save(path));
       assertMatch(failure.parts.why, /input\/output error/);
     }
-    assertEquals(await occupantOf(path, 0), "none");
+    assertEquals(await existingEntryAt(path, 0), "none");
     await save(path); // what was received is kept
     await assertContent(path, content);
   });
@@ -261,6 +261,6 @@ for (const { name, content, save } of SAVES) {
     using _linkSync = replaced(Deno, "linkSync", () => refuse);
     const failure = await rejection(save(join(folder.path, "new")));
     assertMatch(failure.parts.why, /input\/output error/);
-    assertEquals(await occupantOf(join(folder.path, "new"), 0), "none");
+    assertEquals(await existingEntryAt(join(folder.path, "new"), 0), "none");
   });
 }

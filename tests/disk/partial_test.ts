@@ -6,7 +6,7 @@ import {
 } from "@std/assert";
 import { basename, dirname, join } from "@std/path";
 import { PARTIAL_SUFFIX, safeName } from "../../lib/base/names.ts";
-import { occupantOf } from "../../lib/disk/occupant.ts";
+import { existingEntryAt } from "../../lib/disk/existing_entry.ts";
 import { partialPathOf } from "../../lib/disk/partial_name.ts";
 import { syncFolder } from "../../lib/disk/publishing.ts";
 import { seededRandom } from "../_random.ts";
@@ -63,20 +63,20 @@ Deno.test("partialPathOf gives different names to the files of the current folde
   assertNotEquals(partialPathOf("afile"), partialPathOf("bfile"));
 });
 
-Deno.test("occupantOf reports what is there, and follows no link", async () => {
+Deno.test("existingEntryAt reports what is there, and follows no link", async () => {
   await using folder = await tempShare({ "file": "four", "sub/x": "" });
   const at = (name: string) => join(folder.path, name);
   await Deno.symlink(at("file"), at("link"));
   await Deno.symlink(at("missing"), at("dangling"));
   await Deno.symlink(at("sub"), at("folder-link"));
-  assertEquals(await occupantOf(at("nothing"), 4), "none");
-  assertEquals(await occupantOf(at("file"), 4), "same_size");
-  assertEquals(await occupantOf(at("file"), 5), "other");
-  assertEquals(await occupantOf(at("sub"), 4), "folder");
-  assertEquals(await occupantOf(at("link"), 4), "other");
-  assertEquals(await occupantOf(at("dangling"), 4), "other");
-  assertEquals(await occupantOf(at("folder-link"), 4), "other");
-  await rejection(occupantOf(at("file/below"), 4));
+  assertEquals(await existingEntryAt(at("nothing"), 4), "none");
+  assertEquals(await existingEntryAt(at("file"), 4), "same_size");
+  assertEquals(await existingEntryAt(at("file"), 5), "other");
+  assertEquals(await existingEntryAt(at("sub"), 4), "folder");
+  assertEquals(await existingEntryAt(at("link"), 4), "other");
+  assertEquals(await existingEntryAt(at("dangling"), 4), "other");
+  assertEquals(await existingEntryAt(at("folder-link"), 4), "other");
+  await rejection(existingEntryAt(at("file/below"), 4));
 });
 
 Deno.test("PartialFile has nothing under the final name before it is finished", async () => {

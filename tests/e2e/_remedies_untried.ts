@@ -187,7 +187,7 @@ export const UNTRIED: Readonly<
   },
   "lib/cli/output/remedies.ts": {
     "save elsewhere with -o, or have its owner remove it":
-      "takes another user: tests/disk/left_file_test.ts has one",
+      "takes another user: tests/disk/leftover_file_test.ts has one",
     "save elsewhere with -o, or use --overwrite to replace it":
       "takes another user: tests/client/places_test.ts has one",
     "check the name, or ask all nodes with --ask-all":

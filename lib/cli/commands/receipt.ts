@@ -17,7 +17,7 @@ import { describeCause, Failure } from "../../base/errors.ts";
 import { LIMITS } from "../../base/limits.ts";
 import { PARTIAL_SUFFIX } from "../../base/names.ts";
 import { show } from "../../base/text.ts";
-import { isSpecial, SPECIAL_WHY } from "../../disk/occupant.ts";
+import { isSpecial, SPECIAL_WHY } from "../../disk/existing_entry.ts";
 import { SmallFiles } from "../../disk/small_files.ts";
 import { VERSION } from "../../base/version.ts";
 import { digestFile } from "./digest.ts";

@@ -18,7 +18,7 @@ import type { TransferOptions } from "../../client/transfer_options.ts";
 import type { TunnelMode } from "../../node/registrar.ts";
 import { type PiecesSent, Receivers } from "../../node/receivers.ts";
 import { type NodeServer, serveNode } from "../../node/server.ts";
-import { type LoneFile, resolvePaths } from "../../share/shared_path.ts";
+import { type SingleFile, resolvePaths } from "../../share/shared_path.ts";
 import type { CommandLine } from "../options/command_line.ts";
 import { spokenLine } from "../options/spoken.ts";
 import { badValue, formatDuration, given } from "../options/values.ts";
@@ -96,7 +96,7 @@ export async function runSend(
 
 /** Starts the node that serves the files. */
 function shareFiles(
-  files: readonly LoneFile[],
+  files: readonly SingleFile[],
   { context: { options, line }, token, life, sending }: {
     context: SendContext;
     token: Token | undefined;
@@ -191,7 +191,7 @@ function relaysOf(
 }
 
 async function makeLinkTo(
-  { name }: LoneFile,
+  { name }: SingleFile,
   { node, sending, web, options, terminal, line, ...terms }:
     & SendContext
     & {
@@ -227,7 +227,7 @@ async function makeLinkTo(
 }
 
 /** The files to send. */
-async function filesOf(words: readonly string[]): Promise<LoneFile[]> {
+async function filesOf(words: readonly string[]): Promise<SingleFile[]> {
   const found = await resolvePaths(words.map((path) => ({ path })), LIMITS);
   return found.map((path) => {
     if (path.kind === "file") return path;

@@ -51,7 +51,7 @@ export function unfit(
  *
  * @throws {Failure} of kind `local` if others than this user can use it.
  */
-export async function openLeft(
+export async function openLeftover(
   path: string,
   options: { write: boolean },
 ): Promise<Deno.FsFile | undefined> {

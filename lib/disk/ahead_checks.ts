@@ -7,33 +7,33 @@
 
 import { LIMITS } from "../base/limits.ts";
 import { hasRoomForWorker } from "../transport/descriptors.ts";
-import { type Looker, startLooker } from "./looker.ts";
-import type { FileToLookAt, Looked } from "./looker_code.ts";
+import { type FileChecker, startFileChecker } from "./file_checker.ts";
+import type { FileToCheck, CheckedFile } from "./file_checker_code.ts";
 
-/** Options of {@linkcode Looks}. */
-export interface LooksOptions {
+/** Options of {@linkcode AheadChecks}. */
+export interface AheadChecksOptions {
   /** Ends pending looks. */
   readonly signal: AbortSignal;
   /** Starts the worker. */
-  readonly start?: () => Looker;
+  readonly start?: () => FileChecker;
   /** Whether file descriptors are left for it; otherwise Deno would end. */
   readonly hasRoom?: () => boolean;
 }
 
-const OTHER: Looked = { kind: "other" };
+const OTHER: CheckedFile = { kind: "other" };
 
 /** Looks at files. Disposing ends the worker. */
-export class Looks implements Disposable {
-  readonly #start: () => Looker;
+export class AheadChecks implements Disposable {
+  readonly #start: () => FileChecker;
   readonly #hasRoom: () => boolean;
   readonly #signal: AbortSignal;
   readonly #end = () => this[Symbol.dispose]();
-  #looker: Looker | undefined;
+  #checker: FileChecker | undefined;
   #foundCount = 0;
   #isOver = false;
 
   constructor(
-    { signal, start = startLooker, hasRoom = hasRoomForWorker }: LooksOptions,
+    { signal, start = startFileChecker, hasRoom = hasRoomForWorker }: AheadChecksOptions,
   ) {
     this.#start = start;
     this.#hasRoom = hasRoom;
@@ -53,17 +53,17 @@ export class Looks implements Disposable {
   }
 
   /** Looks at a file; if that fails, the caller has to look itself. */
-  look(file: FileToLookAt): Promise<Looked> {
-    if (this.#looker === undefined && !this.#hasRoom()) {
+  look(file: FileToCheck): Promise<CheckedFile> {
+    if (this.#checker === undefined && !this.#hasRoom()) {
       return Promise.resolve(OTHER);
     }
-    this.#looker ??= this.#start();
-    return this.#looker.add(file).catch(() => OTHER);
+    this.#checker ??= this.#start();
+    return this.#checker.add(file).catch(() => OTHER);
   }
 
   [Symbol.dispose](): void {
     this.#isOver = true;
     this.#signal.removeEventListener("abort", this.#end);
-    this.#looker?.[Symbol.dispose]();
+    this.#checker?.[Symbol.dispose]();
   }
 }

@@ -7,13 +7,13 @@
 import { cannot } from "./disk_failure.ts";
 
 /** What is already at the final path. */
-export type Occupant = "none" | "same_size" | "other" | "folder" | "special";
+export type ExistingEntry = "none" | "same_size" | "other" | "folder" | "special";
 
 /** Looks at what is at the final path. */
-export async function occupantOf(
+export async function existingEntryAt(
   path: string,
   size: number,
-): Promise<Occupant> {
+): Promise<ExistingEntry> {
   try {
     return occupantIn(await Deno.lstat(path), size);
   } catch (error) {
@@ -26,10 +26,10 @@ export async function occupantOf(
  * are many files. Also says whether the file has only one name, and whose it
  * is.
  */
-export function occupantAtOnce(
+export function existingEntryAtOnce(
   path: string,
   size: number,
-): { occupant: Occupant; hasOneName: boolean; info?: Deno.FileInfo } {
+): { occupant: ExistingEntry; hasOneName: boolean; info?: Deno.FileInfo } {
   try {
     const info = Deno.lstatSync(path);
     const hasOneName = info.nlink === 1;
@@ -76,7 +76,7 @@ function leadsToSpecial(path: string): boolean {
   }
 }
 
-function occupantIn(info: Deno.FileInfo, size: number): Occupant {
+function occupantIn(info: Deno.FileInfo, size: number): ExistingEntry {
   if (info.isDirectory) return "folder";
   if (isSpecial(info)) return "special";
   return info.isFile && info.size === size ? "same_size" : "other";

@@ -8,13 +8,13 @@ import { createHash } from "node:crypto";
 import { join } from "@std/path";
 import { sha256 } from "../../lib/base/hash.ts";
 import { LIMITS } from "../../lib/base/limits.ts";
-import { startLooker } from "../../lib/disk/looker.ts";
+import { startFileChecker } from "../../lib/disk/file_checker.ts";
 import {
-  type FileToLookAt,
-  type Looked,
-  makeLooker,
-} from "../../lib/disk/looker_code.ts";
-import { Looks } from "../../lib/disk/looks.ts";
+  type FileToCheck,
+  type CheckedFile,
+  makeFileChecker,
+} from "../../lib/disk/file_checker_code.ts";
+import { AheadChecks } from "../../lib/disk/ahead_checks.ts";
 import { type OrderPort, Orders } from "../../lib/disk/orders.ts";
 import { HASHED_AT_ONCE_BYTES } from "../../lib/transfer/hashing.ts";
 import { within } from "../_event_log.ts";
@@ -24,28 +24,28 @@ import { tempShare } from "../_temp_share.ts";
 const CONTENT = randomBytes(5_000, seededRandom(1));
 const LARGE = new Uint8Array(HASHED_AT_ONCE_BYTES + 1);
 
-type LookAll = (files: readonly FileToLookAt[]) => Promise<Looked[]>;
+type LookAll = (files: readonly FileToCheck[]) => Promise<CheckedFile[]>;
 
-async function inWorker(files: readonly FileToLookAt[]): Promise<Looked[]> {
-  using looker = startLooker();
-  return await Promise.all(files.map((file) => looker.add(file)));
+async function inWorker(files: readonly FileToCheck[]): Promise<CheckedFile[]> {
+  using checker = startFileChecker();
+  return await Promise.all(files.map((file) => checker.add(file)));
 }
 
-const here = makeLooker(createHash, HASHED_AT_ONCE_BYTES);
+const here = makeFileChecker(createHash, HASHED_AT_ONCE_BYTES);
 const PLACES: readonly { where: string; look: LookAll }[] = [
   { where: "on the spot", look: (files) => Promise.resolve(here(files)) },
   { where: "in a worker", look: inWorker },
 ];
 
 /** What was found, without owner and mode. */
-function plain(looked: Looked): string {
+function plain(looked: CheckedFile): string {
   return looked.kind === "file" ? looked.hash.toHex() : looked.kind;
 }
 
 for (const { where, look } of PLACES) {
   Deno.test({
     name:
-      `A looker ${where} hashes regular files of the wanted size, and leaves everything else to its caller`,
+      `A file checker ${where} hashes regular files of the wanted size, and leaves everything else to its caller`,
     ignore: Deno.build.os === "windows", // links need a permission there
     fn: async () => {
       await using folder = await tempShare({
@@ -83,7 +83,7 @@ for (const { where, look } of PLACES) {
     },
   });
 
-  Deno.test(`A looker ${where} finds nothing in a folder that took the place of the judged one`, async () => {
+  Deno.test(`A file checker ${where} finds nothing in a folder that took the place of the judged one`, async () => {
     await using folder = await tempShare({ "a/f": CONTENT, "b/f": CONTENT });
     const judge = async (name: string) => {
       const path = join(folder.path, name);
@@ -103,34 +103,34 @@ for (const { where, look } of PLACES) {
 /** A looker that answers nothing, and what it was asked. */
 function silent() {
   const asked: string[] = [];
-  const port: OrderPort<FileToLookAt, Looked> = {
+  const port: OrderPort<FileToCheck, CheckedFile> = {
     send: ({ files }) => void asked.push(...files.map(({ path }) => path)),
     onReply: () => {},
     onEnd: () => {},
     terminate: () => void asked.push("ended"),
   };
-  const looker = new Orders(port, LIMITS.lookedAheadCount);
-  return { asked, looker };
+  const checker = new Orders(port, LIMITS.lookedAheadCount);
+  return { asked, checker };
 }
 
-Deno.test("Looks are worth it once many files were found", () => {
-  using looks = new Looks({ signal: new AbortController().signal });
+Deno.test("AheadChecks are worth it once many files were found", () => {
+  using checks = new AheadChecks({ signal: new AbortController().signal });
   for (let n = 0; n < LIMITS.lookedHereCount; n++) {
-    assertEquals(looks.isWorthIt, false);
-    looks.found();
+    assertEquals(checks.isWorthIt, false);
+    checks.found();
   }
-  assertEquals(looks.isWorthIt, true);
+  assertEquals(checks.isWorthIt, true);
 });
 
-Deno.test("Looks end without a result when the run does, even if the worker does not answer", async () => {
-  const { asked, looker } = silent();
+Deno.test("AheadChecks end without a result when the run does, even if the worker does not answer", async () => {
+  const { asked, checker } = silent();
   const stop = new AbortController();
-  using looks = new Looks({ signal: stop.signal, start: () => looker });
-  const looking = looks.look({ path: "f", size: 1, judged: undefined });
+  using checks = new AheadChecks({ signal: stop.signal, start: () => checker });
+  const looking = checks.look({ path: "f", size: 1, judged: undefined });
   await Promise.resolve(); // the order goes out
   assertEquals(asked, ["f"]);
   stop.abort();
   assertEquals(await within(looking, "the end"), { kind: "other" });
   assertEquals(asked, ["f", "ended"]);
-  assertEquals(looks.isWorthIt, false);
+  assertEquals(checks.isWorthIt, false);
 });

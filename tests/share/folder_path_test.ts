@@ -1,14 +1,14 @@
 import { assertEquals } from "@std/assert";
 import { join } from "@std/path";
 import { type FolderIdentity, folderIdentity } from "../../lib/share/root.ts";
-import { LastWay, lookAt, lookOften, Way } from "../../lib/share/way.ts";
+import { LastFolderPath, lookAt, lookOften, FolderPath } from "../../lib/share/folder_path.ts";
 import { tempShare } from "../_temp_share.ts";
 
 const LATER_MS = 5_000;
 
 /** A way that begins when its folders have rested for a while. */
-function restingWay(root: FolderIdentity, folder: string): Way {
-  return new Way(root, folder, Date.now() + LATER_MS);
+function restingWay(root: FolderIdentity, folder: string): FolderPath {
+  return new FolderPath(root, folder, Date.now() + LATER_MS);
 }
 
 async function openShare() {
@@ -28,7 +28,7 @@ async function openShare() {
   };
 }
 
-Deno.test("Way stays valid while nothing on it changes, whatever changes beside it", async () => {
+Deno.test("FolderPath stays valid while nothing on it changes, whatever changes beside it", async () => {
   await using share = await openShare();
   const way = restingWay(share.root, share.sub);
   await Deno.writeTextFile(join(share.deep, "f"), "another content");
@@ -36,13 +36,13 @@ Deno.test("Way stays valid while nothing on it changes, whatever changes beside 
   assertEquals(way.stayed(), true);
 });
 
-Deno.test("Way is not valid after a link replaced a folder for a moment", async () => {
+Deno.test("FolderPath is not valid after a link replaced a folder for a moment", async () => {
   await using share = await openShare();
   // Deno tells whole seconds: the flip must not be in that of the last change.
-  while (!new Way(share.root, share.deep).stayed()) {
+  while (!new FolderPath(share.root, share.deep).stayed()) {
     await new Promise((resolve) => setTimeout(resolve, 20));
   }
-  const way = new Way(share.root, share.deep);
+  const way = new FolderPath(share.root, share.deep);
   const aside = `${share.sub}.aside`;
   await Deno.rename(share.sub, aside);
   await Deno.symlink(share.outside, share.sub);
@@ -50,26 +50,26 @@ Deno.test("Way is not valid after a link replaced a folder for a moment", async 
   await Deno.rename(aside, share.sub);
   assertEquals(way.stayed(), false);
   // Nor does one that begins so soon after: the next flip could not be told.
-  assertEquals(new Way(share.root, share.deep).stayed(), false);
+  assertEquals(new FolderPath(share.root, share.deep).stayed(), false);
 });
 
-Deno.test("Way is never valid through a link, however old", async () => {
+Deno.test("FolderPath is never valid through a link, however old", async () => {
   await using share = await openShare();
   await Deno.symlink(share.outside, join(share.deep, "out"));
   const way = restingWay(share.root, join(share.deep, "out", "deep"));
   assertEquals(way.stayed(), false);
 });
 
-Deno.test("Way is valid only inside the shared folder", async () => {
+Deno.test("FolderPath is valid only inside the shared folder", async () => {
   await using share = await openShare();
   const other = { ...share.root, inode: share.root.inode! + 1 };
   assertEquals(restingWay(share.root, share.root.path).stayed(), true);
   assertEquals(restingWay(other, share.root.path).stayed(), false);
 });
 
-Deno.test("LastWay gives the same way again for an unchanged folder, and a new one for another folder or root", async () => {
+Deno.test("LastFolderPath gives the same way again for an unchanged folder, and a new one for another folder or root", async () => {
   await using share = await openShare();
-  const ways = new LastWay();
+  const ways = new LastFolderPath();
   const later = Date.now() + LATER_MS;
   const way = ways.to(share.root, share.deep, later);
   assertEquals(ways.to(share.root, share.deep) === way, true);
@@ -81,9 +81,9 @@ Deno.test("LastWay gives the same way again for an unchanged folder, and a new o
   assertEquals(ways.to(replaced, share.sub, later) === other, false);
 });
 
-Deno.test("LastWay never reuses a way that proves nothing, or that is no longer valid", async () => {
+Deno.test("LastFolderPath never reuses a way that proves nothing, or that is no longer valid", async () => {
   await using share = await openShare();
-  const ways = new LastWay();
+  const ways = new LastFolderPath();
   const young = ways.to(share.root, share.deep, 0);
   assertEquals(young.stayed(), false);
   const later = Date.now() + LATER_MS;
@@ -108,9 +108,9 @@ Deno.test("Checking a file finds it in quiet and in changing folders, and never 
   assertEquals(lookOften(behind), undefined);
 });
 
-Deno.test("LastWay looks at the ways of files that are read together once, at the end", async () => {
+Deno.test("LastFolderPath looks at the ways of files that are read together once, at the end", async () => {
   await using share = await openShare();
-  const ways = new LastWay();
+  const ways = new LastFolderPath();
   const later = Date.now() + LATER_MS;
   const way = ways.to(share.root, share.deep, later);
   assertEquals(ways.together(() => assertEquals(ways.stayed(way), true)), true);
@@ -125,10 +125,10 @@ Deno.test("LastWay looks at the ways of files that are read together once, at th
   assertEquals(ways.to(share.root, share.deep) === way, false);
 });
 
-Deno.test("LastWay looks at once at a way that proves nothing, also for files that are read together", async () => {
+Deno.test("LastFolderPath looks at once at a way that proves nothing, also for files that are read together", async () => {
   await using share = await openShare();
-  const ways = new LastWay();
-  const way = new Way(share.root, share.deep); // its folders are new
+  const ways = new LastFolderPath();
+  const way = new FolderPath(share.root, share.deep); // its folders are new
   assertEquals(
     ways.together(() => assertEquals(ways.stayed(way), false)),
     true,

@@ -33,7 +33,7 @@ const LONE_LOOKS = 8;
 const SEPARATOR = Deno.build.os === "windows" ? "\\" : "/";
 
 /** The folders on the way to a folder of a share, at one moment. */
-export class Way {
+export class FolderPath {
   readonly #root: FolderIdentity;
   readonly #folder: string;
   /** The paths of these folders, from the share's down. */
@@ -75,14 +75,14 @@ export class Way {
  * since an earlier moment has stayed since now, too, so that the folders are
  * looked at once a file and not twice.
  */
-export class LastWay {
-  #way: Way | undefined;
+export class LastFolderPath {
+  #way: FolderPath | undefined;
   /** Ways of files that are read together, to be looked at after the last. */
-  #together: Set<Way> | undefined;
+  #together: Set<FolderPath> | undefined;
 
   /** A way to `folder` that was looked at now, or before. */
-  to(root: FolderIdentity, folder: string, now = Date.now()): Way {
-    if (!this.#way?.leads(root, folder)) this.#way = new Way(root, folder, now);
+  to(root: FolderIdentity, folder: string, now = Date.now()): FolderPath {
+    if (!this.#way?.leads(root, folder)) this.#way = new FolderPath(root, folder, now);
     return this.#way!;
   }
 
@@ -95,7 +95,7 @@ export class LastWay {
    * Whether a way has stayed. For files that are read together, each way is
    * looked at once, at their end.
    */
-  stayed(way: Way): boolean {
+  stayed(way: FolderPath): boolean {
     if (this.#together === undefined || !way.mayProve) return way.stayed();
     this.#together.add(way);
     return true;
@@ -164,7 +164,7 @@ export function lookAt(
   path: string,
 ): Deno.FileInfo | undefined {
   if (root === null) return lookAlone(path);
-  const way = new Way(root, dirname(path));
+  const way = new FolderPath(root, dirname(path));
   const info = Deno.lstatSync(path);
   return way.stayed() ? info : lookOften(path);
 }

@@ -2,7 +2,7 @@ import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
 import { join } from "@std/path/join";
 import { Failure } from "../../lib/base/errors.ts";
 import { KeptFetch } from "../../lib/disk/kept_fetch.ts";
-import { openLeft } from "../../lib/disk/left_file.ts";
+import { openLeftover } from "../../lib/disk/leftover_file.ts";
 import { PartialFile } from "../../lib/disk/partial.ts";
 import { partialPathOf } from "../../lib/disk/partial_name.ts";
 import { SmallFiles } from "../../lib/disk/small_files.ts";
@@ -139,46 +139,46 @@ Deno.test({
   },
 });
 
-Deno.test("openLeft finds nothing if nothing was left", async () => {
+Deno.test("openLeftover finds nothing if nothing was left", async () => {
   await using folder = await tempShare();
   const path = join(folder.path, ".file.p2p-part");
-  assertEquals(await openLeft(path, { write: true }), undefined);
+  assertEquals(await openLeftover(path, { write: true }), undefined);
   assertEquals(namesIn(folder.path), []);
 });
 
 Deno.test({
-  name: "openLeft waits for another process that is publishing the file",
+  name: "openLeftover waits for another process that is publishing the file",
   ignore,
   fn: async () => {
     await using folder = await tempShare({ ".file.p2p-part": "left" });
     const path = join(folder.path, ".file.p2p-part");
     await Deno.link(path, join(folder.path, "file"));
     const { lstat } = Deno;
-    let looks = 0;
+    let checks = 0;
     Object.assign(Deno, {
       lstat: async (at: string) => {
-        if (++looks === 4) await Deno.remove(join(folder.path, "file"));
+        if (++checks === 4) await Deno.remove(join(folder.path, "file"));
         return await lstat(at);
       },
     });
     using _lstat = {
       [Symbol.dispose]: () => void Object.assign(Deno, { lstat }),
     };
-    using file = await openLeft(path, { write: true });
+    using file = await openLeftover(path, { write: true });
     assertEquals((await file?.stat())?.size, 4);
-    assert(looks >= 4);
+    assert(checks >= 4);
   },
 });
 
 Deno.test({
-  name: "openLeft refuses a file that keeps another name",
+  name: "openLeftover refuses a file that keeps another name",
   ignore,
   fn: async () => {
     await using folder = await tempShare({ ".file.p2p-part": "left" });
     const path = join(folder.path, ".file.p2p-part");
     await Deno.link(path, join(folder.path, "file"));
     const failure = await assertRejects(
-      () => openLeft(path, { write: true }),
+      () => openLeftover(path, { write: true }),
       Failure,
     );
     assertMatch(failure.message, /it is a link, or not a regular file$/);

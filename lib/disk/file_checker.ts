@@ -7,21 +7,21 @@
 
 import { LIMITS } from "../base/limits.ts";
 import { HASHED_AT_ONCE_BYTES } from "../transfer/hashing.ts";
-import { type FileToLookAt, type Looked, makeLooker } from "./looker_code.ts";
+import { type FileToCheck, type CheckedFile, makeFileChecker } from "./file_checker_code.ts";
 import { Orders, workerPort } from "./orders.ts";
 
 // One is being looked at, one is ready, and the results of one are used.
 const ORDERS_IN_ALL = 3;
 
 /** Looks at the files that are added. */
-export type Looker = Orders<FileToLookAt, Looked>;
+export type FileChecker = Orders<FileToCheck, CheckedFile>;
 
 /** Starts a worker. Orders wait for about 40 ms until it runs. */
-export function startLooker(): Looker {
+export function startFileChecker(): FileChecker {
   const code = `import { createHash } from "node:crypto";
-const look = (${makeLooker})(createHash, ${HASHED_AT_ONCE_BYTES});
+const look = (${makeFileChecker})(createHash, ${HASHED_AT_ONCE_BYTES});
 self.onmessage = ({ data: { id, files } }) =>
   self.postMessage({ id, outcomes: look(files) });`;
   const most = LIMITS.lookedAheadCount / ORDERS_IN_ALL;
-  return new Orders(workerPort(code, { name: "looker" }), most);
+  return new Orders(workerPort(code, { name: "file checker" }), most);
 }

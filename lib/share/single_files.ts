@@ -10,8 +10,8 @@ import { Exclusions, type ShareFilter } from "./exclusions.ts";
 import { RiskyNames } from "./risky_names.ts";
 import { FileTable } from "./file_table.ts";
 import type { Scan } from "./found_entry.ts";
-import { forgetUnseen, lookAtLoneFile } from "./scan.ts";
-import type { LoneFile } from "./shared_path.ts";
+import { forgetUnseen, lookAtSingleFile } from "./scan.ts";
+import type { SingleFile } from "./shared_path.ts";
 import { ruleOf, Skipped, type SkippedName } from "./skipped.ts";
 import { Turns } from "../base/turns.ts";
 import type { ShareListener, Upkeep, UpkeepOptions } from "./upkeep_types.ts";
@@ -19,7 +19,7 @@ import type { ShareListener, Upkeep, UpkeepOptions } from "./upkeep_types.ts";
 const SEPARATOR = Deno.build.os === "windows" ? "\\" : "/";
 
 /** Keeps some files up to date. Disposing stops it. */
-export class LoneFilesUpkeep implements Upkeep {
+export class SingleFilesUpkeep implements Upkeep {
   readonly name = "";
   readonly folder = null;
   readonly isThere = true;
@@ -35,7 +35,7 @@ export class LoneFilesUpkeep implements Upkeep {
   #listener: ShareListener | null = null;
   #timer: ReturnType<typeof setInterval> | undefined;
 
-  constructor(files: readonly LoneFile[], options: UpkeepOptions) {
+  constructor(files: readonly SingleFile[], options: UpkeepOptions) {
     this.#paths = new Map(files.map(({ name, path }) => [name, path]));
     this.#options = options;
     // Their owner named them: one may begin with a dot.
@@ -103,7 +103,7 @@ export class LoneFilesUpkeep implements Upkeep {
 
   async lookFor(name: string): Promise<void> {
     const path = this.#paths.get(name);
-    if (path !== undefined) await lookAtLoneFile({ name, path }, this.#scan);
+    if (path !== undefined) await lookAtSingleFile({ name, path }, this.#scan);
   }
 
   lookThrough(): Promise<void> {
@@ -116,7 +116,7 @@ export class LoneFilesUpkeep implements Upkeep {
     const scan = this.#scan;
     this.table.beginLook();
     for (const [name, path] of this.#paths) {
-      await lookAtLoneFile({ name, path }, scan);
+      await lookAtSingleFile({ name, path }, scan);
       if (this.#closing.signal.aborted) return;
       if (turns.isOver) await turns.give();
     }

@@ -1,6 +1,6 @@
 /**
  * Looks at small files that may be there already, and hashes them.
- * {@linkcode makeLooker} must not use anything outside itself, because a worker
+ * {@linkcode makeFileChecker} must not use anything outside itself, because a worker
  * gets it as text: a worker made from a module would need a permission to read
  * that module.
  *
@@ -11,7 +11,7 @@ import type { createHash } from "node:crypto";
 import type { JudgedFolder } from "./saver_code.ts";
 
 /** A path to look at. */
-export interface FileToLookAt {
+export interface FileToCheck {
   readonly path: string;
   /** The size of the wanted file. */
   readonly size: number;
@@ -20,7 +20,7 @@ export interface FileToLookAt {
 }
 
 /** What is at a path. */
-export type Looked =
+export type CheckedFile =
   | { readonly kind: "none" }
   /** A regular file of that size, with one name. */
   | {
@@ -35,15 +35,15 @@ export type Looked =
   | { readonly kind: "other" };
 
 /** Looks at files; the results are in their order. */
-export type LookAtFiles = (files: readonly FileToLookAt[]) => Looked[];
+export type CheckFiles = (files: readonly FileToCheck[]) => CheckedFile[];
 
 /** A function that looks at files of up to `mostBytes`. */
-export function makeLooker(
+export function makeFileChecker(
   newHash: typeof createHash,
   mostBytes: number,
-): LookAtFiles {
-  const none: Looked = { kind: "none" };
-  const other: Looked = { kind: "other" };
+): CheckFiles {
+  const none: CheckedFile = { kind: "none" };
+  const other: CheckedFile = { kind: "other" };
   // One byte more, to notice a longer file.
   const room = new Uint8Array(mostBytes + 1);
 
@@ -60,7 +60,7 @@ export function makeLooker(
     return filled === size ? bytes.subarray(0, size) : undefined;
   };
 
-  const lookAt = ({ path, size }: FileToLookAt): Looked => {
+  const lookAt = ({ path, size }: FileToCheck): CheckedFile => {
     try {
       const info = Deno.lstatSync(path);
       // Opening a pipe would wait.
