@@ -346,7 +346,7 @@ const NUMBERS = {
    * which may be busy. A start waits this long only if nothing answers and
    * nothing refuses the connection.
    */
-  twinAnswerMs: 5_000,
+  duplicateAnswerMs: 5_000,
   /**
    * How long the store may take to answer. No request waits for it; after this
    * time it counts as down, and everything is written and read again. Half a

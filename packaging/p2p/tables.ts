@@ -20,7 +20,7 @@ import {
   optionsOfCommand,
   optionsOfRole,
 } from "../../lib/cli/options/option_table.ts";
-import { asP2p } from "../../lib/cli/options/spoken.ts";
+import { asP2p } from "../../lib/cli/options/program_name.ts";
 import type { CommandLine } from "../../lib/cli/options/command_line.ts";
 import type { Undertaking } from "./permissions.ts";
 import {

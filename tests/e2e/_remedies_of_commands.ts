@@ -28,7 +28,7 @@ export const OF_COMMANDS: Readonly<Record<string, Trials>> = {
       wrong: here.client("ls", "--all"),
       right: here.bare("help", "--all"),
     }),
-    "see ${spoken(spec).script} help": (here) => ({
+    "see ${asTyped(spec).script} help": (here) => ({
       wrong: here.client("frobnicate"),
       right: here.bare("help"),
     }),
@@ -184,7 +184,7 @@ export const OF_COMMANDS: Readonly<Record<string, Trials>> = {
         right: here.bare("get", link),
       };
     },
-    "usage: ${spoken(SPEC).script} get LINK": async (here) => {
+    "usage: ${asTyped(SPEC).script} get LINK": async (here) => {
       const link = await linkOf(here);
       return {
         wrong: here.client("cat", link),
@@ -197,16 +197,16 @@ export const OF_COMMANDS: Readonly<Record<string, Trials>> = {
       wrong: here.client("get", "-x", "-o", "there/"),
       right: here.client("get", "-o", "there/", "--", "-x"),
     }),
-    'use it with ${ others.map((other) => spoken(other).script).join(" and ") }':
+    'use it with ${ others.map((other) => asTyped(other).script).join(" and ") }':
       (here) => ({
         wrong: here.client("--motd=hello", "ls"),
         right: here.newRelay("--motd=hello", "0"),
       }),
-    "see ${spoken(spec).script} --help": (here) => ({
+    "see ${asTyped(spec).script} --help": (here) => ({
       wrong: here.newRelay("--frobnicate", "0"),
       right: here.newRelay("--help"),
     }),
-    "usage: ${spoken(spec).script} ${spokenUsage(usage)}": (here) => ({
+    "usage: ${asTyped(spec).script} ${usageAsTyped(usage)}": (here) => ({
       wrong: here.client("get"),
       right: here.client("get", "a.txt"),
     }),

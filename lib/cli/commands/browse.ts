@@ -20,7 +20,7 @@ import { pickFile } from "../picker/pick.ts";
 import { missingToSaveHere, saveFile } from "./saving.ts";
 import type { Input } from "../output/streams.ts";
 import { formatFiles } from "../output/tables.ts";
-import { Telling } from "./telling.ts";
+import { EventPrinter } from "./event_printer.ts";
 import { triedOn } from "../output/tried.ts";
 import type { Terminal } from "../output/terminal.ts";
 
@@ -57,7 +57,7 @@ class BrowseRun {
   #nodes: readonly ListedNode[];
 
   constructor(options: TransferOptions, context: BrowseCommandOptions) {
-    const { onEvent } = new Telling(context.terminal);
+    const { onEvent } = new EventPrinter(context.terminal);
     this.#options = {
       ...options,
       onEvent: (event) => {

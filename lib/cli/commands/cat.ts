@@ -12,7 +12,7 @@ import { badValue, given } from "../options/values.ts";
 import { Input } from "../output/streams.ts";
 import type { RoleContext } from "../roles/role.ts";
 import { deliver } from "./delivery.ts";
-import { Telling } from "./telling.ts";
+import { EventPrinter } from "./event_printer.ts";
 
 /** Runs the command; resolves to the exit code. */
 export async function sendToStdout(
@@ -21,7 +21,7 @@ export async function sendToStdout(
     readonly options: TransferOptions;
   },
 ): Promise<number> {
-  const { onEvent } = new Telling(terminal);
+  const { onEvent } = new EventPrinter(terminal);
   const range = rangeOf(line);
   await using file = await fetchFile({
     ...options,

@@ -18,7 +18,7 @@ import { deliver } from "./delivery.ts";
 import { Input } from "../output/streams.ts";
 import { namesOn } from "../output/node_names.ts";
 import { formatNodes } from "../output/tables.ts";
-import { Telling } from "./telling.ts";
+import { EventPrinter } from "./event_printer.ts";
 import type { Terminal } from "../output/terminal.ts";
 
 /** Runs one dialogue; resolves to the exit code. */
@@ -80,7 +80,7 @@ async function askName(
 }
 
 /** Prints every answer of a node, as a line of the transcript. */
-class DialogueTelling extends Telling {
+class DialogueTelling extends EventPrinter {
   readonly #to: Terminal;
 
   constructor(terminal: Terminal) {

@@ -25,7 +25,7 @@ import {
   type RoleContext,
   surviveRejections,
 } from "../roles/role.ts";
-import { Telling } from "./telling.ts";
+import { EventPrinter } from "./event_printer.ts";
 
 /** What the command takes. */
 export type GatewayContext = RoleContext & {
@@ -41,7 +41,7 @@ export async function runGateway(
 ): Promise<number> {
   const { terminal, signal, onReady } = context;
   const options = await gatewayOptions(word, context);
-  const telling = new Telling(terminal);
+  const printer = new EventPrinter(terminal);
   const onEvent = (event: GatewayEvent) => {
     switch (event.event) {
       case "gateway_listening":
@@ -50,7 +50,7 @@ export async function runGateway(
       case "gateway_error":
         return terminal.error(event.error);
       default:
-        return telling.onEvent(event);
+        return printer.onEvent(event);
     }
   };
   using _survive = surviveRejections(terminal);

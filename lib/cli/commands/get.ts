@@ -27,7 +27,7 @@ import { Replicas } from "../output/replicas.ts";
 import { MOST_TOLD, Saved } from "./saved.ts";
 import { Planned } from "./planned.ts";
 import { swarmOptions } from "./swarming.ts";
-import { Telling } from "./telling.ts";
+import { EventPrinter } from "./event_printer.ts";
 import { triedOn } from "../output/tried.ts";
 import type { Terminal } from "../output/terminal.ts";
 
@@ -58,7 +58,7 @@ export async function runGet(
   const receipt = receiptFor(line, options);
   await receipt?.check();
   const stop = new AbortController();
-  const telling = new Telling(terminal);
+  const printer = new EventPrinter(terminal);
   const saved = new (isDry ? Planned : Saved)(terminal, {
     isVerbose: line.isOn("verbose"),
   });
@@ -80,7 +80,7 @@ export async function runGet(
       pathOf: pathOrStop(place, receipt, stop),
       onEvent: (event) => {
         conclusion.note(event);
-        telling.onEvent(event);
+        printer.onEvent(event);
       },
     });
     terminal.status("");

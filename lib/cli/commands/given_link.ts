@@ -16,7 +16,7 @@ import { formatEndpoint } from "../../base/conn.ts";
 import { Failure } from "../../base/errors.ts";
 import { show } from "../../base/text.ts";
 import { CLIENT as SPEC } from "../options/command_table.ts";
-import { spoken } from "../options/spoken.ts";
+import { asTyped } from "../options/program_name.ts";
 import type { SecretSource } from "../roles/secrets.ts";
 
 /** A link from a command line. */
@@ -46,7 +46,7 @@ export async function takeLink(
     throw new Failure("usage", {
       what: "Cannot use link",
       why: "a link must be the only argument after get",
-      remedy: `usage: ${spoken(SPEC).script} get LINK`,
+      remedy: `usage: ${asTyped(SPEC).script} get LINK`,
     });
   }
   if (!isGiven) return undefined;

@@ -21,7 +21,7 @@ import type { CliEvent } from "../output/cli_events.ts";
 import type { CommandLine } from "../options/command_line.ts";
 import { formatQr } from "../output/qr.ts";
 import type { SecretSource } from "../roles/secrets.ts";
-import { Telling } from "./telling.ts";
+import { EventPrinter } from "./event_printer.ts";
 import type { Terminal } from "../output/terminal.ts";
 import { warnOfGateway, type WebAddress, webAddressIn } from "./web_link.ts";
 
@@ -42,7 +42,7 @@ export async function runLink(
   const seconds = line.get("expires") ?? LINK_SECONDS;
   const uses = line.get("uses") ?? LINK_USES;
   const web = webAddressIn(line);
-  const { onEvent } = new Telling(terminal);
+  const { onEvent } = new EventPrinter(terminal);
   const { name, size: bytes, ...link } = await makeLink({
     ...options,
     name: wanted,
@@ -81,7 +81,7 @@ export function warnOfLoopback(
 }
 
 /** A link to report. */
-export interface ToldLink extends LinkText {
+export interface PrintedLink extends LinkText {
   readonly name: string;
   /** Bytes of the file. */
   readonly bytes: number;
@@ -91,7 +91,7 @@ export interface ToldLink extends LinkText {
 
 /** Prints a link, or its address for a browser, and on request a code of it. */
 export async function tellLink(
-  { text: link, name, bytes, isHeld, web, relays, leftOut }: ToldLink,
+  { text: link, name, bytes, isHeld, web, relays, leftOut }: PrintedLink,
   { terminal, line }: SecretSource,
 ): Promise<void> {
   const url = web?.(link, bytes);

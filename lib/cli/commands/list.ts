@@ -32,7 +32,7 @@ import { UnsortedList } from "./unsorted_list.ts";
 import { parseWords, type WordSearch } from "./words.ts";
 import { DeepSums } from "../output/folder_sums.ts";
 import { formatNodes } from "../output/tables.ts";
-import { Telling } from "./telling.ts";
+import { EventPrinter } from "./event_printer.ts";
 
 type Context = RoleContext & { readonly options: TransferOptions };
 
@@ -79,7 +79,7 @@ class Listing implements Disposable {
   readonly #context: Context;
   /** All nodes, once they are known. */
   #nodes: readonly ListedNode[] | undefined;
-  readonly #telling: Telling;
+  readonly #printer: EventPrinter;
   readonly #view: ListView;
   /** Prints the files as they arrive, if the user wants no order. */
   readonly #unsorted: UnsortedList | undefined;
@@ -90,7 +90,7 @@ class Listing implements Disposable {
   constructor(context: Context) {
     this.#context = context;
     this.#view = viewOf(context.line);
-    this.#telling = new Telling(context.terminal);
+    this.#printer = new EventPrinter(context.terminal);
     const { isUnsorted } = this.#view;
     if (isUnsorted) this.#unsorted = new UnsortedList(context, this.#view);
     this.#collecting = collectInClient(); // after all that may throw
@@ -98,7 +98,7 @@ class Listing implements Disposable {
 
   async browse(wanted: Wanted): Promise<FileListings> {
     const { options, terminal } = this.#context;
-    const { onEvent } = this.#telling;
+    const { onEvent } = this.#printer;
     const { depth } = this.#view;
     const start = startOf(wanted);
     const unsorted = this.#unsorted;
@@ -200,7 +200,7 @@ function startOf({ prefix }: Wanted): number {
 export async function runNodes(
   { options, terminal, line, signal }: Context,
 ): Promise<number> {
-  const { onEvent } = new Telling(terminal);
+  const { onEvent } = new EventPrinter(terminal);
   const isLong = line.isOn("long");
   const indexes = isLong || terminal.options.json;
   const { nodes } = await listNodes({ ...options, onEvent, indexes });

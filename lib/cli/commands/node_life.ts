@@ -10,7 +10,7 @@ import type { Failure } from "../../base/errors.ts";
 import { LIMITS } from "../../base/limits.ts";
 import { within } from "../../base/waiting.ts";
 import type { NodeEvent } from "../../node/server.ts";
-import type { Telling } from "./telling.ts";
+import type { EventPrinter } from "./event_printer.ts";
 
 /** The node at one relay. */
 interface LifeAtRelay {
@@ -26,13 +26,13 @@ interface LifeAtRelay {
 
 /** Whether the relays list the node: `send` waits for that. */
 export class NodeLife {
-  readonly #telling: Telling;
+  readonly #printer: EventPrinter;
   /** By the name in events, in the order of the relays. */
   readonly #relays: ReadonlyMap<string, LifeAtRelay>;
   readonly #ended = Promise.withResolvers<never>();
 
-  constructor(telling: Telling, relays: readonly FurtherRelay[]) {
-    this.#telling = telling;
+  constructor(printer: EventPrinter, relays: readonly FurtherRelay[]) {
+    this.#printer = printer;
     this.#relays = new Map(relays.map((relay) => [
       formatEndpoint(relay.address),
       {
@@ -87,13 +87,13 @@ export class NodeLife {
         const life = this.#at(event.relay);
         const address = { ...life.relay.address, id: event.id };
         life.relay = { ...life.relay, address };
-        return this.#telling.onEvent(event);
+        return this.#printer.onEvent(event);
       }
       case "relay_motd":
       case "relay_version_differs":
       case "relay_open":
       case "clock_gap":
-        return this.#telling.onEvent(event);
+        return this.#printer.onEvent(event);
     }
   }
 

@@ -20,7 +20,7 @@ import { type PiecesSent, Receivers } from "../../node/receivers.ts";
 import { type NodeServer, serveNode } from "../../node/server.ts";
 import { type SingleFile, resolvePaths } from "../../share/shared_path.ts";
 import type { CommandLine } from "../options/command_line.ts";
-import { spokenLine } from "../options/spoken.ts";
+import { lineAsTyped } from "../options/program_name.ts";
 import { badValue, formatDuration, given } from "../options/values.ts";
 import type { Terminal } from "../output/terminal.ts";
 import { collectInTime } from "../roles/memory.ts";
@@ -34,7 +34,7 @@ import {
 } from "./link.ts";
 import { NodeLife } from "./node_life.ts";
 import { Sending } from "./sending.ts";
-import { Telling } from "./telling.ts";
+import { EventPrinter } from "./event_printer.ts";
 import { warnOfGateway, type WebAddress, webAddressIn } from "./web_link.ts";
 
 /** Surroundings of {@linkcode runSend}. */
@@ -56,7 +56,7 @@ export async function runSend(
   const files = await filesOf(words);
   using _survive = surviveRejections(terminal);
   using _collect = collectInTime();
-  const life = new NodeLife(new Telling(terminal), relaysOf(options, token));
+  const life = new NodeLife(new EventPrinter(terminal), relaysOf(options, token));
   const uses = line.get("uses") ?? LINK_USES;
   const seconds = line.get("expires") ?? LINK_SECONDS;
   const sending = new Sending(terminal, {
@@ -140,7 +140,7 @@ function tellTerms({ terminal, web, uses, seconds, isOpen }: {
   isOpen: boolean;
 }): void {
   const needed = web === undefined
-    ? spokenLine("the other side needs only the link: peer_client.ts get LINK")
+    ? lineAsTyped("the other side needs only the link: peer_client.ts get LINK")
     : "the other side opens the address in a browser";
   const until = `${fetchesInWords(uses)}, or in ${formatDuration(seconds)}`;
   terminal.note(`${needed}; this ends after ${until}`);
@@ -220,7 +220,7 @@ async function makeLinkTo(
     ...options,
     ...{ name, content, uses, expiresSeconds: seconds, waiting: node.id },
     onEvent: (event) => {
-      if (event.event !== "relay_motd") new Telling(terminal).onEvent(event);
+      if (event.event !== "relay_motd") new EventPrinter(terminal).onEvent(event);
     },
   });
   await tellLink({ ...link, name, bytes: size, web }, { terminal, line });

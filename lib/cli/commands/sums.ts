@@ -22,14 +22,14 @@ import type { CliEvent } from "../output/cli_events.ts";
 import { formatSum, parseSums } from "../output/sums.ts";
 import type { Terminal } from "../output/terminal.ts";
 import { collectInClient } from "../roles/memory.ts";
-import { Telling } from "./telling.ts";
+import { EventPrinter } from "./event_printer.ts";
 
 /** Runs the command; resolves to its exit code. */
 export async function runSums(
   pattern: string | undefined,
   { options, terminal }: { options: TransferOptions; terminal: Terminal },
 ): Promise<number> {
-  const { onEvent } = new Telling(terminal);
+  const { onEvent } = new EventPrinter(terminal);
   using _collecting = collectInClient();
   const nearest = pattern === undefined ? undefined : new NearestNames(pattern);
   for (const wanted of meaningsOf(pattern, nearest)) {

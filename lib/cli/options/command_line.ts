@@ -11,7 +11,7 @@ import { isGranted } from "../../base/permission.ts";
 import { show } from "../../base/text.ts";
 import { type CommandSpec, SCRIPTS } from "./command_table.ts";
 import { OPTIONS, type OptionValues, variableOf } from "./option_table.ts";
-import { spoken, spokenUsage } from "./spoken.ts";
+import { asTyped, usageAsTyped } from "./program_name.ts";
 import { didYouMean } from "./suggestion.ts";
 
 /** Options set by a configuration file, by name. */
@@ -201,7 +201,7 @@ function unknownOption(arg: string, spec: CommandSpec): Failure {
 
 /** Advice about an unknown option, by its long name. */
 function adviceOn(name: string | undefined, spec: CommandSpec): string {
-  const see = `see ${spoken(spec).script} --help`;
+  const see = `see ${asTyped(spec).script} --help`;
   if (name === undefined) {
     return spec.role === "client"
       ? `a name that begins with a dash goes after --; ${see}`
@@ -210,7 +210,7 @@ function adviceOn(name: string | undefined, spec: CommandSpec): string {
   const others = SCRIPTS.filter(({ options }) => Object.hasOwn(options, name));
   if (others.length > 0) {
     return `use it with ${
-      others.map((other) => spoken(other).script).join(" and ")
+      others.map((other) => asTyped(other).script).join(" and ")
     }`;
   }
   return didYouMean(name, Object.keys(spec.options), "--") ?? see;
@@ -221,7 +221,7 @@ function badOption(name: string, why: string, spec: CommandSpec): Failure {
     what: "Cannot use option",
     where: `--${show(name)}`,
     why,
-    remedy: `see ${spoken(spec).script} --help`,
+    remedy: `see ${asTyped(spec).script} --help`,
   });
 }
 
@@ -229,11 +229,11 @@ function badOption(name: string, why: string, spec: CommandSpec): Failure {
 export function usageFailure(
   spec: CommandSpec,
   why: string,
-  usage = spoken(spec).usage[0]!,
+  usage = asTyped(spec).usage[0]!,
 ): Failure {
   return new Failure("usage", {
     what: "Cannot start",
     why,
-    remedy: `usage: ${spoken(spec).script} ${spokenUsage(usage)}`,
+    remedy: `usage: ${asTyped(spec).script} ${usageAsTyped(usage)}`,
   });
 }

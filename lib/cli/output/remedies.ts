@@ -6,7 +6,7 @@
  */
 
 import { Failure } from "../../base/errors.ts";
-import { spokenRemedy } from "../options/spoken.ts";
+import { remedyAsTyped } from "../options/program_name.ts";
 import type { RemedyCode } from "../../base/remedy_code.ts";
 
 const REMEDY_OF: Readonly<Record<RemedyCode, string>> = {
@@ -66,7 +66,7 @@ export function remedyIn(
   const words = remedy !== undefined && ofCode !== undefined
     ? `${remedy} if not, ${ofCode}`
     : ofCode ?? remedy;
-  return words === undefined ? undefined : spokenRemedy(words);
+  return words === undefined ? undefined : remedyAsTyped(words);
 }
 
 /** A failure with its remedy in words. */

@@ -8,7 +8,7 @@
  */
 
 import { describeCause, Failure, inspected } from "../../base/errors.ts";
-import { Concealment } from "./concealment.ts";
+import { Redaction } from "./redaction.ts";
 import { escapeJson, showLines } from "../../base/text.ts";
 import { formatLog, type LoggedEvent, type LogOptions } from "./log.ts";
 import { orAborted } from "../../base/waiting.ts";
@@ -39,7 +39,7 @@ const USUAL_SIZE = { columns: 80, rows: 24 };
 /** Writes the output of one role. */
 export class Terminal {
   readonly options: TerminalOptions;
-  readonly #concealment = new Concealment();
+  readonly #concealment = new Redaction();
   #status: readonly string[] = [];
   /** The status that the terminal shows now. */
   #drawn: readonly string[] = [];

@@ -15,7 +15,7 @@ import {
 } from "../options/command_table.ts";
 import { OPTIONS } from "../options/option_table.ts";
 import { type CommandLine, usageFailure } from "../options/command_line.ts";
-import { spoken } from "../options/spoken.ts";
+import { asTyped } from "../options/program_name.ts";
 import { didYouMean, nearest } from "../options/suggestion.ts";
 import type { Terminal } from "../output/terminal.ts";
 
@@ -121,7 +121,7 @@ async function tellHelp(
     formatShortCommandHelp,
     formatShortHelp,
   } = await import("../options/help.ts");
-  const typed = spoken(spec);
+  const typed = asTyped(spec);
   const [all, one] = isAll
     ? [formatHelp, formatCommandHelp]
     : [formatShortHelp, formatShortCommandHelp];
@@ -175,7 +175,7 @@ export function noSuchCommand(spec: CommandSpec, word: string): Failure {
   return new Failure("usage", {
     what: "Cannot start",
     why: `there is no command ${show(word)}`,
-    remedy: suggestCommand(spec, word) ?? `see ${spoken(spec).script} help`,
+    remedy: suggestCommand(spec, word) ?? `see ${asTyped(spec).script} help`,
   });
 }
 

@@ -9,7 +9,7 @@ const TOKEN = /\b(p2p-(?:node|client)-)[a-z2-7]{6,}/gi;
 const LINK = /(p2p:\/\/[^\s/]+\/[a-z2-7]+)\/[\w.%\/-]{8,}/gi;
 
 /** Replaces secrets in text. */
-export class Concealment {
+export class Redaction {
   readonly #values = new Set<string>();
 
   /** Conceals a value from now on. */

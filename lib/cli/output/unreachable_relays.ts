@@ -9,7 +9,7 @@ import { counted } from "../../base/text.ts";
 import type { ClientEvent } from "../../client/events.ts";
 
 /** The line for the event. */
-export function awayInWords(
+export function formatUnreachableRelays(
   { nodes, ended, seconds }: ClientEvent & { event: "relays_away" },
 ): string {
   const ago = agoInWords(seconds);

@@ -20,7 +20,7 @@ function isTypedAsP2p(): boolean {
 }
 
 /** `spec` in the words of the command that was typed. */
-export function spoken(spec: CommandSpec): CommandSpec {
+export function asTyped(spec: CommandSpec): CommandSpec {
   if (spec.asP2p === undefined || !isTypedAsP2p()) return spec;
   const known = SPOKEN.get(spec) ?? asP2p(spec);
   SPOKEN.set(spec, known);
@@ -61,7 +61,7 @@ function usageAsP2p(usage: string): string {
 }
 
 /** The usage of a command in the words of the command that was typed. */
-export function spokenUsage(usage: string): string {
+export function usageAsTyped(usage: string): string {
   return isTypedAsP2p() ? usageAsP2p(usage) : usage;
 }
 
@@ -89,12 +89,12 @@ export function lineAsP2p(line: string): string {
 }
 
 /** A line with the command line of a script, for the command that was typed. */
-export function spokenLine(line: string): string {
+export function lineAsTyped(line: string): string {
   return isTypedAsP2p() ? lineAsP2p(line) : line;
 }
 
 /** A remedy for the command that was typed. */
-export function spokenRemedy(remedy: string): string {
+export function remedyAsTyped(remedy: string): string {
   return isTypedAsP2p() ? remedyAsP2p(remedy) : remedy;
 }
 

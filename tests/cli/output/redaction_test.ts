@@ -1,7 +1,7 @@
 import { assertEquals } from "@std/assert";
 import { formatLink } from "../../../lib/access/link.ts";
 import { formatToken, tokenOf } from "../../../lib/access/token.ts";
-import { Concealment } from "../../../lib/cli/output/concealment.ts";
+import { Redaction } from "../../../lib/cli/output/redaction.ts";
 import { golden, SECRET } from "../../access/_golden.ts";
 
 const TOKEN = formatToken(tokenOf(SECRET, "client"));
@@ -34,13 +34,13 @@ const TEXTS: readonly [string, string, string][] = [
 ];
 
 for (const [what, text, expected] of TEXTS) {
-  Deno.test(`Concealment removes ${what} from any text`, () => {
-    assertEquals(new Concealment().apply(text), expected);
+  Deno.test(`Redaction removes ${what} from any text`, () => {
+    assertEquals(new Redaction().apply(text), expected);
   });
 }
 
 Deno.test("Concealment removes known values, and leaves the rest unchanged", () => {
-  const concealment = new Concealment();
+  const concealment = new Redaction();
   const secret = SECRET.toHex();
   concealment.add(secret);
   concealment.add("short");
@@ -67,6 +67,6 @@ Deno.test("Every possible link is concealed", () => {
       pass: golden("pass"),
     });
     const payload = text.split("/")[4]!;
-    assertEquals(new Concealment().apply(text).includes(payload), false);
+    assertEquals(new Redaction().apply(text).includes(payload), false);
   }
 });

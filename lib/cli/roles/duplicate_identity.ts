@@ -25,7 +25,7 @@ const ADDRESS_FILE = "address";
  *
  * @returns whether such a relay answers.
  */
-export async function warnOfTwin(
+export async function warnOfDuplicate(
   state: string,
   { id, terminal, signal }: {
     id: string;
@@ -33,7 +33,7 @@ export async function warnOfTwin(
     signal: AbortSignal;
   },
 ): Promise<boolean> {
-  const { twinAnswerMs: timeoutMs } = LIMITS;
+  const { duplicateAnswerMs: timeoutMs } = LIMITS;
   let at;
   try {
     const text = await Deno.readTextFile(join(state, ADDRESS_FILE));

@@ -14,7 +14,7 @@ import { contentsInWords } from "../output/choices.ts";
 import { foundInWords, severalInWords } from "../output/found.ts";
 import { namesOn, type NodeNames } from "../output/node_names.ts";
 import { formatProgress } from "../output/progress.ts";
-import { awayInWords } from "../output/relays_away.ts";
+import { formatUnreachableRelays } from "../output/unreachable_relays.ts";
 import { formatBytes, formatSeconds } from "../../base/units.ts";
 import { tellClockGap, tellRelayMet } from "../roles/role.ts";
 import { servingInWords } from "./swarming.ts";
@@ -26,7 +26,7 @@ import { worded, wordedParts } from "../output/remedies.ts";
 const MOST_WAITED_FOR = 3;
 
 /** Prints events on a terminal. */
-export class Telling {
+export class EventPrinter {
   readonly #terminal: Terminal;
   readonly #names: NodeNames;
   #toldMotd = "";
@@ -108,7 +108,7 @@ export class Telling {
         return `the relay at ${event.relay} has not answered yet: continuing ` +
           "without the nodes that only it knows";
       case "relays_away":
-        return awayInWords(event);
+        return formatUnreachableRelays(event);
       case "node_trouble": {
         const what = event.out ? "left out" : "had a problem";
         return `${this.#nodeInWords(event.node)} ${what}: ${event.cause}`;

@@ -47,7 +47,7 @@ Deno.test("A relay whose state was copied from one that still runs warns at its 
   assertEquals(moved.stderr.all.filter((line) => WARNING.test(line)), []);
 });
 
-Deno.test("A relay waits twinAnswerMs for one that may have its identity, and then starts", async () => {
+Deno.test("A relay waits duplicateAnswerMs for one that may have its identity, and then starts", async () => {
   await using folder = await tempShare({});
   const state = `${folder.path}/state`;
   using silent = Deno.listen({ hostname: "127.0.0.1", port: 0 });

@@ -12,7 +12,7 @@ import {
   asP2p,
   lineAsP2p,
   remedyAsP2p,
-} from "../../../lib/cli/options/spoken.ts";
+} from "../../../lib/cli/options/program_name.ts";
 import { runRoleHere } from "../../_here.ts";
 
 const AS_P2P = { RELAY_P2P_COMMAND: "p2p" };
