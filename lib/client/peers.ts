@@ -18,8 +18,8 @@ import {
   type RelayLinkEvent,
   type RelaySession,
 } from "../uplink/relay_dialer.ts";
-import { type Patience, whenLetIn } from "../transport/turned_away.ts";
-import { AwayFailure } from "../uplink/relay_failures.ts";
+import { type RetryLimits, whenAdmitted } from "../transport/admission_retry.ts";
+import { UnreachableFailure } from "../uplink/relay_failures.ts";
 import type { Refused } from "../transfer/answers.ts";
 import { Denied, NodeSession } from "../transfer/session.ts";
 import { Grants } from "./grants.ts";
@@ -138,7 +138,7 @@ export class Peers implements AsyncDisposable {
   readonly #known: KnownNodes | undefined;
   #isAwayTold = false;
   /** For all nodes without room together. */
-  readonly #patience: Patience = {};
+  readonly #patience: RetryLimits = {};
   /** Nodes that were too slow for this command. */
   readonly #slow = new Set<string>();
 
@@ -246,7 +246,7 @@ export class Peers implements AsyncDisposable {
 
   /** The nodes that were listed before; throws the error if there are none. */
   async #listKnown(error: unknown): Promise<NodeListing> {
-    if (!(error instanceof AwayFailure)) throw error;
+    if (!(error instanceof UnreachableFailure)) throw error;
     const known = await this.#known?.of(this.dialers);
     if (known === undefined) throw error;
     const { nodes, endedCount: ended, seconds } = known;
@@ -287,11 +287,11 @@ export class Peers implements AsyncDisposable {
     };
     const isTurnedAway = (error: unknown) => !isAnswered && isEnded(error);
     try {
-      return await whenLetIn(list, { limits, signal, isTurnedAway });
+      return await whenAdmitted(list, { limits, signal, isTurnedAway });
     } catch (error) {
       signal.throwIfAborted();
       if (error instanceof Failure || isBug(error)) throw error;
-      throw new (isLost(error) ? AwayFailure : Failure)("relay", {
+      throw new (isLost(error) ? UnreachableFailure : Failure)("relay", {
         what: "Cannot list nodes",
         where: formatEndpoint(dialer.relay),
         why: whyNoList(error),
@@ -366,7 +366,7 @@ export class Peers implements AsyncDisposable {
     const waiting = { limits, signal, patience, isTurnedAway: isNoRoom };
     for (let n = 0;; n++) {
       try {
-        return await whenLetIn(() => open(grants[n]), waiting);
+        return await whenAdmitted(() => open(grants[n]), waiting);
       } catch (error) {
         // The grant of one relay may be wrong, and that of another good.
         if (!(error instanceof Denied) || n >= grants.length - 1) throw error;

@@ -27,7 +27,7 @@ import {
   notProven,
   pinOf,
 } from "../transport/dial.ts";
-import { type Patience, whenLetIn } from "../transport/turned_away.ts";
+import { type RetryLimits, whenAdmitted } from "../transport/admission_retry.ts";
 import { Dials } from "./dials.ts";
 import { entriesOf, type ListedNode } from "./nodes.ts";
 import { Reports } from "./reports.ts";
@@ -97,7 +97,7 @@ export class Reach implements AsyncDisposable {
   /** The state of each relay, by its address. */
   readonly #ways = new Map<string, RelayWays>();
   /** One for all nodes. */
-  readonly #patience: Patience = {};
+  readonly #patience: RetryLimits = {};
 
   /** Does not dial yet. */
   constructor(options: ReachOptions) {
@@ -294,7 +294,7 @@ export class Reach implements AsyncDisposable {
       return dialled;
     };
     if (observed.length === 0) return open();
-    return whenLetIn(open, { limits, signal, patience: this.#patience });
+    return whenAdmitted(open, { limits, signal, patience: this.#patience });
   }
 
   /**

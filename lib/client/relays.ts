@@ -11,7 +11,7 @@ import { Failure } from "../base/errors.ts";
 import type { Limits } from "../base/limits.ts";
 import { within } from "../base/waiting.ts";
 import type { RelayDialer } from "../uplink/relay_dialer.ts";
-import { AwayFailure } from "../uplink/relay_failures.ts";
+import { UnreachableFailure } from "../uplink/relay_failures.ts";
 import { mergeListings } from "./merged_nodes.ts";
 import type { ListedNode, NodeListing } from "./nodes.ts";
 
@@ -100,7 +100,7 @@ export class Relays implements AsyncDisposable {
   /**
    * Asks all of them for their nodes.
    *
-   * @throws {AwayFailure} if no relay answers, {Failure} of the first that
+   * @throws {UnreachableFailure} if no relay answers, {Failure} of the first that
    * refuses if none lists its nodes.
    */
   async list(listAt: ListAt): Promise<NodeListing> {
@@ -155,12 +155,12 @@ export class Relays implements AsyncDisposable {
   #failure(answers: readonly Asked[]): unknown {
     this.#options.signal?.throwIfAborted();
     const errors = answers.map(({ error }) => error);
-    const other = errors.find((error) => !(error instanceof AwayFailure));
-    const away = errors.filter((error) => error instanceof AwayFailure);
+    const other = errors.find((error) => !(error instanceof UnreachableFailure));
+    const away = errors.filter((error) => error instanceof UnreachableFailure);
     const [first] = away;
     if (other !== undefined || first === undefined) return other;
     const { remedy } = first.parts;
-    return new AwayFailure("relay", {
+    return new UnreachableFailure("relay", {
       what: "Cannot reach any relay",
       where: answers.map(({ dialer }) => keyOf(dialer)).join(", "),
       why: [...new Set(away.map(({ parts }) => parts.why))].join("; "),

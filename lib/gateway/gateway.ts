@@ -6,7 +6,7 @@
 
 import type { Guard } from "./guard.ts";
 import type { FileSource } from "./file_source.ts";
-import type { LinkDoor } from "./link_door.ts";
+import type { LinkGate } from "./link_gate.ts";
 import type { Login } from "./login.ts";
 import type { Lists } from "./lists.ts";
 import type { Transfers } from "./transfers.ts";
@@ -18,7 +18,7 @@ export interface Gateway extends Guard {
   readonly transfers: Transfers;
   readonly login: Login;
   /** Opens links. */
-  readonly links: LinkDoor;
+  readonly links: LinkGate;
   /** Entries on a page of a folder. */
   readonly pageEntryCount: number;
 }

@@ -20,7 +20,7 @@ import { checkOrigins } from "./cors.ts";
 import { FileSource } from "./file_source.ts";
 import type { Gateway } from "./gateway.ts";
 import { Hashers } from "./hashers.ts";
-import { LinkDoor } from "./link_door.ts";
+import { LinkGate } from "./link_gate.ts";
 import { Login } from "./login.ts";
 import { Lists } from "./lists.ts";
 import { ReaderMemory } from "./reader_memory.ts";
@@ -92,7 +92,7 @@ export async function serveGateway(
   const memory = new ReaderMemory(limits);
   const reading = { client, tell: onEvent, limits, memory, hashers };
   const source = new FileSource({ ...reading, lists });
-  const links = new LinkDoor(reading);
+  const links = new LinkGate(reading);
   const gateway: Gateway = {
     lists,
     ...{ source, links },

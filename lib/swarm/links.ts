@@ -10,7 +10,7 @@
  */
 
 import type { Limits } from "../base/limits.ts";
-import { Rests } from "./rests.ts";
+import { Backoffs } from "./backoffs.ts";
 
 /** The numbers that links keep to. */
 export type LinkNumbers = Pick<
@@ -60,7 +60,7 @@ export class SwarmLinks {
   /** How many to dial, as often as it has named some. */
   #dialCount = 0;
   /** Holders that are not dialled again before a time. */
-  readonly #rests: Rests;
+  readonly #rests: Backoffs;
   #isComplete = false;
 
   /** No links, and no holders known. */
@@ -68,7 +68,7 @@ export class SwarmLinks {
     const { swarmFirstRetryMs: firstMs, swarmRetryMs: mostMs } =
       options.numbers;
     this.#options = options;
-    this.#rests = new Rests({ firstMs, mostMs });
+    this.#rests = new Backoffs({ firstMs, mostMs });
   }
 
   /** Notes the holders that the relay named, in place of those before. */

@@ -14,7 +14,7 @@ import type { Channel } from "../protocol/channel.ts";
 import type { NodeSession } from "../transfer/session.ts";
 import type { ListedHolder } from "../uplink/listed_holders.ts";
 import { groupOf } from "./holder_group.ts";
-import { Rests } from "./rests.ts";
+import { Backoffs } from "./backoffs.ts";
 
 /** Options of {@linkcode Offers}. */
 export interface OffersOptions {
@@ -63,13 +63,13 @@ export class Offers implements AsyncDisposable {
   readonly #offering = new Set<Promise<void>>();
   readonly #now: () => number;
   /** Holders that are not offered anything again before a time. */
-  readonly #rests: Rests;
+  readonly #rests: Backoffs;
 
   constructor(options: OffersOptions) {
     const { swarmFirstRetryMs: firstMs, swarmRetryMs: mostMs } = options.limits;
     this.#options = options;
     this.#now = options.now ?? (() => performance.now());
-    this.#rests = new Rests({ firstMs, mostMs });
+    this.#rests = new Backoffs({ firstMs, mostMs });
   }
 
   /**

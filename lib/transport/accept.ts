@@ -14,7 +14,7 @@ import type { Conn, Endpoint } from "../base/conn.ts";
 import { describeCause, isShortage, systemErrorCode } from "../base/errors.ts";
 import type { Identity } from "../identity/identity.ts";
 import { DenoConn, endpointOf } from "./deno_conn.ts";
-import { BACKLOG, Census, rouse, shortage } from "./descriptors.ts";
+import { BACKLOG, Census, wakeServer, shortage } from "./descriptors.ts";
 import { ALPN_PROTOCOL } from "./dial.ts";
 import { requireNet } from "../base/permission.ts";
 import { FirstBytes, left } from "./first_bytes.ts";
@@ -179,7 +179,7 @@ async function acceptService(
   const door = new Door(options);
   const onClose = () => {
     census.leave();
-    rouse(server);
+    wakeServer(server);
   };
   const terms = { ...service, acceptsJoins: options.acceptsJoins === true };
   const onSocket = (socket: Socket) => {
@@ -204,7 +204,7 @@ async function acceptService(
   const server = await startServer(options.at, { door, onSocket });
   const address = addressOf(server);
   const check = async () => {
-    rouse(server);
+    wakeServer(server);
     const why = census.worthChecking() ? await shortage(address) : undefined;
     census.isSuspect = why !== undefined;
     if (why === undefined) return;

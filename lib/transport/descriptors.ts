@@ -45,7 +45,7 @@ interface ListenerHandle {
  * `node:net` has no public way to do this. Closing and listening again would
  * refuse all waiting connections.
  */
-export function rouse(server: Server): void {
+export function wakeServer(server: Server): void {
   if (!server.listening) return;
   const { _handle: handle } = server as { _handle?: ListenerHandle | null };
   handle?.listen?.(BACKLOG);

@@ -19,7 +19,7 @@ import type { Hello } from "../protocol/messages.ts";
 import { show } from "../base/text.ts";
 import { dial, type PeerIdentity } from "../transport/dial.ts";
 import { dialToLearn } from "../transport/learn.ts";
-import { whenLetIn } from "../transport/turned_away.ts";
+import { whenAdmitted } from "../transport/admission_retry.ts";
 import {
   ClockFailure,
   failureToReach,
@@ -149,7 +149,7 @@ export class RelayDialer {
     try {
       return role === "node"
         ? await attempt()
-        : await whenLetIn(attempt, { limits, signal });
+        : await whenAdmitted(attempt, { limits, signal });
     } catch (error) {
       if (signal?.aborted) throw signal.reason;
       if (isBug(error)) throw error;

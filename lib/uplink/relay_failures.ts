@@ -24,7 +24,7 @@ import { show } from "../base/text.ts";
 export class OutdatedFailure extends Failure {}
 
 /** Nobody answers at the address of the relay, or not in time. */
-export class AwayFailure extends Failure {}
+export class UnreachableFailure extends Failure {}
 
 /** The peer is not the relay that was named or remembered. */
 export class IdentityFailure extends Failure {}
@@ -113,7 +113,7 @@ export function failureToReach(
       cause: error,
     });
   }
-  return new AwayFailure("relay", {
+  return new UnreachableFailure("relay", {
     what: "Cannot reach relay",
     where: formatEndpoint(relay),
     why: UNANSWERED.get(code) ?? whyOf(error),

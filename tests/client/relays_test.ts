@@ -9,7 +9,7 @@ import {
 } from "../../lib/client/nodes.ts";
 import { Relays, type RelaysEvent } from "../../lib/client/relays.ts";
 import type { RelayDialer } from "../../lib/uplink/relay_dialer.ts";
-import { AwayFailure } from "../../lib/uplink/relay_failures.ts";
+import { UnreachableFailure } from "../../lib/uplink/relay_failures.ts";
 
 function node(id: string, more: Partial<ListedNode> = {}): ListedNode {
   return { id, number: 1, name: id, isAttached: false, ...more } as ListedNode;
@@ -108,7 +108,7 @@ Deno.test("Relays fails as the first one does when all fail", async () => {
 
 Deno.test("Relays reports that none answers when all are down, and the reason of one that refuses", async () => {
   const away = (host: string, why: string) =>
-    new AwayFailure("relay", {
+    new UnreachableFailure("relay", {
       ...{ what: "Cannot reach relay", where: `${host}:1`, why },
       remedy: "start it",
     });
@@ -116,7 +116,7 @@ Deno.test("Relays reports that none answers when all are down, and the reason of
   const none = ask();
   answer("a", away("a", "connection refused"));
   answer("b", away("b", "no answer in time"));
-  const failure = await assertRejects(() => none, AwayFailure);
+  const failure = await assertRejects(() => none, UnreachableFailure);
   assertEquals(failure.parts, {
     what: "Cannot reach any relay",
     where: "a:1, b:1",

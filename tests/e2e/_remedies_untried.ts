@@ -56,7 +56,7 @@ export const UNTRIED: Readonly<
     "look for it in the list": "takes a browser: it shows the list",
   },
   "lib/gateway/reader_memory.ts": { "try again later": OF_TIME },
-  "lib/gateway/link_door.ts": {
+  "lib/gateway/link_gate.ts": {
     "ask the sender for a link to this gateway": OF_OTHERS,
   },
   "lib/cli/commands/gateway.ts": {

@@ -8,7 +8,7 @@ import { makeLink } from "../../lib/client/link.ts";
 import { tokenOf } from "../../lib/access/token.ts";
 import { LIMITS, limitsWith } from "../../lib/base/limits.ts";
 import { Hashers } from "../../lib/gateway/hashers.ts";
-import { LinkDoor } from "../../lib/gateway/link_door.ts";
+import { LinkGate } from "../../lib/gateway/link_gate.ts";
 import { Presses } from "../../lib/gateway/presses.ts";
 import { ReaderMemory } from "../../lib/gateway/reader_memory.ts";
 import type { GatewayOptions } from "../../lib/gateway/server.ts";
@@ -99,7 +99,7 @@ Deno.test("A press whose browser disconnects before its turn uses up nothing", a
   await using one = await start();
   const limits = limitsWith({});
   using hashers = new Hashers();
-  await using door = new LinkDoor({
+  await using door = new LinkGate({
     client: { relay: one.relay, access: CLIENT },
     tell: () => {},
     ...{ limits, hashers, memory: new ReaderMemory(limits) },

@@ -15,19 +15,19 @@ import { retryDelayMs } from "../base/waiting.ts";
  * When to stop dialling again. Dials to many peers share one, so that all peers
  * that keep closing connections cost this time only once together.
  */
-export interface Patience {
+export interface RetryLimits {
   /** Set when the first of them closes a connection. */
   endsAt?: number;
 }
 
-/** Options of {@linkcode whenLetIn}. */
-export interface WhenLetInOptions {
+/** Options of {@linkcode whenAdmitted}. */
+export interface WhenAdmittedOptions {
   readonly limits: Pick<
     Limits,
     "turnedAwayMs" | "turnedAwayFirstMs" | "turnedAwayPauseMs"
   >;
   /** Shared with other dials; by default its own. */
-  readonly patience?: Patience;
+  readonly patience?: RetryLimits;
   /** Ends the wait. */
   readonly signal?: AbortSignal | undefined;
   /** Between 0 and 1; by default `Math.random`. */
@@ -46,9 +46,9 @@ const OLD_TIMES = 5;
  * @throws the last error when the time is over, any other error at once,
  * and the signal's reason when aborted.
  */
-export async function whenLetIn<T>(
+export async function whenAdmitted<T>(
   open: () => Promise<T>,
-  options: WhenLetInOptions,
+  options: WhenAdmittedOptions,
 ): Promise<T> {
   const { limits, signal, patience = {}, random = Math.random } = options;
   const { isTurnedAway = isHangUp } = options;

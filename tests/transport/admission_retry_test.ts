@@ -1,15 +1,15 @@
 import { assertEquals } from "@std/assert";
 import { limitsWith } from "../../lib/base/limits.ts";
-import { whenLetIn } from "../../lib/transport/turned_away.ts";
+import { whenAdmitted } from "../../lib/transport/admission_retry.ts";
 import { FakeTime } from "../_fake_time.ts";
 
 const HUNG_UP = new Deno.errors.UnexpectedEof("unexpected end of file");
 
-Deno.test("whenLetIn waits longer after each refusal, up to its longest wait", async () => {
+Deno.test("whenAdmitted waits longer after each refusal, up to its longest wait", async () => {
   using time = new FakeTime();
   const at: number[] = [];
   const startedAt = performance.now();
-  const entering = whenLetIn(() => {
+  const entering = whenAdmitted(() => {
     at.push(performance.now() - startedAt);
     return at.length < 7 ? Promise.reject(HUNG_UP) : Promise.resolve("in");
   }, { limits: limitsWith({}), random: () => 1 });
@@ -18,14 +18,14 @@ Deno.test("whenLetIn waits longer after each refusal, up to its longest wait", a
   assertEquals(at, [0, 250, 750, 1_750, 3_750, 5_750, 7_750]);
 });
 
-Deno.test("whenLetIn waits only once for all dials that share their patience, if peers keep closing connections", async () => {
+Deno.test("whenAdmitted waits only once for all dials that share their patience, if peers keep closing connections", async () => {
   using time = new FakeTime();
   const limits = limitsWith({});
   const startedAt = performance.now();
   const patience = {};
   const endedAt: number[] = [];
   const dial = () =>
-    whenLetIn(() => Promise.reject(HUNG_UP), {
+    whenAdmitted(() => Promise.reject(HUNG_UP), {
       limits,
       patience,
       random: () => 1,
@@ -45,13 +45,13 @@ Deno.test("whenLetIn waits only once for all dials that share their patience, if
   assertEquals(endedAt[2], 25_000);
 });
 
-Deno.test("whenLetIn tries again a long time after a shared patience was over", async () => {
+Deno.test("whenAdmitted tries again a long time after a shared patience was over", async () => {
   using time = new FakeTime();
   const limits = limitsWith({});
   const patience = {};
   let count = 0;
   const dial = () =>
-    whenLetIn(() => {
+    whenAdmitted(() => {
       count++;
       return Promise.reject(HUNG_UP);
     }, { limits, patience, random: () => 1 }).catch(() => {});

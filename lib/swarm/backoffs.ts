@@ -7,18 +7,18 @@
  */
 
 /** The shortest and the longest pause, in milliseconds. */
-export interface RestNumbers {
+export interface BackoffLimits {
   readonly firstMs: number;
   readonly mostMs: number;
 }
 
 /** The peers that pause, by id. */
-export class Rests {
-  readonly #numbers: RestNumbers;
+export class Backoffs {
+  readonly #numbers: BackoffLimits;
   readonly #rests = new Map<string, { until: number; ms: number }>();
 
   /** Starts without any. */
-  constructor(numbers: RestNumbers) {
+  constructor(numbers: BackoffLimits) {
     this.#numbers = numbers;
   }
 

@@ -95,8 +95,8 @@ interface Redemption {
 }
 
 /** Looks at links, and opens them. Disposing ends what is under way. */
-export class LinkDoor implements AsyncDisposable {
-  readonly #options: LinkDoorOptions;
+export class LinkGate implements AsyncDisposable {
+  readonly #options: LinkGateOptions;
   readonly #counts = new RecentCounts();
   readonly #rejections: LinkRejections;
   /** Ids of the gateway's relays, by address. */
@@ -107,7 +107,7 @@ export class LinkDoor implements AsyncDisposable {
   /** The last redemption. */
   #redeeming: Promise<void> = Promise.resolve();
 
-  constructor(options: LinkDoorOptions) {
+  constructor(options: LinkGateOptions) {
     this.#options = options;
     this.#presses = new Presses(options.limits);
     this.#rejections = new LinkRejections(options.limits);
