@@ -100,13 +100,13 @@ export function parseLink(text: string): Link {
   const head = given.replace(/[^/]+$/, (id) => id.toLowerCase());
   const bytes = fromBase64Url(payload) ?? new Uint8Array();
   const said = bytes.slice(0, -CHECK_BYTES);
-  const told = decodePayload(said);
+  const decoded = decodePayload(said);
   const check = bytes.slice(-CHECK_BYTES).toHex();
   if (match === null || check !== checkOf(head, said, tail).toHex()) {
     throw badLink("it is incomplete or was altered");
   }
-  const isKnown = told !== undefined &&
-    relayCountOf(told) <= LIMITS.relaysCount;
+  const isKnown = decoded !== undefined &&
+    relayCountOf(decoded) <= LIMITS.relaysCount;
   if (!isKnown) {
     throw badLink("this version does not know its kind");
   }
@@ -119,7 +119,7 @@ export function parseLink(text: string): Link {
   const link = {
     relay: parseRelayAddress(SCHEME + address),
     name: verdict.name,
-    ...told,
+    ...decoded,
   };
   // Otherwise a link could hide the name of its file from its reader.
   if (formatLink(link) !== `${SCHEME}${head}/${payload}/${tail}`) {

@@ -119,10 +119,10 @@ export class Failure extends Error {
 
   /** Joins the parts to a message of one line. */
   constructor(kind: FailureKind, parts: FailureParts) {
-    const { cause, ...told } = parts;
-    super(formatFailure(told), cause === undefined ? undefined : { cause });
+    const { cause, ...stated } = parts;
+    super(formatFailure(stated), cause === undefined ? undefined : { cause });
     this.kind = kind;
-    this.parts = told;
+    this.parts = stated;
   }
 
   /** The process exit code for this failure. */

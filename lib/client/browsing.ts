@@ -55,7 +55,7 @@ export interface BrowseOptions {
   /** Called at the start, with what tells how far the lists have come. */
   readonly begun?: ((underway: Underway) => void) | undefined;
   /** Called for every event. */
-  readonly tell: (event: ClientEvent) => void;
+  readonly emit: (event: ClientEvent) => void;
 }
 
 /** The node that lists files which are taken. */
@@ -98,7 +98,7 @@ export async function browseAll(
     ...others,
     addUp: nodes.length === 1 ? addUp : undefined,
   });
-  using _telling = browsing.tellNowAndThen();
+  using _reporting = browsing.reportNowAndThen();
   options.begun?.(browsing);
   try {
     await peers.turns.each(nodes, (node) => browsing.browse(node));
@@ -106,7 +106,7 @@ export async function browseAll(
     browsing.abort(error);
     throw error;
   }
-  browsing.tellLeftOut();
+  browsing.reportLeftOut();
   await browsing.sort();
   return browsing;
 }
@@ -153,7 +153,7 @@ class Browsing implements Browsed, Underway {
    * thrown.
    */
   async browse(node: ListedNode): Promise<void> {
-    const { tell } = this.#options;
+    const { emit } = this.#options;
     this.#listing.add(node);
     try {
       await this.#list(node);
@@ -165,7 +165,7 @@ class Browsing implements Browsed, Underway {
       // The end of its sessions is not reported then.
       if (isStopped) this.#peers.putOut(node.id);
       const answer = answerOf(error);
-      tell({
+      emit({
         event: "node_trouble",
         node,
         kind: isStopped ? "slow" : "broke_off",
@@ -308,15 +308,15 @@ class Browsing implements Browsed, Underway {
   }
 
   /** Reports how many names were left out. */
-  tellLeftOut(): void {
+  reportLeftOut(): void {
     const names = this.#leftOut.size;
-    if (names > 0) this.#options.tell({ event: "names_left_out", names });
+    if (names > 0) this.#options.emit({ event: "names_left_out", names });
   }
 
   /** Reports the progress of the listing until disposed of. */
-  tellNowAndThen(): Disposable {
+  reportNowAndThen(): Disposable {
     const timer = setInterval(() => {
-      this.#options.tell({
+      this.#options.emit({
         event: "listing",
         files: this.catalogue.count + this.addedUpCount,
         nodes: this.#nodeCount - this.missing.size,

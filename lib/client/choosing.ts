@@ -37,7 +37,7 @@ export interface ChoosingOptions {
   /** The nodes that may offer it; some may be added later. */
   readonly nodes: readonly ListedNode[];
   /** Called for every event. */
-  readonly tell: (event: ClientEvent) => void;
+  readonly emit: (event: ClientEvent) => void;
   /** Stops asking. */
   readonly signal: AbortSignal;
 }
@@ -88,7 +88,7 @@ export class Choosing implements AsyncDisposable {
    */
   async choose(name: string, offers: readonly Offer[]): Promise<Chosen> {
     const wish = this.#wishFor(name);
-    const { tell } = this.#options;
+    const { emit } = this.#options;
     offers = this.#inTimeAmong(offers);
     let choice = chooseContent(offers, wish, { isFinal: false });
     const isByOffers = choice.kind === "taken";
@@ -100,7 +100,7 @@ export class Choosing implements AsyncDisposable {
     if (kind === "none") throw this.#nobodyHasIt(name, choice);
     // A link allows one content, so there is nothing to choose.
     if (wish.content === undefined && differ(groups)) {
-      tell({ event: "contents_differ", name, groups, taken: kind === "taken" });
+      emit({ event: "contents_differ", name, groups, taken: kind === "taken" });
     }
     if (kind !== "taken") throw contentUndecided(name, groups);
     const isVoted = choice.basis === "voted";

@@ -35,7 +35,7 @@ export interface DryRunOptions extends Omit<ExistingFilesOptions, "owners"> {
   /** A node by its id. */
   readonly nodeOf: (id: string) => ListedNode;
   /** Called with what would be done with each file. */
-  readonly tell: (event: ClientEvent) => void;
+  readonly emit: (event: ClientEvent) => void;
   readonly turnMs: number;
   readonly signal: AbortSignal;
 }
@@ -80,7 +80,7 @@ export class DryRun {
 
   async #tried(job: Job): Promise<Failure | undefined> {
     try {
-      this.#tell(job, await this.#actionFor(job));
+      this.#emit(job, await this.#actionFor(job));
       return undefined;
     } catch (error) {
       if (error instanceof Failure) return error;
@@ -88,14 +88,14 @@ export class DryRun {
     }
   }
 
-  #tell({ name, path, group }: Job, action: PlannedAction): void {
-    const { tell, nodeOf } = this.#options;
+  #emit({ name, path, group }: Job, action: PlannedAction): void {
+    const { emit, nodeOf } = this.#options;
     const { size: bytes, offers } = group;
     const nodes = offers.map(({ node }) => {
       const { number, id, name } = nodeOf(node);
       return { number, id, name };
     });
-    tell({ event: "file_planned", name, path, bytes, action, nodes });
+    emit({ event: "file_planned", name, path, bytes, action, nodes });
   }
 
   /** @throws {Failure} if the file could not be saved. */

@@ -205,11 +205,11 @@ export class NotDescribed extends Error {
 const MOST_CAUSES = 3;
 
 function causesInWords(causes: readonly Cause[]): string {
-  const told = causes.slice(0, MOST_CAUSES).map(({ node, cause }) =>
+  const shown = causes.slice(0, MOST_CAUSES).map(({ node, cause }) =>
     `${show(node)}: ${cause}`
   );
   const more = causes.length - MOST_CAUSES;
-  return told.join(", ") + (more > 0 ? ` and ${more} more` : "");
+  return shown.join(", ") + (more > 0 ? ` and ${more} more` : "");
 }
 
 /** No node gives the piece hashes of a file. */
@@ -259,8 +259,8 @@ function nowhereInWords(pieces: readonly number[]): string {
     count === 1 ? `${first + 1}` : `${first + 1}-${first + count}`
   );
   const more = runs.length > MOST_RUNS ? ", …" : "";
-  const told = runs.slice(0, MOST_RUNS).join(", ") + more;
-  return `; no node or client has ${counted(pieces.length, "piece")}: ${told}`;
+  const shown = runs.slice(0, MOST_RUNS).join(", ") + more;
+  return `; no node or client has ${counted(pieces.length, "piece")}: ${shown}`;
 }
 
 /** The download has given up a file, after a `part` of it from 0 to 1. */
@@ -275,14 +275,14 @@ export function givenUp(
   },
 ): Failure {
   const where = show(name);
-  const told = causes.length === 0 ? "" : ` (${causesInWords(causes)})`;
+  const shown = causes.length === 0 ? "" : ` (${causesInWords(causes)})`;
   const missing = nowhere.length === 0 ? "" : nowhereInWords(nowhere);
   return failure === "corrupt"
     ? new Failure("corrupt", {
       what: "Cannot verify file",
       where,
       why: "the data failed verification, and no other node has the file" +
-        told,
+        shown,
       remedy: "check the nodes that sent it",
     })
     : new Failure("undelivered", {
@@ -290,7 +290,7 @@ export function givenUp(
       where,
       why: `every node that has it failed, at ${
         Math.floor(100 * part)
-      } %${missing}${told}`,
+      } %${missing}${shown}`,
       remedy: remedyFor(causes),
     });
 }

@@ -89,9 +89,9 @@ export async function fetchFile(options: FetchOptions): Promise<FetchedFile> {
       why: "only the whole file can be compared with it",
     });
   }
-  const tell = options.onEvent ?? (() => {});
+  const emit = options.onEvent ?? (() => {});
   await using stack = new AsyncDisposableStack();
-  const peers = stack.use(new Peers(options, tell));
+  const peers = stack.use(new Peers(options, emit));
   const selections = [{ kind: "name", name } as const];
   const candidates = await Candidates.of(peers, selections, options);
   const given = { ...options, name, candidates };

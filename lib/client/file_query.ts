@@ -42,7 +42,7 @@ export interface AskOptions {
 export class FileQuery {
   readonly #peers: Peers;
   readonly #name: string;
-  readonly #tell: (event: ClientEvent) => void;
+  readonly #emit: (event: ClientEvent) => void;
   /** The last answer of each node. */
   readonly answers = new Map<string, NodeAnswer>();
   /** Ids of the nodes that have the file. */
@@ -53,11 +53,11 @@ export class FileQuery {
 
   constructor(
     peers: Peers,
-    { name, tell }: { name: string; tell: (event: ClientEvent) => void },
+    { name, emit }: { name: string; emit: (event: ClientEvent) => void },
   ) {
     this.#peers = peers;
     this.#name = name;
-    this.#tell = tell;
+    this.#emit = emit;
   }
 
   /** Name of the file. */
@@ -115,7 +115,7 @@ export class FileQuery {
     );
     if (answer.kind === "found") this.found.add(node.id);
     const path = this.#paths.get(node.id);
-    this.#tell({
+    this.#emit({
       event: "node_answered",
       node,
       address,

@@ -40,7 +40,7 @@ export interface FollowupsOptions {
   /** Chooses between the offers. */
   readonly choosing: Choosing;
   /** Called for nodes whose connection fails. */
-  readonly tell: (event: ClientEvent) => void;
+  readonly emit: (event: ClientEvent) => void;
   /** Stops asking. */
   readonly signal: AbortSignal;
 }
@@ -70,7 +70,7 @@ export class Followups implements AsyncDisposable {
    */
   async describe({ name, group }: Job): Promise<Manifest> {
     const { content, size, offers } = group;
-    const { nodes, sessionOf, tell, signal } = this.#options;
+    const { nodes, sessionOf, emit, signal } = this.#options;
     const describers = offers.map(({ node: id, version }) => ({
       node: nodes.get(id)!,
       session: sessionOf(id),
@@ -89,8 +89,8 @@ export class Followups implements AsyncDisposable {
         const cause = causeOf(error);
         causes.push({ node: node.name, cause });
         if (this.#peers.isOut(node.id)) return; // told already
-        const told = { node, cause, out: false };
-        tell({ event: "node_trouble", kind: "broke_off", ...told });
+        const reported = { node, cause, out: false };
+        emit({ event: "node_trouble", kind: "broke_off", ...reported });
       },
     });
     if (manifest !== undefined) return manifest;

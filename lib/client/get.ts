@@ -44,13 +44,13 @@ async function getOnce(
     ),
   );
   await using stack = new AsyncDisposableStack();
-  const tell = options.onEvent ?? (() => {});
+  const emit = options.onEvent ?? (() => {});
   const base = options.base === undefined
     ? undefined
     : stack.use(await BaseFile.open(options.base));
-  const peers = stack.use(new Peers(options, tell));
+  const peers = stack.use(new Peers(options, emit));
   const candidates = await Candidates.of(peers, selections, options);
-  const given = { ...options, selections, candidates, base, onEvent: tell };
+  const given = { ...options, selections, candidates, base, onEvent: emit };
   const get = stack.use(new GetRun(peers, given));
   return await get.run();
 }

@@ -47,7 +47,7 @@ export async function getWhenThere<Options extends RoundOptions>(
   },
 ): Promise<GetResult> {
   const limits = limitsWith(options.limits);
-  const tell = options.onEvent ?? (() => {});
+  const emit = options.onEvent ?? (() => {});
   const until = performance.now() + waitMs;
   const saved = new Map<string, string>();
   const failed = new Map<string, Failure>();
@@ -66,7 +66,7 @@ export async function getWhenThere<Options extends RoundOptions>(
       onEvent: (event: ClientEvent) => {
         hasAsked ||= event.event === "nodes_listed";
         const isEarly = event.event === "file_failed" && isMissing(event.error);
-        if (isLast || !isEarly) tell(event);
+        if (isLast || !isEarly) emit(event);
       },
     }, { isPatient: hasAsked && !isLast });
     const isIdle = found instanceof Failure || found.saved.size === 0;
@@ -85,7 +85,7 @@ export async function getWhenThere<Options extends RoundOptions>(
     }
     const leftMs = until - performance.now();
     const pauseMs = Math.max(0, Math.min(pauseAfter(round, limits), leftMs));
-    tell({
+    emit({
       event: "waiting_for_files",
       names: [...missing],
       againMs: Math.round(pauseMs),

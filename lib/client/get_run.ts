@@ -41,7 +41,7 @@ export interface GetResult {
 export class GetRun implements AsyncDisposable {
   readonly #peers: Peers;
   readonly #options: GetRunOptions;
-  readonly #tell: (event: ClientEvent) => void;
+  readonly #emit: (event: ClientEvent) => void;
   readonly #names: RunNames;
   readonly #nodes: RunNodes;
   /** Names that no node has, but that may be the ends of longer names. */
@@ -65,7 +65,7 @@ export class GetRun implements AsyncDisposable {
     const { nodes } = candidates;
     this.#peers = peers;
     this.#options = options;
-    const tell = this.#tell = options.onEvent ?? (() => {});
+    const emit = this.#emit = options.onEvent ?? (() => {});
     const signal = this.#signal = AbortSignal.any([
       this.#stop.signal,
       ...options.signal ? [options.signal] : [],
@@ -80,23 +80,23 @@ export class GetRun implements AsyncDisposable {
     this.#lists = new PatternLists({ isKept: wanted.isPinned });
     this.#swarming = options.swarm && new Swarming(peers, {
       ...options.swarm,
-      tell,
+      emit,
       isOpen: (sources) => this.#isOpen(sources),
     });
-    this.#outcomes = new SaveReport(tell, {
+    this.#outcomes = new SaveReport(emit, {
       nodeOf: this.#nodeOf,
       isHolder: (id) => this.#swarming?.metOf(id) !== undefined,
     });
     const wish = { sha256, content, prefer };
     this.#choosing = new Choosing(peers, {
-      ...{ wish, wanted, nodes, tell, signal },
+      ...{ wish, wanted, nodes, emit, signal },
     });
     this.#missed = new MissingNames(peers, {
       ...options,
       anywhere: options.anywhere && options.sums === undefined,
       isOne: sha256 !== undefined || options.base !== undefined,
       choosing: this.#choosing,
-      tell,
+      emit,
       signal,
       fail: (name, failure) => this.#outcomes.fail(name, failure),
     });
@@ -147,7 +147,7 @@ export class GetRun implements AsyncDisposable {
       settled: () => this.#seeking.settled(),
       sessionOf: (id) => this.#nodes.sessionOf(id),
       choosing: this.#choosing,
-      tell: this.#tell,
+      emit: this.#emit,
       signal: this.#signal,
     });
   }
@@ -162,7 +162,7 @@ export class GetRun implements AsyncDisposable {
       swarming: this.#swarming,
       stop: this.#stop,
       signal: this.#signal,
-      tell: this.#tell,
+      emit: this.#emit,
       nodeOf: this.#nodeOf,
     });
   }
@@ -228,7 +228,7 @@ export class GetRun implements AsyncDisposable {
     const browsed = await browseAll(this.#peers, nodes, {
       ...selection,
       isPatient: this.#options.waitMs !== undefined,
-      tell: this.#tell,
+      emit: this.#emit,
     });
     for (const [id, session] of browsed.sessions) {
       if (this.#nodes.sessionOf(id)) await session[Symbol.asyncDispose]();
@@ -256,7 +256,7 @@ export class GetRun implements AsyncDisposable {
   ): Promise<void> {
     if (selections.length === 0) return;
     const askings = selections.map(({ name }) =>
-      new FileQuery(this.#peers, { name, tell: this.#tell })
+      new FileQuery(this.#peers, { name, emit: this.#emit })
     );
     const onFound = (asking: FileQuery, found: FoundNode) =>
       this.#take(asking.name, found);

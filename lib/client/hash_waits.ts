@@ -143,13 +143,13 @@ interface Waited {
   readonly account: HashAccount;
   readonly out: AbortController;
   /** When the user was notified that the client waits for it. */
-  toldAt: number;
+  reportedAt: number;
 }
 
 /** The accounts of all nodes of a run. */
 export class HashWaits {
   readonly #limits: HashWaitLimits & Pick<Limits, "hashOnFindBytes">;
-  readonly #tell: (event: HashWaitEvent) => void;
+  readonly #emit: (event: HashWaitEvent) => void;
   readonly #byNode = new Map<string, Waited>();
 
   /**
@@ -158,10 +158,10 @@ export class HashWaits {
    */
   constructor(
     limits: HashWaitLimits & Pick<Limits, "hashOnFindBytes">,
-    tell: (event: HashWaitEvent) => void,
+    emit: (event: HashWaitEvent) => void,
   ) {
     this.#limits = limits;
-    this.#tell = tell;
+    this.#emit = emit;
   }
 
   /** Aborted with {@linkcode TooSlow} when the node is excluded. */
@@ -188,8 +188,8 @@ export class HashWaits {
     waited.out.signal.throwIfAborted();
     waited.account.expect(bytes);
     const askedAt = performance.now();
-    const telling = setTimeout(
-      () => this.#tellHashing(waited, { name, bytes }),
+    const timer = setTimeout(
+      () => this.#reportHashing(waited, { name, bytes }),
       this.#limits.hashingTellMs,
     );
     try {
@@ -198,7 +198,7 @@ export class HashWaits {
         () => this.#works(waited, { askedAt, others: others() }),
       );
     } finally {
-      clearTimeout(telling);
+      clearTimeout(timer);
     }
   }
 
@@ -228,7 +228,7 @@ export class HashWaits {
   #putOut({ node, account, out }: Waited): void {
     const seconds = Math.round(account.spentMs / 1_000);
     const cause = `it was still hashing after ${seconds} s`;
-    this.#tell({
+    this.#emit({
       event: "node_trouble",
       node,
       kind: "slow",
@@ -240,14 +240,14 @@ export class HashWaits {
   }
 
   /** Reports which node the user waits for, but not for each of its files. */
-  #tellHashing(
+  #reportHashing(
     waited: Waited,
     { name, bytes }: { name: string; bytes: number },
   ): void {
     const now = performance.now();
-    if (now - waited.toldAt < this.#limits.hashingMs) return;
-    waited.toldAt = now;
-    this.#tell({ event: "node_hashing", node: waited.node, name, bytes });
+    if (now - waited.reportedAt < this.#limits.hashingMs) return;
+    waited.reportedAt = now;
+    this.#emit({ event: "node_hashing", node: waited.node, name, bytes });
   }
 
   #of(node: ListedNode): Waited {
@@ -255,7 +255,7 @@ export class HashWaits {
     if (waited === undefined) {
       const account = new HashAccount(this.#limits);
       const out = new AbortController();
-      waited = { node, account, out, toldAt: -Infinity };
+      waited = { node, account, out, reportedAt: -Infinity };
       this.#byNode.set(node.id, waited);
     }
     return waited;

@@ -48,8 +48,8 @@ export interface MadeLink extends LinkText {
  * links for this client, `not_found` if no node has the file.
  */
 export async function makeLink(options: LinkOptions): Promise<MadeLink> {
-  const tell = options.onEvent ?? (() => {});
-  await using peers = new Peers(options, tell);
+  const emit = options.onEvent ?? (() => {});
+  await using peers = new Peers(options, emit);
   const name = checkedName(options.name);
   const selections = [{ kind: "name", name } as const];
   const candidates = await Candidates.of(peers, selections, options);
@@ -58,12 +58,12 @@ export async function makeLink(options: LinkOptions): Promise<MadeLink> {
   await using choosing = new Choosing(peers, {
     wish: { sha256, prefer },
     nodes,
-    tell,
+    emit,
     signal,
   });
   await using sessions = new AsyncDisposableStack();
   const { found, asking } = await askAll(peers, {
-    ...{ name, candidates, tell, sessions },
+    ...{ name, candidates, emit, sessions },
   }).then((asked) =>
     asked.found.size > 0
       ? asked
@@ -98,14 +98,14 @@ interface Asked {
 /** Asks all nodes for a file. `sessions` disposes of those that have it. */
 async function askAll(
   peers: Peers,
-  { name, candidates, tell, sessions }: {
+  { name, candidates, emit, sessions }: {
     name: string;
     candidates: Candidates;
-    tell: (event: ClientEvent) => void;
+    emit: (event: ClientEvent) => void;
     sessions: AsyncDisposableStack;
   },
 ): Promise<Asked> {
-  const asking = new FileQuery(peers, { name, tell });
+  const asking = new FileQuery(peers, { name, emit });
   const found = new Map<string, FoundNode>();
   const ask = async (node: ListedNode) => {
     const one = await asking.ask(node);
@@ -137,18 +137,18 @@ async function askInstead(
 ): Promise<Asked> {
   const { anywhere = false, ignoreCase } = options;
   const { signal = new AbortController().signal } = options;
-  const tell = options.onEvent ?? (() => {});
+  const emit = options.onEvent ?? (() => {});
   const { name } = asking;
   const { unaskedCount } = candidates;
   const failure = exhausted(name, asking.answers, asking.found, unaskedCount);
   const asked = lacking(candidates.nodes, asking.answers);
   const unfound = { peers, nodes: asked, name, signal };
   if (!anywhere) throw await explained(failure, unfound);
-  const looking = { ...unfound, ignoreCase, choosing, tell };
+  const looking = { ...unfound, ignoreCase, choosing, emit };
   const instead = await insteadOf(failure, looking);
   if (instead instanceof Failure) throw instead;
   const again = await askAll(peers, {
-    ...{ name: instead, candidates, tell, sessions },
+    ...{ name: instead, candidates, emit, sessions },
   });
   if (again.found.size > 0) return again;
   throw exhausted(instead, again.asking.answers, again.asking.found);

@@ -190,8 +190,8 @@ export class FileListings implements Iterable<FileListing> {
 export async function browseFiles(
   options: BrowseFilesOptions,
 ): Promise<FileListings> {
-  const tell = options.onEvent ?? (() => {});
-  await using peers = new Peers(options, tell);
+  const emit = options.onEvent ?? (() => {});
+  await using peers = new Peers(options, emit);
   const { prefix = "", pattern } = options;
   const sought = { kind: "matching", prefix, pattern } as const;
   const candidates = await Candidates.of(peers, [sought], options);
@@ -201,7 +201,7 @@ export async function browseFiles(
     leavesOut: options.leavesOut,
     addUp: options.addUp,
     take: options.take,
-    tell,
+    emit,
   });
   for (const session of sessions.values()) await session[Symbol.asyncDispose]();
   return new FileListings(found, candidates);

@@ -127,7 +127,7 @@ export class Peers implements AsyncDisposable {
   readonly hashWaits: HashWaits;
   /** Knows which nodes an index named wrongly. */
   readonly wrongHits = new FalsePositives();
-  readonly #tell: (event: PeersEvent) => void;
+  readonly #emit: (event: PeersEvent) => void;
   /** Tells when the machine has slept. */
   readonly clock: ClockWatch;
   readonly #relays: Relays;
@@ -143,13 +143,13 @@ export class Peers implements AsyncDisposable {
   readonly #slow = new Set<string>();
 
   /** Does not dial yet. */
-  constructor(options: ClientOptions, tell: (event: PeersEvent) => void) {
+  constructor(options: ClientOptions, emit: (event: PeersEvent) => void) {
     this.options = options;
     this.limits = limitsWith(options.limits);
     checkedIndexKey(options.indexKey);
-    this.#tell = tell;
+    this.#emit = emit;
     const { limits } = this;
-    this.hashWaits = new HashWaits(limits, tell);
+    this.hashWaits = new HashWaits(limits, emit);
     this.turns = new PeerSlots({
       count: limits.askingCount,
       mostCount: limits.askingMostCount,
@@ -169,16 +169,16 @@ export class Peers implements AsyncDisposable {
         access: n === 0 ? access : accessOf(relay, access),
         knownRelays: remembering,
         limits,
-        onEvent: tell,
+        onEvent: emit,
       })
     );
     this.dialers = dialers;
     this.#known = remembering && new KnownNodes(remembering, { limits });
     // Nothing may throw after this: it has a timer.
-    this.clock = new ClockWatch({ limits, onGap: tell });
+    this.clock = new ClockWatch({ limits, onGap: emit });
     this.#relays = new Relays(dialers, {
       limits,
-      tell,
+      emit,
       signal: options.signal,
     });
     this.#grants = new Grants({
@@ -220,8 +220,8 @@ export class Peers implements AsyncDisposable {
       ...known,
       ...others.map((node, n) => ({ ...node, number: known.length + n + 1 })),
     ];
-    const { relayId: _, ...told } = { ...listing, nodes };
-    this.#tell({ event: "nodes_listed", ...told });
+    const { relayId: _, ...reported } = { ...listing, nodes };
+    this.#emit({ event: "nodes_listed", ...reported });
     return { ...listing, nodes };
   }
 
@@ -253,7 +253,7 @@ export class Peers implements AsyncDisposable {
     if (!this.#isAwayTold && nodes.length + ended > 0) {
       this.#isAwayTold = true;
       const count = nodes.length;
-      this.#tell({ event: "relays_away", error, nodes: count, ended, seconds });
+      this.#emit({ event: "relays_away", error, nodes: count, ended, seconds });
     }
     if (nodes.length === 0) throw error;
     const { relayId } = known;

@@ -45,7 +45,7 @@ export type RelaysEvent =
 /** Options of {@linkcode Relays}. */
 export interface RelaysOptions {
   readonly limits: Pick<Limits, "relayGraceMs">;
-  readonly tell: (event: RelaysEvent) => void;
+  readonly emit: (event: RelaysEvent) => void;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -72,7 +72,7 @@ export class Relays implements AsyncDisposable {
   /** The relay that answered last, the first of them if several did. */
   #first: RelayDialer;
   /** Those whose failure was reported to the user. */
-  readonly #told = new Set<RelayDialer>();
+  readonly #reported = new Set<RelayDialer>();
   readonly #over = new AbortController();
   /** Answers that are still on their way. */
   #late: Promise<Asked>[] = [];
@@ -124,7 +124,7 @@ export class Relays implements AsyncDisposable {
     this.#late = answers.filter((_, n) => !come.has(this.#dialers[n]!));
     return this.#merged(this.#dialers.flatMap((dialer) => {
       const one = come.get(dialer);
-      if (one === undefined) this.#tellLate(dialer);
+      if (one === undefined) this.#reportLate(dialer);
       return one === undefined ? [] : [one];
     }));
   }
@@ -172,15 +172,15 @@ export class Relays implements AsyncDisposable {
   /** The listing of an answer; reports a failure. */
   #heard({ dialer, listing, error }: Asked): NodeListing | undefined {
     if (listing !== undefined) {
-      this.#told.delete(dialer);
+      this.#reported.delete(dialer);
       return listing;
     }
     this.#options.signal?.throwIfAborted();
     if (!(error instanceof Failure)) throw error;
-    if (!this.#told.has(dialer)) {
-      this.#told.add(dialer);
+    if (!this.#reported.has(dialer)) {
+      this.#reported.add(dialer);
       const relay = keyOf(dialer);
-      this.#options.tell({ event: "relay_failed", relay, error });
+      this.#options.emit({ event: "relay_failed", relay, error });
     }
     return undefined;
   }
@@ -190,10 +190,10 @@ export class Relays implements AsyncDisposable {
     await Promise.all(this.#late);
   }
 
-  #tellLate(dialer: RelayDialer): void {
-    if (this.#told.has(dialer)) return;
-    this.#told.add(dialer);
-    this.#options.tell({ event: "relay_late", relay: keyOf(dialer) });
+  #reportLate(dialer: RelayDialer): void {
+    if (this.#reported.has(dialer)) return;
+    this.#reported.add(dialer);
+    this.#options.emit({ event: "relay_late", relay: keyOf(dialer) });
   }
 }
 

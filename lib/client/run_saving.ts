@@ -37,7 +37,7 @@ export interface RunSavingParts {
   /** Stops everything when aborted; is aborted when everything has ended. */
   readonly stop: AbortController;
   readonly signal: AbortSignal;
-  readonly tell: (event: ClientEvent) => void;
+  readonly emit: (event: ClientEvent) => void;
   /** A node, or another client that sends pieces. */
   readonly nodeOf: (id: string) => ListedNode;
 }
@@ -98,9 +98,9 @@ export class RunSaving implements Disposable {
 
   #dryRun(hasher: Hasher): DryRun {
     const { overwrite = false, base, candidates } = this.#options;
-    const { wanted, outcomes, followups, nodes, tell, signal } = this.#parts;
+    const { wanted, outcomes, followups, nodes, emit, signal } = this.#parts;
     return new DryRun({
-      ...{ overwrite, wanted, base, hasher, outcomes, tell, signal },
+      ...{ overwrite, wanted, base, hasher, outcomes, emit, signal },
       describe: (job) => followups.describe(job),
       isClaimed: () => candidates.isByContent,
       elsewhere: (job) => this.#elsewhere(job),
@@ -132,19 +132,19 @@ export class RunSaving implements Disposable {
         this.#replace(job, followups.besides(job, failure)),
       elsewhere: (job) => this.#elsewhere(job),
       nodeName: (id) => nodeOf(id).name,
-      onTrouble: (trouble) => this.#tellTrouble(trouble),
+      onTrouble: (trouble) => this.#reportTrouble(trouble),
     });
   }
 
-  #tellTrouble({ source, kind, cause, out }: SourceTrouble): void {
-    const { nodes, nodeOf, tell } = this.#parts;
+  #reportTrouble({ source, kind, cause, out }: SourceTrouble): void {
+    const { nodes, nodeOf, emit } = this.#parts;
     // A failure of another client is normal, and not reported.
     if (!nodes.byId.has(source) && kind !== "lied") return;
     const node = nodeOf(source);
     // It was reported as slow already, which ends its other sessions.
     if (kind === "broke_off" && this.#peers.isOut(source)) return;
     if (kind === "slow" && out) this.#peers.putOut(source);
-    tell({ event: "node_trouble", node, kind, cause, out });
+    emit({ event: "node_trouble", node, kind, cause, out });
   }
 
   /** The same file from nodes that were not asked, if some have it. */

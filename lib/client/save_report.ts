@@ -35,17 +35,17 @@ export class SaveReport {
   readonly failed = new Map<string, Failure>();
   /** The progress. */
   readonly tally = new Tally();
-  readonly #tell: (event: ClientEvent) => void;
+  readonly #emit: (event: ClientEvent) => void;
   readonly #names: DelivererNames;
   readonly #deliveries = new Map<string, Deliveries>();
   /** Bytes that no node had to send, by name. */
   readonly #earlier = new Map<string, number>();
 
   constructor(
-    tell: (event: ClientEvent) => void,
+    emit: (event: ClientEvent) => void,
     names: DelivererNames,
   ) {
-    this.#tell = tell;
+    this.#emit = emit;
     this.#names = names;
   }
 
@@ -54,7 +54,7 @@ export class SaveReport {
     for (const job of jobs) this.tally.expect(sizeOf(job));
     if (more) return;
     this.tally.expectNoMore();
-    this.#tell({ event: "files_wanted", ...this.tally.wanted });
+    this.#emit({ event: "files_wanted", ...this.tally.wanted });
   }
 
   /** The path of each saved file, by name. */
@@ -81,7 +81,7 @@ export class SaveReport {
     }
     this.failed.set(name, failure);
     const from = this.#fromOf(name);
-    this.#tell({ event: "file_failed", name, error: failure, from });
+    this.#emit({ event: "file_failed", name, error: failure, from });
   }
 
   /** A file already exists. */
@@ -89,7 +89,7 @@ export class SaveReport {
     this.tally.start(name, size);
     this.tally.complete();
     this.#saved.push(placed ?? { name, path });
-    this.#tell({ event: "file_present", name, path, bytes: size });
+    this.#emit({ event: "file_present", name, path, bytes: size });
   }
 
   /** A file is to be received, of which some need not be sent. */
@@ -99,10 +99,10 @@ export class SaveReport {
     if (spared === 0) return;
     this.#earlier.set(name, spared + (this.#earlier.get(name) ?? 0));
     if (earlier > 0) {
-      this.#tell({ event: "file_resumed", name, path, bytes: earlier });
+      this.#emit({ event: "file_resumed", name, path, bytes: earlier });
     }
     if (zeros > 0) {
-      this.#tell({ event: "zeros_skipped", name, path, bytes: zeros });
+      this.#emit({ event: "zeros_skipped", name, path, bytes: zeros });
     }
   }
 
@@ -117,7 +117,7 @@ export class SaveReport {
     { name, path }: Job,
     { base, bytes }: { base: string; bytes: number },
   ): void {
-    this.#tell({ event: "file_kept", name, path, base, bytes });
+    this.#emit({ event: "file_kept", name, path, base, bytes });
   }
 
   /**
@@ -148,7 +148,7 @@ export class SaveReport {
   ): void {
     this.#saved.push(placed ?? { name, path });
     this.tally.complete();
-    this.#tell({
+    this.#emit({
       event: "file_received",
       name,
       bytes: size,
@@ -171,8 +171,8 @@ export class SaveReport {
   }
 
   /** Reports the progress, with the nodes and holders that take part. */
-  tellProgress({ nodes, holders }: { nodes: number; holders: number }): void {
+  reportProgress({ nodes, holders }: { nodes: number; holders: number }): void {
     const progress = this.tally.progress(performance.now(), nodes, holders);
-    this.#tell({ event: "progress", ...progress });
+    this.#emit({ event: "progress", ...progress });
   }
 }

@@ -141,12 +141,12 @@ export class SaveRun {
   async run(batches: AsyncIterable<readonly Job[]>): Promise<void> {
     const { stop, targets, outcomes } = this.#options;
     const download = this.#download;
-    const tell = () =>
-      outcomes.tellProgress({
+    const emit = () =>
+      outcomes.reportProgress({
         nodes: download.activeCount - download.activeHolderCount,
         holders: download.activeHolderCount,
       });
-    const clock = setInterval(tell, PROGRESS_MS);
+    const clock = setInterval(emit, PROGRESS_MS);
     download.closeSources();
     const opening = this.#openAll(batches).finally(() => download.close());
     const receiving = download.run();
@@ -161,7 +161,7 @@ export class SaveRun {
       await Promise.all(this.#ending);
       await targets[Symbol.asyncDispose]();
     }
-    tell();
+    emit();
   }
 
   /**

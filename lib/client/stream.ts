@@ -48,7 +48,7 @@ export type StreamOptions = TransferOptions & {
 export class Stream implements AsyncDisposable {
   readonly #peers: Peers;
   readonly #options: StreamOptions;
-  readonly #tell: (event: ClientEvent) => void;
+  readonly #emit: (event: ClientEvent) => void;
   #asking: FileQuery;
   readonly #stop = new AbortController();
   readonly #signal: AbortSignal;
@@ -71,7 +71,7 @@ export class Stream implements AsyncDisposable {
     const { signal } = options;
     this.#peers = peers;
     this.#options = options;
-    this.#tell = options.onEvent ?? (() => {});
+    this.#emit = options.onEvent ?? (() => {});
     this.#asking = this.#askingFor(options.name);
     const { nodes } = options.candidates;
     this.#unasked = [...nodes];
@@ -91,7 +91,7 @@ export class Stream implements AsyncDisposable {
       transfer: options,
       signal: this.#signal,
       asides: this.#asides,
-      tell: this.#tell,
+      emit: this.#emit,
       onTrouble: (trouble) => this.#troubled(trouble),
       onMistaken: (group) => this.#blame(group),
       onUnfit: (node, cause) =>
@@ -101,7 +101,7 @@ export class Stream implements AsyncDisposable {
     this.#choosing = new Choosing(peers, {
       wish: { sha256, content, prefer },
       nodes,
-      tell: this.#tell,
+      emit: this.#emit,
       signal: this.#signal,
     });
   }
@@ -112,7 +112,7 @@ export class Stream implements AsyncDisposable {
   }
 
   #askingFor(name: string): FileQuery {
-    return new FileQuery(this.#peers, { name, tell: this.#tell });
+    return new FileQuery(this.#peers, { name, emit: this.#emit });
   }
 
   get size(): number {
@@ -176,7 +176,7 @@ export class Stream implements AsyncDisposable {
       name: this.name,
       ignoreCase: this.#options.ignoreCase,
       choosing: this.#choosing,
-      tell: this.#tell,
+      emit: this.#emit,
       signal: this.#signal,
     });
   }
@@ -245,7 +245,7 @@ export class Stream implements AsyncDisposable {
         const { name, section } = this;
         const streamed = { name, section, group, members };
         const content = yield* this.#bytes.receive(streamed);
-        return this.#tellReceived(content);
+        return this.#reportReceived(content);
       } catch (error) {
         this.#options.signal?.throwIfAborted();
         if (!(error instanceof GroupFailed)) throw error;
@@ -271,7 +271,7 @@ export class Stream implements AsyncDisposable {
 
   #troubled({ source, kind, cause, out }: SourceTrouble): void {
     const { node } = this.#found.get(source)!;
-    this.#tell({ event: "node_trouble", node, kind, cause, out });
+    this.#emit({ event: "node_trouble", node, kind, cause, out });
     const isLie = kind === "lied";
     const isFirst = this.#asking.answers.get(node.id)?.kind === "found";
     if (out || (kind === "lost_file" && isFirst)) {
@@ -282,12 +282,12 @@ export class Stream implements AsyncDisposable {
     }
   }
 
-  #tellReceived(content: string): void {
+  #reportReceived(content: string): void {
     const from = this.#bytes.deliveries.by((id) => this.#nodes.get(id)!);
     const { name, section: { start, end } } = this;
     const bytes = end - start;
     const holders = this.#group!.offers.length;
-    this.#tell({
+    this.#emit({
       event: "file_received",
       name,
       bytes,
@@ -301,7 +301,7 @@ export class Stream implements AsyncDisposable {
   /** A failure that ends the fetch, reported for the file. */
   #failed(error: Failure): Failure {
     const from = this.#bytes.deliveries.by((id) => this.#nodes.get(id)!);
-    this.#tell({ event: "file_failed", name: this.name, error, from });
+    this.#emit({ event: "file_failed", name: this.name, error, from });
     return error;
   }
 

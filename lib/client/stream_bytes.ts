@@ -44,7 +44,7 @@ export interface StreamBytesOptions
   extends Pick<ManifestOptions, "asides" | "signal" | "onUnfit" | "onError"> {
   /** The options of the transfer, with the wanted bytes; by default all. */
   readonly transfer: TransferOptions & { range?: ByteRange };
-  readonly tell: (event: ClientEvent) => void;
+  readonly emit: (event: ClientEvent) => void;
   readonly onTrouble: (trouble: SourceTrouble) => void;
   /** The nodes of a content claimed a SHA-256 that it does not have. */
   readonly onMistaken: (group: ContentGroup) => void;
@@ -173,7 +173,7 @@ export class StreamBytes implements Disposable {
       : zeroPieces(manifest).filter((piece) =>
         piece >= count && piece < wanted.end
       );
-    this.#tellZeros(zeros, content);
+    this.#reportZeros(zeros, content);
     const sink = new OrderedSink({
       pieceBytes: pieceBytesOf(size),
       first: count,
@@ -245,13 +245,13 @@ export class StreamBytes implements Disposable {
     return manifest;
   }
 
-  #tellZeros(
+  #reportZeros(
     pieces: readonly number[],
     { name, group }: StreamedContent,
   ): void {
     if (pieces.length === 0) return;
     const bytes = lengthOf(pieces, group.size);
-    this.#options.tell({ event: "zeros_skipped", name, bytes });
+    this.#options.emit({ event: "zeros_skipped", name, bytes });
   }
 
   [Symbol.dispose](): void {

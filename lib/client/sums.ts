@@ -56,13 +56,13 @@ export type FileSum =
 export async function* sumFiles(
   options: SumsOptions,
 ): AsyncGenerator<FileSum, void> {
-  const tell = options.onEvent ?? (() => {});
+  const emit = options.onEvent ?? (() => {});
   await using stack = new AsyncDisposableStack();
   const stop = new AbortController();
   const signal = options.signal === undefined
     ? stop.signal
     : AbortSignal.any([options.signal, stop.signal]);
-  const peers = stack.use(new Peers(options, tell));
+  const peers = stack.use(new Peers(options, emit));
   const { prefix = "", pattern, name } = options;
   const sought = name === undefined
     ? { kind: "matching", prefix, pattern } as const
@@ -73,7 +73,7 @@ export async function* sumFiles(
     prefix,
     matches: options.matches ?? (() => true),
     leavesOut: options.leavesOut,
-    tell,
+    emit,
   });
   for (const session of sessions.values()) stack.use(session);
   const { sha256, content, prefer } = options;
@@ -81,7 +81,7 @@ export async function* sumFiles(
     new Choosing(peers, {
       wish: { sha256, content, prefer },
       nodes,
-      tell,
+      emit,
       signal,
     }),
   );

@@ -31,7 +31,7 @@ export interface SwarmOptions {
 
 /** Options of {@linkcode Swarming}. */
 export interface SwarmingOptions extends SwarmOptions {
-  readonly tell: (event: SwarmEvent) => void;
+  readonly emit: (event: SwarmEvent) => void;
   /**
    * Whether everybody may have a file with these sources: open relays alone list
    * the nodes among them.
@@ -104,7 +104,7 @@ export class Swarming implements AsyncDisposable {
   }
 
   async #open(): Promise<SwarmMember | undefined> {
-    const { limitUpload, tell } = this.#options;
+    const { limitUpload, emit } = this.#options;
     const { dialers, limits, clock, options } = this.#peers;
     try {
       // Other commands do not need it, and start sooner without it.
@@ -119,7 +119,7 @@ export class Swarming implements AsyncDisposable {
           (await this.#peers.open(holder, { signal })).session,
         onEvent: (event) => {
           // Refused or interrupted clients are not errors of our files.
-          if ("relay" in event) tell(event);
+          if ("relay" in event) emit(event);
         },
       });
     } catch (error) {
@@ -201,7 +201,7 @@ export class Swarming implements AsyncDisposable {
 
   /** Continues to serve while there are readers, until `signal` is aborted. */
   async linger(signal: AbortSignal | undefined): Promise<void> {
-    const { lingerMs = 0, tell } = this.#options;
+    const { lingerMs = 0, emit } = this.#options;
     const isWanted = lingerMs > 0 && !signal?.aborted;
     if (isWanted && this.#early.size > 0) await this.#joinEarly();
     if (lingerMs > 0) await this.#opening;
@@ -211,7 +211,7 @@ export class Swarming implements AsyncDisposable {
     }
     if (member === undefined || this.#contents.size === 0) return;
     if (lingerMs === 0 || signal?.aborted) return;
-    tell({ event: "swarm_lingers", ms: lingerMs });
+    emit({ event: "swarm_lingers", ms: lingerMs });
     const startedAt = performance.now();
     while (!signal?.aborted) {
       const now = performance.now();
@@ -221,7 +221,7 @@ export class Swarming implements AsyncDisposable {
           this.#peers.limits.swarmQuietMs;
       const leftMs = Math.min(startedAt + lingerMs, quietAt) - now;
       if (leftMs <= 0) return;
-      tell({
+      emit({
         event: "swarm_serving",
         readers: member.holder.readerCount,
         leftMs: Math.round(startedAt + lingerMs - now),
@@ -240,7 +240,7 @@ export class Swarming implements AsyncDisposable {
     if (this.#opening === undefined) return;
     this.#opening = undefined;
     const why = this.#why;
-    this.#options.tell({
+    this.#options.emit({
       event: "swarm_ended",
       given: member?.holder.sentBytes ?? 0,
       ...why === undefined ? {} : { why },

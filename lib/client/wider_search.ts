@@ -38,7 +38,7 @@ export interface WiderSearchOptions {
   /** The user's conditions; also asks nodes to hash files. */
   readonly choosing: Choosing;
   /** Called for every event. */
-  readonly tell: (event: ClientEvent) => void;
+  readonly emit: (event: ClientEvent) => void;
 }
 
 /** What a name may stand for. */
@@ -61,7 +61,7 @@ export type WiderResult =
 // The number of wanted names for which similar names are searched.
 const MOST_NEARED = 4;
 // More files are only counted.
-const MOST_TOLD = 10;
+const MOST_REPORTED = 10;
 // The most files to hash, to see whether they are the same.
 const MOST_HASHED = 16;
 // The most names to check for a wanted SHA-256.
@@ -108,7 +108,7 @@ export async function searchWider(
   names: readonly string[],
   options: WiderSearchOptions,
 ): Promise<ReadonlyMap<string, WiderResult>> {
-  const { nodes, tell, signal, ignoreCase = false } = options;
+  const { nodes, emit, signal, ignoreCase = false } = options;
   const looked = new Map<string, WiderResult>();
   const suffixes = new Suffixes(names, ignoreCase);
   for (const name of names.slice(0, MOST_NEARED)) {
@@ -127,7 +127,7 @@ export async function searchWider(
       suffixes.noteFolders(name);
       return suffixes.wantedBy(name).length > 0;
     },
-    tell,
+    emit,
   });
   for (const session of sessions.values()) await session[Symbol.asyncDispose]();
   const places = placesOf(catalogue, suffixes);
@@ -235,7 +235,7 @@ class Found {
 
   /** `isFolder` says whether a folder has that name too. */
   async decide(
-    { choosing, isOne, tell }: WiderSearchOptions,
+    { choosing, isOne, emit }: WiderSearchOptions,
     isFolder: boolean,
   ): Promise<WiderResult> {
     const isPinned = choosing.wish.sha256 !== undefined;
@@ -250,7 +250,7 @@ class Found {
     if (name !== undefined) {
       const [found] = this.#filesOf(this.#entryOf(name));
       const paths = this.#places.length;
-      tell({ event: "found_as", name: this.#wanted, found: found!, paths });
+      emit({ event: "found_as", name: this.#wanted, found: found!, paths });
       return { kind: "one", name };
     }
     const files: FoundFile[] = [];
@@ -258,9 +258,9 @@ class Found {
     for (const entry of this.#entries()) {
       const found = this.#filesOf(entry);
       count += found.length;
-      files.push(...found.slice(0, MOST_TOLD - files.length));
+      files.push(...found.slice(0, MOST_REPORTED - files.length));
     }
-    tell({
+    emit({
       event: "found_several",
       name: this.#wanted,
       files,

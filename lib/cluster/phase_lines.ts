@@ -10,28 +10,28 @@ import type { ClusterEvent, ClusterPhase } from "./replicator.ts";
 /** Reports phases. */
 export class PhaseLines {
   readonly #pauseMs: number;
-  readonly #tell: (event: ClusterEvent) => void;
-  readonly #toldAt = new Map<ClusterPhase, number>();
+  readonly #emit: (event: ClusterEvent) => void;
+  readonly #reportedAt = new Map<ClusterPhase, number>();
   #last: ClusterPhase | undefined;
 
   /** Reports the same phase again after `pauseMs` at the earliest. */
-  constructor(pauseMs: number, tell: (event: ClusterEvent) => void) {
+  constructor(pauseMs: number, emit: (event: ClusterEvent) => void) {
     this.#pauseMs = pauseMs;
-    this.#tell = tell;
+    this.#emit = emit;
   }
 
   /**
    * Notes the phase at `now`. A phase without a reason is reported only if it
    * has changed.
    */
-  tell(phase: ClusterPhase, why: string | undefined, now: number): void {
+  emit(phase: ClusterPhase, why: string | undefined, now: number): void {
     if (phase === this.#last && why === undefined) return;
     if (phase === "stale" && why === undefined) return; // about to become whole
-    const toldAt = this.#toldAt.get(phase) ?? -Infinity;
-    if (now - toldAt < this.#pauseMs) return;
-    this.#toldAt.set(phase, now);
+    const reportedAt = this.#reportedAt.get(phase) ?? -Infinity;
+    if (now - reportedAt < this.#pauseMs) return;
+    this.#reportedAt.set(phase, now);
     this.#last = phase;
-    this.#tell({
+    this.#emit({
       event: "cluster",
       phase,
       ...(why === undefined ? {} : { why }),

@@ -413,7 +413,7 @@ export class StoreReplicator implements Replicator {
     const isNew = phase !== this.#phase;
     this.#phase = phase;
     if (phase !== "away" || why !== undefined) {
-      this.#lines.tell(phase, why, performance.now());
+      this.#lines.emit(phase, why, performance.now());
     }
     if (isNew) this.#replicated!.phase(phase);
   }

@@ -65,12 +65,12 @@ export type Remedy = Pick<FailureParts, "remedy" | "remedyCode">;
 
 /** Collects checks, and reports each one as soon as it is known. */
 export class Findings {
-  readonly #tell: (check: Check) => void;
+  readonly #report: (check: Check) => void;
   readonly #checks: Check[] = [];
   #relay: { readonly relay?: string } = {};
 
-  constructor(tell: (check: Check) => void) {
-    this.#tell = tell;
+  constructor(report: (check: Check) => void) {
+    this.#report = report;
   }
 
   get checks(): readonly Check[] {
@@ -91,24 +91,24 @@ export class Findings {
 
   /** Adds a check that passed but points to a possible problem. */
   warn(check: CheckName, says: string, remedy: string | Remedy): void {
-    const told = typeof remedy === "string" ? { remedy } : remedy;
-    this.#add({ check, verdict: "warning", says, ...told });
+    const stated = typeof remedy === "string" ? { remedy } : remedy;
+    this.#add({ check, verdict: "warning", says, ...stated });
   }
 
   /** Adds a check that failed. */
   failed(check: CheckName, { kind, parts }: Failure): void {
     const { remedy, remedyCode, ...rest } = parts;
     const { message: says } = new Failure(kind, rest);
-    const told = {
+    const stated = {
       ...(remedy === undefined ? {} : { remedy }),
       ...(remedyCode === undefined ? {} : { remedyCode }),
     };
-    this.#add({ check, verdict: "failed", says, ...told, kind });
+    this.#add({ check, verdict: "failed", says, ...stated, kind });
   }
 
   #add(found: Check): void {
     const check = { ...found, ...this.#relay };
     this.#checks.push(check);
-    this.#tell(check);
+    this.#report(check);
   }
 }

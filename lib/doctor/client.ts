@@ -12,7 +12,7 @@ import { formatEndpoint } from "../base/conn.ts";
 import { Failure, isBug } from "../base/errors.ts";
 import type { Findings } from "./check.ts";
 import { meetByOtherFamily } from "./families.ts";
-import { checkRelay, type ExaminationOptions, tellAccess } from "./relay.ts";
+import { checkRelay, type ExaminationOptions, reportAccess } from "./relay.ts";
 import type { RelaySession } from "../uplink/relay_dialer.ts";
 import { checkSwarm } from "./swarm.ts";
 import { checkEntrances, checkTunnel } from "./tunnels.ts";
@@ -42,7 +42,7 @@ export async function examineClient(
   await (await meetByOtherFamily(met, parts))?.channel.close();
   try {
     const nodes = await nodesOf(met.session, options);
-    tellAccess(met, findings);
+    reportAccess(met, findings);
     const says = `peer node count: ${nodes.length}`;
     if (nodes.length > 0) findings.ok("nodes", says);
     else findings.warn("nodes", says, "start a peer node");

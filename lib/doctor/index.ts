@@ -9,7 +9,7 @@ import type { RelayCalls } from "../uplink/relay_calls.ts";
 import type { Findings } from "./check.ts";
 
 /** Reports it, if the node runs and the relay keeps an index. */
-export async function tellIndex(
+export async function reportIndex(
   id: string,
   { calls, findings }: { calls: RelayCalls; findings: Findings },
 ): Promise<void> {

@@ -24,13 +24,13 @@ import { acceptTunnel } from "../transport/join.ts";
 import { listen, type Listener } from "../transport/listen.ts";
 import type { Findings } from "./check.ts";
 import { familyOf, meetByOtherFamily } from "./families.ts";
-import { tellIndex } from "./index.ts";
+import { reportIndex } from "./index.ts";
 import { openPort } from "./port.ts";
 import {
   checkRelay,
   type ExaminationOptions,
   type MetRelay,
-  tellAccess,
+  reportAccess,
 } from "./relay.ts";
 import { checkEntrances, checkTunnel } from "./tunnels.ts";
 
@@ -157,7 +157,7 @@ class Trial {
     });
     try {
       if (!await this.#register(calls)) return;
-      await tellIndex(this.#id, { calls, findings: this.#findings });
+      await reportIndex(this.#id, { calls, findings: this.#findings });
       const hasTunnels = await checkEntrances(this.#met, {
         options: this.#options,
         findings: this.#findings,
@@ -191,7 +191,7 @@ class Trial {
     });
     if (answer === undefined) return false;
     const { leaseSeconds } = answer;
-    tellAccess(this.#met, this.#findings);
+    reportAccess(this.#met, this.#findings);
     this.#findings.ok(
       "registration",
       `listed as ${show(this.#options.name)} at ${

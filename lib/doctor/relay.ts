@@ -86,9 +86,9 @@ export async function checkRelay(
     const session = await dialer.open(signal, { idleMs });
     const ms = performance.now() - startedAt;
     findings.ok("relay", `${at} answers, after ${Math.ceil(ms)} ms`);
-    tellIdentity(options, { met, id: session.id, findings });
-    tellVersions(session.hello, findings);
-    tellClock(session.hello, { askedAt, ms, limits, findings });
+    reportIdentity(options, { met, id: session.id, findings });
+    reportVersions(session.hello, findings);
+    reportClock(session.hello, { askedAt, ms, limits, findings });
     return { dialer, session };
   } catch (error) {
     if (!(error instanceof Failure) || error.kind === "interrupted") {
@@ -105,14 +105,14 @@ export async function checkRelay(
       findings.failed("clock", error);
     } else if (error instanceof OutdatedFailure) {
       findings.ok("relay", `${at} answers`);
-      tellIdentity(options, { met, findings });
+      reportIdentity(options, { met, findings });
       findings.failed("versions", error);
     } else findings.failed("relay", error);
     return undefined;
   }
 }
 
-function tellIdentity(
+function reportIdentity(
   { relay, plaintext, knownRelays }: ExaminationOptions,
   { met, id, findings }: {
     met: readonly RelayLinkEvent["event"][];
@@ -153,7 +153,7 @@ function tellIdentity(
   }
 }
 
-function tellVersions({ version }: Hello, findings: Findings): void {
+function reportVersions({ version }: Hello, findings: Findings): void {
   const theirs = version === undefined
     ? "the relay does not report its version"
     : `the relay is ${show(version)}`;
@@ -167,7 +167,7 @@ function tellVersions({ version }: Hello, findings: Findings): void {
  * Compares the clocks. The relay's time was taken within the `ms` of
  * connecting.
  */
-function tellClock(
+function reportClock(
   { time }: Hello,
   { askedAt, ms, limits, findings }: {
     askedAt: number;
@@ -193,7 +193,7 @@ function tellClock(
 }
 
 /** Reports that a private relay has admitted this peer. */
-export function tellAccess(
+export function reportAccess(
   { session, dialer }: MetRelay,
   findings: Findings,
 ): void {

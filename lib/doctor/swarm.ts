@@ -48,15 +48,15 @@ export async function checkSwarm(
   });
   lease.hold(crypto.getRandomValues(new Uint8Array(32)).toHex());
   // The relay dials for up to `reachMs`, and is asked again at that interval.
-  const told = await within(outcome.promise, 5 * limits.reachMs, signal);
-  tell(told, { port: holder.address.port, findings });
+  const reported = await within(outcome.promise, 5 * limits.reachMs, signal);
+  report(reported, { port: holder.address.port, findings });
 }
 
-function tell(
-  told: HolderEvent | undefined,
+function report(
+  reported: HolderEvent | undefined,
   { port, findings }: { port: number; findings: Findings },
 ): void {
-  switch (told?.event) {
+  switch (reported?.event) {
     case undefined:
       return findings.warn(
         "swarm",
@@ -66,11 +66,11 @@ function tell(
     case "holder_refused":
       return findings.warn(
         "swarm",
-        `this machine cannot serve others: ${told.why}`,
+        `this machine cannot serve others: ${reported.why}`,
         "until then, files come only from nodes",
       );
     case "holder_reached":
-      if (told.outcome === "alive") {
+      if (reported.outcome === "alive") {
         return findings.ok(
           "swarm",
           `the relay can dial this machine, at port ${port} for now: it can serve others`,

@@ -46,7 +46,7 @@ export interface AskOptions {
   readonly prefer: Preference | undefined;
   /** The start of a node's id: while it is listed, only that node is asked. */
   readonly sender?: string | undefined;
-  readonly tell: (event: ClientEvent) => void;
+  readonly emit: (event: ClientEvent) => void;
   readonly signal: AbortSignal;
 }
 
@@ -59,7 +59,7 @@ export async function askFor(
   name: string,
   options: AskOptions,
 ): Promise<ChosenContent> {
-  const { peers, content, prefer, sender, tell, signal } = options;
+  const { peers, content, prefer, sender, emit, signal } = options;
   const sought = { kind: "name", name } as const;
   const nodes = options.nodes ??
     (await Candidates.of(peers, [sought], {
@@ -74,7 +74,7 @@ export async function askFor(
   }
   await using choosing = new Choosing(peers, {
     wish: { content, prefer },
-    ...{ nodes, tell, signal },
+    ...{ nodes, emit, signal },
   });
   const { group } = await choosing.choose(name, offers);
   const byId = new Map(nodes.map((node) => [node.id, node]));
@@ -175,9 +175,9 @@ export function undelivered(
 ): TriedFailure {
   const nodes = holders.map(({ node }) => node);
   const found = new Set(nodes.map(({ id }) => id));
-  const told = exhausted(name, answers, found);
-  const failure = told.kind === "undelivered"
-    ? new Failure(told.kind, { ...told.parts, remedy: "try again later" })
-    : told; // a remedy for a command does not apply in a browser
+  const reported = exhausted(name, answers, found);
+  const failure = reported.kind === "undelivered"
+    ? new Failure(reported.kind, { ...reported.parts, remedy: "try again later" })
+    : reported; // a remedy for a command does not apply in a browser
   return new TriedFailure(failure, { answers, nodes });
 }

@@ -55,7 +55,7 @@ export interface FileSourceOptions {
   readonly client: TransferOptions;
   /** Says which nodes to ask; without it, the relay does. */
   readonly lists?: Lists;
-  readonly tell: (event: ClientEvent) => void;
+  readonly emit: (event: ClientEvent) => void;
   readonly limits: Limits;
   /** Shared with other sources. */
   readonly memory: ReaderMemory;
@@ -84,9 +84,9 @@ export class FileSource implements AsyncDisposable {
   #manifestBytes = 0;
 
   constructor(options: FileSourceOptions) {
-    const { client, tell, limits } = options;
+    const { client, emit, limits } = options;
     this.#options = options;
-    this.#peers = new Peers(client, tell);
+    this.#peers = new Peers(client, emit);
     this.#sessions = new NodeSessions({
       peers: this.#peers,
       mostCount: limits.gatewayNodeConnectionCount,
@@ -198,7 +198,7 @@ export class FileSource implements AsyncDisposable {
     name: string,
     content: string | undefined,
   ): Promise<ChosenContent> {
-    const { lists, client, tell } = this.#options;
+    const { lists, client, emit } = this.#options;
     const snapshot = await lists?.soon();
     const offers = snapshot?.files.find(name)?.offers;
     // Those that are still listing may have it too, and then they vote.
@@ -211,7 +211,7 @@ export class FileSource implements AsyncDisposable {
     const { signal = new AbortController().signal, prefer, sender } = client;
     return await askFor(name, {
       ...{ peers: this.#peers, sessions: this.#sessions },
-      ...{ nodes, content, prefer, sender, tell, signal },
+      ...{ nodes, content, prefer, sender, emit, signal },
       listed: snapshot?.nodes ?? [],
     });
   }
@@ -255,7 +255,7 @@ export class FileSource implements AsyncDisposable {
     },
   ): AsyncGenerator<Uint8Array> {
     if (section.start === section.end) return;
-    const { limits, tell, memory, hashers } = this.#options;
+    const { limits, emit, memory, hashers } = this.#options;
     const manifest = await this.#manifest(name, chosen);
     const { holders, answers } = chosen;
     try {
@@ -270,7 +270,7 @@ export class FileSource implements AsyncDisposable {
           answers.set(node.id, answer);
           const kind = answer.kind === "corrupt" ? "lied" : "broke_off";
           const { cause } = answer;
-          tell({ event: "node_trouble", node, kind, cause, out: true });
+          emit({ event: "node_trouble", node, kind, cause, out: true });
         },
       });
     } catch (error) {

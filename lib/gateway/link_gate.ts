@@ -28,8 +28,8 @@ import {
 import { type Press, Presses } from "./presses.ts";
 import { RecentCounts } from "./recent.ts";
 
-/** Options of {@linkcode LinkDoor}. */
-export interface LinkDoorOptions extends Omit<FileSourceOptions, "lists"> {
+/** Options of {@linkcode LinkGate}. */
+export interface LinkGateOptions extends Omit<FileSourceOptions, "lists"> {
   /** The gateway's client: its relays, and its token, which no link uses. */
   readonly client: TransferOptions;
 }
@@ -189,7 +189,7 @@ export class LinkGate implements AsyncDisposable {
       over: AbortSignal;
     },
   ): Promise<FoundFile> {
-    const { limits, tell, memory, hashers } = this.#options;
+    const { limits, emit, memory, hashers } = this.#options;
     const { name, content } = link;
     const isPrivate = relays.some(({ pass }) => pass !== undefined);
     const clientOf = this.#clientsFor(link, press);
@@ -200,7 +200,7 @@ export class LinkGate implements AsyncDisposable {
     );
     signal.throwIfAborted();
     const source = stack.use(
-      new FileSource({ client, tell, limits, memory, hashers }),
+      new FileSource({ client, emit, limits, memory, hashers }),
     );
     return await source.find(name, { content, signal });
   }
@@ -284,7 +284,7 @@ export class LinkGate implements AsyncDisposable {
   async #redeem(
     { attempt, name, relays, clientOf }: Redemption,
   ): Promise<Relays> {
-    const { tell } = this.#options;
+    const { emit } = this.#options;
     this.#rejections.check(attempt, performance.now());
     const client = clientOf(relays);
     const refusing = new Set<string>();
@@ -299,7 +299,7 @@ export class LinkGate implements AsyncDisposable {
       // One that is late could refuse while the file is read.
       const isLate = event.event === "relay_late";
       if (isRefused || isLate) refusing.add(event.relay);
-      if (!isRefused) tell(event);
+      if (!isRefused) emit(event);
     });
     try {
       // A relay says whether it takes a link when it is asked something.
@@ -378,13 +378,13 @@ export class LinkGate implements AsyncDisposable {
   }
 
   async #learn(relay: RelayAddress): Promise<string> {
-    const { client, tell } = this.#options;
+    const { client, emit } = this.#options;
     const further = client.relays?.find(({ address }) => address === relay);
     const { relays: _, ...alone } = client;
     await using peers = new Peers({
       ...{ ...alone, relay },
       ...further === undefined ? {} : { access: { token: further.token } },
-    }, tell);
+    }, emit);
     const { channel, id } = await peers.askRelay();
     await channel[Symbol.asyncDispose]();
     return id;

@@ -21,7 +21,7 @@ import type { PageNode } from "./page_model.ts";
 export interface ListRunOptions {
   readonly client: ClientOptions;
   /** Called for every event. */
-  readonly tell: (event: ClientEvent) => void;
+  readonly emit: (event: ClientEvent) => void;
   /** When each listed node last answered, by its id. Brought up to date. */
   readonly seenMs: Map<string, number>;
   /** The list before: a node has its files of then until it has listed. */
@@ -54,8 +54,8 @@ export async function askAll(options: ListRunOptions): Promise<Snapshot> {
   const found = await browseAll(peers, candidates.nodes, {
     prefix: "",
     matches: (name) => !isHidden(name),
-    tell: run.onEvent,
-    begun: (underway) => void run.tellEarly(underway, candidates, over.signal),
+    emit: run.onEvent,
+    begun: (underway) => void run.reportEarly(underway, candidates, over.signal),
   });
   over.abort();
   const snapshot = await run.snapshotOf(found, candidates, new Set());
@@ -83,14 +83,14 @@ class ListRun {
       this.#troubles.set(event.node.id, event.cause);
     }
     if (event.event === "nodes_listed") this.#greeting = event.greeting;
-    this.#options.tell(event);
+    this.#options.emit(event);
   };
 
   /**
    * Makes lists of what has come until `over`, each after twice the time. Never
    * rejects.
    */
-  async tellEarly(
+  async reportEarly(
     underway: Underway,
     candidates: Candidates,
     over: AbortSignal,

@@ -18,7 +18,7 @@ import { ListReaders, type SnapshotToSend } from "./list_readers.ts";
 export interface ListsOptions {
   readonly client: ClientOptions;
   /** Called for every event. */
-  readonly tell: (event: ClientEvent) => void;
+  readonly emit: (event: ClientEvent) => void;
   /** The limits of lists. */
   readonly limits: Pick<
     Limits,
@@ -158,11 +158,11 @@ export class Lists {
   }
 
   async #ask(publish: (early: Snapshot) => void): Promise<Snapshot> {
-    const { client, tell, limits } = this.#options;
+    const { client, emit, limits } = this.#options;
     // With the one that is made now, there are two again.
     if (this.#snapshot !== undefined) this.readers.endOthers(this.#snapshot);
     return this.#snapshot = await askAll({
-      ...{ client, tell, seenMs: this.#seenMs },
+      ...{ client, emit, seenMs: this.#seenMs },
       before: this.#snapshot,
       patienceMs: limits.gatewayListPatienceMs,
       early: (snapshot) => {

@@ -87,10 +87,10 @@ export async function serveGateway(
   checkOrigins(origins);
   if (tls !== undefined) checkCertificate(tls);
   const limits = limitsWith(options.limits);
-  const lists = new Lists({ client, tell: onEvent, limits });
+  const lists = new Lists({ client, emit: onEvent, limits });
   const hashers = new Hashers();
   const memory = new ReaderMemory(limits);
-  const reading = { client, tell: onEvent, limits, memory, hashers };
+  const reading = { client, emit: onEvent, limits, memory, hashers };
   const source = new FileSource({ ...reading, lists });
   const links = new LinkGate(reading);
   const gateway: Gateway = {

@@ -33,7 +33,7 @@ export interface IncidentTotals {
 /** Reports incidents, each kind at a limited rate for one address or cause. */
 export class Incidents {
   readonly #log: RefusalLog;
-  readonly #tell: (event: IncidentEvent) => void;
+  readonly #emit: (event: IncidentEvent) => void;
   readonly #refusals = new Counts();
   #failedConnections = 0;
   #acceptStalls = 0;
@@ -41,9 +41,9 @@ export class Incidents {
   /**
    * Reports through `tell`, each reason and address at most once in `pauseMs`.
    */
-  constructor(pauseMs: number, tell: (event: IncidentEvent) => void) {
+  constructor(pauseMs: number, emit: (event: IncidentEvent) => void) {
     this.#log = new RefusalLog(pauseMs);
-    this.#tell = tell;
+    this.#emit = emit;
   }
 
   get totals(): IncidentTotals {
@@ -59,7 +59,7 @@ export class Incidents {
     this.#refusals.add(reason);
     const from = addressGroup(remote.host);
     const count = this.#log.note(reason, from, performance.now());
-    if (count > 0) this.#tell({ event: "refused", reason, from, count });
+    if (count > 0) this.#emit({ event: "refused", reason, from, count });
   }
 
   /**
@@ -69,13 +69,13 @@ export class Incidents {
     if (isDisconnect(error)) return;
     this.#failedConnections++;
     const from = addressGroup(remote.host);
-    this.#tell({ event: "connection_failed", from, error });
+    this.#emit({ event: "connection_failed", from, error });
   }
 
   /** Notes that the system refused to accept. */
   stalled(why: string): void {
     this.#acceptStalls++;
     const count = this.#log.note("accept_stalled", why, performance.now());
-    if (count > 0) this.#tell({ event: "accept_stalled", why, count });
+    if (count > 0) this.#emit({ event: "accept_stalled", why, count });
   }
 }

@@ -6,8 +6,8 @@
  */
 
 interface RefusalCount {
-  toldAt: number;
-  untold: number;
+  reportedAt: number;
+  unreported: number;
 }
 
 const PURGE_ABOVE = 4096;
@@ -33,21 +33,21 @@ export class RefusalLog {
     const tally = this.#tallies.get(key);
     if (tally === undefined) {
       this.#purge(now);
-      this.#tallies.set(key, { toldAt: now, untold: 0 });
+      this.#tallies.set(key, { reportedAt: now, unreported: 0 });
       return 1;
     }
-    tally.untold++;
-    if (now - tally.toldAt < this.#pauseMs) return 0;
-    const count = tally.untold;
-    tally.toldAt = now;
-    tally.untold = 0;
+    tally.unreported++;
+    if (now - tally.reportedAt < this.#pauseMs) return 0;
+    const count = tally.unreported;
+    tally.reportedAt = now;
+    tally.unreported = 0;
     return count;
   }
 
   #purge(now: number): void {
     if (this.#tallies.size < PURGE_ABOVE) return;
     for (const [key, tally] of this.#tallies) {
-      if (now - tally.toldAt >= this.#pauseMs) this.#tallies.delete(key);
+      if (now - tally.reportedAt >= this.#pauseMs) this.#tallies.delete(key);
     }
     // All of them are recent. Forgetting them only reports a little more often.
     if (this.#tallies.size >= PURGE_ABOVE) this.#tallies.clear();

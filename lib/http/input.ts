@@ -51,11 +51,11 @@ export class HttpInput {
    * The next head, without the empty line. Calls `onFirst` at its first bytes.
    */
   async head(onFirst: () => void): Promise<HeadRead> {
-    let isTold = false;
+    let isReported = false;
     for (;;) {
       this.#dropEmptyLines();
-      if (this.#length > 0 && !isTold) {
-        isTold = true;
+      if (this.#length > 0 && !isReported) {
+        isReported = true;
         onFirst();
       }
       const text = latin1In(this.#buffer.subarray(0, this.#length));

@@ -294,7 +294,7 @@ export class ClientService implements Disposable {
   }
 
   /** Reports a file that a client has without being sent any of it. */
-  #tellUnsent(): void {
+  #reportUnsent(): void {
     const { onSent, digests } = this.#service;
     const { found: file } = this.#answers;
     if (onSent === undefined || file === undefined) return;
@@ -304,7 +304,7 @@ export class ClientService implements Disposable {
   }
 
   [Symbol.dispose](): void {
-    this.#tellUnsent();
+    this.#reportUnsent();
     this.#news[Symbol.dispose]();
     this.#turns[Symbol.dispose]();
     this.#reads[Symbol.dispose]();

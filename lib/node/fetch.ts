@@ -93,7 +93,7 @@ export class Budget {
 export class Fetch extends Moving {
   readonly file: ShareFile;
   /** Whether its start has been reported. */
-  isTold = false;
+  isReported = false;
   /** Whether it counts among those that may be reported. */
   isBudgeted = false;
   /** Whether it has ended, and the next request begins another. */

@@ -123,7 +123,7 @@ export class Fetches {
     this.#fetchCount++;
     if (!isActive) this.#options.onActive();
     // At the end of a fetch, a few pieces may be requested twice.
-    if (file.version !== client.wholeVersion) this.#tellStart(client, fetch);
+    if (file.version !== client.wholeVersion) this.#reportStart(client, fetch);
     return fetch;
   }
 
@@ -132,9 +132,9 @@ export class Fetches {
     return budget.take(now) && this.#budget.take(now);
   }
 
-  #tellStart({ to }: Client, fetch: Fetch): void {
+  #reportStart({ to }: Client, fetch: Fetch): void {
     const { name, size } = fetch.file;
-    fetch.isTold = true;
+    fetch.isReported = true;
     this.#options.onEvent({ event: "fetch_started", name, to, size });
   }
 
@@ -165,9 +165,9 @@ export class Fetches {
     for (const fetch of first.all()) {
       // A client requests at most this much twice: more is another client.
       const isOther = fetch.bytes > this.#options.limits.windowBytes;
-      if (fetch.isTold || fetch.isWhole || !isOther) continue;
+      if (fetch.isReported || fetch.isWhole || !isOther) continue;
       fetch.isBudgeted ||= this.#mayTell(client);
-      if (fetch.isBudgeted) this.#tellStart(client, fetch);
+      if (fetch.isBudgeted) this.#reportStart(client, fetch);
     }
     if (first.isWhole) this.#endWhole(client, first);
   }
@@ -212,7 +212,7 @@ export class Fetches {
     this.#fetchCount--;
     const isWhole = fetch.isWhole || this.#options.isSpared(fetch);
     if (bytes === 0 && !isWhole) return;
-    if (!fetch.isTold && !isWhole) return;
+    if (!fetch.isReported && !isWhole) return;
     if (isWhole) client.wholeVersion = version;
     if (!fetch.isBudgeted && !this.#mayTell(client)) {
       const gathered = this.gatheredOf(client);
@@ -234,12 +234,12 @@ export class Fetches {
     for (const fetch of client.fetches.values()) this.#endAll(client, fetch);
     if (client.gathered !== null) {
       client.gathered.look(now);
-      this.#tellGathered(client, client.gathered);
+      this.#reportGathered(client, client.gathered);
     }
     this.#clients.delete(client.to);
   }
 
-  #tellGathered(client: Client, gathered: Gathered): void {
+  #reportGathered(client: Client, gathered: Gathered): void {
     const { to } = client;
     client.gathered = null;
     this.#gatheredCount--;
@@ -275,17 +275,17 @@ export class Fetches {
       const { gathered } = client;
       if (gathered === null) continue;
       gathered.look(now);
-      if (isQuiet(gathered)) this.#tellGathered(client, gathered);
+      if (isQuiet(gathered)) this.#reportGathered(client, gathered);
     }
-    if (this.#rest !== null && this.#budget.take(now)) this.#tellRest();
+    if (this.#rest !== null && this.#budget.take(now)) this.#reportRest();
   }
 
   /** Reports the remaining sums, at the end. */
   end(): void {
-    if (this.#rest !== null) this.#tellRest();
+    if (this.#rest !== null) this.#reportRest();
   }
 
-  #tellRest(): void {
+  #reportRest(): void {
     const { files, bytes, ms } = this.#rest!;
     const clients = this.#restClients.size;
     this.#rest = null;
@@ -300,7 +300,7 @@ export class Fetches {
       const all = fetches.values().flatMap((first) => first.all());
       for (const fetch of all) {
         const { file, startedAt, bytesPerSecond } = fetch;
-        if (!fetch.isTold) continue;
+        if (!fetch.isReported) continue;
         const { name, size } = file;
         // Pieces for other clients at the address may be counted too.
         const bytes = Math.min(fetch.bytes, size);

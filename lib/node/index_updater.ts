@@ -127,7 +127,7 @@ export class IndexUpdater {
       await this.#names.gather(held.key, signal);
       const outcome = await this.#send(calls, held);
       if (outcome === "nothing") return;
-      if (outcome === "told") {
+      if (outcome === "sent") {
         const fingerprints = this.#names.count;
         return onEvent({ event: "indexed", relay, fingerprints });
       }
@@ -170,7 +170,7 @@ export class IndexUpdater {
       if (outcome !== "taken") return outcome;
       const { epoch, version } = message;
       this.#held = { ...held, epoch, version };
-      result = "told";
+      result = "sent";
     }
     return result;
   }

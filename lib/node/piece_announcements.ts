@@ -41,9 +41,9 @@ export class PieceAnnouncements implements Disposable {
     const bitmap = held.pieces.format();
     // Begins now, so that no gained piece is missed.
     this.#followed.get(of)?.[Symbol.dispose]();
-    const { promise: told, resolve } = Promise.withResolvers<void>();
+    const { promise: reported, resolve } = Promise.withResolvers<void>();
     const follow = held.follow(async (runs) => {
-      await told;
+      await reported;
       await this.#announceGained(request, runs);
     });
     this.#followed.set(of, follow);

@@ -54,7 +54,7 @@ export interface HeldContent {
    * shows that this end is alive. Ends when disposed of, or when all pieces
    * exist.
    */
-  follow(tell: AnnounceGained): Disposable;
+  follow(emit: AnnounceGained): Disposable;
 }
 
 /** Sends a report to a client; resolves when it is sent. */

@@ -143,7 +143,7 @@ class PeerNode implements NodeServer {
     this.#limits = limits;
     this.#share = share;
     this.#identity = identity;
-    const onEvent = (event: NodeEvent) => this.#tell(event);
+    const onEvent = (event: NodeEvent) => this.#emit(event);
     const digests = new Digests(share, {
       limits,
       store: options.digestStore,
@@ -207,20 +207,20 @@ class PeerNode implements NodeServer {
     });
     options.signal?.addEventListener("abort", this.#onAbort);
     options.signal?.throwIfAborted();
-    this.#tell({
+    this.#emit({
       event: "node_listening",
       ...this.address,
       id: this.id,
       name: this.#name,
       encrypted: !options.plaintext,
     });
-    if (this.#share.isScanned) this.#tellShared();
+    if (this.#share.isScanned) this.#reportShared();
     else void this.#finishScan();
     const { digests } = this.#service;
     void this.#share.follow({
       // Hashing would only slow down the first scan.
       onChange: () => this.#share.isScanned && digests.refresh(),
-      onEvent: (event) => this.#tell(event),
+      onEvent: (event) => this.#emit(event),
     });
     if (this.#share.isScanned) digests.refresh();
     this.#registrar = this.#registrations.run({
@@ -252,17 +252,17 @@ class PeerNode implements NodeServer {
       limits: this.#limits,
       key: this.#options.indexKey,
       signal: this.#leaving.signal,
-      onEvent: (event) => this.#tell(event),
+      onEvent: (event) => this.#emit(event),
     });
   }
 
   /** Reports what is shared when the first scan is complete. */
   async #finishScan(): Promise<void> {
     const directory = this.#directory;
-    this.#tell({ event: "scanning", directory, files: this.fileCount });
+    this.#emit({ event: "scanning", directory, files: this.fileCount });
     await this.#share.scanned();
     if (this.#leaving.signal.aborted) return;
-    this.#tellShared();
+    this.#reportShared();
     this.#service.digests.refresh();
   }
 
@@ -271,15 +271,15 @@ class PeerNode implements NodeServer {
     return this.#share.paths.join(", ");
   }
 
-  #tellShared(): void {
-    this.#tell({
+  #reportShared(): void {
+    this.#emit({
       event: "sharing",
       directory: this.#directory,
       files: this.fileCount,
       skipped: this.#share.skipped,
     });
     if (!this.#options.listSkipped) return;
-    for (const event of this.#share.skipEvents()) this.#tell(event);
+    for (const event of this.#share.skipEvents()) this.#emit(event);
   }
 
   get address(): Endpoint {
@@ -401,11 +401,11 @@ class PeerNode implements NodeServer {
       gate: this.#gate,
       incidents: this.#incidents,
       deadlines: this.#deadlines,
-      onServed: (served) => this.#tell({ event: "served", ...served }),
+      onServed: (served) => this.#emit({ event: "served", ...served }),
     }, accepted);
   }
 
-  #tell(event: NodeEvent): void {
+  #emit(event: NodeEvent): void {
     this.#options.onEvent?.(event);
   }
 }

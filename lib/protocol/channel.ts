@@ -239,8 +239,8 @@ export class Channel implements AsyncDisposable, Sleeper, Passing {
     using _idle = this.conn.progress !== undefined
       ? this.#progress.begin()
       : ms === this.#options.idleMs
-      ? this.#watch.tell(ms, this)
-      : this.#watch.tell(ms, {
+      ? this.#watch.schedule(ms, this)
+      : this.#watch.schedule(ms, {
         pass: () => {
           isLate = true;
           this.conn.interrupt!();
@@ -268,7 +268,7 @@ export class Channel implements AsyncDisposable, Sleeper, Passing {
     const { idleMs, parkMs = 0 } = this.#options;
     if (this.#madeParts?.isSpare(performance.now())) this.#madeParts = null;
     this.#sleeper = sleeper;
-    this.#sleep = this.#watch.tell(idleMs - parkMs, this);
+    this.#sleep = this.#watch.schedule(idleMs - parkMs, this);
     this.conn.sleep!(this);
   }
 

@@ -8,7 +8,7 @@
 import type { Sleeper } from "../base/conn.ts";
 import type { Incidents } from "../guard/incidents.ts";
 import type { Answer, Channel } from "./channel.ts";
-import { tellFaults } from "./hello.ts";
+import { reportFaults } from "./hello.ts";
 import type { MessageKind, MessageOf } from "./messages.ts";
 
 /** One side of a conversation. Disposed of at its end. */
@@ -45,7 +45,7 @@ export class Conversation {
   async goOn(): Promise<this | undefined> {
     let isOpen: boolean | undefined = false;
     try {
-      isOpen = await tellFaults(
+      isOpen = await reportFaults(
         this.#channel,
         this.#options.incidents,
         () => this.#answer(),

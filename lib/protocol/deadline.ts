@@ -101,11 +101,11 @@ export class Deadlines {
 
   /** Calls `pass` after `ms`. Disposing cancels the call. */
   set(ms: number, pass: () => void): Disposable {
-    return this.tell(ms, { pass });
+    return this.schedule(ms, { pass });
   }
 
   /** Tells `passing` after `ms`. Disposing cancels that. */
-  tell(ms: number, passing: Passing): Disposable {
+  schedule(ms: number, passing: Passing): Disposable {
     let queue = this.#queues.get(ms);
     if (queue === undefined) {
       queue = new DeadlineQueue(ms, this.#isHeld);
@@ -216,8 +216,8 @@ export class ConnDeadlines {
   }
 
   /** Tells `passing` after `ms`. Disposing cancels that. */
-  tell(ms: number, passing: Passing): Disposable {
-    return this.#deadlines.tell(ms, passing);
+  schedule(ms: number, passing: Passing): Disposable {
+    return this.#deadlines.schedule(ms, passing);
   }
 
   /** Ends the conn after `ms`. Disposing cancels this. */

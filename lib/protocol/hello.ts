@@ -99,7 +99,7 @@ export function receivePeer<Result>(
   options: ReceptionOptions,
   talk: (hello: Hello) => Promise<Result>,
 ): Promise<Result | undefined> {
-  return tellFaults(channel, options.incidents, async () => {
+  return reportFaults(channel, options.incidents, async () => {
     await channel.send(hello(options.introduction));
     const theirs = await channel.receive(["hello"]);
     if (theirs === null) return undefined;
@@ -114,7 +114,7 @@ export function receivePeer<Result>(
  * Waits for `work` with a peer. One that breaks the protocol gets the code, if it
  * still reads, and is counted.
  */
-export async function tellFaults<Result>(
+export async function reportFaults<Result>(
   channel: Channel,
   incidents: Incidents,
   work: () => Promise<Result>,

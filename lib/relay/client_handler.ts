@@ -21,7 +21,7 @@ import {
 import { lookUp } from "./index_lookup.ts";
 import type { DialBackOutcome } from "./dial_backs.ts";
 import type { ListingPage } from "./listings.ts";
-import { type RelayContext, tellLeft } from "./context.ts";
+import { type RelayContext, reportLeft } from "./context.ts";
 import { Question, questionIn } from "./question.ts";
 import { HolderHandler, type HolderHandlerOptions } from "./holder_handler.ts";
 
@@ -179,7 +179,7 @@ async function answerReport(
   relay: RelayContext,
 ): Promise<RelayToClient> {
   for (const id of new Set(wrong)) {
-    if (relay.names?.toldBy(id)) relay.requests.add("index_wrong");
+    if (relay.names?.reportedBy(id)) relay.requests.add("index_wrong");
   }
   const outcomes = await Promise.all(ids.map((id) => findOut(id, relay)));
   for (const outcome of outcomes) relay.reports.add(outcome);
@@ -223,7 +223,7 @@ async function findOut(
     const entry = registry.drop(seen, performance.now());
     if (entry !== undefined) {
       cluster?.left(id, sequence);
-      tellLeft(relay, { id, entry }, "found_dead");
+      reportLeft(relay, { id, entry }, "found_dead");
     }
   }
   return outcome;

@@ -23,7 +23,7 @@ import type {
   TakeOutcome,
 } from "../cluster/replicator.ts";
 import type { ClusterSide, InstanceTunnels } from "./cluster_side.ts";
-import { type RelayContext, tellLeft } from "./context.ts";
+import { type RelayContext, reportLeft } from "./context.ts";
 import { HolderReplicas } from "./holder_replicas.ts";
 import { InstanceCalls } from "./instance_calls.ts";
 import type { Lease } from "./lease.ts";
@@ -37,7 +37,7 @@ export interface ClusterMemberOptions {
   readonly relay: Omit<RelayContext, "cluster">;
   /** Uses of links; `null` at an open relay. */
   readonly uses: Uses | null;
-  readonly tell: (event: ClusterEvent) => void;
+  readonly emit: (event: ClusterEvent) => void;
 }
 
 /**
@@ -60,14 +60,14 @@ export class ClusterMember implements ClusterSide {
   /** Begins at once; waits for nothing. */
   constructor(options: ClusterMemberOptions) {
     this.#options = options;
-    const { replicator, address, tell, relay } = options;
+    const { replicator, address, emit, relay } = options;
     this.tunnels = new InstanceCalls({ replicator, relay });
     this.holders = new HolderReplicas({ replicator, relay });
     relay.registry.replicas.expectLate();
     replicator.start({
       replicated: this.#replicated(),
       address,
-      onEvent: tell,
+      onEvent: emit,
     });
   }
 
@@ -215,7 +215,7 @@ export class ClusterMember implements ClusterSide {
       { id, sequence },
       performance.now(),
     );
-    if (left?.holder === "") tellLeft(relay, left, "withdrawn");
+    if (left?.holder === "") reportLeft(relay, left, "withdrawn");
     else if (left !== undefined) relay.names?.left(id);
   }
 

@@ -88,15 +88,15 @@ export interface RelayContext {
   /** This relay as one of several instances; `null` if it is the only one. */
   readonly cluster: ClusterSide | null;
   /** Reports an event. */
-  readonly tell: (event: NodesEvent) => void;
+  readonly emit: (event: NodesEvent) => void;
 }
 
 /** Reports that a node no longer has the lease with this `entry`. */
-export function tellLeft(
-  { tell, entries, names }: Pick<RelayContext, "tell" | "entries" | "names">,
+export function reportLeft(
+  { emit, entries, names }: Pick<RelayContext, "emit" | "entries" | "names">,
   { id, entry }: { id: string; entry: string },
   how: "withdrawn" | "expired" | "found_dead",
 ): void {
   names?.left(id);
-  tell({ event: "node_left", id, name: entries.nameIn(entry), how });
+  emit({ event: "node_left", id, name: entries.nameIn(entry), how });
 }

@@ -49,7 +49,7 @@ interface Own {
   readonly holder: Holder;
   readonly host: string;
   sequence: number;
-  told: string;
+  published: string;
 }
 
 /** The holders of the other instances. */
@@ -70,17 +70,17 @@ export class HolderReplicas implements HolderSide {
     const before = Math.max(this.#sequenceOf(id), this.#leftAt(id));
     this.#others.delete(id);
     const sequence = Math.max(before + 1, Date.now());
-    this.#own.set(id, { holder, host, sequence, told: "" });
+    this.#own.set(id, { holder, host, sequence, published: "" });
   }
 
   held(holder: Holder): void {
     const { holders } = this.#options.relay;
     const own = this.#own.get(holder.id);
     if (own?.holder !== holder) return;
-    const told = [holder.reached, ...holders.contentsOf(holder)].join(" ");
-    const isNew = told !== own.told;
-    if (isNew && own.told !== "") own.sequence++;
-    own.told = told;
+    const published = [holder.reached, ...holders.contentsOf(holder)].join(" ");
+    const isNew = published !== own.published;
+    if (isNew && own.published !== "") own.sequence++;
+    own.published = published;
     this.#options.replicator.changed({ kind: "h", id: holder.id }, { isNew });
   }
 

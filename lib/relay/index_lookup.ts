@@ -16,10 +16,10 @@ export function lookUp(
   const now = performance.now();
   const nodes = ids.map((id) => {
     if (registry.find(id, now) === undefined) return { listed: false };
-    const told = names.toldBy(id);
-    if (told === undefined) return { listed: true };
-    const seconds = Math.floor((now - told.at) / 1_000);
-    return { listed: true, fingerprints: told.fingerprints, seconds };
+    const update = names.lastUpdateOf(id);
+    if (update === undefined) return { listed: true };
+    const seconds = Math.floor((now - update.at) / 1_000);
+    return { listed: true, fingerprints: update.fingerprints, seconds };
   });
   return { kind: "looked", nodes };
 }

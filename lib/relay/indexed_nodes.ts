@@ -54,7 +54,7 @@ interface IndexedNode extends IndexVersion {
   epoch: string;
   version: number;
   /** When a version was last complete. */
-  toldAt: number;
+  updatedAt: number;
 }
 
 /** The answer to a question to the index. */
@@ -141,7 +141,7 @@ export class IndexedNodes {
       key: "",
       epoch: "",
       version: 0,
-      toldAt: 0,
+      updatedAt: 0,
     };
     this.#nodes.set(id, node);
     this.#unindexed.add(id);
@@ -201,7 +201,7 @@ export class IndexedNodes {
     }
     if (more) return "taken";
     node.version = version;
-    node.toldAt = now;
+    node.updatedAt = now;
     this.#complete(id, node);
     return "taken";
   }
@@ -210,13 +210,13 @@ export class IndexedNodes {
    * How many fingerprints a node has, and when it last sent some; `undefined`
    * if its index is not complete.
    */
-  toldBy(id: string): { fingerprints: number; at: number } | undefined {
+  lastUpdateOf(id: string): { fingerprints: number; at: number } | undefined {
     const node = this.#nodes.get(id);
     if (!node || node.slot === null || this.#unindexed.has(id)) {
       return undefined;
     }
     const fingerprints = this.#index.entriesOf(node.slot);
-    return { fingerprints, at: node.toldAt };
+    return { fingerprints, at: node.updatedAt };
   }
 
   /**

@@ -33,7 +33,7 @@ import { fingerprintsIn } from "./indexed_nodes.ts";
 import { lookUp } from "./index_lookup.ts";
 import type { DialBackOutcome } from "./dial_backs.ts";
 import type { Renewable } from "./renewal_tokens.ts";
-import { type RelayContext, tellLeft } from "./context.ts";
+import { type RelayContext, reportLeft } from "./context.ts";
 
 /** Options of {@linkcode NodeHandler}. */
 export interface NodeHandlerOptions {
@@ -151,7 +151,7 @@ export class NodeHandler implements PeerHandler<NodeToRelay["kind"]> {
     signed: MessageOf<"register">,
     registration: OpenedRecord,
   ): Promise<RelayToNode> {
-    const { registry, tell } = this.#relay;
+    const { registry, emit } = this.#relay;
     const { id, instance, sequence, name, addresses } = registration;
     const observedHost = this.#observedHost;
     if (addresses.length === 0) {
@@ -187,7 +187,7 @@ export class NodeHandler implements PeerHandler<NodeToRelay["kind"]> {
     const { entry } = listing;
     this.#relay.cluster?.registered(id);
     if (outcome.isNew) {
-      tell({
+      emit({
         event: "node_registered",
         id,
         name,
@@ -314,7 +314,7 @@ export class NodeHandler implements PeerHandler<NodeToRelay["kind"]> {
     const entry = registry.withdraw(registration, performance.now());
     if (entry !== undefined) {
       this.#relay.cluster?.left(id, registration.sequence);
-      if (isOwn) tellLeft(this.#relay, { id, entry }, "withdrawn");
+      if (isOwn) reportLeft(this.#relay, { id, entry }, "withdrawn");
       else this.#relay.names?.left(id);
     }
     return { kind: "withdrawn" };

@@ -39,7 +39,7 @@ import { type RelayStats, statsOf } from "./stats.ts";
 import type { ExpiredLease } from "./lease_table.ts";
 import { RenewalTokens } from "./renewal_tokens.ts";
 import { IdleConnections } from "./idle_connections.ts";
-import { type RelayContext, tellLeft } from "./context.ts";
+import { type RelayContext, reportLeft } from "./context.ts";
 import { type TunnelEvent, Tunnels } from "./tunnels.ts";
 import { AddressTurns } from "./address_turns.ts";
 import { channelOptions } from "./channel_options.ts";
@@ -146,13 +146,13 @@ class Relay implements RelayServer {
     const options = this.#options;
     const { id } = this.#identity;
     const limits = limitsFor(options);
-    const tell = (event: RelayEvent) => options.onEvent?.(event);
-    const incidents = new Incidents(limits.refusalPauseMs, tell);
+    const emit = (event: RelayEvent) => options.onEvent?.(event);
+    const incidents = new Incidents(limits.refusalPauseMs, emit);
     const registry = new Registry(limits, (lease) => this.#expired(lease));
     const tunnels = options.tunnels === false ? null : new Tunnels({
       limits,
       incidents,
-      onEvent: (event) => this.#tell(event),
+      onEvent: (event) => this.#emit(event),
       instances: () => this.#state.cluster?.tunnels,
     });
     const names = limits.indexEntryCount > 0 ? new IndexedNodes(limits) : null;
@@ -191,13 +191,13 @@ class Relay implements RelayServer {
       stays: new IdleConnections(limits),
       holders: new Holders(limits),
       tunnels,
-      tell,
+      emit,
       cluster: null,
     };
   }
 
   /** Reports an event, and changes of attached nodes to other instances. */
-  #tell(event: TunnelEvent): void {
+  #emit(event: TunnelEvent): void {
     this.#options.onEvent?.(event);
     if (event.event !== "tunnel_ended") this.#state.cluster?.renewed(event.id);
   }
@@ -211,13 +211,13 @@ class Relay implements RelayServer {
       address: cluster.address ?? this.address,
       relay: this.#state,
       uses: this.#uses ?? null,
-      tell: (event) => this.#options.onEvent?.(event),
+      emit: (event) => this.#options.onEvent?.(event),
     });
   }
 
   /** Each instance reports the end of the leases that it granted itself. */
   #expired({ id, entry, holder }: ExpiredLease): void {
-    if (holder === "") tellLeft(this.#state, { id, entry }, "expired");
+    if (holder === "") reportLeft(this.#state, { id, entry }, "expired");
     else this.#state.names?.left(id);
   }
 

@@ -125,7 +125,7 @@ export class Tunnels {
     );
     if (former === undefined) {
       this.#changes++;
-      this.#tell({ event: "node_attached", id });
+      this.#emit({ event: "node_attached", id });
     }
     return onDispose(() => {
       if (this.#attached.get(id) !== channel) return;
@@ -329,7 +329,7 @@ export class Tunnels {
     this.#declined.delete(tunnel);
     this.#ends.delete(tunnel);
     const { node: id, source: from } = tunnel;
-    this.#tell({ event: "tunnel_ended", how, id, from, ...bytes });
+    this.#emit({ event: "tunnel_ended", how, id, from, ...bytes });
   }
 
   /** Finds out which attached nodes are still there. */
@@ -363,7 +363,7 @@ export class Tunnels {
     for (const end of this.#ends.values()) end.abort();
   }
 
-  #tell(event: TunnelEvent): void {
+  #emit(event: TunnelEvent): void {
     this.#options.onEvent(event);
   }
 }

@@ -38,7 +38,7 @@ export class FolderWatch implements AsyncDisposable {
   #listener: WatchListener | null = null;
   #changed = new Set<string>();
   #timer: ReturnType<typeof setTimeout> | undefined;
-  #telling: Promise<void> | null = null;
+  #notifying: Promise<void> | null = null;
   #reading: Promise<void> | null = null;
   #isClosed = false;
   #isReady = false;
@@ -75,8 +75,8 @@ export class FolderWatch implements AsyncDisposable {
 
   /** Resolves when all changes seen so far have been reported. */
   async flush(): Promise<void> {
-    await this.#telling;
-    if (this.#changed.size > 0) await this.#tell();
+    await this.#notifying;
+    if (this.#changed.size > 0) await this.#notify();
   }
 
   async #read(listener: WatchListener): Promise<void> {
@@ -94,24 +94,24 @@ export class FolderWatch implements AsyncDisposable {
         this.#changed.clear();
         listener.overflowed();
       }
-      if (this.#changed.size > 0) this.#tellSoon();
+      if (this.#changed.size > 0) this.#notifySoon();
     }
   }
 
-  #tellSoon(): void {
+  #notifySoon(): void {
     this.#timer ??= setTimeout(() => {
       this.#timer = undefined;
       void this.flush();
     }, SETTLE_MS);
   }
 
-  #tell(): Promise<void> {
+  #notify(): Promise<void> {
     clearTimeout(this.#timer);
     this.#timer = undefined;
     const paths = [...this.#changed];
     this.#changed = new Set();
-    const telling = this.#listener?.changed(paths) ?? Promise.resolve();
-    return this.#telling = telling.finally(() => this.#telling = null);
+    const notifying = this.#listener?.changed(paths) ?? Promise.resolve();
+    return this.#notifying = notifying.finally(() => this.#notifying = null);
   }
 
   /** Stops at once. `asyncDispose` also waits until the system has stopped. */

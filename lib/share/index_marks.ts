@@ -78,7 +78,7 @@ export class IndexMarks {
   }
 
   /** Notifies the indexes with the mark `kind` in `marks` of a removal. */
-  tellGone(marks: number, kind: number, gone: Indexable): void {
+  notifyGone(marks: number, kind: number, gone: Indexable): void {
     for (const { listener, shift } of this.#indexes) {
       if (marks >> shift & kind) listener.onGone(gone);
     }

@@ -160,11 +160,11 @@ export class FolderUpkeep implements Upkeep {
    */
   async follow(listener: ShareListener): Promise<void> {
     this.#listener = listener;
-    if (this.isScanned) this.#tellRisks();
+    if (this.isScanned) this.#reportRisks();
     const { shareCheckMs } = this.#limits;
     this.#timer = setInterval(() => void this.#check(), shareCheckMs);
     const why = this.#unwatchedWhy;
-    if (why !== undefined) this.#tellUnwatched(why);
+    if (why !== undefined) this.#reportUnwatched(why);
     else if (this.#watch === null) await this.#watchAnew();
     else this.#followWatch();
   }
@@ -242,7 +242,7 @@ export class FolderUpkeep implements Upkeep {
     } while (this.#restart.signal.aborted);
     await forgetUnseen(scan);
     this.#skipped.complete();
-    this.#tellRisks();
+    this.#reportRisks();
     this.#lookedAt = performance.now();
     this.#lookMs = this.#lookedAt - startedAt;
   }
@@ -313,7 +313,7 @@ export class FolderUpkeep implements Upkeep {
     this.#isThere = false;
     void this.#stopWatch();
     const directory = this.#given;
-    this.#tell({ event: "share_gone", directory, files, why });
+    this.#emit({ event: "share_gone", directory, files, why });
     this.#changed();
   }
 
@@ -332,7 +332,7 @@ export class FolderUpkeep implements Upkeep {
     if (this.#closing.signal.aborted) return;
     this.#isThere = true;
     const [directory, files] = [this.#given, this.table.fileCount];
-    this.#tell({ event: "share_back", directory, files });
+    this.#emit({ event: "share_back", directory, files });
     this.#changed();
   }
 
@@ -363,11 +363,11 @@ export class FolderUpkeep implements Upkeep {
   }
 
   #unwatched(error: unknown): void {
-    this.#tellUnwatched(this.#unwatchedWhy = describeCause(error));
+    this.#reportUnwatched(this.#unwatchedWhy = describeCause(error));
   }
 
-  #tellUnwatched(why: string): void {
-    this.#tell({ event: "share_unwatched", directory: this.#given, why });
+  #reportUnwatched(why: string): void {
+    this.#emit({ event: "share_unwatched", directory: this.#given, why });
   }
 
   /** The folder was moved. It may be back already, and is no longer watched. */
@@ -420,17 +420,17 @@ export class FolderUpkeep implements Upkeep {
   }
 
   #changed(): void {
-    this.#tellRisks();
+    this.#reportRisks();
     this.#listener?.onChange();
   }
 
-  #tellRisks(): void {
+  #reportRisks(): void {
     if (this.#listener === null) return;
     const finds = this.#risks.take();
-    if (finds !== undefined) this.#tell({ event: "share_risky", ...finds });
+    if (finds !== undefined) this.#emit({ event: "share_risky", ...finds });
   }
 
-  #tell(event: ShareEvent): void {
+  #emit(event: ShareEvent): void {
     this.#listener?.onEvent?.(event);
   }
 

@@ -98,8 +98,8 @@ export class Holding implements HeldContent, Disposable {
     }, this.#limits.gainedPauseMs);
   }
 
-  follow(tell: AnnounceGained): Disposable {
-    const follower = new Follower(this, tell, this.#limits);
+  follow(emit: AnnounceGained): Disposable {
+    const follower = new Follower(this, emit, this.#limits);
     this.#followers.add(follower);
     return onDispose(() => {
       this.#followers.delete(follower);

@@ -10,13 +10,13 @@ import { LIMITS } from "../base/limits.ts";
 /** Counts such words of one peer. */
 export class Keepalives {
   #credit: number = LIMITS.workingBurstCount;
-  #toldAt: number | undefined;
+  #reportedAt: number | undefined;
 
   /** Notes such a report at `now`. Returns whether it is accepted. */
   take(now: number): boolean {
     const { workingBurstCount, workingPauseMs } = LIMITS;
-    const earned = (now - (this.#toldAt ?? now)) / workingPauseMs;
-    this.#toldAt = now;
+    const earned = (now - (this.#reportedAt ?? now)) / workingPauseMs;
+    this.#reportedAt = now;
     this.#credit = Math.min(workingBurstCount, this.#credit + earned) - 1;
     return this.#credit >= 0;
   }

@@ -267,7 +267,7 @@ export const LANE_TERMS: LaneConnTerms = {
   mostBytes: LIMITS.frameDataBytes + REQUEST_BYTES,
   unusedBytes: LIMITS.laneUnusedBytes,
   bufferBytes: LIMITS.frameDataBytes,
-  tellMs: 100,
+  reportMs: 100,
 };
 
 /**

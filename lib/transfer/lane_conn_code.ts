@@ -75,7 +75,7 @@ export function runLaneConns<Pin>(
     parts: Came[];
     /** File bytes that have arrived since the last part. */
     skipped: number;
-    toldAt: number;
+    reportedAt: number;
     buffer: Uint8Array | undefined;
     readonly ahead: Uint8Array;
     start: number;
@@ -87,9 +87,9 @@ export function runLaneConns<Pin>(
   const end = (line: Line, error?: unknown) => {
     if (line.isEnded) return;
     line.isEnded = true;
-    tell(line);
-    const told = error === undefined ? undefined : files.described(error);
-    scope.postMessage({ kind: "ended", conn: line.id, error: told }, []);
+    report(line);
+    const reported = error === undefined ? undefined : files.described(error);
+    scope.postMessage({ kind: "ended", conn: line.id, error: reported }, []);
     // If the peer only half-closed, this end may still send.
     if (error !== undefined) hangUp(line);
   };
@@ -107,10 +107,10 @@ export function runLaneConns<Pin>(
     line.conn = undefined;
   };
 
-  const tell = (line: Line) => {
+  const report = (line: Line) => {
     if (line.skipped > 0) line.parts.push(line.skipped);
     line.skipped = 0;
-    line.toldAt = performance.now();
+    line.reportedAt = performance.now();
     if (line.parts.length === 0) return;
     const { id, parts } = line;
     line.parts = [];
@@ -151,7 +151,7 @@ export function runLaneConns<Pin>(
       left -= stop - line.start;
       line.start = stop;
       while (line.unusedBytes > terms.unusedBytes && !line.isEnded) {
-        tell(line);
+        report(line);
         await new Promise<void>((resolve) => line.wake = resolve);
       }
     }
@@ -250,7 +250,7 @@ export function runLaneConns<Pin>(
       line.skipped += count;
       left -= count;
       if (isAsked) task.filled += count;
-      if (performance.now() - line.toldAt >= terms.tellMs) tell(line);
+      if (performance.now() - line.reportedAt >= terms.reportMs) report(line);
     }
     save(line, task);
     const { request, right, isWrong, hasName, error } = task;
@@ -268,7 +268,7 @@ export function runLaneConns<Pin>(
     const length = view().getUint32(1);
     if (type !== terms.dataType || length <= 4 || length > terms.mostBytes) {
       if (!await forward(line, frameHeaderBytes + length)) return false;
-      tell(line);
+      report(line);
       return true;
     }
     if (!await ahead(line, dataHeaderBytes)) return false;
@@ -278,7 +278,7 @@ export function runLaneConns<Pin>(
     const bytes = length - (dataHeaderBytes - frameHeaderBytes);
     if (task === undefined) {
       const isWhole = await forward(line, bytes);
-      tell(line);
+      report(line);
       return isWhole;
     }
     // Answers come in order.
@@ -301,7 +301,7 @@ export function runLaneConns<Pin>(
       wake: () => {},
       parts: [],
       skipped: 0,
-      toldAt: 0,
+      reportedAt: 0,
       buffer: undefined,
       ahead: new Uint8Array(4096),
       start: 0,

@@ -97,5 +97,5 @@ export interface LaneConnTerms {
   /** Bytes of the buffer of a conn; a larger piece makes it larger. */
   readonly bufferBytes: number;
   /** Milliseconds between two reports of progress to the main thread. */
-  readonly tellMs: number;
+  readonly reportMs: number;
 }

@@ -291,7 +291,7 @@ class AcceptedConnection implements Sleeper {
     try {
       this.#idle = await part() ?? undefined;
     } catch (error) {
-      this.#tellFailure(error);
+      this.#reportFailure(error);
     }
     if (this.#idle !== undefined) return this.#idle.sleep(this);
     this.#waiting?.[Symbol.dispose]();
@@ -344,7 +344,7 @@ class AcceptedConnection implements Sleeper {
     this.#all.end(outcome.replaced, "connection_replaced");
   }
 
-  #tellFailure(error: unknown): void {
+  #reportFailure(error: unknown): void {
     const { incidents } = this.#all.options;
     if (this.#phase === "ended") return;
     if (this.#phase === "handshake" && error instanceof ProtocolError) {

@@ -88,7 +88,7 @@ export class HolderLease implements AsyncDisposable {
   #wake: (() => void) | undefined;
   #reached: "alive" | "gone" | "unchecked" = "unchecked";
   #isListed = false;
-  #told: string | undefined;
+  #reported: string | undefined;
 
   /** Does not dial yet. */
   constructor(options: HolderLeaseOptions) {
@@ -239,16 +239,16 @@ export class HolderLease implements AsyncDisposable {
     const answer = await this.#call(calls, { kind: "hold", contents });
     if (answer.kind !== "held") throw this.#refused(answer);
     this.#takeKeys(answer, calls);
-    this.#told = undefined;
+    this.#reported = undefined;
     if (!this.#isListed) {
       this.#isListed = true;
-      this.#tell({ event: "holder_listed", contents: contents.length });
+      this.#emit({ event: "holder_listed", contents: contents.length });
     }
     const { outcome } = answer;
     if (outcome !== "alive" && outcome !== "gone") return;
     const isNews = outcome !== this.#reached;
     this.#reached = outcome;
-    if (isNews) this.#tell({ event: "holder_reached", outcome });
+    if (isNews) this.#emit({ event: "holder_reached", outcome });
   }
 
   /** The relay's secret may change, and with it the keys. */
@@ -352,12 +352,12 @@ export class HolderLease implements AsyncDisposable {
   #failed(error: unknown): void {
     if (this.#stop.signal.aborted) return;
     const why = describeCause(error);
-    if (this.#told === why) return;
-    this.#told = why;
-    this.#tell({ event: "holder_refused", why });
+    if (this.#reported === why) return;
+    this.#reported = why;
+    this.#emit({ event: "holder_refused", why });
   }
 
-  #tell(event: Untold<HolderEvent>): void {
+  #emit(event: Unreported<HolderEvent>): void {
     const relay = this.relay;
     this.#options.onEvent?.({ ...event, relay } as HolderEvent);
   }
@@ -374,4 +374,4 @@ export class HolderLease implements AsyncDisposable {
   }
 }
 
-type Untold<Event> = Event extends unknown ? Omit<Event, "relay"> : never;
+type Unreported<Event> = Event extends unknown ? Omit<Event, "relay"> : never;

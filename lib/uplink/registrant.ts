@@ -65,7 +65,7 @@ export class Registrant {
   readonly #instance = crypto.getRandomValues(new Uint8Array(12)).toBase64();
   #sequence = 0;
   /** The addresses that were registered last. */
-  #told = "";
+  #sent = "";
   /** The relay's token, which it accepts instead of a signature. */
   #renewal: Renewal | null = null;
 
@@ -129,7 +129,7 @@ export class Registrant {
     }
     if (answer.kind !== "registered") throw this.refused(answer);
     const { renewal: text } = answer;
-    this.#told = this.#circumstances(session).addresses;
+    this.#sent = this.#circumstances(session).addresses;
     this.#renewal = text === undefined
       ? null
       : { text, ...this.#circumstances(session) };
@@ -165,7 +165,7 @@ export class Registrant {
 
   /** Whether the node's addresses have changed since its registration. */
   hasMoved(session: RelaySession): boolean {
-    return this.#circumstances(session).addresses !== this.#told;
+    return this.#circumstances(session).addresses !== this.#sent;
   }
 
   /** Withdraws; returns the relay's answer. */

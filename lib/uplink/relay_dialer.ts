@@ -91,8 +91,8 @@ export class RelayDialer {
   readonly #options: RelayDialerOptions;
   #peer: PeerIdentity | null = null;
   #metId: string | null = null;
-  #toldMotd = "";
-  #toldVersion = VERSION;
+  #reportedMotd = "";
+  #reportedVersion = VERSION;
   #isOpenTold = false;
 
   /**
@@ -301,8 +301,8 @@ export class RelayDialer {
    * Passes on the relay's announcements. Throws if it requires a later version.
    */
   #heed({ motd = "", minVersion = "", version = VERSION }: Hello): void {
-    if (version !== this.#toldVersion) {
-      this.#toldVersion = version;
+    if (version !== this.#reportedVersion) {
+      this.#reportedVersion = version;
       this.#options.onEvent({
         event: "relay_version_differs",
         relay: formatEndpoint(this.relay),
@@ -310,10 +310,10 @@ export class RelayDialer {
         ownVersion: VERSION,
       });
     }
-    if (motd !== "" && motd !== this.#toldMotd) {
+    if (motd !== "" && motd !== this.#reportedMotd) {
       const relay = formatEndpoint(this.relay);
       this.#options.onEvent({ event: "relay_motd", relay, text: motd });
-      this.#toldMotd = motd;
+      this.#reportedMotd = motd;
     }
     if (!isVersion(minVersion) || !isEarlier(VERSION, minVersion)) return;
     throw new OutdatedFailure("relay", {

@@ -201,9 +201,9 @@ Deno.test("If no other node can answer, the user learns which node hashes which 
   const { content } = await within(fetch(relay, "f", options), "the fetch");
   assertBytes(content, MIDDLE);
   assertEquals(log.trouble, []);
-  const [told] = log.of("node_hashing");
+  const [reported] = log.of("node_hashing");
   assertEquals(
-    [told?.node.name, told?.name, told?.bytes],
+    [reported?.node.name, reported?.name, reported?.bytes],
     ["mallory", "f", MIDDLE.length],
   );
 });

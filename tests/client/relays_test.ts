@@ -37,7 +37,7 @@ function setting(names: string, { graceMs = 60_000 } = {}) {
   );
   const relays = new Relays(dialers, {
     limits: { relayGraceMs: graceMs },
-    tell: (event) => events.push(event),
+    emit: (event) => events.push(event),
   });
   const ask = () => {
     for (const name of names) answers.set(name, Promise.withResolvers());
@@ -84,7 +84,7 @@ Deno.test("Relays uses the answers that came soon after the first, reports that 
 
 Deno.test("Relays continues with the others when one refuses, and reports that once, and again after it was back", async () => {
   const { ask, answer, events } = setting("abc");
-  const told = { event: "relay_failed", relay: "b:1", error: FAILED };
+  const reported = { event: "relay_failed", relay: "b:1", error: FAILED };
   for (
     const [state, count] of [["away", 1], ["away", 1], ["back", 1], ["away", 2]]
   ) {
@@ -94,7 +94,7 @@ Deno.test("Relays continues with the others when one refuses, and reports that o
     answer("c", listing("z"));
     const ids = (await listed).nodes.map(({ id }) => id).join("");
     assertEquals(ids, state === "away" ? "xz" : "xyz");
-    assertEquals(events, new Array(Number(count)).fill(told));
+    assertEquals(events, new Array(Number(count)).fill(reported));
   }
 });
 

@@ -84,17 +84,17 @@ Deno.test("Instances keeps others while their reports cannot arrive, so that tun
 });
 
 Deno.test("PhaseLines repeats a line about the store after clusterNoteMs, and reports changes at once", () => {
-  const told: string[] = [];
-  const tell = ({ phase, why }: ClusterEvent) => told.push(`${phase} ${why}`);
-  const lines = new PhaseLines(LIMITS.clusterNoteMs, tell);
-  lines.tell("away", "why", 0);
-  lines.tell("away", "why", LIMITS.clusterNoteMs - 1);
-  lines.tell("stale", undefined, 1);
-  lines.tell("whole", undefined, 2);
-  lines.tell("whole", undefined, LIMITS.clusterNoteMs + 2);
-  assertEquals(told, ["away why", "whole undefined"]);
-  lines.tell("away", "again", LIMITS.clusterNoteMs + 3);
-  assertEquals(told.length, 3);
+  const reported: string[] = [];
+  const emit = ({ phase, why }: ClusterEvent) => reported.push(`${phase} ${why}`);
+  const lines = new PhaseLines(LIMITS.clusterNoteMs, emit);
+  lines.emit("away", "why", 0);
+  lines.emit("away", "why", LIMITS.clusterNoteMs - 1);
+  lines.emit("stale", undefined, 1);
+  lines.emit("whole", undefined, 2);
+  lines.emit("whole", undefined, LIMITS.clusterNoteMs + 2);
+  assertEquals(reported, ["away why", "whole undefined"]);
+  lines.emit("away", "again", LIMITS.clusterNoteMs + 3);
+  assertEquals(reported.length, 3);
 });
 
 Deno.test("Outbox keeps the newest state of each item, and returns the oldest entries first", () => {

@@ -235,7 +235,7 @@ Deno.test("A node that stalls delays a list for gatewayListPatienceMs once, and 
   const stopped = new AbortController();
   const lists = new Lists({
     client: { relay: relay.server.address, signal: stopped.signal },
-    tell: () => {},
+    emit: () => {},
     limits: { ...LIMITS, gatewayListFreshMs: 0, gatewayListPatienceMs: 100 },
   });
   closing.defer(() => lists.settled());
@@ -272,7 +272,7 @@ Deno.test("Lists shows what has come while a node stalls, and adds the rest late
   const stopped = new AbortController();
   const lists = new Lists({
     client: { relay: relay.server.address, signal: stopped.signal },
-    tell: () => {},
+    emit: () => {},
     limits: {
       ...{ ...LIMITS, gatewayListFreshMs: 0, gatewayListPatienceMs: 100 },
       ...{ listingMs: 600_000, gatewayWholeListMs: 600_000 },
@@ -319,7 +319,7 @@ Deno.test("Lists gives programs a list that is not whole after gatewayWholeListM
   const stopped = new AbortController();
   const lists = new Lists({
     client: { relay: relay.server.address, signal: stopped.signal },
-    tell: () => {},
+    emit: () => {},
     limits: {
       ...{ ...LIMITS, listingMs: 600_000 },
       ...{ gatewayListPatienceMs: 100, gatewayWholeListMs: 200 },
@@ -363,7 +363,7 @@ Deno.test("Lists keeps two snapshots in memory, and ends the readers of older on
   await using _node = await startNode(relay, { "1": "" });
   const lists = new Lists({
     client: { relay: relay.server.address },
-    tell: () => {},
+    emit: () => {},
     limits: { ...LIMITS, gatewayListFreshMs: 0, gatewayListKeptMs: 0 },
   });
   const bodies: BodyStream[] = [];
@@ -383,7 +383,7 @@ Deno.test("Lists keeps readers of the previous snapshot for gatewayListKeptMs, a
   await using _node = await startNode(relay, { "1": "" });
   const lists = new Lists({
     client: { relay: relay.server.address },
-    tell: () => {},
+    emit: () => {},
     limits: { ...LIMITS, gatewayListFreshMs: 0, gatewayListKeptMs: 600_000 },
   });
   const first = lists.readers.bodyOf(await lists.latest(), () => []);

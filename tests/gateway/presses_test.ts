@@ -101,7 +101,7 @@ Deno.test("A press whose browser disconnects before its turn uses up nothing", a
   using hashers = new Hashers();
   await using door = new LinkGate({
     client: { relay: one.relay, access: CLIENT },
-    tell: () => {},
+    emit: () => {},
     ...{ limits, hashers, memory: new ReaderMemory(limits) },
   });
   const remote = { host: "127.0.0.1", port: 1 };

@@ -191,7 +191,7 @@ Deno.test("Gateway gives an old list if no new one comes in gatewayListPatienceM
     gatewayListFreshMs: 0,
     gatewayListPatienceMs: 1,
   };
-  const lists = new Lists({ client, tell: () => {}, limits });
+  const lists = new Lists({ client, emit: () => {}, limits });
   const first = await lists.latest();
   assertEquals(first.files.count, 1);
   const { port } = silent.addr as Deno.NetAddr;
