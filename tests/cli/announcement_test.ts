@@ -7,7 +7,7 @@ import { assertEquals, assertMatch } from "@std/assert";
 import { listNodes } from "../../lib/client/listing.ts";
 import { Failure } from "../../lib/base/errors.ts";
 import type { Terminal } from "../../lib/cli/output/terminal.ts";
-import { tellRelayMet } from "../../lib/cli/roles/role.ts";
+import { printRelayMet } from "../../lib/cli/roles/role.ts";
 import { VERSION } from "../../lib/base/version.ts";
 import { runRole, spawnRelay, spawnRole } from "../e2e/_processes.ts";
 import { runRoleHere } from "../_here.ts";
@@ -24,7 +24,7 @@ Deno.test("--motd reaches clients and nodes once, escaped", async () => {
     "away on \x1b[2JSunday",
     "0",
   ]);
-  const told = "relay message: away on \\x1b[2JSunday";
+  const printed = "relay message: away on \\x1b[2JSunday";
   await using node = spawnRole("peer_node.ts", [
     ...["--host", "127.0.0.1", relay.address, "0", "files/two"],
   ], { permissions: ["--allow-read=files/two"] });
@@ -42,7 +42,7 @@ Deno.test("--motd reaches clients and nodes once, escaped", async () => {
   node.signal("SIGTERM");
   assertEquals(await within(node.exitCode, "the exit"), 0);
   for (const lines of [dialogue.stderr, nodes.stderr, node.stderr.all]) {
-    assertEquals(lines.filter((line) => line.includes("Sunday")), [told]);
+    assertEquals(lines.filter((line) => line.includes("Sunday")), [printed]);
   }
   assertEquals(quiet.stderr, []);
   const json = await runRoleHere("peer_client.ts", [
@@ -127,7 +127,7 @@ for (
 Deno.test("A relay of another version is reported in one line that names both, escaped", () => {
   const lines: string[] = [];
   const terminal = { note: (line: string) => lines.push(line) };
-  tellRelayMet({
+  printRelayMet({
     event: "relay_version_differs",
     relay: "nas:1700",
     version: "0.2.0\x1b[2J",

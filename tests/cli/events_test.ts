@@ -136,8 +136,8 @@ async function sendByLink(scene: Scene): Promise<void> {
     ...["get", JSON.parse(made).link, "-o", join(folder, "sent")],
   ]);
   assertEquals(await sender.exitCode, 0);
-  const told = scene.see(sender.stdout.all);
-  assert(told.has("send_progress") && told.has("send_completed"));
+  const printed = scene.see(sender.stdout.all);
+  assert(printed.has("send_progress") && printed.has("send_completed"));
 }
 
 /** What needs no client, or ends at once. */

@@ -51,7 +51,7 @@ async function laterRelay() {
   const { address } = listener;
   return {
     address: formatRelayAddress({ ...address, id }),
-    told: `this is relay-p2p ${VERSION}, and the relay at ${
+    printed: `this is relay-p2p ${VERSION}, and the relay at ${
       formatEndpoint(address)
     } runs ${OTHER}`,
     [Symbol.asyncDispose]: () => listener.close(),
@@ -72,7 +72,7 @@ for (const command of COMMANDS) {
       { input: "a\n" },
     );
     const lines = stderr.filter((line) => line.includes(OTHER));
-    assertEquals(lines, [relay.told]);
+    assertEquals(lines, [relay.printed]);
   });
 }
 
@@ -82,7 +82,7 @@ Deno.test("p2p use says that the relay runs another version", async () => {
   const { code, stderr } = await runRoleHere("p2p", ["use", relay.address], {
     env: { HOME: home.path, XDG_CONFIG_HOME: "" },
   });
-  assertEquals([code, stderr], [0, [relay.told]]);
+  assertEquals([code, stderr], [0, [relay.printed]]);
 });
 
 Deno.test("A doctor names both versions", async () => {
@@ -101,5 +101,5 @@ Deno.test("A node reports that its relay runs another version, and continues", a
     ...["--host", "127.0.0.1", relay.address, "0", folder.path],
   ], { untilNote: /runs 999/ });
   assertEquals(code, 0);
-  assertEquals(stderr.filter((line) => line.includes(OTHER)), [relay.told]);
+  assertEquals(stderr.filter((line) => line.includes(OTHER)), [relay.printed]);
 });

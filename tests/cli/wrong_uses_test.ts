@@ -26,7 +26,7 @@ interface WrongUse {
   readonly env?: Record<string, string>;
   readonly code: number;
   /** Whether something goes to stdout before. */
-  readonly isTold?: true;
+  readonly isPrinted?: true;
   readonly line: (world: World) => string;
 }
 
@@ -233,7 +233,7 @@ const WRONG_USES: readonly WrongUse[] = [
       ...["--host", "127.0.0.1", "0"],
     ],
     code: 8,
-    isTold: true,
+    isPrinted: true,
     line: ({ relayPort }) =>
       `Cannot listen (127.0.0.1:${relayPort}): the port is in use by another program; give --metrics another address`,
   },
@@ -426,7 +426,7 @@ Deno.test("Wrong uses: one line that helps, and the documented code", async (tes
           env,
         });
       assertEquals(stderr, [`error: ${wrong.line(world)}`]);
-      assertEquals([code, text !== ""], [wrong.code, wrong.isTold ?? false]);
+      assertEquals([code, text !== ""], [wrong.code, wrong.isPrinted ?? false]);
     });
   }
 });

@@ -98,7 +98,7 @@ class BrowseRun {
     } catch (error) {
       terminal.status("");
       if (!(error instanceof Failure) || signal.aborted) throw error;
-      triedOn(terminal).tell(terminal);
+      triedOn(terminal).print(terminal);
       terminal.error(error);
     }
   }

@@ -28,7 +28,7 @@ export interface ConclusionOptions {
 /** The summary of a `get`. */
 export class Conclusion {
   readonly #options: ConclusionOptions;
-  #told: Promise<void> | undefined;
+  #printed: Promise<void> | undefined;
   /** What was sent to others, to be printed after the rest. */
   #gave: readonly string[] = [];
 
@@ -44,13 +44,13 @@ export class Conclusion {
     receipt?.note(event);
     if (event.event === "swarm_ended") {
       this.#gave = [...this.#gave, ...gaveInWords(event)];
-      if (this.#told !== undefined) this.#tellGiven();
+      if (this.#printed !== undefined) this.#printGiven();
     }
     if (event.event !== "swarm_lingers" || mayGoOn) return;
-    this.tell().catch(() => {}); // awaited at the end
+    this.print().catch(() => {}); // awaited at the end
   }
 
-  #tellGiven(): void {
+  #printGiven(): void {
     const { terminal } = this.#options;
     terminal.status("");
     for (const line of this.#gave) terminal.note(line);
@@ -62,23 +62,23 @@ export class Conclusion {
    *
    * @throws {Failure} of kind `local` if the receipt cannot be written.
    */
-  tell(): Promise<void> {
-    this.#told ??= this.#tell();
-    return this.#told;
+  print(): Promise<void> {
+    this.#printed ??= this.#print();
+    return this.#printed;
   }
 
-  async #tell(): Promise<void> {
+  async #print(): Promise<void> {
     const { terminal, saved, replicas, receipt } = this.#options;
     terminal.status("");
     saved.summarize();
-    this.#tellGiven();
+    this.#printGiven();
     replicas.warn(terminal);
-    await tellReceipt(receipt, terminal);
-    triedOn(terminal).tell(terminal);
+    await printReceipt(receipt, terminal);
+    triedOn(terminal).print(terminal);
   }
 }
 
-async function tellReceipt(
+async function printReceipt(
   receipt: ReceiptWriter | undefined,
   terminal: Terminal,
 ): Promise<void> {

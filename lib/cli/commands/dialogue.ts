@@ -88,7 +88,7 @@ class DialogueTelling extends EventPrinter {
     this.#to = terminal;
   }
 
-  override tell(event: ClientEvent): void {
+  override print(event: ClientEvent): void {
     if (event.event === "nodes_listed") {
       this.#to.note(`relay says: ${show(event.greeting)}`);
       this.#to.note(`peer node count: ${event.nodes.length}`);
@@ -101,7 +101,7 @@ class DialogueTelling extends EventPrinter {
       this.#to.note(
         `node ${node.number}  ${show(address)}  ${by}${answerInWords(answer)}`,
       );
-    } else super.tell(event);
+    } else super.print(event);
   }
 }
 

@@ -16,7 +16,7 @@ import { namesOn, type NodeNames } from "../output/node_names.ts";
 import { formatProgress } from "../output/progress.ts";
 import { formatUnreachableRelays } from "../output/unreachable_relays.ts";
 import { formatBytes, formatSeconds } from "../../base/units.ts";
-import { tellClockGap, tellRelayMet } from "../roles/role.ts";
+import { printClockGap, printRelayMet } from "../roles/role.ts";
 import { servingInWords } from "./swarming.ts";
 import { triedOn } from "../output/tried.ts";
 import type { Terminal, TerminalEvent } from "../output/terminal.ts";
@@ -29,11 +29,11 @@ const MOST_WAITED_FOR = 3;
 export class EventPrinter {
   readonly #terminal: Terminal;
   readonly #names: NodeNames;
-  #toldMotd = "";
+  #printedMotd = "";
   /** Whether the user knows that the client waits for files. */
   #isWaiting = false;
   /** What is reported once: kinds of events, and lines. */
-  readonly #told = new Set<string>();
+  readonly #printed = new Set<string>();
 
   constructor(terminal: Terminal) {
     this.#terminal = terminal;
@@ -47,11 +47,11 @@ export class EventPrinter {
       this.#names.learn(event.nodes);
     }
     if (this.#terminal.options.json) this.#terminal.event(plainEvent(event));
-    this.tell(event);
+    this.print(event);
   };
 
   /** Prints an event in words. */
-  tell(event: ClientEvent): void {
+  print(event: ClientEvent): void {
     const terminal = this.#terminal;
     switch (event.event) {
       case "relay_unverified":
@@ -60,20 +60,20 @@ export class EventPrinter {
       case "relay_motd":
       case "relay_version_differs":
       case "relay_open":
-        if (this.#isNew(event)) tellRelayMet(event, terminal);
+        if (this.#isNew(event)) printRelayMet(event, terminal);
         return;
       case "clock_gap":
-        return tellClockGap(event, terminal);
+        return printClockGap(event, terminal);
       case "node_answered":
-        return this.#tellAnswer(event);
+        return this.#printAnswer(event);
       case "contents_differ":
-        return this.#tellLines(contentsInWords(event, this.#names.byId));
+        return this.#printLines(contentsInWords(event, this.#names.byId));
       case "found_several":
-        return this.#tellLines(severalInWords(event, this.#names.byId));
+        return this.#printLines(severalInWords(event, this.#names.byId));
       case "listing":
         return terminal.status(listingInWords(event));
       case "waiting_for_files":
-        return this.#tellWaiting(event);
+        return this.#printWaiting(event);
       case "progress":
         this.#isWaiting = false;
         return terminal.status(
@@ -93,7 +93,7 @@ export class EventPrinter {
       case "holder_refused":
         return terminal.note(this.#inWords(event));
       default:
-        event.event satisfies Untold;
+        event.event satisfies Unprinted;
     }
   }
 
@@ -135,7 +135,7 @@ export class EventPrinter {
     return `node ${node.number} (${show(this.#names.of(node))})`;
   }
 
-  #tellLines(lines: Iterable<string>): void {
+  #printLines(lines: Iterable<string>): void {
     for (const line of lines) this.#terminal.note(line);
   }
 
@@ -143,8 +143,8 @@ export class EventPrinter {
   #isNew(event: RelayLinkEvent): boolean {
     switch (event.event) {
       case "relay_motd": {
-        const isNew = event.text !== this.#toldMotd;
-        this.#toldMotd = event.text;
+        const isNew = event.text !== this.#printedMotd;
+        this.#printedMotd = event.text;
         return isNew;
       }
       case "relay_unverified":
@@ -157,15 +157,15 @@ export class EventPrinter {
   }
 
   #isFirst(text: string): boolean {
-    const isFirst = !this.#told.has(text);
-    this.#told.add(text);
+    const isFirst = !this.#printed.has(text);
+    this.#printed.add(text);
     return isFirst;
   }
 
   /**
    * Reports a node that fails, once: it fails for each name it is asked for.
    */
-  #tellAnswer(
+  #printAnswer(
     { node, address, answer }: ClientEvent & { event: "node_answered" },
   ): void {
     if (answer.kind === "found" || answer.kind === "not_found") return;
@@ -175,7 +175,7 @@ export class EventPrinter {
   }
 
   /** Reports once what it waits for; at a terminal also the remaining time. */
-  #tellWaiting(
+  #printWaiting(
     { names, leftMs }: ClientEvent & { event: "waiting_for_files" },
   ): void {
     const [first = ""] = names;
@@ -201,7 +201,7 @@ type OneLine =
   | "holder_refused";
 
 /** Events that are not reported to people here. */
-type Untold =
+type Unprinted =
   | "holder_listed"
   | "holder_reached"
   | "swarm_lingers"

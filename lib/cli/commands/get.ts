@@ -24,7 +24,7 @@ import { badValue, given } from "../options/values.ts";
 import { ReceiptWriter } from "./receipt.ts";
 import { Conclusion } from "./conclusion.ts";
 import { Replicas } from "../output/replicas.ts";
-import { MOST_TOLD, Saved } from "./saved.ts";
+import { MOST_PRINTED, Saved } from "./saved.ts";
 import { Planned } from "./planned.ts";
 import { swarmOptions } from "./swarming.ts";
 import { EventPrinter } from "./event_printer.ts";
@@ -85,7 +85,7 @@ export async function runGet(
     });
     terminal.status("");
     stop.signal.throwIfAborted();
-    await conclusion.tell();
+    await conclusion.print();
     return report([...failed.values()], terminal);
   } catch (error) {
     terminal.status("");
@@ -273,11 +273,11 @@ const WORST_FIRST = [
 ] as const;
 
 function report(failures: readonly Failure[], terminal: Terminal): number {
-  for (const failure of failures.slice(0, MOST_TOLD)) {
+  for (const failure of failures.slice(0, MOST_PRINTED)) {
     terminal.error(triedOn(terminal).explained(failure));
   }
-  if (failures.length > MOST_TOLD) {
-    terminal.note(`and ${failures.length - MOST_TOLD} more files failed`);
+  if (failures.length > MOST_PRINTED) {
+    terminal.note(`and ${failures.length - MOST_PRINTED} more files failed`);
   }
   const worst = WORST_FIRST.find((kind) =>
     failures.some((failure) => failure.kind === kind)

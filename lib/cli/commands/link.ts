@@ -50,7 +50,7 @@ export async function runLink(
     uses,
     onEvent,
   });
-  await tellLink({ ...link, name, bytes, web }, { terminal, line });
+  await printLink({ ...link, name, bytes, web }, { terminal, line });
   terminal.note(
     link.isHeld
       ? `valid for ${fetchesInWords(uses)} in the next ` +
@@ -90,7 +90,7 @@ export interface PrintedLink extends LinkText {
 }
 
 /** Prints a link, or its address for a browser, and on request a code of it. */
-export async function tellLink(
+export async function printLink(
   { text: link, name, bytes, isHeld, web, relays, leftOut }: PrintedLink,
   { terminal, line }: SecretSource,
 ): Promise<void> {

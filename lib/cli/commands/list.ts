@@ -62,7 +62,7 @@ export async function runList(
   const files = await listing.browse(folder);
   return files.isEmpty && files.incomplete.length === 0
     ? await listing.search(text, parseWords([selection.name]))
-    : await listing.tell(files, { text, ...folder });
+    : await listing.print(files, { text, ...folder });
 }
 
 /** Runs `search`; resolves to its exit code. */
@@ -121,7 +121,7 @@ class Listing implements Disposable {
 
   /** Lists what is wanted, in the order of names. */
   async show(wanted: Wanted): Promise<number> {
-    return await this.tell(await this.browse(wanted), wanted);
+    return await this.print(await this.browse(wanted), wanted);
   }
 
   /** Lists the names that have all words, best first. */
@@ -138,11 +138,11 @@ class Listing implements Disposable {
     };
     const files = await this.browse(wanted);
     const places = words.bestFirst(files);
-    return await this.tell(files, wanted, { places, nearest });
+    return await this.print(files, wanted, { places, nearest });
   }
 
   /** Prints files, or throws if there are none. */
-  async tell(
+  async print(
     files: FileListings,
     wanted: Wanted,
     { places, nearest }: {

@@ -9,7 +9,7 @@ import { counted, show, showWhole } from "../../base/text.ts";
 import { namesOn, type NodeNames } from "../output/node_names.ts";
 import { formatBytes } from "../../base/units.ts";
 import type { Terminal } from "../output/terminal.ts";
-import { amountInWords, MOST_TOLD, type SavedOptions } from "./saved.ts";
+import { amountInWords, MOST_PRINTED, type SavedOptions } from "./saved.ts";
 
 type FilePlanned = ClientEvent & { event: "file_planned" };
 
@@ -22,9 +22,9 @@ const MOST_NODES = 3;
 export class Planned {
   readonly #terminal: Terminal;
   readonly #isTerminal: boolean;
-  readonly #mostTold: number;
-  #told = 0;
-  #untold = 0;
+  readonly #mostPrinted: number;
+  #printed = 0;
+  #unprinted = 0;
   readonly #sums: Record<PlannedAction, { files: number; bytes: number }> = {
     fetch: { files: 0, bytes: 0 },
     continue: { files: 0, bytes: 0 },
@@ -35,7 +35,7 @@ export class Planned {
   constructor(terminal: Terminal, { isVerbose = false }: SavedOptions = {}) {
     this.#terminal = terminal;
     this.#isTerminal = Deno.stdout.isTerminal();
-    this.#mostTold = isVerbose || !this.#isTerminal ? Infinity : MOST_TOLD;
+    this.#mostPrinted = isVerbose || !this.#isTerminal ? Infinity : MOST_PRINTED;
   }
 
   /** Notes an event. */
@@ -44,11 +44,11 @@ export class Planned {
     const sum = this.#sums[event.action];
     sum.files++;
     sum.bytes += event.bytes;
-    if (this.#told >= this.#mostTold) {
-      this.#untold++;
+    if (this.#printed >= this.#mostPrinted) {
+      this.#unprinted++;
       return;
     }
-    this.#told++;
+    this.#printed++;
     const size = this.#isTerminal ? formatBytes(event.bytes) : event.bytes;
     const names = namesOn(this.#terminal);
     this.#terminal.fact(formatPlanned(event, { size: String(size), names }));
@@ -56,9 +56,9 @@ export class Planned {
 
   /** Prints a line about all files together. */
   summarize(): void {
-    if (this.#untold > 0) {
+    if (this.#unprinted > 0) {
       this.#terminal.note(
-        `and ${counted(this.#untold, "file")} more; --verbose names all`,
+        `and ${counted(this.#unprinted, "file")} more; --verbose names all`,
       );
     }
     const { fetch, continue: begun, replace, keep } = this.#sums;
@@ -86,9 +86,9 @@ function formatPlanned(
   { action, path, nodes }: Pick<FilePlanned, "action" | "path" | "nodes">,
   { size, names }: { size: string; names: NodeNames },
 ): string {
-  const told = nodes.slice(0, MOST_NODES).map((node) => show(names.of(node)));
-  const more = nodes.length - told.length;
-  const from = `${told.join(", ")}${more > 0 ? ` +${more}` : ""}`;
+  const printed = nodes.slice(0, MOST_NODES).map((node) => show(names.of(node)));
+  const more = nodes.length - printed.length;
+  const from = `${printed.join(", ")}${more > 0 ? ` +${more}` : ""}`;
   return [
     action.padEnd(ACTION_COLUMNS),
     size.padStart(SIZE_COLUMNS),

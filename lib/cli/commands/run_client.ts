@@ -90,7 +90,7 @@ async function runWithRelay(context: RoleContext): Promise<number> {
       : await runGetByLink(link, { ...context, options });
   } catch (error) {
     if (!isInterruption(error)) {
-      triedOn(terminal).tell(terminal, { isTold: command === "dialogue" });
+      triedOn(terminal).print(terminal, { isPrinted: command === "dialogue" });
     }
     throw triedOn(terminal).explained(error);
   }

@@ -13,7 +13,7 @@ import { formatBytes } from "../../base/units.ts";
 import type { Terminal } from "../output/terminal.ts";
 
 /** If there are more files, only their number is printed. */
-export const MOST_TOLD = 20;
+export const MOST_PRINTED = 20;
 
 /** Options of {@linkcode Saved}. */
 export interface SavedOptions {
@@ -24,7 +24,7 @@ export interface SavedOptions {
 /** Prints the saved files, one by one while they are few. */
 export class Saved {
   readonly #terminal: Terminal;
-  readonly #mostTold: number;
+  readonly #mostPrinted: number;
   readonly #startedAt = performance.now();
   readonly #received = { files: 0, bytes: 0 };
   readonly #present = { files: 0, bytes: 0 };
@@ -41,7 +41,7 @@ export class Saved {
   constructor(terminal: Terminal, { isVerbose = false }: SavedOptions = {}) {
     this.#terminal = terminal;
     this.#isVerbose = isVerbose;
-    this.#mostTold = isVerbose ? Infinity : MOST_TOLD;
+    this.#mostPrinted = isVerbose ? Infinity : MOST_PRINTED;
   }
 
   /** Notes an event. */
@@ -51,15 +51,15 @@ export class Saved {
     } else if (event.event === "file_resumed") {
       const { name, bytes } = event;
       const amount = formatBytes(bytes);
-      this.#tell(`${showWhole(name)}: ${amount} are here from an earlier run`);
+      this.#print(`${showWhole(name)}: ${amount} are here from an earlier run`);
     } else if (event.event === "file_kept") {
-      if (++this.#keptFiles <= this.#mostTold) this.#tell(keptInWords(event));
+      if (++this.#keptFiles <= this.#mostPrinted) this.#print(keptInWords(event));
     } else if (event.event === "zeros_skipped") {
       this.#zeros.set(event.name, event.bytes);
     } else if (event.event === "file_present") {
       this.#present.bytes += event.bytes;
-      if (++this.#present.files > this.#mostTold) return;
-      this.#tell(`${showWhole(event.path)} is here already, verified`);
+      if (++this.#present.files > this.#mostPrinted) return;
+      this.#print(`${showWhole(event.path)} is here already, verified`);
     } else if (event.event === "file_received") {
       this.#noteReceived(event);
     }
@@ -67,8 +67,8 @@ export class Saved {
 
   /** At a terminal, prints the size of a long list before it begins. */
   #noteWanted({ files, bytes }: { files: number; bytes: number }): void {
-    if (files <= MOST_TOLD || !this.#terminal.showsStatus) return;
-    this.#tell(`${amountInWords({ files, bytes })} to get`);
+    if (files <= MOST_PRINTED || !this.#terminal.showsStatus) return;
+    this.#print(`${amountInWords({ files, bytes })} to get`);
   }
 
   #noteReceived(event: ClientEvent & { event: "file_received" }): void {
@@ -83,14 +83,14 @@ export class Saved {
     }
     const zeros = this.#zeros.get(event.name);
     this.#zeros.delete(event.name);
-    if (++this.#received.files > this.#mostTold) return;
+    if (++this.#received.files > this.#mostPrinted) return;
     const names = this.#sourcesInWords(event.from);
     const from = names.length === 0 ? "" : `, from ${names.join(", ")}`;
     const path = showWhole(event.path ?? "");
     const empty = zeros === undefined
       ? ""
       : `, ${formatBytes(zeros)} of them zeros`;
-    this.#tell(`saved ${path}, ${counted(event.bytes, "byte")}${empty}${from}`);
+    this.#print(`saved ${path}, ${counted(event.bytes, "byte")}${empty}${from}`);
   }
 
   /** The nodes by name; other clients are counted, unless names are wanted. */
@@ -109,18 +109,18 @@ export class Saved {
   summarize(): void {
     const seconds = (performance.now() - this.#startedAt) / 1000;
     const [received, present] = [this.#received, this.#present];
-    const untold = Math.max(0, received.files - this.#mostTold) +
-      Math.max(0, present.files - this.#mostTold);
-    if (untold > 0) this.#tell(`and ${counted(untold, "file")} more`);
+    const unprinted = Math.max(0, received.files - this.#mostPrinted) +
+      Math.max(0, present.files - this.#mostPrinted);
+    if (unprinted > 0) this.#print(`and ${counted(unprinted, "file")} more`);
     if (received.files > 0) {
-      this.#tell(
+      this.#print(
         `${amountInWords(received)}${this.#broughtInWords()} in ` +
           `${secondsInWords(seconds)} ${this.#rateInWords(seconds)}`,
       );
     }
     if (present.files > 0 && present.files + received.files > 1) {
       const time = received.files > 0 ? "" : ` in ${secondsInWords(seconds)}`;
-      this.#tell(`${amountInWords(present)} here already, verified${time}`);
+      this.#print(`${amountInWords(present)} here already, verified${time}`);
     }
   }
 
@@ -162,7 +162,7 @@ export class Saved {
     ];
   }
 
-  #tell(line: string): void {
+  #print(line: string): void {
     this.#terminal.note(line);
   }
 }

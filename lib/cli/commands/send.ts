@@ -29,7 +29,7 @@ import {
   fetchesInWords,
   LINK_SECONDS,
   LINK_USES,
-  tellLink,
+  printLink,
   warnOfLoopback,
 } from "./link.ts";
 import { NodeLife } from "./node_life.ts";
@@ -74,7 +74,7 @@ export async function runSend(
       ...{ ...links, options: named, node, sending, signal },
     });
   }
-  tellTerms({ ...links, isOpen: token === undefined });
+  printTerms({ ...links, isOpen: token === undefined });
   const addresses = [first, ...others].map(({ address }) => address);
   if (web === undefined) warnOfLoopback(addresses, terminal);
   else warnOfGateway(line, terminal);
@@ -132,7 +132,7 @@ function shareFiles(
 }
 
 /** Prints what the other side needs, and when the offer ends. */
-function tellTerms({ terminal, web, uses, seconds, isOpen }: {
+function printTerms({ terminal, web, uses, seconds, isOpen }: {
   terminal: Terminal;
   web: WebAddress | undefined;
   uses: number;
@@ -223,7 +223,7 @@ async function makeLinkTo(
       if (event.event !== "relay_motd") new EventPrinter(terminal).onEvent(event);
     },
   });
-  await tellLink({ ...link, name, bytes: size, web }, { terminal, line });
+  await printLink({ ...link, name, bytes: size, web }, { terminal, line });
 }
 
 /** The files to send. */

@@ -27,7 +27,7 @@ export interface SendingOptions {
 // Often enough to look alive.
 const REDRAW_MS = 200;
 // With `--json`, for each receiver.
-const TELL_MS = 1_000;
+const PRINT_MS = 1_000;
 // The most running fetches shown.
 const LIVE_LINES = 5;
 // A receiver that gets nothing for longer is not shown.
@@ -43,7 +43,7 @@ export class Sending {
   /** The progress of each receiver, and the time of its last event. */
   readonly #seen = new Map<
     string,
-    { progress: ReceiverProgress; at: number; toldAt: number }
+    { progress: ReceiverProgress; at: number; printedAt: number }
   >();
   #drawnAt = -Infinity;
 
@@ -102,11 +102,11 @@ export class Sending {
   #moved(progress: ReceiverProgress, now: number): void {
     const { name, to, bytes, total } = progress;
     const key = `${to}\n${name}`;
-    const { toldAt = -Infinity } = this.#seen.get(key) ?? {};
-    const seen = { progress, at: now, toldAt };
+    const { printedAt = -Infinity } = this.#seen.get(key) ?? {};
+    const seen = { progress, at: now, printedAt };
     this.#seen.set(key, seen);
-    if (now - seen.toldAt >= TELL_MS) {
-      seen.toldAt = now;
+    if (now - seen.printedAt >= PRINT_MS) {
+      seen.printedAt = now;
       this.#terminal.event(
         { event: "send_progress", name, to, bytes, total } satisfies CliEvent,
       );

@@ -41,7 +41,7 @@ export async function runSums(
       if ("failure" in sum) {
         terminal.error(sum.failure);
         worst ??= sum.failure.kind;
-      } else await tellSum(sum, { terminal, signal: options.signal });
+      } else await printSum(sum, { terminal, signal: options.signal });
     }
     terminal.status("");
     if (worst !== undefined) return EXIT_CODE[worst];
@@ -129,7 +129,7 @@ export async function readSums(
   });
 }
 
-async function tellSum(
+async function printSum(
   { name, size: bytes, sha256 }: Extract<FileSum, { sha256: string }>,
   { terminal, signal }: {
     terminal: Terminal;

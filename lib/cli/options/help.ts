@@ -124,8 +124,8 @@ function formatScreen({ script }: CommandSpec, screen: Screen): string {
       : wrap(commands, { left: "Commands: ", next: "  ", end: "" })),
   ];
   const room = SCREEN_LINES - first.length - rest.length - 1;
-  const told = notes.length > 0 && notes.length <= room ? ["", ...notes] : [];
-  return [...first, ...told, ...rest, ""].join("\n");
+  const below = notes.length > 0 && notes.length <= room ? ["", ...notes] : [];
+  return [...first, ...below, ...rest, ""].join("\n");
 }
 
 /** `peer_node.ts help`, and `p2p help share` where the script is `p2p share`. */

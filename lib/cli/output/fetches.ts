@@ -22,15 +22,15 @@ export function formatRunning(
 ): string[] {
   const isCut = running.length > lines;
   const shown = running.slice(0, isCut ? lines - 1 : lines);
-  const told = shown.map((fetch) => formatOne(fetch, columns));
-  if (!isCut) return told;
+  const rows = shown.map((fetch) => formatOne(fetch, columns));
+  if (!isCut) return rows;
   const others = running.slice(shown.length);
   const rate = others.reduce(
     (sum, { bytesPerSecond }) => sum + bytesPerSecond,
     0,
   );
   const more = `and ${others.length} more, ${formatBytes(rate)}/s`;
-  return [...told, cutEnd(more, columns)];
+  return [...rows, cutEnd(more, columns)];
 }
 
 const LEAST_NAME_COLUMNS = 8;

@@ -13,7 +13,7 @@ import type { Terminal } from "./terminal.ts";
  * Prints one incident to stderr. A node knows the address of a client in a
  * tunnel only from the relay, so the address too may be a stranger's text.
  */
-export function tellIncident(event: IncidentEvent, terminal: Terminal): void {
+export function printIncident(event: IncidentEvent, terminal: Terminal): void {
   switch (event.event) {
     case "refused":
       terminal.note(

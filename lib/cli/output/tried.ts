@@ -179,18 +179,18 @@ export class Tried {
    * Prints all failed files, once. With `isTold` each answer was printed as it
    * came, so the rows are left out.
    */
-  tell(terminal: Terminal, { isTold = false } = {}): void {
+  print(terminal: Terminal, { isPrinted = false } = {}): void {
     const rows = this.#failed.splice(0);
     for (const row of rows) terminal.event(row);
     const isNew = rows.some(({ stage }) =>
       stage === "transfer" || stage === "verify"
     );
-    if (rows.length === 0 || (isTold && !isNew)) return;
+    if (rows.length === 0 || (isPrinted && !isNew)) return;
     const files = new Set(rows.map(({ name }) => name)).size;
     terminal.note(files === 1 ? "tried:" : "tried, by file:");
-    const told = rows.slice(0, MOST_ROWS);
+    const printed = rows.slice(0, MOST_ROWS);
     const names = namesOn(terminal);
-    for (const line of formatTried(told, { names, withFile: files > 1 })) {
+    for (const line of formatTried(printed, { names, withFile: files > 1 })) {
       terminal.note(`  ${line}`);
     }
     if (rows.length > MOST_ROWS) {

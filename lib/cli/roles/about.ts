@@ -34,7 +34,7 @@ export async function answerAboutItself(
   if (spec.role === "relay") refuseMistyped(spec, command);
   if (line.isOn("help")) {
     const topic = line.words.find((word) => isCommand(spec, word));
-    await tellHelp(spec, terminal, { topic, isAll: line.isOn("all") });
+    await printHelp(spec, terminal, { topic, isAll: line.isOn("all") });
   } else if (line.isOn("version")) {
     terminal.fact(`relay-p2p ${VERSION}, protocol ${PROTOCOL_VERSION}`);
     terminal.event({
@@ -49,11 +49,11 @@ export async function answerAboutItself(
     if (topic !== undefined && !isCommand(spec, topic)) {
       throw noSuchCommand(spec, topic);
     }
-    await tellHelp(spec, terminal, { topic, isAll: line.isOn("all") });
+    await printHelp(spec, terminal, { topic, isAll: line.isOn("all") });
   } else if (command === "completions") {
     const [shell, name = spec.script, ...more] = words;
     if (more.length > 0) throw tooMany(spec, command);
-    await tellCompletions(spec, terminal, {
+    await printCompletions(spec, terminal, {
       shell: parseShell(spec, shell),
       name,
     });
@@ -110,7 +110,7 @@ function refuseAll(line: CommandLine, spec: CommandSpec): void {
   });
 }
 
-async function tellHelp(
+async function printHelp(
   spec: CommandSpec,
   terminal: Terminal,
   { topic, isAll }: { topic: string | undefined; isAll: boolean },
@@ -130,7 +130,7 @@ async function tellHelp(
   terminal.event({ event: "help", text });
 }
 
-async function tellCompletions(
+async function printCompletions(
   spec: CommandSpec,
   terminal: Terminal,
   { shell, name }: { shell: Shell; name: string },

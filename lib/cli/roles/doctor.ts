@@ -28,7 +28,7 @@ import type { RelayLinkEvent } from "../../uplink/relay_dialer.ts";
 import { loadIdentity } from "../../identity/identity_file.ts";
 import type { CliEvent } from "../output/cli_events.ts";
 import type { CommandLine } from "../options/command_line.ts";
-import { type RoleContext, tellRelayMet } from "./role.ts";
+import { type RoleContext, printRelayMet } from "./role.ts";
 import type { Terminal } from "../output/terminal.ts";
 import { remedyIn } from "../output/remedies.ts";
 
@@ -39,7 +39,7 @@ export async function runClientDoctor(
   options: ClientOptions,
   { line, terminal, signal }: RoleContext,
 ): Promise<number> {
-  const findings = new Findings((check) => tell(check, terminal));
+  const findings = new Findings((check) => print(check, terminal));
   await examineEach(
     examinations(options, {
       access: options.access ?? {},
@@ -73,7 +73,7 @@ export async function runNodeDoctor(
   options: NodeOptions & Required<Pick<NodeOptions, "paths">>,
   { line, terminal, signal }: RoleContext,
 ): Promise<number> {
-  const findings = new Findings((check) => tell(check, terminal));
+  const findings = new Findings((check) => print(check, terminal));
   await checkShare(options.paths, { limits, findings });
   const state = line.value("state");
   const identity = state === undefined
@@ -147,7 +147,7 @@ function examinations(
 ): ExaminationOptions[] {
   const onEvent = (event: RelayLinkEvent) => {
     terminal.event(event);
-    if (event.event === "relay_motd") tellRelayMet(event, terminal);
+    if (event.event === "relay_motd") printRelayMet(event, terminal);
   };
   const common = { plaintext, knownRelays, tunnels, limits, signal, onEvent };
   return sideBySide({ address }, relays, limits).map((one, n) => ({
@@ -169,11 +169,11 @@ function written(line: CommandLine): string[] {
   return ["known-relays"].flatMap((name) => line.value(name) ?? []);
 }
 
-function tell(check: Check, terminal: Terminal): void {
+function print(check: Check, terminal: Terminal): void {
   const { remedyCode: _, ...plain } = check;
   const remedy = remedyIn(check);
-  const told = remedy === undefined ? plain : { ...plain, remedy };
-  terminal.event<CliEvent>({ event: "checked", ...told });
+  const stated = remedy === undefined ? plain : { ...plain, remedy };
+  terminal.event<CliEvent>({ event: "checked", ...stated });
   const { verdict, says } = check;
   const rest = remedy === undefined ? says : `${says}; ${remedy}`;
   terminal.fact(

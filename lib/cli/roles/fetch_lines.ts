@@ -45,7 +45,7 @@ export class FetchLines implements Disposable {
   }
 
   /** Prints a line for an event about what was sent. */
-  tell(event: NodeEvent): void {
+  print(event: NodeEvent): void {
     const { event: kind } = event;
     if (this.#isEach && kind === "fetch_ended") {
       const { size, isWhole, ...sent } = event;

@@ -12,7 +12,7 @@ import type { RegistrarEvent } from "../../node/registrar_events.ts";
 import type { NodeEvent } from "../../node/server.ts";
 import type { SkipCounts } from "../../share/skipped.ts";
 import type { ShareEvent } from "../../share/upkeep_types.ts";
-import { tellIncident } from "../output/incidents.ts";
+import { printIncident } from "../output/incidents.ts";
 import { worded } from "../output/remedies.ts";
 import {
   formatRisks,
@@ -21,9 +21,9 @@ import {
 } from "../output/skipped.ts";
 import type { Terminal } from "../output/terminal.ts";
 import type { FetchLines } from "./fetch_lines.ts";
-import { PLAINTEXT_WARNING, tellClockGap, tellRelayMet } from "./role.ts";
+import { PLAINTEXT_WARNING, printClockGap, printRelayMet } from "./role.ts";
 
-/** Options of {@linkcode tell}. */
+/** Options of {@linkcode printNodeEvent}. */
 export interface TellOptions {
   /** Whether the names of skipped entries follow. */
   readonly isListed?: boolean | undefined;
@@ -32,7 +32,7 @@ export interface TellOptions {
 }
 
 /** Prints an event of the node. */
-export function tell(
+export function printNodeEvent(
   event: NodeEvent,
   terminal: Terminal,
   { isListed = false, fetches }: TellOptions = {},
@@ -50,7 +50,7 @@ export function tell(
       terminal.fact(
         `sharing ${counted(event.files, "file")} from ${show(event.directory)}`,
       );
-      return tellSkipCounts(event.skipped, { terminal, isListed });
+      return printSkipCounts(event.skipped, { terminal, isListed });
     case "skipped":
       return terminal.fact(formatSkipped(event));
     case "skipped_unnamed":
@@ -64,27 +64,27 @@ export function tell(
     case "share_risky":
       return terminal.note(shareInWords(event));
     case "clock_gap":
-      return tellClockGap(event, terminal);
+      return printClockGap(event, terminal);
     case "relay_unverified":
     case "relay_remembered":
     case "relay_changed":
     case "relay_motd":
     case "relay_version_differs":
     case "relay_open":
-      return tellRelayMet(event, terminal);
+      return printRelayMet(event, terminal);
     case "hashed":
       return;
     case "served":
     case "fetch_started":
     case "fetch_ended":
     case "files_sent":
-      return fetches?.tell(event);
+      return fetches?.print(event);
     case "refused":
     case "connection_failed":
     case "accept_stalled":
-      return tellIncident(event, terminal);
+      return printIncident(event, terminal);
     default:
-      return tellRegistration(event, terminal);
+      return printRegistration(event, terminal);
   }
 }
 
@@ -109,7 +109,7 @@ function shareInWords(
   }
 }
 
-function tellRegistration(
+function printRegistration(
   event: RegistrarEvent | IndexEvent,
   terminal: Terminal,
 ): void {
@@ -162,7 +162,7 @@ function tellRegistration(
   }
 }
 
-function tellSkipCounts(
+function printSkipCounts(
   counts: SkipCounts,
   { terminal, isListed }: { terminal: Terminal; isListed: boolean },
 ): void {

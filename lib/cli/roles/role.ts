@@ -260,7 +260,7 @@ export async function listening<Server>(
 }
 
 /** Says that the machine slept, or that its clock was set. */
-export function tellClockGap(
+export function printClockGap(
   { kind, seconds }: ClockEvent,
   terminal: Terminal,
 ): void {
@@ -281,7 +281,7 @@ export const PLAINTEXT_WARNING =
  * Prints that a relay without a known identity was met, and the relay's own
  * words.
  */
-export function tellRelayMet(event: RelayLinkEvent, terminal: Terminal): void {
+export function printRelayMet(event: RelayLinkEvent, terminal: Terminal): void {
   if (event.event === "relay_motd") {
     terminal.note(`relay message: ${show(event.text)}`);
     return;

@@ -29,7 +29,7 @@ import { machineName } from "./machine_name.ts";
 import { takeRelays } from "./given_relays.ts";
 import { FetchLines } from "./fetch_lines.ts";
 import { collectInService } from "./memory.ts";
-import { tell } from "./node_events.ts";
+import { printNodeEvent } from "./node_events.ts";
 import { serveMetrics } from "./metrics.ts";
 import { nodeSettings, rereadOnHangup } from "./reload.ts";
 import { usageFailure } from "../options/command_line.ts";
@@ -88,7 +88,7 @@ async function serveUntilStopped(
   const startedAt = performance.now();
   const onEvent = (event: NodeEvent) => {
     metrics.onEvent(event, performance.now());
-    tell(event, terminal, { isListed: options.listSkipped, fetches });
+    printNodeEvent(event, terminal, { isListed: options.listSkipped, fetches });
     relays.note(event);
   };
   const onFetches = (running: readonly RunningFetch[]) => fetches.show(running);
@@ -114,7 +114,7 @@ async function serveUntilStopped(
     return 0;
   } finally {
     await node.close();
-    tellSummary(node.stats(), terminal, performance.now() - startedAt);
+    printSummary(node.stats(), terminal, performance.now() - startedAt);
   }
 }
 
@@ -186,7 +186,7 @@ async function nodeOptions(
   return options;
 }
 
-function tellSummary(
+function printSummary(
   { fetches, sentBytes: bytes, refusals }: NodeStats,
   terminal: Terminal,
   ms: number,

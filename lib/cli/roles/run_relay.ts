@@ -31,7 +31,7 @@ import {
 import { hasIdentity, loadIdentity } from "../../identity/identity_file.ts";
 import { counted, show } from "../../base/text.ts";
 import type { Terminal } from "../output/terminal.ts";
-import { tellIncident } from "../output/incidents.ts";
+import { printIncident } from "../output/incidents.ts";
 import { RELAY as SPEC } from "../options/command_table.ts";
 import { checkAnnouncing, startAnnouncing } from "./announcing.ts";
 import { collectInService } from "./memory.ts";
@@ -46,7 +46,7 @@ import {
   PLAINTEXT_WARNING,
   type RoleContext,
   surviveRejections,
-  tellClockGap,
+  printClockGap,
 } from "./role.ts";
 import { worded } from "../output/remedies.ts";
 
@@ -79,7 +79,7 @@ export async function runRelay(context: RoleContext): Promise<number> {
   const metrics = new RelayMetrics();
   const onEvent = (event: RelayEvent) => {
     metrics.onEvent(event, performance.now());
-    tell(event, terminal);
+    printRelayEvent(event, terminal);
     if (event.event === "relay_listening" && keepsAddress) {
       keeping = keepAddress(state, event.address);
     }
@@ -209,11 +209,11 @@ async function relayOptions(line: CommandLine): Promise<RelayOptions> {
 }
 
 /** Prints an event of the relay. */
-export function tell(event: RelayEvent, terminal: Terminal): void {
+export function printRelayEvent(event: RelayEvent, terminal: Terminal): void {
   terminal.event(event);
   switch (event.event) {
     case "relay_listening":
-      tellListening(event, terminal);
+      printListening(event, terminal);
       break;
     case "node_registered":
       terminal.note(
@@ -225,7 +225,7 @@ export function tell(event: RelayEvent, terminal: Terminal): void {
       terminal.note(`node ${show(event.name)} left: ${HOW_LEFT[event.how]}`);
       break;
     case "clock_gap":
-      tellClockGap(event, terminal);
+      printClockGap(event, terminal);
       break;
     case "node_attached":
     case "node_detached":
@@ -246,11 +246,11 @@ export function tell(event: RelayEvent, terminal: Terminal): void {
       break;
     }
     default:
-      tellIncident(event, terminal);
+      printIncident(event, terminal);
   }
 }
 
-function tellListening(
+function printListening(
   event: RelayEvent & { event: "relay_listening" },
   terminal: Terminal,
 ): void {

@@ -18,7 +18,7 @@ function offer(node: string, overrides: Partial<Offer>): Offer {
   };
 }
 
-function told(name: string, offers: readonly Offer[], taken: boolean) {
+function printed(name: string, offers: readonly Offer[], taken: boolean) {
   const groups = groupOffers(offers, "most-nodes");
   return contentsInWords({ name, groups, taken }, (id) => `node ${id[0]}`);
 }
@@ -30,7 +30,7 @@ Deno.test("contentsInWords names the chosen content, and the number of addresses
     offer("b", { content: X }),
     ...["c", "d", "e"].map((node) => offer(node, evil)),
   ];
-  assertEquals(told("f", offers, true), [
+  assertEquals(printed("f", offers, true), [
     "f has 2 contents: 11 bytes on 2, 9 bytes on 3 at one address; " +
     "taking the first (see --sha256, --node, --prefer)",
   ]);
@@ -42,7 +42,7 @@ Deno.test("contentsInWords gives options to paste if no content is chosen", () =
     offer("b", { content: Y, size: 9 }),
     offer("c", { size: 8, modifiedMs: LIMITS.dateLastMs }),
   ];
-  const [intro, ...rows] = told("my file's.txt", offers, false);
+  const [intro, ...rows] = printed("my file's.txt", offers, false);
   assertEquals(/^my file's.txt has 3 contents, and none /.test(intro!), true);
   const name = "'my file'\\''s.txt'";
   assertEquals(rows, [
@@ -59,7 +59,7 @@ Deno.test("contentsInWords gives names of any length and with any start as argum
     offer("a", { content: X, sha256: HASH }),
     offer("b", { content: Y, sha256: HASH }),
   ];
-  const rowOf = (name: string) => told(name, offers, false)[1]!.split("  ")[1];
+  const rowOf = (name: string) => printed(name, offers, false)[1]!.split("  ")[1];
   const long = `${"d ".repeat(150)}f`;
   assertEquals(rowOf(long), `'${long}' --sha256 ${HASH}`);
   assertEquals(rowOf("-o"), `--sha256 ${HASH} -- '-o'`);

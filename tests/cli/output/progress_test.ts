@@ -188,8 +188,8 @@ for (
   Deno.test(`formatProgress shows ${what} on terminals of any width`, () => {
     const { secondsLeft: _, ...open } = progress;
     for (const [columns, line] of Object.entries(lines)) {
-      const told = progress.isWhole ? progress : open;
-      assertEquals(formatProgress(told, Number(columns) - 1), line, columns);
+      const printed = progress.isWhole ? progress : open;
+      assertEquals(formatProgress(printed, Number(columns) - 1), line, columns);
     }
   });
 }

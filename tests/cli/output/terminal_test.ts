@@ -116,9 +116,9 @@ Deno.test("formatNodes lines columns up, and escapes names", () => {
   ]);
   assertEquals(formatNodes(nodes, { ids: true })[0]?.endsWith("  1 id"), true);
   assertEquals(formatNodes([], { ids: true }), []);
-  const told = { ...node(3, "c"), index: { fingerprints: 12, seconds: 61 } };
+  const printed = { ...node(3, "c"), index: { fingerprints: 12, seconds: 61 } };
   assertEquals(
-    formatNodes([nodes[0]!, told], { ids: false, indexes: true }),
+    formatNodes([nodes[0]!, printed], { ids: false, indexes: true }),
     [
       "1  alpha  127.0.0.1:1500  no index",
       "3  c      127.0.0.1:1500  12 in index, sent 1:01 ago",

@@ -56,7 +56,7 @@ function failed(
 }
 
 /** What a person and a program are told after events, ten milliseconds apart. */
-function toldAfter(events: readonly ClientEvent[]) {
+function printedAfter(events: readonly ClientEvent[]) {
   let now = 0;
   const tried = new Tried(() => now += 10);
   for (const event of events) tried.note(event);
@@ -66,9 +66,9 @@ function toldAfter(events: readonly ClientEvent[]) {
     note: (line: string) => notes.push(line),
     event: (row: Record<string, unknown>) => rows.push(row),
   } as unknown as Terminal;
-  tried.tell(terminal);
+  tried.print(terminal);
   const again = notes.length;
-  tried.tell(terminal);
+  tried.print(terminal);
   assertEquals(notes.length, again, "told once");
   return { notes, rows };
 }
@@ -76,7 +76,7 @@ function toldAfter(events: readonly ClientEvent[]) {
 const found: NodeAnswer = { kind: "found", size: 100 };
 
 Deno.test("Tried reports for each node how far it got, why, how much came, and how long it took", () => {
-  const { notes, rows } = toldAfter([
+  const { notes, rows } = printedAfter([
     { event: "nodes_listed", greeting: "", nodes: NODES },
     answered(3, { kind: "unreachable", stage: "connect", cause: "no answer" }),
     answered(1, { kind: "not_found" }, { path: "direct" }),
@@ -153,7 +153,7 @@ const STAGES: [what: string, events: ClientEvent[], stage: string][] = [
 
 for (const [what, events, stage] of STAGES) {
   Deno.test(`Tried puts ${what} at the stage "${stage}"`, () => {
-    const { rows } = toldAfter([...events, failed("undelivered")]);
+    const { rows } = printedAfter([...events, failed("undelivered")]);
     assertEquals(rows.map(({ stage, cause }) => [stage, cause]), [[
       stage,
       "x",
@@ -163,9 +163,9 @@ for (const [what, events, stage] of STAGES) {
 
 Deno.test("Tried does not report files that arrived, or failures of the disk", () => {
   for (const kind of ["local", "not_allowed"] as const) {
-    assertEquals(toldAfter([answered(1, found), failed(kind)]).notes, []);
+    assertEquals(printedAfter([answered(1, found), failed(kind)]).notes, []);
   }
-  const came = toldAfter([answered(1, found), {
+  const came = printedAfter([answered(1, found), {
     event: "file_received",
     name: "f",
     bytes: 1,
@@ -183,7 +183,7 @@ Deno.test("Tried names the files if there are several, in a limited number of ro
     answered(3, { kind: "not_found" }, { name: `f${index}` }),
     failed("not_found", [], `f${index}`),
   ]);
-  const { notes, rows } = toldAfter(events.flat());
+  const { notes, rows } = printedAfter(events.flat());
   assertEquals(notes[0], "tried, by file:");
   assertEquals(notes[1]!.startsWith("  f0   1  alpha "), true, notes[1]);
   assertEquals(notes.length, 1 + 40 + 1);
@@ -290,7 +290,7 @@ Deno.test("Tried reports that a complete file was not the wanted one", () => {
   const tried = new Tried(() => now += 10);
   for (const event of events) tried.note(event);
   const rows: unknown[] = [];
-  tried.tell({
+  tried.print({
     event: (row: { stage: string; cause: string }) =>
       rows.push([row.stage, row.cause]),
     note: () => {},

@@ -1,6 +1,6 @@
 import { assertEquals } from "@std/assert";
 import { FetchLines } from "../../../lib/cli/roles/fetch_lines.ts";
-import { tell } from "../../../lib/cli/roles/node_events.ts";
+import { printNodeEvent } from "../../../lib/cli/roles/node_events.ts";
 import type { Terminal } from "../../../lib/cli/output/terminal.ts";
 import type { NodeEvent } from "../../../lib/node/server.ts";
 import { Skipped } from "../../../lib/share/skipped.ts";
@@ -17,7 +17,7 @@ function notesOf(event: NodeEvent): string[] {
   };
   const shown = terminal as unknown as Terminal;
   using fetches = new FetchLines(shown, { isVerbose: false });
-  tell(event, shown, { fetches });
+  printNodeEvent(event, shown, { fetches });
   return notes;
 }
 

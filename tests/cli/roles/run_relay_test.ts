@@ -1,5 +1,5 @@
 import { assertEquals, assertMatch } from "@std/assert";
-import { tell } from "../../../lib/cli/roles/run_relay.ts";
+import { printRelayEvent } from "../../../lib/cli/roles/run_relay.ts";
 import type { Terminal } from "../../../lib/cli/output/terminal.ts";
 import type { RelayEvent } from "../../../lib/relay/server.ts";
 import { runRoleHere } from "../../_here.ts";
@@ -15,7 +15,7 @@ function notesOf(event: RelayEvent): string[] {
     fact: () => {},
     note: (line: string) => notes.push(line),
   };
-  tell(event, terminal as unknown as Terminal);
+  printRelayEvent(event, terminal as unknown as Terminal);
   return notes;
 }
 
