@@ -9,7 +9,10 @@ import { dirname } from "@std/path/dirname";
 import { Failure } from "../base/errors.ts";
 import { Turns } from "../base/turns.ts";
 import { type Manifest, pieceCountOf } from "../content/manifest.ts";
-import { existingEntryAtOnce, existingEntryAt } from "../disk/existing_entry.ts";
+import {
+  existingEntryAt,
+  existingEntryAtOnce,
+} from "../disk/existing_entry.ts";
 import { Owners } from "../disk/owners.ts";
 import { partialPathOf } from "../disk/partial_name.ts";
 import { Folders } from "../disk/places.ts";

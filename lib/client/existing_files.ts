@@ -6,7 +6,11 @@
  */
 
 import type { BaseFile } from "../disk/base_file.ts";
-import { linkWhy, type ExistingEntry, SPECIAL_WHY } from "../disk/existing_entry.ts";
+import {
+  type ExistingEntry,
+  linkWhy,
+  SPECIAL_WHY,
+} from "../disk/existing_entry.ts";
 import { existsAlready, inTheWay, notOwn, targetOf } from "../disk/places.ts";
 import type { Owned, Owners } from "../disk/owners.ts";
 import { contentIdAt, hasContent, sha256At } from "../disk/rehash.ts";

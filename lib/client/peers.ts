@@ -18,7 +18,10 @@ import {
   type RelayLinkEvent,
   type RelaySession,
 } from "../uplink/relay_dialer.ts";
-import { type RetryLimits, whenAdmitted } from "../transport/admission_retry.ts";
+import {
+  type RetryLimits,
+  whenAdmitted,
+} from "../transport/admission_retry.ts";
 import { UnreachableFailure } from "../uplink/relay_failures.ts";
 import type { Refused } from "../transfer/answers.ts";
 import { Denied, NodeSession } from "../transfer/session.ts";

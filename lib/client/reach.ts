@@ -27,11 +27,14 @@ import {
   notProven,
   pinOf,
 } from "../transport/dial.ts";
-import { type RetryLimits, whenAdmitted } from "../transport/admission_retry.ts";
+import {
+  type RetryLimits,
+  whenAdmitted,
+} from "../transport/admission_retry.ts";
 import { Dials } from "./dials.ts";
 import { entriesOf, type ListedNode } from "./nodes.ts";
 import { Reports } from "./reports.ts";
-import { RelayedEnough, TunnelsUnwanted, TunnelPath } from "./tunnel_path.ts";
+import { RelayedEnough, TunnelPath, TunnelsUnwanted } from "./tunnel_path.ts";
 
 /** A node that has proved its identity. */
 export interface Reached {

@@ -155,7 +155,9 @@ export class Relays implements AsyncDisposable {
   #failure(answers: readonly Asked[]): unknown {
     this.#options.signal?.throwIfAborted();
     const errors = answers.map(({ error }) => error);
-    const other = errors.find((error) => !(error instanceof UnreachableFailure));
+    const other = errors.find((error) =>
+      !(error instanceof UnreachableFailure)
+    );
     const away = errors.filter((error) => error instanceof UnreachableFailure);
     const [first] = away;
     if (other !== undefined || first === undefined) return other;

@@ -339,7 +339,10 @@ export class Targets implements AsyncDisposable {
 }
 
 /** What a worker found, if it could tell. */
-function foundBy(looked: CheckedFile | undefined, size: number): Found | undefined {
+function foundBy(
+  looked: CheckedFile | undefined,
+  size: number,
+): Found | undefined {
   if (looked?.kind === "none") return NOTHING;
   if (looked?.kind !== "file") return undefined;
   const { uid, mode, hash } = looked;

@@ -8,7 +8,7 @@
 import { LIMITS } from "../base/limits.ts";
 import { hasRoomForWorker } from "../transport/descriptors.ts";
 import { type FileChecker, startFileChecker } from "./file_checker.ts";
-import type { FileToCheck, CheckedFile } from "./file_checker_code.ts";
+import type { CheckedFile, FileToCheck } from "./file_checker_code.ts";
 
 /** Options of {@linkcode AheadChecks}. */
 export interface AheadChecksOptions {
@@ -33,7 +33,8 @@ export class AheadChecks implements Disposable {
   #isOver = false;
 
   constructor(
-    { signal, start = startFileChecker, hasRoom = hasRoomForWorker }: AheadChecksOptions,
+    { signal, start = startFileChecker, hasRoom = hasRoomForWorker }:
+      AheadChecksOptions,
   ) {
     this.#start = start;
     this.#hasRoom = hasRoom;

@@ -7,7 +7,12 @@
 import { cannot } from "./disk_failure.ts";
 
 /** What is already at the final path. */
-export type ExistingEntry = "none" | "same_size" | "other" | "folder" | "special";
+export type ExistingEntry =
+  | "none"
+  | "same_size"
+  | "other"
+  | "folder"
+  | "special";
 
 /** Looks at what is at the final path. */
 export async function existingEntryAt(

@@ -177,7 +177,10 @@ export function undelivered(
   const found = new Set(nodes.map(({ id }) => id));
   const reported = exhausted(name, answers, found);
   const failure = reported.kind === "undelivered"
-    ? new Failure(reported.kind, { ...reported.parts, remedy: "try again later" })
+    ? new Failure(reported.kind, {
+      ...reported.parts,
+      remedy: "try again later",
+    })
     : reported; // a remedy for a command does not apply in a browser
   return new TriedFailure(failure, { answers, nodes });
 }

@@ -55,7 +55,8 @@ export async function askAll(options: ListRunOptions): Promise<Snapshot> {
     prefix: "",
     matches: (name) => !isHidden(name),
     emit: run.onEvent,
-    begun: (underway) => void run.reportEarly(underway, candidates, over.signal),
+    begun: (underway) =>
+      void run.reportEarly(underway, candidates, over.signal),
   });
   over.abort();
   const snapshot = await run.snapshotOf(found, candidates, new Set());

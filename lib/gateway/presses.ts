@@ -8,7 +8,7 @@
 
 import { toBase64Url } from "../access/keys.ts";
 import type { Limits } from "../base/limits.ts";
-import { placeToEvict, GroupSizes } from "../guard/eviction.ts";
+import { GroupSizes, placeToEvict } from "../guard/eviction.ts";
 
 /** The numbers that bound it. */
 export type PressLimits = Pick<

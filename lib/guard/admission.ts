@@ -6,7 +6,7 @@
  * @module
  */
 
-import { placeToEvict, evictions } from "./eviction.ts";
+import { evictions, placeToEvict } from "./eviction.ts";
 import { PlaceUse } from "./place_use.ts";
 import {
   type AddressGroup,

@@ -11,7 +11,7 @@
 
 import { addressGroup } from "../base/address.ts";
 import type { Endpoint } from "../base/conn.ts";
-import { placeToEvict, GroupSizes } from "../guard/eviction.ts";
+import { GroupSizes, placeToEvict } from "../guard/eviction.ts";
 import { HandshakeOrder } from "../guard/handshake_order.ts";
 import { DescriptorRoom } from "../guard/room.ts";
 import {

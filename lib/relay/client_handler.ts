@@ -179,7 +179,7 @@ async function answerReport(
   relay: RelayContext,
 ): Promise<RelayToClient> {
   for (const id of new Set(wrong)) {
-    if (relay.names?.reportedBy(id)) relay.requests.add("index_wrong");
+    if (relay.names?.lastUpdateOf(id)) relay.requests.add("index_wrong");
   }
   const outcomes = await Promise.all(ids.map((id) => findOut(id, relay)));
   for (const outcome of outcomes) relay.reports.add(outcome);

@@ -20,7 +20,7 @@ import { isBug, isShortage, ProtocolError } from "../base/errors.ts";
 import { isSameCode } from "../access/keys.ts";
 import type { Replicator } from "../cluster/replicator.ts";
 import { isShared } from "../guard/admission.ts";
-import { placeToEvict, GroupSizes } from "../guard/eviction.ts";
+import { GroupSizes, placeToEvict } from "../guard/eviction.ts";
 import { certificateId } from "../identity/identity.ts";
 import { Channel } from "../protocol/channel.ts";
 import { greet, refusal } from "../protocol/hello.ts";

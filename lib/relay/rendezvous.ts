@@ -14,9 +14,9 @@
 import { countUnder, keepNewest } from "../base/collections.ts";
 import type { Limits } from "../base/limits.ts";
 import {
-  placeToEvict,
   type GroupedPlace,
   GroupSizes,
+  placeToEvict,
 } from "../guard/eviction.ts";
 
 /** How a tunnel ended; the same word in event, metric and test. */

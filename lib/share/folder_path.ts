@@ -82,7 +82,9 @@ export class LastFolderPath {
 
   /** A way to `folder` that was looked at now, or before. */
   to(root: FolderIdentity, folder: string, now = Date.now()): FolderPath {
-    if (!this.#way?.leads(root, folder)) this.#way = new FolderPath(root, folder, now);
+    if (!this.#way?.leads(root, folder)) {
+      this.#way = new FolderPath(root, folder, now);
+    }
     return this.#way!;
   }
 

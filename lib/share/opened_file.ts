@@ -26,7 +26,12 @@ import {
   type ShareFile,
   stampOf,
 } from "./shared_file.ts";
-import { type LastFolderPath, lookAlone, lookOften, type FolderPath } from "./folder_path.ts";
+import {
+  type FolderPath,
+  type LastFolderPath,
+  lookAlone,
+  lookOften,
+} from "./folder_path.ts";
 import type { FolderIdentity } from "./root.ts";
 
 /** Why a file can no longer be read. */

@@ -27,7 +27,7 @@ import {
   type Scan,
 } from "./found_entry.ts";
 import type { ShareFile } from "./shared_file.ts";
-import { lookAt, lookOften, FolderPath } from "./folder_path.ts";
+import { FolderPath, lookAt, lookOften } from "./folder_path.ts";
 import { whenRoom } from "../base/shortage.ts";
 import { Skipped } from "./skipped.ts";
 import { Turns } from "../base/turns.ts";

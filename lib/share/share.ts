@@ -25,7 +25,12 @@ import {
 import type { ShareFilter } from "./exclusions.ts";
 import { fileOf, type ShareFile } from "./shared_file.ts";
 import { holdsOwnSecret, isTrouble } from "./found_entry.ts";
-import { LastFolderPath, lookAlone, lookOften, FolderPath } from "./folder_path.ts";
+import {
+  FolderPath,
+  LastFolderPath,
+  lookAlone,
+  lookOften,
+} from "./folder_path.ts";
 import { whenRoom } from "../base/shortage.ts";
 import { SingleFilesUpkeep } from "./single_files.ts";
 import { resolvePaths, type SharedPath } from "./shared_path.ts";

@@ -12,7 +12,7 @@ import { onDispose } from "../base/collections.ts";
 import type { Limits } from "../base/limits.ts";
 import type { Manifest } from "../content/manifest.ts";
 import { type PieceRun, PieceSet } from "../content/piece_set.ts";
-import type { HeldContent, AnnounceGained } from "../node/served.ts";
+import type { AnnounceGained, HeldContent } from "../node/served.ts";
 import type { DiskSpeed, OpenedFile } from "../share/opened_file.ts";
 import type { ShareFile } from "../share/shared_file.ts";
 import { Follower } from "./follower.ts";

@@ -9,7 +9,7 @@
 import type { Conn } from "../base/conn.ts";
 import { isBug } from "../base/errors.ts";
 import type { Limits } from "../base/limits.ts";
-import { placeToEvict, GroupSizes } from "../guard/eviction.ts";
+import { GroupSizes, placeToEvict } from "../guard/eviction.ts";
 import type { Channel } from "../protocol/channel.ts";
 import type { NodeSession } from "../transfer/session.ts";
 import type { ListedHolder } from "../uplink/listed_holders.ts";

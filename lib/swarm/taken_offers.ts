@@ -10,7 +10,7 @@
 
 import type { Limits } from "../base/limits.ts";
 import { isShared } from "../guard/admission.ts";
-import { placeToEvict, GroupSizes } from "../guard/eviction.ts";
+import { GroupSizes, placeToEvict } from "../guard/eviction.ts";
 import type { Offer, TakenOffer } from "../node/served.ts";
 import type { Channel } from "../protocol/channel.ts";
 import { NodeSession } from "../transfer/session.ts";

@@ -14,7 +14,7 @@ import type { Conn, Endpoint } from "../base/conn.ts";
 import { describeCause, isShortage, systemErrorCode } from "../base/errors.ts";
 import type { Identity } from "../identity/identity.ts";
 import { DenoConn, endpointOf } from "./deno_conn.ts";
-import { BACKLOG, Census, wakeServer, shortage } from "./descriptors.ts";
+import { BACKLOG, Census, shortage, wakeServer } from "./descriptors.ts";
 import { ALPN_PROTOCOL } from "./dial.ts";
 import { requireNet } from "../base/permission.ts";
 import { FirstBytes, left } from "./first_bytes.ts";

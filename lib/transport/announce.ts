@@ -17,9 +17,9 @@ import { LIMITS } from "../base/limits.ts";
 import { isGranted, requireNet } from "../base/permission.ts";
 import { AnswerRate } from "../guard/answer_rate.ts";
 import {
-  placeToEvict,
   type GroupedPlace,
   GroupSizes,
+  placeToEvict,
 } from "../guard/eviction.ts";
 import {
   ANNOUNCE_GROUP,

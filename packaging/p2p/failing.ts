@@ -9,7 +9,7 @@ import { Failure } from "../../lib/base/errors.ts";
 import { Terminal } from "../../lib/cli/output/terminal.ts";
 
 /** Prints `error`; returns the exit code. */
-export function tellError(error: unknown, args: readonly string[]): number {
+export function printError(error: unknown, args: readonly string[]): number {
   const isTyped = (option: string) => args.includes(option);
   const terminal = new Terminal({
     json: isTyped("--json"),

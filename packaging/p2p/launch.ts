@@ -38,8 +38,8 @@ async function main(args: readonly string[]): Promise<number> {
     Deno.stdout.writeSync(new TextEncoder().encode(`${statement}\n`));
     return 0;
   } catch (error) {
-    const { tellError } = await import("./failing.ts"); // rarely needed
-    return tellError(error, args);
+    const { printError } = await import("./failing.ts"); // rarely needed
+    return printError(error, args);
   }
 }
 

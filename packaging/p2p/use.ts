@@ -23,9 +23,9 @@ import {
 import type { CliEvent } from "../../lib/cli/output/cli_events.ts";
 import { Input } from "../../lib/cli/output/streams.ts";
 import {
+  printRelayMet,
   type RoleContext,
   takeRelay,
-  tellRelayMet,
 } from "../../lib/cli/roles/role.ts";
 import { readIndexKey } from "../../lib/cli/roles/secrets.ts";
 import { RelayDialer } from "../../lib/uplink/relay_dialer.ts";
@@ -58,7 +58,7 @@ export async function runUse(run: OwnRun): Promise<number> {
   const isShowing = words.length === 0 && known.length > 0 && !isAdding &&
     !isToldMore(line);
   if (isShowing) {
-    tellUsed(known, context);
+    printUsed(known, context);
     return 0;
   }
   const tokenFile = line.value("token-file");
@@ -86,7 +86,7 @@ export async function runUse(run: OwnRun): Promise<number> {
   const others = isAdding ? readRemembered(places.config) : [];
   const used = together(others, met);
   writeRemembered(places.config, used);
-  tellUsed(used, context);
+  printUsed(used, context);
   return 0;
 }
 
@@ -117,7 +117,7 @@ async function runForget(
   if (left.length === 0) forget(places.config);
   else writeRemembered(places.config, left);
   terminal.note("forgotten");
-  tellUsed(left, context);
+  printUsed(left, context);
   return 0;
 }
 
@@ -153,7 +153,7 @@ function cannotUse(why: string, remedy: string): Failure {
   return new Failure("usage", { what: "Cannot use relay", why, remedy });
 }
 
-function tellUsed(
+function printUsed(
   used: readonly Remembered[],
   { terminal }: RoleContext,
 ): void {
@@ -244,7 +244,7 @@ async function meet(
       terminal.event(event);
       const isNews = event.event === "relay_motd" ||
         event.event === "relay_version_differs";
-      if (isNews) tellRelayMet(event, terminal);
+      if (isNews) printRelayMet(event, terminal);
     },
   });
   const { channel, id } = await dialer.open(signal);

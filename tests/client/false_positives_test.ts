@@ -16,7 +16,10 @@ import { BY_INDEX, startIndexed } from "./_indexed.ts";
 
 const RELAY = { host: "127.0.0.1", port: 1 };
 
-function expecting(names: readonly string[], unindexedCount = 0): FalsePositives {
+function expecting(
+  names: readonly string[],
+  unindexedCount = 0,
+): FalsePositives {
   const hits = new FalsePositives();
   const nodes = ["n0", "n1"].map((id) => ({ id }));
   hits.expect({ relay: RELAY, names, nodes, unindexedCount });

@@ -85,7 +85,8 @@ Deno.test("Instances keeps others while their reports cannot arrive, so that tun
 
 Deno.test("PhaseLines repeats a line about the store after clusterNoteMs, and reports changes at once", () => {
   const reported: string[] = [];
-  const emit = ({ phase, why }: ClusterEvent) => reported.push(`${phase} ${why}`);
+  const emit = ({ phase, why }: ClusterEvent) =>
+    reported.push(`${phase} ${why}`);
   const lines = new PhaseLines(LIMITS.clusterNoteMs, emit);
   lines.emit("away", "why", 0);
   lines.emit("away", "why", LIMITS.clusterNoteMs - 1);

@@ -10,8 +10,8 @@ import { sha256 } from "../../lib/base/hash.ts";
 import { LIMITS } from "../../lib/base/limits.ts";
 import { startFileChecker } from "../../lib/disk/file_checker.ts";
 import {
-  type FileToCheck,
   type CheckedFile,
+  type FileToCheck,
   makeFileChecker,
 } from "../../lib/disk/file_checker_code.ts";
 import { AheadChecks } from "../../lib/disk/ahead_checks.ts";

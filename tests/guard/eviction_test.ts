@@ -4,10 +4,10 @@
 
 import { assert, assertEquals } from "@std/assert";
 import {
-  placeToEvict,
+  evictions,
   type GroupedPlace,
   GroupSizes,
-  evictions,
+  placeToEvict,
 } from "../../lib/guard/eviction.ts";
 import { seededRandom } from "../_random.ts";
 

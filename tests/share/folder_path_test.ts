@@ -1,7 +1,12 @@
 import { assertEquals } from "@std/assert";
 import { join } from "@std/path";
 import { type FolderIdentity, folderIdentity } from "../../lib/share/root.ts";
-import { LastFolderPath, lookAt, lookOften, FolderPath } from "../../lib/share/folder_path.ts";
+import {
+  FolderPath,
+  LastFolderPath,
+  lookAt,
+  lookOften,
+} from "../../lib/share/folder_path.ts";
 import { tempShare } from "../_temp_share.ts";
 
 const LATER_MS = 5_000;

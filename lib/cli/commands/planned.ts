@@ -35,7 +35,9 @@ export class Planned {
   constructor(terminal: Terminal, { isVerbose = false }: SavedOptions = {}) {
     this.#terminal = terminal;
     this.#isTerminal = Deno.stdout.isTerminal();
-    this.#mostPrinted = isVerbose || !this.#isTerminal ? Infinity : MOST_PRINTED;
+    this.#mostPrinted = isVerbose || !this.#isTerminal
+      ? Infinity
+      : MOST_PRINTED;
   }
 
   /** Notes an event. */
@@ -86,7 +88,9 @@ function formatPlanned(
   { action, path, nodes }: Pick<FilePlanned, "action" | "path" | "nodes">,
   { size, names }: { size: string; names: NodeNames },
 ): string {
-  const printed = nodes.slice(0, MOST_NODES).map((node) => show(names.of(node)));
+  const printed = nodes.slice(0, MOST_NODES).map((node) =>
+    show(names.of(node))
+  );
   const more = nodes.length - printed.length;
   const from = `${printed.join(", ")}${more > 0 ? ` +${more}` : ""}`;
   return [

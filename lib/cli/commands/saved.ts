@@ -53,7 +53,9 @@ export class Saved {
       const amount = formatBytes(bytes);
       this.#print(`${showWhole(name)}: ${amount} are here from an earlier run`);
     } else if (event.event === "file_kept") {
-      if (++this.#keptFiles <= this.#mostPrinted) this.#print(keptInWords(event));
+      if (++this.#keptFiles <= this.#mostPrinted) {
+        this.#print(keptInWords(event));
+      }
     } else if (event.event === "zeros_skipped") {
       this.#zeros.set(event.name, event.bytes);
     } else if (event.event === "file_present") {
@@ -90,7 +92,9 @@ export class Saved {
     const empty = zeros === undefined
       ? ""
       : `, ${formatBytes(zeros)} of them zeros`;
-    this.#print(`saved ${path}, ${counted(event.bytes, "byte")}${empty}${from}`);
+    this.#print(
+      `saved ${path}, ${counted(event.bytes, "byte")}${empty}${from}`,
+    );
   }
 
   /** The nodes by name; other clients are counted, unless names are wanted. */

@@ -18,7 +18,7 @@ import type { TransferOptions } from "../../client/transfer_options.ts";
 import type { TunnelMode } from "../../node/registrar.ts";
 import { type PiecesSent, Receivers } from "../../node/receivers.ts";
 import { type NodeServer, serveNode } from "../../node/server.ts";
-import { type SingleFile, resolvePaths } from "../../share/shared_path.ts";
+import { resolvePaths, type SingleFile } from "../../share/shared_path.ts";
 import type { CommandLine } from "../options/command_line.ts";
 import { lineAsTyped } from "../options/program_name.ts";
 import { badValue, formatDuration, given } from "../options/values.ts";
@@ -56,7 +56,10 @@ export async function runSend(
   const files = await filesOf(words);
   using _survive = surviveRejections(terminal);
   using _collect = collectInTime();
-  const life = new NodeLife(new EventPrinter(terminal), relaysOf(options, token));
+  const life = new NodeLife(
+    new EventPrinter(terminal),
+    relaysOf(options, token),
+  );
   const uses = line.get("uses") ?? LINK_USES;
   const seconds = line.get("expires") ?? LINK_SECONDS;
   const sending = new Sending(terminal, {
@@ -220,7 +223,9 @@ async function makeLinkTo(
     ...options,
     ...{ name, content, uses, expiresSeconds: seconds, waiting: node.id },
     onEvent: (event) => {
-      if (event.event !== "relay_motd") new EventPrinter(terminal).onEvent(event);
+      if (event.event !== "relay_motd") {
+        new EventPrinter(terminal).onEvent(event);
+      }
     },
   });
   await printLink({ ...link, name, bytes: size, web }, { terminal, line });

@@ -28,7 +28,7 @@ import type { RelayLinkEvent } from "../../uplink/relay_dialer.ts";
 import { loadIdentity } from "../../identity/identity_file.ts";
 import type { CliEvent } from "../output/cli_events.ts";
 import type { CommandLine } from "../options/command_line.ts";
-import { type RoleContext, printRelayMet } from "./role.ts";
+import { printRelayMet, type RoleContext } from "./role.ts";
 import type { Terminal } from "../output/terminal.ts";
 import { remedyIn } from "../output/remedies.ts";
 

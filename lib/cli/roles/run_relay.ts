@@ -44,9 +44,9 @@ import {
   expectNoMore,
   listening,
   PLAINTEXT_WARNING,
+  printClockGap,
   type RoleContext,
   surviveRejections,
-  printClockGap,
 } from "./role.ts";
 import { worded } from "../output/remedies.ts";
 
@@ -72,7 +72,11 @@ export async function runRelay(context: RoleContext): Promise<number> {
   }
   const isClustered = options.cluster !== undefined;
   const keepsAddress = state !== undefined && !isClustered &&
-    !await warnOfDuplicate(state, { id: options.identity!.id, terminal, signal });
+    !await warnOfDuplicate(state, {
+      id: options.identity!.id,
+      terminal,
+      signal,
+    });
   const metricsAt = line.get("metrics");
   using _survive = surviveRejections(terminal);
   using _collect = collectInService();

@@ -59,7 +59,8 @@ Deno.test("contentsInWords gives names of any length and with any start as argum
     offer("a", { content: X, sha256: HASH }),
     offer("b", { content: Y, sha256: HASH }),
   ];
-  const rowOf = (name: string) => printed(name, offers, false)[1]!.split("  ")[1];
+  const rowOf = (name: string) =>
+    printed(name, offers, false)[1]!.split("  ")[1];
   const long = `${"d ".repeat(150)}f`;
   assertEquals(rowOf(long), `'${long}' --sha256 ${HASH}`);
   assertEquals(rowOf("-o"), `--sha256 ${HASH} -- '-o'`);
