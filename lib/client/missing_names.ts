@@ -11,7 +11,11 @@ import { exhausted, SeveralFound } from "./failures.ts";
 import { explained, lacking } from "./folders.ts";
 import type { Peers } from "./peers.ts";
 import { folderSelection, type Selection } from "./selections.ts";
-import { failureOf, searchWider, type WiderSearchOptions } from "./wider_search.ts";
+import {
+  failureOf,
+  searchWider,
+  type WiderSearchOptions,
+} from "./wider_search.ts";
 
 // For further names, no node is asked whether they are folders.
 const MOST_EXPLAINED = 4;

@@ -7,7 +7,11 @@
 
 import { LIMITS } from "../base/limits.ts";
 import { HASHED_AT_ONCE_BYTES } from "../transfer/hashing.ts";
-import { type FileToCheck, type CheckedFile, makeFileChecker } from "./file_checker_code.ts";
+import {
+  type CheckedFile,
+  type FileToCheck,
+  makeFileChecker,
+} from "./file_checker_code.ts";
 import { Orders, workerPort } from "./orders.ts";
 
 // One is being looked at, one is ready, and the results of one are used.

@@ -135,7 +135,7 @@ export class Tunnels {
         clearInterval(this.#pings);
         this.#pings = undefined;
       }
-      this.#tell({ event: "node_detached", id });
+      this.#emit({ event: "node_detached", id });
     });
   }
 
