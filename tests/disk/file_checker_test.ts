@@ -100,7 +100,7 @@ for (const { where, look } of PLACES) {
   });
 }
 
-/** A looker that answers nothing, and what it was asked. */
+/** A file checker that answers nothing, and what it was asked. */
 function silent() {
   const asked: string[] = [];
   const port: OrderPort<FileToCheck, CheckedFile> = {

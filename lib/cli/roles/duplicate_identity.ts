@@ -25,7 +25,7 @@ const ADDRESS_FILE = "address";
  *
  * @returns whether such a relay answers.
  */
-export async function warnOfDuplicate(
+export async function warnOfCopy(
   state: string,
   { id, terminal, signal }: {
     id: string;

@@ -36,7 +36,7 @@ import { RELAY as SPEC } from "../options/command_table.ts";
 import { checkAnnouncing, startAnnouncing } from "./announcing.ts";
 import { collectInService } from "./memory.ts";
 import { serveMetrics } from "./metrics.ts";
-import { keepAddress, warnOfDuplicate } from "./duplicate_identity.ts";
+import { keepAddress, warnOfCopy } from "./duplicate_identity.ts";
 import { keepPrivate } from "./private_mark.ts";
 import { type CommandLine, usageFailure } from "../options/command_line.ts";
 import { given } from "../options/values.ts";
@@ -72,11 +72,7 @@ export async function runRelay(context: RoleContext): Promise<number> {
   }
   const isClustered = options.cluster !== undefined;
   const keepsAddress = state !== undefined && !isClustered &&
-    !await warnOfDuplicate(state, {
-      id: options.identity!.id,
-      terminal,
-      signal,
-    });
+    !await warnOfCopy(state, { id: options.identity!.id, terminal, signal });
   const metricsAt = line.get("metrics");
   using _survive = surviveRejections(terminal);
   using _collect = collectInService();
