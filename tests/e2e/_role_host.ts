@@ -17,7 +17,8 @@ import { Lines, ROOT } from "./_processes.ts";
 export interface HostTask {
   readonly script: string;
   readonly words: readonly string[];
-  readonly cwd: string;
+  /** A folder that it may read; the project's unless given. */
+  readonly cwd?: string;
   readonly input?: string;
   readonly env?: Readonly<Record<string, string>>;
   /** Stops the role once it has printed a line that matches. */
@@ -89,7 +90,7 @@ async function serve(): Promise<void> {
 async function run(
   { script, words, cwd, until, ...options }: HostTask,
 ): Promise<HostAnswer> {
-  Deno.chdir(cwd);
+  if (cwd !== undefined) Deno.chdir(cwd);
   const { code, text, stderr } = await runRoleHere(script, words, {
     ...options,
     ...(until === undefined ? {} : { until: new RegExp(until, "m") }),

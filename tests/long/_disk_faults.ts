@@ -5,11 +5,11 @@
 import { assert, assertEquals } from "@std/assert";
 import { join } from "@std/path";
 import { partialPathOf } from "../../lib/disk/partial_name.ts";
+import { runRoleHere } from "../_here.ts";
 import { startNode, startRelay } from "../_network.ts";
 import { randomBytes, seededRandom } from "../_random.ts";
 import { tempShare } from "../_temp_share.ts";
 import { filesIn } from "../client/_outcomes.ts";
-import { runRole } from "../e2e/_processes.ts";
 import { type Injection, KILLED, runClientWith } from "./_strace.ts";
 
 export const PIECE = 256 * 1024;
@@ -87,12 +87,7 @@ export async function through(
   assert(isRight, `${found?.length} wrong bytes under the final name`);
   await judge({ code, line, final: found, beside });
 
-  const again = await runRole("peer_client.ts", args, {
-    permissions: [
-      `--allow-read=${folder.path}`,
-      `--allow-write=${folder.path}`,
-    ],
-  });
+  const again = await runRoleHere("peer_client.ts", args);
   assertEquals(again.code, 0, again.stderr.join("\n"));
   assert(isSame(await Deno.readFile(final), FILES[name]), "the right bytes");
   assertEquals(filesIn(folder.path), [name], "and nothing beside them");

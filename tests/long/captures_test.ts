@@ -15,7 +15,7 @@ import {
   spawnPrivateRelay,
   writeSecret,
 } from "../e2e/_private.ts";
-import { runRole } from "../e2e/_processes.ts";
+import { RoleHost } from "../e2e/_role_host.ts";
 
 const FILES = { "a.txt": "abc", "b.txt": "other" };
 
@@ -43,47 +43,50 @@ function misplaced(
 }
 
 type Keys = Awaited<ReturnType<typeof makeKeys>>;
-type ClientOptions = Parameters<typeof runClient>[2];
 
-/** Keeps all that processes write. */
-class Writings {
+/** Runs roles with their documented permissions, and keeps all they write. */
+class Writings implements AsyncDisposable {
   readonly written: string[] = [];
-  readonly #keys: Keys;
   readonly #mode: readonly string[];
-  readonly #into: string;
+  readonly #clients: RoleHost;
+  readonly #others = new RoleHost(["--allow-net"]);
 
-  constructor(keys: Keys, mode: readonly string[], into: string) {
-    this.#keys = keys;
+  constructor(
+    { folder }: Keys,
+    { mode, into }: { mode: readonly string[]; into: string },
+  ) {
     this.#mode = mode;
-    this.#into = into;
-  }
-
-  /** Runs a client, and again with all details. */
-  async run(args: readonly string[], options: ClientOptions = {}) {
-    await this.#runOnce(args, options);
-    await this.#runOnce([...DETAILS, ...args], options);
-  }
-
-  /** The same side by side, for what saves nothing. */
-  async runWrong(args: readonly string[]) {
-    await Promise.all([
-      this.#runOnce(args),
-      this.#runOnce([...DETAILS, ...args]),
+    this.#clients = new RoleHost([
+      ...["--allow-net", `--allow-read=${folder},${into}`],
+      `--allow-write=${into}`,
     ]);
   }
 
-  async #runOnce(args: readonly string[], options: ClientOptions = {}) {
-    const words = [...this.#mode, ...args];
-    const given = { into: this.#into, ...options };
-    this.#keep(await runClient(this.#keys, words, given));
+  /** Runs a client, and again with all details. */
+  async run(words: readonly string[], input?: string) {
+    for (const details of [[], DETAILS]) {
+      const all = [...this.#mode, ...details, ...words];
+      const task = { script: "peer_client.ts", words: all };
+      this.#keep(
+        await this.#clients.run(
+          input === undefined ? task : { ...task, input },
+        ),
+      );
+    }
   }
 
-  async runRole(script: string, args: readonly string[]) {
-    this.#keep(await runRole(script, args));
+  /** Runs a relay or a node, to which its words are wrong. */
+  async runWrong(script: string, words: readonly string[]) {
+    this.#keep(await this.#others.run({ script, words }));
   }
 
   #keep({ text, stderr }: { text: string; stderr: readonly string[] }) {
     this.written.push(text, ...stderr);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#clients[Symbol.asyncDispose]();
+    await this.#others[Symbol.asyncDispose]();
   }
 }
 
@@ -97,10 +100,10 @@ async function misplaceSecrets(
     & Record<"at" | "token" | "to", readonly string[]>,
 ) {
   for (const word of [keys.tokens.client, keys.tokens.node, link]) {
-    for (const args of misplaced(word, where)) await writings.runWrong(args);
+    for (const args of misplaced(word, where)) await writings.run(args);
     for (const script of ["relay.ts", "peer_node.ts"]) {
       for (const args of [[word], ["--host", word, "0"], ["0", word, "0"]]) {
-        await writings.runRole(script, args);
+        await writings.runWrong(script, args);
       }
     }
   }
@@ -113,7 +116,7 @@ async function misplaceSecrets(
       ["--secret", secretText, "--host", secretText, "0"],
       ["--secret", `${secretText}!`, "0"],
     ]
-  ) await writings.runRole("relay.ts", args);
+  ) await writings.runWrong("relay.ts", args);
 }
 
 /** The command line of a process, as others on the machine see it. */
@@ -142,7 +145,7 @@ async function everythingWritten({ plaintext }: { plaintext: boolean }) {
   });
   const at = ["127.0.0.1", port];
   const token = ["--token-file", keys.tokenFiles.client];
-  const writings = new Writings(keys, mode, into);
+  await using writings = new Writings(keys, { mode, into });
   const made = await runClient(keys, [
     ...[...mode, ...token, ...at, "link", "a.txt", "--uses", "9", "--qr"],
   ]);
@@ -155,7 +158,7 @@ async function everythingWritten({ plaintext }: { plaintext: boolean }) {
   await writings.run([...token, ...at, "ls"]);
   await writings.run([...token, ...at, "get", "b.txt", ...to]);
   await writings.run([...token, ...at, "cat", "b.txt"]);
-  await writings.run([...token, ...at], { input: "a.txt\n" });
+  await writings.run([...token, ...at], "a.txt\n");
   await writings.run([...token, ...at, "cat", "missing"]);
   await writings.run([...at, "get", "--link-file", linkFile, ...to]);
   await writings.run([...at, "get", link, ...to]);

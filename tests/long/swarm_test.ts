@@ -1,6 +1,8 @@
 /**
- * A seed that is killed while machines fetch its file together: the scripts as
- * processes, with the documented permissions.
+ * Machines that fetch one file together at a limited rate: the seed is killed,
+ * or they stand behind routers, or in one office. Processes with the documented
+ * permissions. All of this mostly waits, so it is one file, which runs beside
+ * others from the start.
  */
 
 import { assert, assertEquals } from "@std/assert";
@@ -10,9 +12,14 @@ import { within } from "../_event_log.ts";
 import { randomBytes, seededRandom } from "../_random.ts";
 import { tempShare } from "../_temp_share.ts";
 import { type RoleProcess, spawnRole } from "../e2e/_processes.ts";
+import { accessTo, assertSaved, only, say } from "../e2e/_transfer.ts";
+import { whyNoNetworks } from "./_namespaces.ts";
+import { openNatNetwork } from "./_nat.ts";
+import { fetchInOffice } from "./_office.ts";
 
+const MIB = 1024 * 1024;
 const PIECE = 256 * 1024;
-const IMAGE = randomBytes(48 * PIECE, seededRandom(17));
+const IMAGE = randomBytes(12 * MIB, seededRandom(17));
 const NAME = "disk.img";
 /** A minute for a copy: machines meet long before the seed has sent all. */
 const SLOW = "200K";
@@ -84,7 +91,7 @@ Deno.test("Machines whose seed is killed at 60 % end with 5, report which pieces
     const [, count] = await stderr.until(
       /every node that has it failed, at \d+ %; no node or client has (\d+) pieces?: \d/,
     );
-    assert(Number(count) > 0 && Number(count) < 48, count);
+    assert(Number(count) > 0 && Number(count) < IMAGE.length / PIECE, count);
     await stderr.until(/run again to resume/);
   }
   const back = await startSeed(relay, share.path);
@@ -98,3 +105,85 @@ Deno.test("Machines whose seed is killed at 60 % end with 5, report which pieces
   // What they had was not sent again.
   assert(await sentBytes(back.metrics) <= 3 * 0.8 * IMAGE.length);
 });
+
+const why = await whyNoNetworks();
+
+/** A test that needs network namespaces. */
+function testInNetworks(name: string, fn: () => Promise<void>): void {
+  Deno.test({
+    name: why === undefined ? name : `${name} (skipped: ${why})`,
+    ignore: why !== undefined,
+    fn,
+  });
+}
+
+const PORT = 1700;
+/** Half a minute for a copy: the seed is what all wait for. */
+const SEED_RATE = "400K";
+
+/** Bytes that came from the seed, of a get that has ended well. */
+function fromSeed(client: RoleProcess): number {
+  const { from } = only(client.stdout, "file_received") as unknown as {
+    from: { bytes: number; isHolder: boolean }[];
+  };
+  return from.filter(({ isHolder }) => !isHolder)
+    .reduce((sum, { bytes }) => sum + bytes, 0);
+}
+
+testInNetworks(
+  "Three machines behind routers and one that can be dialled help each other: the seed sends less than two copies",
+  async () => {
+    await using stack = new AsyncDisposableStack();
+    const { core, coreHost, open, hidden } = stack.use(await openNatNetwork(3));
+    const share = stack.use(await tempShare({ [NAME]: IMAGE }));
+    const relay = stack.use(
+      spawnRole("relay.ts", [`${PORT}`], { prefix: core }),
+    );
+    const [, id] = await relay.stdout.until(/^relay id (\w{52})$/);
+    const address = `p2p://${coreHost}:${PORT}/${id}`;
+    const seed = stack.use(
+      spawnRole(
+        "peer_node.ts",
+        ["--limit-rate", SEED_RATE, address, "0", share.path],
+        { permissions: [`--allow-read=${share.path}`], prefix: core },
+      ),
+    );
+    await seed.stdout.until(/^registered with /);
+    const clients = await Promise.all([open, ...hidden].map(async (prefix) => {
+      const folder = stack.use(await tempShare());
+      const args = ["--json", address, "get", NAME, "--swarm"];
+      const client = spawnRole(
+        "peer_client.ts",
+        [...args, "--linger", "30s", "-o", `${folder.path}/`],
+        { ...accessTo(folder), prefix },
+      );
+      return { folder, client: stack.use(client) };
+    }));
+    for (const { client, folder } of clients) {
+      const code = await within(client.exitCode, "the end", BOUND_MS);
+      assertEquals(code, 0, client.stderr.all.join("\n"));
+      await assertSaved(folder, IMAGE, NAME);
+    }
+    const copies = clients.map(({ client }) => fromSeed(client) / IMAGE.length);
+    const sum = copies.reduce((sum, part) => sum + part);
+    say(`copies of the seed: ${copies.map((part) => part.toFixed(2))}`);
+    assert(sum < 2, `${sum}`);
+  },
+);
+
+const OFFICE_COUNT = 24;
+
+testInNetworks(
+  "All of 24 clients behind one address take part in a swarm",
+  async () => {
+    const fetched = await fetchInOffice({
+      ...{ count: OFFICE_COUNT, processes: 1, rate: 400_000, bytes: 8 * MIB },
+    });
+    assertEquals(fetched.length, OFFICE_COUNT);
+    for (const { why, nodes, clients } of fetched) {
+      assertEquals(why, undefined);
+      assertEquals(nodes + clients, 8 * MIB);
+      assert(clients > 0, "it got nothing from others");
+    }
+  },
+);
