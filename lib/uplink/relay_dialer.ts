@@ -9,7 +9,13 @@
 import type { RelayAddress } from "../base/address.ts";
 import { Channel } from "../protocol/channel.ts";
 import { type Conn, type Endpoint, formatEndpoint } from "../base/conn.ts";
-import { Failure, isBug, ProtocolError } from "../base/errors.ts";
+import {
+  Failure,
+  isBug,
+  isEnded,
+  isHangUp,
+  ProtocolError,
+} from "../base/errors.ts";
 import { type Access, credentialsFor } from "../access/credentials.ts";
 import { greet } from "../protocol/hello.ts";
 import { certificateId, certificateTimes } from "../identity/identity.ts";
@@ -147,14 +153,29 @@ export class RelayDialer {
     const { role, limits } = this.#options;
     const attempt = () => this.#open({ signal, idleMs });
     try {
-      return role === "node"
-        ? await attempt()
-        : await whenAdmitted(attempt, { limits, signal });
+      return role === "node" ? await attempt() : await whenAdmitted(attempt, {
+        limits,
+        signal,
+        isTurnedAway: (error) =>
+          isHangUp(error) || (this.#isItself() && isEnded(error)),
+      });
     } catch (error) {
       if (signal?.aborted) throw signal.reason;
       if (isBug(error)) throw error;
       throw failureToReach(this.relay, error, this.#options);
     }
+  }
+
+  /**
+   * Whether the relay has proved an id that was expected of it. One that then
+   * ends the connection before its hello is busy; another program that does so
+   * is not the relay, however often it is asked.
+   */
+  #isItself(): boolean {
+    if (this.#peer === null) return false;
+    if (this.relay.id !== undefined || this.#metId !== null) return true;
+    const { knownRelays } = this.#options;
+    return knownRelays?.compare(this.relay, this.#peer.id).kind === "same";
   }
 
   async #open(

@@ -5,7 +5,7 @@ import { formatEndpoint, writeAll } from "../../lib/base/conn.ts";
 import { describeCause } from "../../lib/base/errors.ts";
 import type { Identity } from "../../lib/identity/identity.ts";
 import { Incidents } from "../../lib/guard/incidents.ts";
-import { LIMITS } from "../../lib/base/limits.ts";
+import { LIMITS, limitsWith } from "../../lib/base/limits.ts";
 import { encodeMessage } from "../../lib/protocol/messages.ts";
 import {
   RelayDialer,
@@ -14,12 +14,20 @@ import {
 import { VERSION } from "../../lib/base/version.ts";
 import { listen } from "../../lib/transport/listen.ts";
 import { IDENTITIES } from "../_network.ts";
-import { dialerTo, failureOf } from "./_dialer.ts";
+import { dialerTo, failureOf, meet } from "./_dialer.ts";
 
 const [first, second] = IDENTITIES as [Identity, Identity];
 
-/** Speaks TLS as `identity`, and says `frames` to whoever connects. */
-async function impostorRelay(identity: Identity, frames: Uint8Array[]) {
+/**
+ * Speaks TLS as `identity`, and says `frames` to whoever connects, but nothing
+ * to the first `endedCount`.
+ */
+async function impostorRelay(
+  identity: Identity,
+  frames: Uint8Array[],
+  { endedCount = 0 } = {},
+) {
+  let count = 0;
   const listener = await listen({
     at: { host: "127.0.0.1", port: 0 },
     identity,
@@ -28,13 +36,17 @@ async function impostorRelay(identity: Identity, frames: Uint8Array[]) {
     incidents: new Incidents(0, () => {}),
     handle: async ({ conn, settle }) => {
       settle();
-      for (const frame of frames) await writeAll(conn, frame);
+      if (count++ >= endedCount) {
+        for (const frame of frames) await writeAll(conn, frame);
+      }
       await conn.read(new Uint8Array(4096));
       await conn.closeWrite();
     },
   });
   return {
     address: listener.address,
+    /** Connections so far. */
+    count: () => count,
     [Symbol.asyncDispose]: () => listener.close(),
   };
 }
@@ -92,13 +104,28 @@ for (
   Deno.test(`RelayDialer refuses a relay that ${what}`, async () => {
     await using relay = await impostorRelay(first, [...frames]);
     const failure = await failureOf(
-      dialerTo({ ...relay.address, id: first.id }),
+      dialerTo({ ...relay.address, id: first.id }, {
+        limits: limitsWith({ turnedAwayMs: 0 }),
+      }),
     );
     // The cause is for --debug.
     const told = `${failure.message} (${describeCause(failure.cause)})`;
     assertEquals(told.includes(words), true, told);
   });
 }
+
+Deno.test("RelayDialer of a client tries again where the relay that it expects ends the connection before its hello", async () => {
+  const hello = encodeMessage({ ...HELLO, id: first.id });
+  await using relay = await impostorRelay(first, [hello], { endedCount: 2 });
+  await meet(dialerTo({ ...relay.address, id: first.id }));
+  assertEquals(relay.count(), 3);
+});
+
+Deno.test("RelayDialer asks a program that it does not know, and that ends the connection before its hello, once", async () => {
+  await using program = await impostorRelay(first, []);
+  await failureOf(dialerTo(program.address));
+  assertEquals(program.count(), 1);
+});
 
 Deno.test("RelayDialer reports a relay of another version once, with both versions", async () => {
   const greeting = (version: string) =>
