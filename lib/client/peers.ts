@@ -252,14 +252,13 @@ export class Peers implements AsyncDisposable {
     if (!(error instanceof UnreachableFailure)) throw error;
     const known = await this.#known?.of(this.dialers);
     if (known === undefined) throw error;
-    const { nodes, endedCount: ended, seconds } = known;
+    const { relayId, nodes, endedCount: ended, seconds } = known;
     if (!this.#isAwayTold && nodes.length + ended > 0) {
       this.#isAwayTold = true;
       const count = nodes.length;
       this.#emit({ event: "relays_away", error, nodes: count, ended, seconds });
     }
     if (nodes.length === 0) throw error;
-    const { relayId } = known;
     return { greeting: "", relayId, nodes };
   }
 
@@ -364,12 +363,13 @@ export class Peers implements AsyncDisposable {
       const reached = await this.reach.open(node, signal);
       return await this.#greet(node, reached, { ...options, signal, grant });
     };
-    const { limits } = this;
+    // A node proves its id before hello, unless there is no encryption.
+    const isTurnedAway = this.options.plaintext ? isNoRoom : isEnded;
     const patience = this.#patience;
-    const waiting = { limits, signal, patience, isTurnedAway: isNoRoom };
+    const retry = { limits: this.limits, patience, signal, isTurnedAway };
     for (let n = 0;; n++) {
       try {
-        return await whenAdmitted(() => open(grants[n]), waiting);
+        return await whenAdmitted(() => open(grants[n]), retry);
       } catch (error) {
         // The grant of one relay may be wrong, and that of another good.
         if (!(error instanceof Denied) || n >= grants.length - 1) throw error;

@@ -308,7 +308,9 @@ Deno.test("fetchFile reports what happened at every node when nobody has the fil
     find: (channel, message) =>
       sayRefused(channel, message, { code: "busy", text: "not\x1b[2J now" }),
   });
-  const { kind, message, log } = await fetch(relay, "f");
+  const { kind, message, log } = await fetch(relay, "f", {
+    limits: { turnedAwayMs: 100 },
+  });
   assertEquals(kind, "not_found");
   assertEquals(log.answers.toSorted(), ["1 not_found", "2 failed", "3 failed"]);
   assertEquals(

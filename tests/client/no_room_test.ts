@@ -5,7 +5,7 @@
 
 import { assertEquals, assertRejects } from "@std/assert";
 import type { RelayAddress } from "../../lib/base/address.ts";
-import { Failure, isNoRoom } from "../../lib/base/errors.ts";
+import { Failure, isEnded, isNoRoom } from "../../lib/base/errors.ts";
 import type { Limits } from "../../lib/base/limits.ts";
 import { Peers } from "../../lib/client/peers.ts";
 import { sayRefused, startEvilNode } from "../_evil_node.ts";
@@ -71,8 +71,11 @@ for (const tells of [false, true]) {
   });
 }
 
-/** A node that says `times` times that it has no room, and then that it has no file. */
-async function fullNode(times: number) {
+/**
+ * A node that ends the first `times` connections at the first request, and then
+ * has no file; `tells` says whether it tells why.
+ */
+async function fullNode(times: number, tells: boolean) {
   const relay = await startRelay();
   const seen = { asked: 0 };
   const node = await startEvilNode(relay, {
@@ -81,7 +84,7 @@ async function fullNode(times: number) {
       if (++seen.asked > times) {
         return await sayRefused(channel, message, { code: "not_found" });
       }
-      await channel.send(NO_ROOM);
+      if (tells) await channel.send(NO_ROOM);
       channel.conn.close();
     },
   });
@@ -94,19 +97,24 @@ async function fullNode(times: number) {
   });
 }
 
-Deno.test("Peers ask a node again that says that it has no room", async () => {
-  await using node = await fullNode(2);
-  await using peers = peersOf(node.relay);
-  const { nodes: [listed] } = await peers.list();
-  const { session, found } = await peers.open(listed!, { find: "a.txt" });
-  await session[Symbol.asyncDispose]();
-  assertEquals([found?.kind, node.asked], ["refused", 3]);
-});
+for (const tells of [false, true]) {
+  const how = tells ? "says that it has no room" : "closes the connection";
 
-Deno.test("Peers report a node that says until the time is over that it has no room", async () => {
-  await using node = await fullNode(Infinity);
-  await using peers = peersOf(node.relay, { turnedAwayMs: 50 });
-  const { nodes: [listed] } = await peers.list();
-  const error = await assertRejects(() => peers.open(listed!, { find: "a" }));
-  assertEquals(isNoRoom(error), true, String(error));
-});
+  Deno.test(`Peers ask a node again that ${how}`, async () => {
+    await using node = await fullNode(2, tells);
+    await using peers = peersOf(node.relay);
+    const { nodes: [listed] } = await peers.list();
+    const { session, found } = await peers.open(listed!, { find: "a.txt" });
+    await session[Symbol.asyncDispose]();
+    assertEquals([found?.kind, node.asked], ["refused", 3]);
+  });
+
+  Deno.test(`Peers report a node that ${how} until the time is over`, async () => {
+    await using node = await fullNode(Infinity, tells);
+    await using peers = peersOf(node.relay, { turnedAwayMs: 50 });
+    const { nodes: [listed] } = await peers.list();
+    const error = await assertRejects(() => peers.open(listed!, { find: "a" }));
+    assertEquals(isNoRoom(error), tells, String(error));
+    assertEquals(isEnded(error), true, String(error));
+  });
+}
