@@ -43,8 +43,11 @@ export function importsOf(path: string): string[] {
   return [...found].map(([, specifier = ""]) => resolved(specifier, path));
 }
 
-/** `path`, and all that it loads before any of its code runs. */
-export function loadedAtStart(path: string): string[] {
+/**
+ * `path`, and all that it loads before any of its code runs; with `later` also
+ * what it may load afterwards.
+ */
+export function loadedAtStart(path: string, { later = false } = {}): string[] {
   const loaded = new Set([path]);
   // A set also gives what is added to it meanwhile.
   for (const module of loaded) {
@@ -53,7 +56,11 @@ export function loadedAtStart(path: string): string[] {
       /^(?:import|export) type [^;]*;$/gm,
       "",
     );
-    for (const [, specifier = ""] of code.matchAll(STATIC_IMPORT)) {
+    const found = [
+      ...code.matchAll(STATIC_IMPORT),
+      ...later ? code.matchAll(LATER_IMPORT) : [],
+    ];
+    for (const [, specifier = ""] of found) {
       loaded.add(resolved(specifier, module));
     }
   }
@@ -62,6 +69,8 @@ export function loadedAtStart(path: string): string[] {
 
 // Not the text of an example, or of code that a worker is given.
 const STATIC_IMPORT = /^(?:import|export)\s+(?:[^;"]*?\sfrom\s+)?"([^"]+)";$/gm;
+
+const LATER_IMPORT = /\bimport\(\s*"([^"]+)"/g;
 
 /** A specifier in the module at `path`, as a path or a bare name. */
 function resolved(specifier: string, path: string): string {

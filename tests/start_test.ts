@@ -51,6 +51,17 @@ Deno.test("Modules that are imported when they are needed count as imports", () 
   assertEquals(loadedAtStart(path).includes(command), false);
 });
 
+// Deno reads each module that a program may load, whatever it does.
+for (const script of SCRIPTS) {
+  Deno.test(`${script} never loads what only its tests and types need`, () => {
+    const loaded = loadedAtStart(script, { later: true });
+    const packages = loaded.filter((name) => !name.endsWith(".ts"));
+    assert(packages.includes("node:crypto"), "what comes later is found");
+    const others = packages.filter((name) => name.startsWith("@sinclair/"));
+    assertEquals(others, []);
+  });
+}
+
 // `deno check`, `deno cache` and `deno compile` follow no other.
 Deno.test("Each import while the program runs gives its module in quotes", () => {
   const wrong = [...modulesBelow("lib"), ...SCRIPTS].filter((path) =>

@@ -5,14 +5,14 @@
  * @module
  */
 
-import { type Static, Type } from "@sinclair/typebox";
-import { type TypeCheck, TypeCompiler } from "@sinclair/typebox/compiler";
+import { CLOSED, wrongField } from "../base/checks.ts";
 import type { Limits } from "../base/limits.ts";
 import type { ListedRecord } from "../protocol/messages.ts";
+import { KEPT_FIELDS } from "./kept_checks.ts";
+import type { KeptNode } from "./kept_schema.ts";
 import type { ListedNode } from "./nodes.ts";
 
-/** A node that a relay has listed. */
-export type KeptNode = Static<typeof KeptSchema>;
+export type { KeptNode } from "./kept_schema.ts";
 
 /** What a relay has listed. */
 export interface KeptListing {
@@ -37,21 +37,6 @@ export type KeptLimits = Pick<
   | "knownNodesMs"
 >;
 
-const text = (maxLength: number) => Type.String({ maxLength });
-
-// In the order in which they are written.
-const KeptSchema = Type.Object({
-  relay: text(300),
-  relayId: text(52),
-  node: text(52),
-  at: Type.Integer({ minimum: 0 }),
-  record: text(2048),
-  certificate: text(1400),
-  signature: text(88),
-  observed: Type.Array(Type.Integer({ minimum: 0 }), { maxItems: 8 }),
-  grant: Type.Optional(text(1024)),
-}, { additionalProperties: false });
-
 const HEADING = "relay-p2p nodes 1";
 
 /** The nodes in a text. Lines in another form than ours count as missing. */
@@ -71,7 +56,11 @@ function parseLine(line: string): KeptNode | undefined {
   } catch {
     return undefined; // not JSON
   }
-  return check().Check(value) && formatLine(value) === line ? value : undefined;
+  if (wrongField(value, KEPT_FIELDS, CLOSED) !== undefined) {
+    return undefined;
+  }
+  const node = value as KeptNode;
+  return formatLine(node) === line ? node : undefined;
 }
 
 /** Text of the newest nodes that fit into the limits. */
@@ -155,10 +144,4 @@ export function recordOf(
 ): ListedRecord {
   // Without its relay, nothing leads through that.
   return { record, certificate, signature, observed };
-}
-
-let compiled: TypeCheck<typeof KeptSchema> | undefined;
-
-function check(): TypeCheck<typeof KeptSchema> {
-  return compiled ??= TypeCompiler.Compile(KeptSchema);
 }

@@ -20,7 +20,7 @@ import { Registrant } from "../uplink/registrant.ts";
 import { RelayDialer } from "../uplink/relay_dialer.ts";
 import { RelayCalls } from "../uplink/relay_calls.ts";
 import { show } from "../base/text.ts";
-import { acceptTunnel } from "../transport/join.ts";
+import { acceptTunnel } from "../transport/accept_tunnel.ts";
 import { listen, type Listener } from "../transport/listen.ts";
 import type { Findings } from "./check.ts";
 import { familyOf, meetByOtherFamily } from "./families.ts";

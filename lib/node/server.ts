@@ -46,7 +46,7 @@ import type {
   NodeStats,
   SharedContent,
 } from "./node_types.ts";
-import { acceptTunnel } from "../transport/join.ts";
+import { acceptTunnel } from "../transport/accept_tunnel.ts";
 import { type Accepted, listen, type Listener } from "../transport/listen.ts";
 
 export type {

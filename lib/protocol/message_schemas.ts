@@ -1,7 +1,7 @@
 /**
  * The schemas of all messages: for each kind its permanent number and its
- * fields. `messages.ts` derives the types and the checks from them;
- * `docs/PROTOCOL.md` is the same table in words. Pure.
+ * fields. They give the types, and by `deno task checks` the checks; no program
+ * loads this module. `docs/PROTOCOL.md` is the same table in words. Pure.
  *
  * Bodies are JSON, except for the hashes of pieces (`bulk.ts`).
  *

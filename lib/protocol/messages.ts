@@ -1,17 +1,18 @@
 /**
- * Typed messages and their frames: types and checks from the table in
- * `message_schemas.ts`, the directions in which each message may travel, and
+ * Typed messages and their frames: types from the table in
+ * `message_schemas.ts`, checks from the code made of it, the directions in which each message may travel, and
  * the codec.
  *
  * @module
  */
 
-import type { Static, TObject } from "@sinclair/typebox";
-import { type TypeCheck, TypeCompiler } from "@sinclair/typebox/compiler";
+import type { Static } from "@sinclair/typebox";
+import { wrongField } from "../base/checks.ts";
 import { ProtocolError } from "../base/errors.ts";
 import { decodePieces, encodePieces } from "./bulk.ts";
 import { encodeFrame } from "./frame.ts";
-import { CODEC } from "./message_schemas.ts";
+import { MESSAGE_CHECKS } from "./message_checks.ts";
+import type { CODEC } from "./message_schemas.ts";
 import { LIMITS } from "../base/limits.ts";
 
 export type { ListedFile } from "./message_schemas.ts";
@@ -161,7 +162,7 @@ export type ClientToNode = Travelling<"clientToNode">;
 export type NodeToClient = Travelling<"nodeToClient">;
 
 /** The number of the frame that opens an end of a tunnel. */
-export const JOIN_TYPE = CODEC.join.type;
+export const JOIN_TYPE = MESSAGE_CHECKS.join.type;
 /** A control frame of a kind that this version does not know; it is skipped. */
 export interface UnknownMessage {
   /** Distinguishes this from the messages. */
@@ -171,7 +172,9 @@ export interface UnknownMessage {
 }
 
 const KIND_OF_TYPE: ReadonlyMap<number, MessageKind> = new Map(
-  (Object.keys(CODEC) as MessageKind[]).map((kind) => [CODEC[kind].type, kind]),
+  (Object.keys(MESSAGE_CHECKS) as MessageKind[]).map((
+    kind,
+  ) => [MESSAGE_CHECKS[kind].type, kind]),
 );
 
 const encoder = new TextEncoder();
@@ -181,7 +184,7 @@ const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 export function encodeMessage(message: Message): Uint8Array {
   if (message.kind === "pieces") return encodePieces(message);
   const { kind, ...body } = message;
-  return encodeFrame(CODEC[kind].type, encoder.encode(jsonOf(body)));
+  return encodeFrame(MESSAGE_CHECKS[kind].type, encoder.encode(jsonOf(body)));
 }
 
 /**
@@ -223,7 +226,7 @@ export function encodeNodes(page: {
   const body = `{"count":${page.count},"nodes":[${
     page.entries.join(",")
   }]${cursor}${grants}${index}}`;
-  return encodeFrame(CODEC.nodes.type, encoder.encode(body));
+  return encodeFrame(MESSAGE_CHECKS.nodes.type, encoder.encode(body));
 }
 
 /** The frame of a `holderList` message whose entries are JSON text already. */
@@ -237,7 +240,7 @@ export function encodeHolderList({ count, entries, grants }: {
     ? ""
     : `,"grants":${JSON.stringify(grants)}`;
   const body = `{"count":${count},"holders":[${entries.join(",")}]${granted}}`;
-  return encodeFrame(CODEC.holderList.type, encoder.encode(body));
+  return encodeFrame(MESSAGE_CHECKS.holderList.type, encoder.encode(body));
 }
 
 /** Bytes of such a frame apart from its entries, to reserve on a page. */
@@ -266,11 +269,9 @@ export function decodeMessage<Kind extends MessageKind>(
     return { ...decodePieces(frame.body), kind } as MessageOf<Kind>;
   }
   const body = parseJson(kind, frame.body);
-  const check = checkOf(kind);
-  if (!check.Check(body)) {
-    const error = check.Errors(body).First();
-    const field = error?.path.slice(1).replaceAll("/", ".") || "body";
-    throw badMessage(kind, `${field}: ${error?.message ?? "not as declared"}`);
+  const wrong = wrongField(body, MESSAGE_CHECKS[kind].fields);
+  if (wrong !== undefined) {
+    throw badMessage(kind, `${wrong || "body"}: not as declared`);
   }
   // The kind comes last: a peer's own `kind` field must not win.
   return { ...(body as object), kind } as MessageOf<Kind>;
@@ -330,16 +331,4 @@ function depthOf(json: Uint8Array): number {
 
 function badMessage(kind: MessageKind, why: string): ProtocolError {
   return new ProtocolError("bad_message", `Cannot decode ${kind}: ${why}`);
-}
-
-const CHECKS = new Map<MessageKind, TypeCheck<TObject>>();
-
-/** The compiled check of a message, compiled on first use. */
-function checkOf(kind: MessageKind): TypeCheck<TObject> {
-  let check = CHECKS.get(kind);
-  if (check === undefined) {
-    check = TypeCompiler.Compile(CODEC[kind].schema as TObject);
-    CHECKS.set(kind, check);
-  }
-  return check;
 }

@@ -6,9 +6,8 @@
  * @module
  */
 
-import { type Static, Type } from "@sinclair/typebox";
-import { type TypeCheck, TypeCompiler } from "@sinclair/typebox/compiler";
 import { parseEndpoint, unlistableReason } from "../base/address.ts";
+import { CLOSED, wrongField } from "../base/checks.ts";
 import { type Endpoint, formatEndpoint } from "../base/conn.ts";
 import {
   certificateId,
@@ -16,27 +15,9 @@ import {
   verifySignature,
 } from "../identity/identity.ts";
 import { LIMITS } from "../base/limits.ts";
+import { RECORD_FIELDS } from "./message_checks.ts";
+import type { WrittenRecord } from "./record_schema.ts";
 import type { SignedRecord } from "./messages.ts";
-
-// Printable ASCII that JSON need not escape, so that it has the same length in
-// a listing.
-const plainText = (least: number, most: number) =>
-  Type.String({ pattern: `^[ !#-\\[\\]-~]{${least},${most}}$` });
-
-const RecordSchema = Type.Object({
-  purpose: Type.Union([
-    Type.Literal("register"),
-    Type.Literal("withdraw"),
-    Type.Literal("hold"),
-  ]),
-  relay: plainText(52, 52),
-  nonce: plainText(0, 64),
-  instance: plainText(8, 32),
-  sequence: Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER }),
-  name: Type.String({ maxLength: 4 * LIMITS.displayNameCount }),
-  addresses: Type.Array(Type.String({ maxLength: LIMITS.hostBytes + 8 })),
-  // No other fields: a relay stores the record and sends it to everybody.
-}, { additionalProperties: false });
 
 /** The facts that a node signs about itself. */
 export interface NodeRecord {
@@ -110,7 +91,7 @@ export async function signRegistration(
  * The only valid text of a record: these fields in this order, without blanks.
  * Any other form could contain a field twice, or waste space.
  */
-function encodeRecord(record: Static<typeof RecordSchema>): string {
+function encodeRecord(record: WrittenRecord): string {
   const { purpose, relay, nonce, instance, sequence, name, addresses } = record;
   return JSON.stringify({
     purpose,
@@ -133,12 +114,12 @@ export function readRegistration(
   signed: SignedRecord,
   terms?: SigningTerms,
 ): RecordVerdict {
-  const record = parseJson(signed.record);
-  const check = recordCheck();
-  if (!check.Check(record)) {
-    const field = check.Errors(record).First()?.path.slice(1) || "record";
-    return refused("bad_record", `${field}: not as declared`);
+  const parsed = parseJson(signed.record);
+  const wrong = wrongField(parsed, RECORD_FIELDS, CLOSED);
+  if (wrong !== undefined) {
+    return refused("bad_record", `${wrong || "record"}: not as declared`);
   }
+  const record = parsed as WrittenRecord;
   if (
     terms !== undefined &&
     (record.relay !== terms.relay || record.nonce !== terms.nonce)
@@ -244,10 +225,4 @@ function parseJson(text: string): unknown {
   } catch {
     return undefined; // not JSON
   }
-}
-
-let compiled: TypeCheck<typeof RecordSchema> | undefined;
-
-function recordCheck(): TypeCheck<typeof RecordSchema> {
-  return compiled ??= TypeCompiler.Compile(RecordSchema);
 }

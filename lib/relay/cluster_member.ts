@@ -7,8 +7,7 @@
  * @module
  */
 
-import { Type } from "@sinclair/typebox";
-import { TypeCompiler } from "@sinclair/typebox/compiler";
+import { CLOSED, wrongField } from "../base/checks.ts";
 import type { Endpoint } from "../base/conn.ts";
 import type { Use, Uses } from "../access/uses.ts";
 import type {
@@ -26,6 +25,8 @@ import type { ClusterSide, InstanceTunnels } from "./cluster_side.ts";
 import { type RelayContext, reportLeft } from "./context.ts";
 import { HolderReplicas } from "./holder_replicas.ts";
 import { InstanceCalls } from "./instance_calls.ts";
+import { NODE_FIELDS } from "./instance_checks.ts";
+import type { NodeBody } from "./instance_schemas.ts";
 import type { Lease } from "./lease.ts";
 import { openReplicated, parseItem } from "./replicated_record.ts";
 
@@ -39,16 +40,6 @@ export interface ClusterMemberOptions {
   readonly uses: Uses | null;
   readonly emit: (event: ClusterEvent) => void;
 }
-
-/**
- * What an instance sends about a node, in addition to the registry's fields.
- */
-const NODE_BODY = TypeCompiler.Compile(Type.Object({
-  record: Type.String(),
-  certificate: Type.String(),
-  signature: Type.String(),
-  host: Type.String(),
-}, { additionalProperties: false }));
 
 /** One instance of a relay. Disposing leaves the others. */
 export class ClusterMember implements ClusterSide {
@@ -165,8 +156,10 @@ export class ClusterMember implements ClusterSide {
     const { relay } = this.#options;
     const { registry, names } = relay;
     const { id, sequence, holder, leftMs, isAttached: isAttachedThere } = item;
-    const sent = parseItem(item.body);
-    if (!NODE_BODY.Check(sent)) return "unproven";
+    const parsed = parseItem(item.body);
+    const isRight = wrongField(parsed, NODE_FIELDS, CLOSED) === undefined;
+    if (!isRight) return "unproven";
+    const sent = parsed as NodeBody;
     const record = await openReplicated(sent, {
       ...{ relay, purpose: "register", id },
       isRight: (record) =>

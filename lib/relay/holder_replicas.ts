@@ -7,9 +7,7 @@
  * @module
  */
 
-import { Type } from "@sinclair/typebox";
-import { TypeCompiler } from "@sinclair/typebox/compiler";
-import { LIMITS } from "../base/limits.ts";
+import { CLOSED, wrongField } from "../base/checks.ts";
 import type {
   HeldItem,
   Item,
@@ -20,6 +18,8 @@ import type {
 import type { HolderSide } from "./cluster_side.ts";
 import type { RelayContext } from "./context.ts";
 import type { Holder } from "./holders.ts";
+import { HOLDER_FIELDS } from "./instance_checks.ts";
+import type { HolderBody } from "./instance_schemas.ts";
 import { openReplicated, parseItem } from "./replicated_record.ts";
 
 /** Options of {@linkcode HolderReplicas}. */
@@ -27,22 +27,6 @@ export interface HolderReplicasOptions {
   readonly replicator: Pick<Replicator, "changed" | "ended">;
   readonly relay: Pick<RelayContext, "id" | "holders" | "entries" | "limits">;
 }
-
-/** What an instance sends about a holder. */
-const HOLDER_BODY = TypeCompiler.Compile(Type.Object({
-  record: Type.String(),
-  certificate: Type.String(),
-  signature: Type.String(),
-  host: Type.String(),
-  reached: Type.Union([
-    Type.Literal("alive"),
-    Type.Literal("gone"),
-    Type.Literal("unchecked"),
-  ]),
-  contents: Type.Array(Type.String({ pattern: "^[A-Za-z0-9_-]{22}$" }), {
-    maxItems: LIMITS.contentsPerHolderCount,
-  }),
-}, { additionalProperties: false }));
 
 /** A holder of this instance, as it was last sent. */
 interface Own {
@@ -140,8 +124,9 @@ export class HolderReplicas implements HolderSide {
     const { relay } = this.#options;
     const { holders } = relay;
     const parsed = parseItem(body);
-    if (!HOLDER_BODY.Check(parsed)) return "unproven";
-    const { reached, contents, ...sent } = parsed;
+    const isRight = wrongField(parsed, HOLDER_FIELDS, CLOSED) === undefined;
+    if (!isRight) return "unproven";
+    const { reached, contents, ...sent } = parsed as HolderBody;
     const known = (this.#own.get(id) ?? this.#others.get(id))?.holder.entry;
     const record = await openReplicated(sent, {
       ...{ relay, purpose: "hold", id, known },

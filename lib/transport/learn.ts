@@ -6,7 +6,7 @@
  * @module
  */
 
-import { connect, type TLSSocket } from "node:tls";
+import type { TLSSocket } from "node:tls";
 import { type CallDeadlineOptions, orAborted } from "../base/waiting.ts";
 import { withoutMapping } from "../base/address.ts";
 import { type Conn, type Endpoint, formatEndpoint } from "../base/conn.ts";
@@ -54,6 +54,8 @@ export async function dialToLearn(
   options.signal?.throwIfAborted();
   requireNet(endpoint);
   using deadline = dialDeadline(endpoint, options);
+  // Only now: without encryption nobody pays for loading it.
+  const { connect } = await import("node:tls");
   const socket = connect({
     host: endpoint.host,
     port: endpoint.port,

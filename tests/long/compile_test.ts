@@ -144,8 +144,10 @@ Deno.test("Each program runs from the files of its module graph, and needs no ot
       const graph = await copyGraph(script, join(folder.path, script));
       assertEquals(graph.modules.filter(({ error }) => error), []);
       const names = packagesOf(graph).map(({ name }) => name);
-      assert(names.includes("@sinclair/typebox"), names.join());
-      assertEquals(names.includes("fast-check"), false); // for tests alone
+      assert(names.includes("deno-std"), names.join());
+      // For tests and types alone.
+      assertEquals(names.includes("@sinclair/typebox"), false);
+      assertEquals(names.includes("fast-check"), false);
     }
     const relay = spawn("relay.ts", ["--host", "127.0.0.1", "0"]);
     const [, address = ""] = await relay.stdout.until(/^relay address (.*)$/);

@@ -171,7 +171,7 @@ for (
     ],
     [
       "gained",
-      "runs.0.1",
+      "runs",
       { request: 1, runs: [[65_535, 65_536]] },
       { runs: [[0, 0]] },
     ],
@@ -196,7 +196,7 @@ for (
     ],
     [
       "files",
-      "files.0.size",
+      "files",
       { request: 1, files: [], more: true },
       {
         files: [{

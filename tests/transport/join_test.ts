@@ -10,11 +10,8 @@ import type { Identity } from "../../lib/identity/identity.ts";
 import { LIMITS } from "../../lib/base/limits.ts";
 import { encodeMessage } from "../../lib/protocol/messages.ts";
 import { DenoConn } from "../../lib/transport/deno_conn.ts";
-import {
-  acceptTunnel,
-  dialTunnel,
-  TunnelRefused,
-} from "../../lib/transport/join.ts";
+import { acceptTunnel } from "../../lib/transport/accept_tunnel.ts";
+import { dialTunnel, TunnelRefused } from "../../lib/transport/join.ts";
 import { within } from "../_event_log.ts";
 import { IDENTITIES, startRelay, type TestRelay } from "../_network.ts";
 import { randomBytes, seededRandom } from "../_random.ts";

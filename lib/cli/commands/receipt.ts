@@ -8,9 +8,8 @@
 
 import { dirname } from "@std/path/dirname";
 import { join } from "@std/path/join";
-import { type Static, Type } from "@sinclair/typebox";
-import { TypeCompiler } from "@sinclair/typebox/compiler";
 import type { RelayAddress } from "../../base/address.ts";
+import { wrongField } from "../../base/checks.ts";
 import type { ClientEvent } from "../../client/events.ts";
 import { formatEndpoint } from "../../base/conn.ts";
 import { describeCause, Failure } from "../../base/errors.ts";
@@ -21,61 +20,11 @@ import { isSpecial, SPECIAL_WHY } from "../../disk/existing_entry.ts";
 import { SmallFiles } from "../../disk/small_files.ts";
 import { VERSION } from "../../base/version.ts";
 import { digestFile } from "./digest.ts";
+import { RECEIPT_FIELDS } from "./receipt_checks.ts";
+import type { Receipt, ReceiptFile } from "./receipt_schema.ts";
 import { readBounded, requireSaving } from "../options/text_file.ts";
 
-const Digest = Type.String({ pattern: "^[0-9a-f]{64}$" });
-const Bytes = Type.Integer({ minimum: 0, maximum: LIMITS.fileBytes });
-const Time = Type.String({ pattern: "^\\d{4}-\\d\\d-\\d\\dT[\\d:.]+Z$" });
-const Name = Type.String({ maxLength: LIMITS.nameBytes });
-
-const ReceiptFileSchema = Type.Object({
-  /** Its name, as its nodes share it. */
-  name: Name,
-  /** The path that it was saved at. */
-  path: Type.String({ maxLength: 4096 }),
-  bytes: Bytes,
-  /** SHA-256, as `sha256sum` prints it. */
-  sha256: Digest,
-  /** Content id: SHA-256 of the list of its pieces' hashes. */
-  content: Digest,
-  /**
-   * `received`: each piece was checked against its SHA-256 on arrival.
-   * `present`: it existed already, with the content that the nodes have. For
-   * the receipt, both were read back from the disk.
-   */
-  verified: Type.Union([Type.Literal("received"), Type.Literal("present")]),
-  receivedAt: Time,
-  /** Bytes from an earlier run. */
-  earlierBytes: Bytes,
-  /** Bytes by source and path. */
-  from: Type.Array(
-    Type.Object({
-      /** A `node`, or a `holder`: a client that fetched the same. */
-      kind: Type.Optional(
-        Type.Union([Type.Literal("node"), Type.Literal("holder")]),
-      ),
-      id: Type.String({ minLength: 52, maxLength: 52 }),
-      name: Name,
-      bytes: Bytes,
-      paths: Type.Record(Type.String({ maxLength: 16 }), Bytes),
-    }),
-  ),
-});
-
-const ReceiptSchema = Type.Object({
-  v: Type.Literal(1),
-  receipt: Type.Literal("relay-p2p"),
-  program: Type.String({ maxLength: 100 }),
-  relay: Type.String({ maxLength: 400 }),
-  encrypted: Type.Boolean(),
-  files: Type.Array(ReceiptFileSchema, { minItems: 1 }),
-});
-
-/** The entry of one file. */
-export type ReceiptFile = Static<typeof ReceiptFileSchema>;
-
-/** The files of one `get`. */
-export type Receipt = Static<typeof ReceiptSchema>;
+export type { Receipt, ReceiptFile } from "./receipt_schema.ts";
 
 /** Options of {@linkcode ReceiptWriter}. */
 export interface ReceiptOptions {
@@ -298,15 +247,14 @@ export async function readReceipt(path: string): Promise<Receipt> {
   } catch {
     value = undefined; // reported below
   }
-  const schema = TypeCompiler.Compile(ReceiptSchema);
-  if (schema.Check(value)) return value;
-  const error = value === undefined ? undefined : schema.Errors(value).First();
+  const wrong = wrongField(value, RECEIPT_FIELDS);
+  if (wrong === undefined) return value as Receipt;
   throw new Failure("local", {
     what,
     where: show(path),
-    why: error === undefined
+    why: value === undefined
       ? "it is not JSON"
-      : `it is not a receipt, at ${show(error.path === "" ? "/" : error.path)}`,
+      : `it is not a receipt, at ${show(`/${wrong}`)}`,
     remedy,
   });
 }
