@@ -92,8 +92,8 @@ export function encodeFingerprints(sorted: ArrayLike<number>): string {
 }
 
 /**
- * The fingerprints in such a text; `undefined` if it is none, or if they do not
- * rise from one to the next.
+ * The fingerprints in such a text; `undefined` if the text is not valid, or the
+ * fingerprints are not in ascending order.
  */
 export function decodeFingerprints(text: string): Float64Array | undefined {
   let bytes: Uint8Array<ArrayBuffer>;

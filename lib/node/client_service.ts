@@ -1,6 +1,6 @@
 /**
- * Answers one client of a node: sends pieces of files, and has
- * `share_answers.ts` answer questions about them. It handles one request of a
+ * Answers one client of a node: sends pieces of files, and leaves questions
+ * about them to `share_answers.ts`. It handles one request of a
  * client at a time. Each request is charged its cost, and waits for its turn among
  * the requests of all clients.
  *
@@ -135,9 +135,9 @@ export class ClientService implements Disposable {
   }
 
   /**
-   * Answers until the client ends, or offers pieces that are wanted: then this
-   * end requests them. Within `grant`, if there is one; of the contents that are
-   * `allowed`, if that is given.
+   * Answers until the client ends, or until it offers wanted pieces, which this
+   * end then requests. Serves only files within `grant`, and only contents that
+   * are `allowed`, if these are given.
    */
   async run(
     grant?: Grant,
@@ -293,7 +293,7 @@ export class ClientService implements Disposable {
     await this.#outbox.message(refusal(reason, SKIP_TEXT[reason], request));
   }
 
-  /** Reports a file that a client has without being sent any of it. */
+  /** Reports a file of which a client needed no bytes. */
   #reportUnsent(): void {
     const { onSent, digests } = this.#service;
     const { found: file } = this.#answers;

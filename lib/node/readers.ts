@@ -248,7 +248,7 @@ export class Readers<Request extends PieceRun> {
     group.wasLate = true;
   }
 
-  /** What a reader was served has been sent. */
+  /** All that a reader was served has been sent. */
   sent(reader: string): void {
     const served = this.#served.get(reader);
     if (served === undefined) return;

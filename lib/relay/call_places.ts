@@ -7,7 +7,7 @@
  */
 
 import { groupUnder, onDispose, removeUnder } from "../base/collections.ts";
-/** A place for one call after the other. */
+/** A place that serves one call after another. */
 export class CallPlaces {
   #freeCount: number;
   /** Callers that wait, by group; the group whose turn is next comes first. */

@@ -101,7 +101,7 @@ export class SortedRows {
   }
 
   /**
-   * The last chunk that begins with `name` or before it, or the first chunk.
+   * The last chunk whose first name is not after `name`; otherwise the first chunk.
    */
   #chunkOf(name: string): number {
     let low = 0;

@@ -31,7 +31,7 @@ import { SourceTroubles } from "./source_troubles.ts";
 const SLAB_BYTES = 1024 * 1024;
 // With a rate limit, no more is requested than arrives in this time. Otherwise
 // queued bytes are sent for nothing if another source delivers them, and a node
-// that cannot send for long takes us for dead.
+// that cannot send for long assumes that we are dead.
 const LIMITED_AHEAD_SECONDS = 4;
 // If pieces are taken in order, this many bytes may be in flight ahead.
 const LOOKAHEAD_BYTES = 16 * 1024 * 1024;
@@ -227,7 +227,7 @@ export class Download {
     this.#files.delete(index);
   }
 
-  /** Ends it early: what runs is cut off, and `run` resolves. */
+  /** Ends the download early: aborts all requests, and `run` resolves. */
   stop(): void {
     this.#stopped = true;
     this.#kick();
@@ -283,7 +283,7 @@ export class Download {
       (this.#closed && this.#endedCount === this.#fileCount);
   }
 
-  /** Keeps a running part in view: whatever it throws ends everything. */
+  /** Tracks a running part: an error in it ends the download. */
   #track(part: Promise<void>): void {
     this.#partCount++;
     const ended = () => {
@@ -302,7 +302,7 @@ export class Download {
     this.#kick();
   }
 
-  /** Something has changed that concerns all. */
+  /** Wakes all connections after a change. */
   #kick(): void {
     this.#resume();
     this.#sources.wake();
@@ -412,7 +412,7 @@ export class Download {
     }
   }
 
-  /** Gives up the files that no source is left for. */
+  /** Gives up files that no source has any more. */
   #failOrphans(): void {
     if (!this.#sourcesClosed || !this.#mayHaveOrphans) return;
     this.#mayHaveOrphans = false;
@@ -435,7 +435,7 @@ export class Download {
     this.#kick();
   }
 
-  /** Bytes that are lent to what is on its way, or is being written. */
+  /** Bytes of slabs in use: for requests in flight, or for pieces being written. */
   get lentBytes(): number {
     return this.#slabs.lentBytes;
   }

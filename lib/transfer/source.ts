@@ -53,9 +53,9 @@ export class SourceExhausted extends Error {
 export interface SourceTrouble {
   /** The node. */
   readonly source: string;
-  /** In words; may hold a stranger's, escaped. */
+  /** The cause in words. Text of a stranger in it is escaped. */
   readonly cause: string;
-  /** What it amounts to. */
+  /** The kind of trouble. */
   readonly kind: "broke_off" | "lied" | "slow" | "lost_file";
   /** The code of the refusal, if it refused. */
   readonly code?: string;
@@ -65,7 +65,7 @@ export interface SourceTrouble {
   readonly file?: number;
 }
 
-// Between two looks; a process that was busy for longer has not waited longer.
+// The longest wait that one check counts: a busy process checks late.
 const LOOK_MS = 1_000;
 // Another source must be this much faster: otherwise our own line is slow.
 const MUCH_QUICKER = 2;
@@ -78,7 +78,7 @@ interface Mark {
 
 /** The data about a source while it takes part. */
 export class Source {
-  /** What was given of it. */
+  /** The source as it was added. */
   readonly given: DownloadSource;
   /** Ids of its connections. */
   readonly connections: string[];
@@ -205,8 +205,8 @@ export class Source {
   }
 
   /**
-   * Whether it is slower than it may be: it has been waited for long enough to
-   * know, and one of the others delivers much more.
+   * Whether it is too slow: the client has waited long enough to know, and one
+   * of the others delivers much more.
    */
   isSlow(lowestBytesPerSecond: number, others: Iterable<Source>): boolean {
     const rate = this.bytesPerSecond;

@@ -124,8 +124,8 @@ export class EventPrinter {
         return foundInWords(event);
       case "names_left_out":
         return event.names === 1
-          ? "1 hidden name (it, or a folder above, begins with a dot) is left out (see '**/.*')"
-          : `${event.names} hidden names (they, or a folder above, begin with a dot) are left out (see '**/.*' and '**/.*/**')`;
+          ? "1 name that begins with a dot, or is in such a folder, is left out (see '**/.*')"
+          : `${event.names} names that begin with a dot, or are in such a folder, are left out (see '**/.*' and '**/.*/**')`;
       case "holder_refused":
         return `no help from other machines: ${event.why}`;
     }

@@ -85,7 +85,7 @@ export async function runSend(
   const isInTime = await untilSent({
     ...{ sending, life, seconds, terminal, signal },
   });
-  // What was sent last may still be on its way.
+  // The last bytes sent may not have arrived yet.
   if (isInTime) await untilAlone(node, signal);
   const missed = sending.unfetched;
   if (missed.length === 0) return 0;

@@ -57,8 +57,8 @@ export const CLIENT_COMMANDS: Readonly<Record<ClientCommand, Command>> = {
     notes: [
       "Each row shows size, date, nodes and name. 'differs' marks a name under which",
       "nodes have different contents, and 'only' a file that a single node has.",
-      "Hidden names (they, or a folder above, begin with a dot) need a GLOB with that",
-      "dot: '**/.*'. A word that is neither a GLOB nor a folder is a search.",
+      "Names that begin with a dot, or are in such a folder, need a GLOB with that dot:",
+      "'**/.*'. A word that is neither a GLOB nor a folder is a search.",
     ],
     examples: [
       { what: "all files", line: `${RUN} nas 1700 ls` },
@@ -77,8 +77,8 @@ export const CLIENT_COMMANDS: Readonly<Record<ClientCommand, Command>> = {
     alsoCalled: ["find", "locate", "grep"],
     notes: [
       "Case does not matter. The best matches come first: words at the start of a name",
-      "or of a part of it, and short names. Hidden names (they, or a folder above,",
-      "begin with a dot) need a word with that dot.",
+      "or of a part of it, and short names. Names that begin with a dot, or are in such",
+      "a folder, need a word with that dot.",
     ],
     examples: [
       { what: "one word", line: `${RUN} nas 1700 search report` },

@@ -120,7 +120,7 @@ export const ROWS = {
   overwrite: {
     roles: CLIENT,
     commands: ["get"],
-    help: "replace files that exist; keep the right pieces",
+    help: "replace existing files; keep unchanged pieces",
   },
   "no-sync": {
     roles: CLIENT,
