@@ -13,7 +13,7 @@ export type BytesByPath = Readonly<Record<Path, number>>;
 export interface Delivery<Node> {
   /** The node. */
   readonly node: Node;
-  /** Whether it is another client, which gives while it fetches. */
+  /** Whether it is another client, which serves while it fetches. */
   readonly isHolder: boolean;
   /** Bytes, by all paths. */
   readonly bytes: number;

@@ -60,7 +60,7 @@ export function sourcesOf({ offers }: ContentGroup): Map<string, string> {
   );
 }
 
-// Below this a worker takes longer to start than to be of use.
+// Below this, starting a worker takes longer than it saves.
 const WORKER_FROM_BYTES = 16 * 1024 * 1024;
 
 /** What hashes best for files of these sizes. */

@@ -20,11 +20,11 @@ export interface KeptListing {
   readonly relay: string;
   readonly relayId: string;
   readonly nodes: readonly ListedNode[];
-  /** Whether the relay has no others. */
+  /** Whether the list is complete. */
   readonly isWhole: boolean;
   /** Whether grants may be kept. */
   readonly withGrants: boolean;
-  /** When it did, in seconds since 1970. */
+  /** The time of the listing, in seconds since 1970. */
   readonly at: number;
 }
 
@@ -39,7 +39,7 @@ export type KeptLimits = Pick<
 
 const HEADING = "relay-p2p nodes 1";
 
-/** The nodes in a text. Lines in another form than ours count as missing. */
+/** The nodes in a text. Ignores lines in any other format. */
 export function parseKept(text: string): KeptNode[] {
   const [heading, ...lines] = text.split("\n");
   if (heading !== HEADING) return [];
@@ -92,8 +92,8 @@ function formatLine({ grant, ...node }: KeptNode): string {
 }
 
 /**
- * What is kept after a relay has listed nodes. A whole list takes the place of
- * all that was kept of that relay; another adds to it.
+ * What is kept after a relay has listed nodes. A complete list replaces all
+ * kept nodes of that relay; a partial one adds to them.
  */
 export function withListing(
   kept: readonly KeptNode[],
@@ -111,7 +111,7 @@ export function withListing(
   return [...listed, ...others];
 }
 
-/** Whether a listing says what was kept a moment ago. */
+/** Whether a listing repeats what was kept a moment ago. */
 export function isKept(
   kept: readonly KeptNode[],
   { relay, nodes, isWhole, at }: KeptListing,
@@ -142,6 +142,6 @@ function keptOf(
 export function recordOf(
   { record, certificate, signature, observed }: KeptNode,
 ): ListedRecord {
-  // Without its relay, nothing leads through that.
+  // A tunnel needs its relay.
   return { record, certificate, signature, observed };
 }

@@ -24,7 +24,7 @@ export interface ReusedBytes {
 /** The nodes that deliver, by the id of a source. */
 export interface DelivererNames {
   readonly nodeOf: (id: string) => ListedNode;
-  /** Whether it is another client, which gives while it fetches. */
+  /** Whether it is another client, which serves while it fetches. */
   readonly isHolder: (id: string) => boolean;
 }
 
@@ -92,7 +92,7 @@ export class SaveReport {
     this.#emit({ event: "file_present", name, path, bytes: size });
   }
 
-  /** A file is to be received, of which some need not be sent. */
+  /** A file will be received, and some of its bytes need not be sent. */
   start({ name, path }: Job, { earlier, zeros }: ReusedBytes): void {
     const spared = earlier + zeros;
     this.tally.start(name, spared);

@@ -53,7 +53,7 @@ export interface StoreRow extends ItemKey {
   readonly head: string;
   /** `undefined` keeps the existing body. */
   readonly body: string | undefined;
-  /** Whether the item has ended, and only its sequence is to be kept. */
+  /** Whether the item has ended, so that only its sequence is kept. */
   readonly hasEnded: boolean;
 }
 

@@ -21,7 +21,7 @@ import type { Owners } from "./owners.ts";
 import { OTHERS } from "./partial_name.ts";
 import { ignoreGone, syncFolder } from "./publishing.ts";
 
-/** A file, and where it is to be saved. */
+/** A file, and the place where it will be saved. */
 export interface Placed {
   /** Its name. */
   readonly name: string;

@@ -10,7 +10,7 @@ import { type Hasher, PlainHasher } from "../transfer/hashing.ts";
 import { startLane } from "../transfer/lane.ts";
 import { hasRoomForWorker } from "../transport/descriptors.ts";
 
-// A worker takes longer to start than to be of use for less.
+// For less, starting a worker takes longer than it saves.
 const WORKER_FROM_BYTES = 16 * 1024 * 1024;
 
 /** Chooses where a section is hashed. Disposing ends the worker. */

@@ -27,7 +27,7 @@ export type RegistrarEvent =
    * The relay requires a later version of this program. The node stops trying.
    */
   | { event: "outdated"; relay: string; error: Failure }
-  /** The relay refuses the node for good. The node stops trying. */
+  /** The relay refuses the node permanently. The node stops trying. */
   | { event: "turned_away"; relay: string; error: Failure }
   /** The node withdrew, and is no longer listed. */
   | { event: "withdrawn"; relay: string }

@@ -88,7 +88,7 @@ export async function serveChannel(
   try {
     await receivePeer(
       channel,
-      // A client without a grant must not take the place of one with a grant.
+      // A client without a grant must not replace one with a grant.
       { introduction, settle: gate === null ? settle : () => {}, incidents },
       async (hello) => {
         if (gate === null) return await serve(only);

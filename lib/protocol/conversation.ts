@@ -40,7 +40,7 @@ export class Conversation {
    * Answers until the conversation has ended, or until the peer has been silent
    * for a while.
    *
-   * @returns itself if it is to go on: wait with {@linkcode sleep} before.
+   * @returns itself if the conversation continues: wait with {@linkcode sleep} before.
    */
   async goOn(): Promise<this | undefined> {
     let isOpen: boolean | undefined = false;
@@ -56,7 +56,7 @@ export class Conversation {
     return isOpen ? this : undefined;
   }
 
-  /** Whether the conversation is to go on. */
+  /** Whether the conversation continues. */
   async #answer(): Promise<boolean> {
     const { handler } = this.#options;
     let hasEnded = true;

@@ -131,7 +131,7 @@ export class ClientHandler implements PeerHandler<ClientToRelay["kind"]> {
     const { cursor, key: askedKey } = message;
     const { granter } = this.#admittance;
     const isFirst = cursor === undefined;
-    // All grants differ, so a private relay makes each answer anew.
+    // All grants differ, so a private relay makes each answer separately.
     const isShared = isFirst && granter === undefined;
     const question = questionIn(message);
     const askedAt = performance.now();

@@ -277,7 +277,7 @@ export class Registry {
    * Makes a page of the listing: as many entries as both the page's count and
    * `pageBytes` allow, and never an empty page while entries are left. If
    * everything fits on one page, the order is that of registration. Otherwise
-   * `random` (from 0 to below 1) decides the order anew for each listing. A
+   * `random` (from 0 to below 1) decides the order of each listing. A
    * listing may miss a node that registers while it is read. Cursors cost the
    * relay no memory.
    */

@@ -23,7 +23,7 @@ import {
 } from "./digest_lines.ts";
 import { hasManifest, type Standing } from "./digesting.ts";
 
-// Days between two times of pruning: the whole index is written anew.
+// Days between two prunings. Each rewrites the whole index.
 const PRUNE_DAYS = 7;
 // A digest goes when its file was absent so often, one time after the other.
 const ABSENT_AGE = 4;
@@ -81,7 +81,7 @@ export class DigestPruning {
   }
 
   /**
-   * Writes the index anew without what goes, then removes piece hashes that it
+   * Rewrites the index without the removed digests, then removes piece hashes that it
    * does not need. Returns the new index; `undefined` if another program has
    * written to it meanwhile, or `signal` was aborted.
    */

@@ -195,7 +195,7 @@ export class FileTable {
     }
   }
 
-  /** Lets an index count all of them anew. */
+  /** Lets an index count all of them again. */
   unindexAll(index: number): void {
     this.#marks.clear(index, this.#blocks);
   }

@@ -362,7 +362,7 @@ export class Share implements Disposable, AsyncDisposable {
     for (const { table } of this.#parts) yield* table.takeUnindexed(index);
   }
 
-  /** Lets an index count all of them anew. */
+  /** Lets an index count all of them again. */
   unindexAll(index: number): void {
     for (const { table } of this.#parts) table.unindexAll(index);
   }

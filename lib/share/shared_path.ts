@@ -49,7 +49,7 @@ export interface SingleFile {
 }
 
 /**
- * Finds what is to be shared.
+ * Finds the files and folders to share.
  *
  * @throws {Failure} of kind `local` or `not_allowed` if something is neither a
  * folder nor a file or cannot be read, of kind `usage` if two have one name or

@@ -308,7 +308,7 @@ export class Download {
     this.#sources.wake();
   }
 
-  /** What a connection is to ask for next. */
+  /** The next request of a connection. */
   #next(
     connection: Connection,
     { mayTakeOver, conn, onBytes }: NextOptions,

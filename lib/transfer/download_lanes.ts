@@ -61,7 +61,7 @@ export class DownloadLanes {
     }
   }
 
-  /** How many a source is to have. */
+  /** The number of lanes that a source should have. */
   #countFor(source: Source): number {
     const { laneCount, sources } = this.#options;
     const each = Math.ceil(laneCount / Math.max(1, sources.activeCount));

@@ -318,7 +318,7 @@ export class Plan {
 
   /**
    * Takes back what a source was asked for and will not deliver; a failure of
-   * each of the pieces, unless the source is of use all the same.
+   * each of the pieces, unless the source is still useful.
    *
    * @returns the files that are given up because of it.
    */

@@ -38,8 +38,8 @@ export interface DownloadSource {
   /** Notes that it has sent correct pieces that were missing. */
   arrived?(): void;
   /**
-   * A holder is removed, and may be added again; `mayReturn` says whether
-   * that is of use.
+   * A holder is removed, and may be added again; `mayReturn` says whether that
+   * is useful.
    */
   ended?(end: { mayReturn: boolean }): void;
 }
@@ -156,7 +156,7 @@ export class Source {
 
   /**
    * Notes that a connection failed at `now`. Returns whether the source is
-   * useful all the same: the only source may fail any number of times if it
+   * still useful: the only source may fail any number of times if it
    * delivers something each time.
    */
   brokeOff(isOnly: boolean, now: number): boolean {

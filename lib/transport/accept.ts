@@ -92,7 +92,7 @@ export function acceptPlain(options: AcceptOptions): Acceptor {
   });
   const stopped = new AbortController();
   const loop = async () => {
-    // Not `for await`, which ends for good at the first EMFILE.
+    // Not `for await`, which ends at the first EMFILE.
     while (!stopped.signal.aborted) {
       try {
         const tcp = await listener.accept();

@@ -16,7 +16,7 @@ import type { EventPrinter } from "./event_printer.ts";
 interface LifeAtRelay {
   /** The relay, with its id once it is known. */
   relay: FurtherRelay;
-  /** Whether it refuses the node for good. */
+  /** Whether it refuses the node permanently. */
   isGone: boolean;
   /** The result of its attempts so far. */
   outcome: "listed" | Failure | undefined;
