@@ -3,8 +3,10 @@
  * a library of its own, and loading that takes longer than the tests of most
  * files. A group loads it once for all its files. The modules of
  * `tests/groups/` are the groups: the files are dealt out to them in turn, so
- * a new file needs no entry. Those of `tests/fuzz/` are dealt to one group: the
- * library that they alone use takes longer to load than all the rest.
+ * a new file needs no entry, with two exceptions. Files whose tests mostly wait
+ * are the first group, which runs beside the others from the start: at the end
+ * they would keep the cores idle. Files of `tests/fuzz/` are dealt to the second
+ * group: the library that they alone use takes longer to load than all the rest.
  */
 
 import { basename, join } from "@std/path";
@@ -12,6 +14,15 @@ import { modulesBelow } from "./_rooms.ts";
 
 /** The folders whose files run apart, each in a thread of its own. */
 export const UNGROUPED = ["alone", "groups", "long"];
+
+/** Files that take tens of seconds, and a fifth of that in processor time. */
+export const WAITING = [
+  "tests/cli/roles/memory_test.ts",
+  "tests/cluster/away_test.ts",
+  "tests/faults/proxy_faults_test.ts",
+  "tests/faults/relay_faults_test.ts",
+  "tests/swarm/faults_test.ts",
+];
 
 const TOGETHER = join("tests", "fuzz", "/");
 
@@ -31,17 +42,23 @@ export function groups(): string[] {
 /** The files of one group. */
 export function filesOf(group: string): string[] {
   const all = groups();
-  const dealt = all.map((): string[] => []);
-  const { together = [], inTurn = [] } = Object.groupBy(
+  const others = all.slice(1).map((): string[] => []);
+  const { waiting = [], together = [], inTurn = [] } = Object.groupBy(
     groupedFiles(),
-    (path) => path.startsWith(TOGETHER) ? "together" : "inTurn",
+    (path) =>
+      WAITING.includes(path)
+        ? "waiting"
+        : path.startsWith(TOGETHER)
+        ? "together"
+        : "inTurn",
   );
-  dealt[0]!.push(...together);
+  others[0]!.push(...together);
   for (const path of inTurn) {
-    const fewest = Math.min(...dealt.map(({ length }) => length));
-    dealt.find(({ length }) => length === fewest)!.push(path);
+    const fewest = Math.min(...others.map(({ length }) => length));
+    others.find(({ length }) => length === fewest)!.push(path);
   }
-  return dealt[all.findIndex((path) => basename(path) === basename(group))]!;
+  const at = all.findIndex((path) => basename(path) === basename(group));
+  return [waiting, ...others][at]!;
 }
 
 /** Registers the tests of the group whose module has this address. */
