@@ -19,7 +19,7 @@ export type AttemptLimits = Pick<
 >;
 
 interface Record {
-  /** When the failures were, oldest first, and only as many as matter. */
+  /** The times of the failures, oldest first, and only as many as matter. */
   readonly failedAt: number[];
   blockedUntil: number;
 }

@@ -41,7 +41,7 @@ export class Uses {
   >();
   readonly #onTaken: (use: Use) => void;
   #count = 0;
-  /** No link of which fetches are remembered expires before. */
+  /** The earliest expiry of the links whose fetches are remembered. */
   #earliest = Infinity;
 
   /** `onTaken` gets every fetch that is counted for the first time. */
@@ -68,7 +68,7 @@ export class Uses {
     return "counted";
   }
 
-  /** Counts a fetch that another instance of the relay has let in. */
+  /** Counts a fetch that another instance of the relay has admitted. */
   learn(use: Omit<Use, "uses">, now: number): "taken" | "stale" | "full" {
     const { serial, fetch, expires } = use;
     const isKnown = this.#links.get(serial)?.fetches.has(fetch);

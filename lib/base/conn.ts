@@ -17,7 +17,7 @@ export interface Endpoint {
 /** How a client reaches a node: directly, or through the relay. */
 export type Path = "direct" | "tunnel";
 
-/** Is told that something can be read. */
+/** Gets a call when something can be read. */
 export interface Sleeper {
   wake(): void;
 }
@@ -45,7 +45,7 @@ export interface Conn extends Disposable {
   /** Tells the peer that no more bytes follow; reading continues. */
   closeWrite(): Promise<void>;
   /**
-   * A number that rises while the peer sends, for conns of which a read may wait
+   * A number that rises while the peer sends, for conns whose reads may wait
    * for other reasons.
    */
   progress?(): number;

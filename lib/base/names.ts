@@ -17,7 +17,7 @@ export type NameVerdict =
   | { readonly kind: "safe"; readonly name: string }
   | { readonly kind: "refused"; readonly rule: string };
 
-// None of its characters is one that the next rules are about.
+// Common characters, which the next rules do not concern.
 const PRINTABLE_ASCII = /^[ -~]*$/;
 const CONTROL = /\p{Cc}/u;
 // Bidi embeddings, overrides and isolates; the byte order mark.

@@ -51,7 +51,7 @@ export class RateShares<Request> {
     return this.#ring.length;
   }
 
-  /** Groups that something is kept of. */
+  /** Groups with kept data. */
   get keptCount(): number {
     return this.#groups.size;
   }

@@ -52,7 +52,7 @@ export interface BrowseOptions {
   readonly mostMs?: number | undefined;
   /** Whether to wait for a node's first scan although another has listed. */
   readonly isPatient?: boolean | undefined;
-  /** Called at the start, with what tells how far the lists have come. */
+  /** Called at the start, with an object that shows the lists so far. */
   readonly begun?: ((underway: Underway) => void) | undefined;
   /** Called for every event. */
   readonly emit: (event: ClientEvent) => void;
@@ -223,7 +223,7 @@ class Browsing implements Browsed, Underway {
     }
   }
 
-  /** A node has listed: the others may not scan for as long as they like. */
+  /** A node has listed: the wait for the scans of others is limited from now on. */
   #hurryOthers(): void {
     if (this.#hasListed || this.#options.isPatient) return;
     this.#hasListed = true;
@@ -289,7 +289,7 @@ class Browsing implements Browsed, Underway {
     };
   }
 
-  /** Ends all sessions: nobody gets them. */
+  /** Ends all sessions, because no caller receives them. */
   abort(reason: unknown): void {
     const error = reason instanceof Error ? reason : new Error("aborted");
     for (const session of this.sessions.values()) session.abort(error);

@@ -28,7 +28,7 @@ export interface CatalogueEntry {
   readonly offers: readonly Offer[];
 }
 
-/** A name that one node lists once, without what makes an offer. */
+/** A name that one node lists once, without the parts of its offer. */
 export interface SoleEntry {
   readonly name: string;
   /** The node's id. */
@@ -129,7 +129,7 @@ export class Catalogue implements Iterable<CatalogueEntry> {
   }
 
   /**
-   * Adds what `other` has of some nodes, by their ids. Pauses now and then.
+   * Adds the files in `other` of some nodes, by their ids. Pauses now and then.
    */
   *addingFrom(
     other: Catalogue,

@@ -72,7 +72,7 @@ export function hasherFor(sizes: readonly number[]): Hasher {
   return bytes >= WORKER_FROM_BYTES ? startLane() : new PlainHasher();
 }
 
-// Of all bytes: the rest comes as it does without lanes, and by a longer way.
+// The share of all bytes: the others arrive as without lanes, with more work.
 const LARGE_PART = 0.9;
 
 /**

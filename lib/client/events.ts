@@ -216,7 +216,7 @@ export type ClientEvent =
     from: readonly Delivery<ListedNode>[];
   };
 
-/** The answer that an error from a node means. */
+/** The answer that stands for an error from a node. */
 export function answerOf(
   error: unknown,
 ): Exclude<NodeAnswer, { kind: "found" | "not_found" }> {

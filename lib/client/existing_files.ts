@@ -57,7 +57,7 @@ export class ExistingFiles {
     this.#options = options;
   }
 
-  /** Whether only a manifest says if the existing file is the wanted one. */
+  /** Whether a manifest is needed to decide if the existing file is the wanted one. */
   isUnknown({ name, group: { content } }: Job): boolean {
     return content === undefined && this.#options.wanted.of(name) === undefined;
   }

@@ -365,7 +365,7 @@ function nobodyAsked(where: string, unaskedCount: number): Failure {
   });
 }
 
-/** Says that further nodes were not asked, and why. */
+/** Adds that further nodes were not asked, and why. */
 function others(unaskedCount: number): string {
   return unaskedCount === 0
     ? ""
@@ -425,7 +425,7 @@ export function hasNotThatRange(name: string, size: number): Failure {
   });
 }
 
-/** A file is fetched by sums, and there is none of it. */
+/** A file is fetched by sums, and the list has no sum of it. */
 export function hasNoSum(name: string): Failure {
   return new Failure("corrupt", {
     what: "Cannot verify file",

@@ -23,8 +23,8 @@ export interface RoundOptions extends TransferOptions {
   /** Whether to look for names within longer ones. */
   readonly anywhere?: boolean;
   /**
-   * Whether files that no node has are asked for again soon, so that nothing is
-   * to keep this round from its end.
+   * Whether files that no node has are asked for again soon, so that nothing
+   * may delay the end of this round.
    */
   readonly isRepeated?: boolean;
 }

@@ -193,13 +193,13 @@ function isOpen(mode: number | null): boolean {
   return mode !== null && (mode & 0o077) !== 0;
 }
 
-/** Puts a text in the place of a file, unless another process does so now. */
+/** Replaces the text of a file, unless another process does so now. */
 async function replace(
   path: string,
   { temporary, text }: { temporary: string; text: string },
 ): Promise<void> {
   using file = await openNew(temporary);
-  // Ends with the process, so that one that dies holds up no other.
+  // Ends with the process, so that a process that dies delays no other.
   if (!await file.tryLock(true)) return;
   const { ino, mode } = await file.stat();
   if ((await Deno.lstat(temporary)).ino !== ino) return; // in its place by now

@@ -139,7 +139,7 @@ export class FileListings implements Iterable<FileListing> {
   }
 
   /**
-   * Adds what other listings have of some nodes, by their ids, and sorts. Pauses
+   * Adds the files in other listings of some nodes, by their ids, and sorts. Pauses
    * now and then.
    */
   *adding(

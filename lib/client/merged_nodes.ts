@@ -9,7 +9,7 @@ import { entriesOf, type ListedNode, type NodeListing } from "./nodes.ts";
 
 /**
  * One list of several, which are not empty. Nodes of the first come first.
- * What is said of the relay comes from the first.
+ * The data about the relay come from the first.
  */
 export function mergeListings(listings: readonly NodeListing[]): NodeListing {
   const [first] = listings;
@@ -26,8 +26,8 @@ export function mergeListings(listings: readonly NodeListing[]): NodeListing {
   const { greeting, relayId } = first;
   return {
     ...{ greeting, relayId, nodes },
-    // Some of those that one relay does not name may be named by another, but
-    // never more than there are.
+    // Another relay may name some of the nodes that one does not, but never
+    // more than there are.
     ...known.length === 0
       ? {}
       : { countOfAll: nodes.length + Math.max(0, ...known) },

@@ -5,7 +5,7 @@
  * @module
  */
 
-// Enough letters of an id to distinguish nodes of one name, as a rule.
+// Usually enough letters of an id to distinguish nodes of one name.
 const ID_START = 4;
 
 /** The parts that identify a node. */

@@ -173,7 +173,7 @@ export async function listSome(
       { ...list, ...key, fingerprints: encodeFingerprints(asked) },
       { ...options, nodes },
     );
-    // The relay has listed all nodes; those that were listed before stay.
+    // The relay has listed all nodes. Nodes that were listed before stay in the list.
     if (page.index === undefined) return { nodes: [...nodes.values()] };
     countOfAll = page.count;
     unindexedCount = page.index.unindexed;
@@ -181,7 +181,7 @@ export async function listSome(
   return { nodes: [...nodes.values()], countOfAll, unindexedCount };
 }
 
-/** What to list: a sender, what may have something, or all nodes. */
+/** What to list: a sender, the nodes that may have something, or all nodes. */
 export interface Wanted {
   /** Only the node whose id begins with this, while the relay lists it. */
   readonly sender?: string | undefined;

@@ -92,7 +92,7 @@ export class SaveRun {
   readonly #files = new Map<Job, number>();
   /** The last failure of each node. */
   readonly #troubles = new Map<string, SourceTrouble>();
-  /** Files to fetch in place of changed or wrong ones. */
+  /** Files to fetch instead of changed or wrong ones. */
   readonly #changed: Job[] = [];
   /** Files that have ended, and whose partial files are being closed. */
   readonly #ending = new Set<Promise<void>>();

@@ -49,7 +49,7 @@ export async function answerTo(
   }
 }
 
-/** First what must not be answered, then what needs no token. */
+/** First the requests that must be refused, then those that need no token. */
 async function guarded(
   request: WebRequest,
   gateway: Gateway,

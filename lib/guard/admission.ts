@@ -159,7 +159,7 @@ export class Admission {
     if (!isShared(group.source) && !group.bucket.take(now)) {
       return "connecting_too_fast";
     }
-    // Asked again after the handshake; this saves one that would be in vain.
+    // Asked again after the handshake; this avoids a useless handshake.
     return settling(this.#books, group, now).refused;
   }
 
@@ -207,7 +207,7 @@ export class Admission {
     return pending.size >= most;
   }
 
-  /** Now and then forgets the groups that would start afresh anyway. */
+  /** Now and then forgets groups whose record is empty again. */
   #purge(now: number): void {
     if (--this.#untilPurge > 0) return;
     this.#untilPurge = PURGE_EVERY;

@@ -128,7 +128,7 @@ export interface Books {
   handshakes: number;
 }
 
-/** How many connections that have said hello, and handshakes, there may be. */
+/** The most connections that have said hello, and the most handshakes. */
 export function mostOf(
   { limits, room }: Books,
   now: number,
@@ -141,8 +141,8 @@ export function mostOf(
 }
 
 /**
- * Whether one more connection of `group` can settle, and which one then gives
- * way.
+ * Whether there is a place for one more connection of `group`, and which one
+ * then gives way.
  */
 export function settling(
   books: Books,
@@ -211,7 +211,7 @@ export class Place implements Slot {
   /** When it got the place that it has. */
   since: number;
   #traffic: Traffic | undefined;
-  /** What it had moved when it was last found in use. */
+  /** The bytes that it had moved when it was last found in use. */
   #movedBytes = 0;
   #activeAt: number;
   #isApart = false;
@@ -225,12 +225,12 @@ export class Place implements Slot {
     books.pending.add(group);
   }
 
-  /** Bytes that it has moved for its age, as far as anybody counts them. */
+  /** Bytes that it has moved for its age, if they are counted. */
   rateAt(now: number): number {
     return (this.#traffic?.movedBytes ?? 0) / Math.max(1, now - this.since);
   }
 
-  /** How long no piece has gone over it, as far as anybody has looked. */
+  /** How long no piece has gone over it, as of the last check. */
   restedMs(now: number): number {
     const moved = this.#traffic?.movedBytes ?? 0;
     const { pieceMinBytes } = this.#books.limits;

@@ -8,8 +8,8 @@
 import { typeByExtension } from "@std/media-types/type-by-extension";
 import type { Field } from "./answer.ts";
 
-// Text without a guess of its charset; extensions that a database lacks, or
-// takes for something else.
+// Text without a guess of its charset; extensions that the database lacks or
+// gives another type.
 const OWN: Readonly<Record<string, string>> = {
   mkv: "video/x-matroska",
   mka: "audio/x-matroska",

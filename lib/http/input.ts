@@ -12,8 +12,8 @@ import type { Conn } from "../base/conn.ts";
 const HEAD_END = "\r\n\r\n";
 
 /**
- * Bytes as Latin-1, a character each. `TextDecoder` means another code by that
- * name, and makes other characters of bytes from 0x80 to 0x9f.
+ * Bytes as Latin-1, a character each. `TextDecoder` uses another code under
+ * that name: bytes from 0x80 to 0x9f become other characters.
  */
 export function latin1In(
   { buffer, byteOffset, length }: Uint8Array<ArrayBuffer>,

@@ -132,8 +132,8 @@ export class WebConnection {
   }
 
   /**
-   * Notes the first request. Further ones prove nothing about handshakes: one
-   * connection would make up for any number that are left unfinished.
+   * Notes the first request. Further ones do not count: one connection could
+   * otherwise make up for any number of unfinished handshakes.
    */
   #finishHandshake(): void {
     if (this.#hasAsked) return;

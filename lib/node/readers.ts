@@ -88,7 +88,7 @@ export class Readers<Request extends PieceRun> {
     return placesOf(this.#groups.values());
   }
 
-  /** Groups that something is kept of. */
+  /** Groups with kept data. */
   get groupCount(): number {
     return this.#groups.size;
   }

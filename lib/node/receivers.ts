@@ -129,7 +129,7 @@ export class Receivers {
       total: file.total,
       ms: now - startedAt,
     };
-    // Of a file that needs no pieces, only that tells.
+    // For a file that needs no pieces, only this shows it.
     const isComplete = receiver.left === 0 && (count === 0 || file.total > 0);
     if (isComplete) this.#beginNext(receiver, file, now);
     return { progress, isComplete };

@@ -315,8 +315,7 @@ class Registrar {
   }
 
   /**
-   * Waits, but not once there are changed names to tell; returns whether there
-   * are.
+   * Waits until there are changed names to send; returns whether there are.
    */
   async #rest(ms: number, signal: AbortSignal): Promise<boolean> {
     const { index } = this.#options;

@@ -204,7 +204,7 @@ export class WorkLedger {
     return first;
   }
 
-  /** Now and then forgets the addresses that would start afresh anyway. */
+  /** Now and then forgets addresses whose record is empty again. */
   #purge(now: number): void {
     if (--this.#untilPurge > 0) return;
     this.#untilPurge = PURGE_EVERY;

@@ -7,8 +7,8 @@
 import type { Channel } from "../protocol/channel.ts";
 import type { Outbox } from "./outbox.ts";
 
-// While a client waits because a file is hashed, or because others have their
-// turns, this often a message shows it that we are alive.
+// How often a message shows a waiting client that we are alive, while a file is
+// hashed or others have their turns.
 const WORKING_MS = 5_000;
 
 /** Options of {@linkcode whileWorking}. */

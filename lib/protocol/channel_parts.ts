@@ -98,7 +98,7 @@ export class ChannelParts {
       HELD_BYTES;
   }
 
-  /** Whether nothing would be different without them. */
+  /** Whether the channel works the same without them. */
   isSpare(now: number): boolean {
     return this.frames.isBetween && this.sender.isIdle &&
       this.answers.length === 0 && (this.rate?.isFull(now) ?? true);

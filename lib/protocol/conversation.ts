@@ -71,7 +71,7 @@ export class Conversation {
     return !hasEnded;
   }
 
-  /** Wakes `sleeper` when there is something to go on with. */
+  /** Wakes `sleeper` when there is something to continue with. */
   sleep(sleeper: Sleeper): void {
     this.#channel.sleep(sleeper);
   }

@@ -110,7 +110,7 @@ function checkOf(content: string, sha256: string, quoted: string): string {
 export interface ParsedLine {
   readonly key: string;
   readonly digest: FileDigest;
-  /** How often pruning found no file for it, one time after the other. */
+  /** How many prunings in sequence found no file for it. */
   readonly age: number;
 }
 

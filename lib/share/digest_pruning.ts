@@ -25,10 +25,10 @@ import { hasManifest, type Standing } from "./digesting.ts";
 
 // Days between two prunings. Each rewrites the whole index.
 const PRUNE_DAYS = 7;
-// A digest goes when its file was absent so often, one time after the other.
+// A digest is removed when its file was absent in this many counts, one after the other.
 const ABSENT_AGE = 4;
-// Or had another version so often: a copy with the old time of writing may be
-// put back, and two shares with equal names may use one state folder in turn.
+// The same if it had another version: a copy with the old time of writing may
+// be put back, and two shares with equal names may use one state folder in turn.
 const REPLACED_AGE = 2;
 // New piece hashes after which it is time, too: a large file that changes all
 // the time then leaves at most three times as much.

@@ -31,7 +31,7 @@ export async function hasMoreEntries(
         if (turns.isOver) await turns.give();
       }
     } catch {
-      // It has gone, or cannot be read: the scan tells.
+      // It is gone, or cannot be read: the scan reports it.
     }
   }
   return false;

@@ -201,7 +201,7 @@ function lookAgain(
   if (!isReal()) return undefined;
   const first = Deno.lstatSync(path);
   for (let look = 0; look < looks; look++) {
-    // At irregular intervals, so that links cannot be flipped in step.
+    // At irregular intervals, so that nobody can switch a link in the same rhythm.
     for (let n = PAUSE_LOOKS * Math.random(); n > 1; n--) Deno.lstatSync(path);
     if (!isReal()) return undefined;
     const info = Deno.lstatSync(path);

@@ -94,7 +94,7 @@ export function lie(from: string, what: string): ProtocolError {
   return new ProtocolError("corrupt_piece", `${from} sent ${what}`);
 }
 
-/** An answer that comes to one outcome, once all of it has arrived. */
+/** An answer with one outcome, once all of it has arrived. */
 export abstract class OutcomeAnswer<Outcome> {
   isDone = false;
   readonly #outcome = Promise.withResolvers<Outcome>();
@@ -253,8 +253,8 @@ export class ManifestAnswer extends OutcomeAnswer<DescribeAnswer>
 }
 
 /**
- * Consecutive pieces, which a receiver gets. Comes to nothing when the last has
- * arrived, or to the node's refusal.
+ * Consecutive pieces, which a receiver gets. Resolves to nothing when the last
+ * has arrived, or to the node's refusal.
  */
 export class PiecesAnswer extends OutcomeAnswer<Refused | undefined>
   implements Answer {
@@ -295,7 +295,7 @@ export class PiecesAnswer extends OutcomeAnswer<Refused | undefined>
 }
 
 /**
- * The files of a batch, in the order in which they were asked for. Comes to
+ * The files of a batch, in the order in which they were asked for. Resolves to
  * nothing when all are answered, or to the node's refusal of the request.
  */
 export class BatchAnswer extends OutcomeAnswer<Refused | undefined>

@@ -22,7 +22,7 @@ export interface HolderFilesOptions {
   readonly files: ReadonlyMap<number, IncomingFile>;
   /** There may be something to ask a source for. */
   readonly wake: (source: string) => void;
-  /** Keeps a running part in view. */
+  /** Tracks a running part. */
   readonly track: (part: Promise<void>) => void;
   readonly limits: Pick<Limits, "swarmNowhereMs">;
 }
@@ -32,7 +32,7 @@ export class HolderFiles {
   readonly #options: HolderFilesOptions;
   /** The last session with each source. */
   readonly #sessions = new Map<Source, NodeSession>();
-  /** Since when pieces of a file are nowhere, by its index. */
+  /** Since when no source has some pieces of a file, by its index. */
   readonly #nowhereSince = new Map<number, number>();
 
   constructor(options: HolderFilesOptions) {
@@ -93,7 +93,7 @@ export class HolderFiles {
   ): Promise<void> {
     try {
       const question = { pieceCount, onGained: () => {} };
-      // Whatever it answers: it has the file, or refuses to send pieces.
+      // The answer does not matter: it has the file, or refuses to send pieces.
       await session.holding(content, question);
     } catch (error) {
       if (isBug(error)) throw error;
@@ -109,7 +109,7 @@ export class HolderFiles {
     return false;
   }
 
-  /** Files of which some pieces have been nowhere for long. */
+  /** Files with pieces that no source has had for long. */
   lost(now: number): number[] {
     const { plan, limits } = this.#options;
     const lost: number[] = [];
@@ -153,7 +153,7 @@ export class HolderFiles {
       const question = { pieceCount, onGained };
       const outcome = await session.holding(content, question);
       if (outcome.kind === "refused") {
-        // Its connections try a few times, and then it is excluded.
+        // Its connections try a few times, and then exclude it.
         return session.abort(new Error("it no longer holds the file"));
       }
       const { pieces } = outcome;

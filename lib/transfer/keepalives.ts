@@ -7,7 +7,7 @@
 
 import { LIMITS } from "../base/limits.ts";
 
-/** Counts such words of one peer. */
+/** Counts such reports of one peer. */
 export class Keepalives {
   #credit: number = LIMITS.workingBurstCount;
   #reportedAt: number | undefined;

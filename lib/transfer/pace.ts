@@ -4,7 +4,7 @@
  * @module
  */
 
-// With fewer bytes, the measured rate is chance.
+// With fewer bytes, the measured rate means nothing.
 const MEASURED_BYTES = 64 * 1024;
 
 /**

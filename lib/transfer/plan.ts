@@ -317,8 +317,8 @@ export class Plan {
   }
 
   /**
-   * Takes back what a source was asked for and will not deliver; a failure of
-   * each of the pieces, unless the source is still useful.
+   * Takes back the pieces that a source will not deliver. Counts a failure of
+   * each, unless the source is still useful.
    *
    * @returns the files that are given up because of it.
    */

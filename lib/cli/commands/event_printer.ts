@@ -139,7 +139,7 @@ export class EventPrinter {
     for (const line of lines) this.#terminal.note(line);
   }
 
-  /** Whether to tell of it: a command may ask the relay more than once. */
+  /** Whether to print it: a command may ask the relay more than once. */
   #isNew(event: RelayLinkEvent): boolean {
     switch (event.event) {
       case "relay_motd": {

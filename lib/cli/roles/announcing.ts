@@ -33,7 +33,7 @@ export function checkAnnouncing(line: CommandLine): void {
 
 /**
  * Announces `relay` if its options say so. A port that cannot be used is
- * reported, and the relay serves on.
+ * reported, and the relay continues.
  */
 export async function startAnnouncing(
   relay: RelayServer,

@@ -140,8 +140,8 @@ export function collectInTime(
 }
 
 /**
- * Collects, then says how many milliseconds that took. Returns what ends the
- * wait for it; nothing if it is over.
+ * Collects, then says how many milliseconds that took. Returns a function that
+ * ends the wait for it; nothing if it is over.
  */
 type Collect = (done: (ms: number) => void) => Disposable | undefined;
 
