@@ -1,6 +1,6 @@
 /**
  * A fetch's part in swarms: for each large file it joins the clients that fetch
- * the same one, has them deliver pieces, and gives them what it has. If it
+ * the same one, receives pieces from them, and sends them its own. If it
  * cannot join a swarm, the fetch continues without its help.
  *
  * @module
@@ -20,7 +20,7 @@ import type { SwarmEvent } from "./swarm_events.ts";
 
 /** Options of a fetch that takes part in swarms. */
 export interface SwarmOptions {
-  /** The most bytes a second to give; by default no limit. */
+  /** The most bytes a second to send to others; by default no limit. */
   limitUpload?: number;
   /**
    * How long to serve after all files are saved, in milliseconds, while there
@@ -41,7 +41,7 @@ export interface SwarmingOptions extends SwarmOptions {
 
 // While something is being sent, this is how often to look whether it still is.
 const LOOK_MS = 500;
-// A person sees the time run.
+// A person sees the remaining time.
 const TELL_MS = 1_000;
 
 /** The fields that are unknown for a client that has dialled this one. */
@@ -50,7 +50,7 @@ const UNLISTED = {
   signed: { record: "", certificate: "", signature: "" },
 };
 
-/** Takes part in swarms. Disposing ends the giving. */
+/** Takes part in swarms. Disposing stops serving. */
 export class Swarming implements AsyncDisposable {
   readonly #peers: Peers;
   readonly #options: SwarmingOptions;
@@ -162,7 +162,7 @@ export class Swarming implements AsyncDisposable {
     this.#contents.set(contentId, content);
   }
 
-  /** Makes room for one more content; one that is here may be given up. */
+  /** Makes room for one more content; a complete one may be removed for it. */
   #makeRoom(): boolean {
     if (this.#contents.size < this.#peers.limits.contentsPerHolderCount) {
       return true;
@@ -181,7 +181,7 @@ export class Swarming implements AsyncDisposable {
     this.#contents.get(contentId)?.saved(run);
   }
 
-  /** Gives a content no longer. */
+  /** Stops serving a content. */
   leave(contentId: string): void {
     this.#early.leave(contentId);
     this.#contents.get(contentId)?.[Symbol.dispose]();

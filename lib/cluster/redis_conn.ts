@@ -99,7 +99,7 @@ class RetryLimits implements Disposable {
     this.#wait(ms, () => this.#wait(ms, onEnd, onEnd), onEnd);
   }
 
-  /** Calls one or the other in `ms`: the first if that is much later. */
+  /** Calls one of the two after `ms`: the first if the timer fires much too late. */
   #wait(ms: number, onLate: () => void, onEnd: () => void): void {
     const dueAt = performance.now() + ms;
     this.#timer = setTimeout(() => {

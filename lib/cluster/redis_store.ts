@@ -348,7 +348,7 @@ function storedValue(reply: readonly (Reply | undefined)[]): StoredValue {
   return { key, digest, text };
 }
 
-/** Keys, digests and values; an empty value is none. */
+/** Keys, digests and values; an empty value means that there is none. */
 function valuesIn(replies: readonly Reply[]): StoredValue[] {
   return triplesIn(replies).map(storedValue).filter(({ text }) => text !== "");
 }

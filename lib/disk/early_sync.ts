@@ -20,7 +20,7 @@ export class EarlySync {
 
   /**
    * Notes that `bytes` were written. Returns the sync that this starts, if any.
-   * Its error must not be ignored: the system tells a failed write only once.
+   * Its error must not be ignored: the system reports a failed write only once.
    */
   wrote(bytes: number): Promise<void> | undefined {
     this.#bytes += bytes;

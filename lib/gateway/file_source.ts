@@ -287,7 +287,7 @@ export class FileSource implements AsyncDisposable {
   }
 }
 
-/** A version as its node's own: any other node may give the same. */
+/** A version together with its node: another node may use the same version. */
 function versionOf({ offers: [offer] }: ContentGroup): string {
   return offer === undefined ? "" : `${offer.node}.${offer.version}`;
 }

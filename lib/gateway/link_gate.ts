@@ -84,7 +84,7 @@ interface Download {
   close(): Promise<void>;
 }
 
-/** A use to be spent. */
+/** A use that will be spent. */
 interface Redemption {
   /** The address that asks, and its link. */
   readonly attempt: Attempt;
@@ -260,7 +260,7 @@ export class LinkGate implements AsyncDisposable {
   }
 
   /**
-   * Spends the use; one after the other, so that none is tried too many. None
+   * Spends uses one after the other, so that never too many are tried. None
    * is used up for a client that has disconnected meanwhile.
    */
   async #redeemInTurn(
@@ -276,8 +276,8 @@ export class LinkGate implements AsyncDisposable {
   }
 
   /**
-   * Spends the use. A relay that has rejected some rejects the gateway's token
-   * too, so after some nothing is tried for a while.
+   * Spends the use. A relay that has rejected several links rejects the
+   * gateway's token too, so the gateway pauses before that.
    *
    * @returns the relays, without those that reject the link.
    */
@@ -302,7 +302,7 @@ export class LinkGate implements AsyncDisposable {
       if (!isRefused) emit(event);
     });
     try {
-      // A relay says whether it takes a link when it is asked something.
+      // A relay shows whether it accepts a link only when it is asked something.
       await Candidates.of(peers, [{ kind: "name", name }], client);
     } catch (error) {
       note(error);
@@ -315,7 +315,7 @@ export class LinkGate implements AsyncDisposable {
     return first === undefined ? relays : [first, ...others];
   }
 
-  /** Makes clients that have the link, and nothing else that would let them in. */
+  /** Makes clients with the link as their only credential. */
   #clientsFor(
     link: Link,
     { fetch }: Press,

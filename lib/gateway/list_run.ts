@@ -1,6 +1,6 @@
 /**
  * Asks all nodes for their files, and makes a list of them. A node that takes
- * long delays only its own files: meanwhile lists are made of what has come.
+ * long delays only its own files: meanwhile lists are made of the files so far.
  *
  * @module
  */
@@ -26,13 +26,13 @@ export interface ListRunOptions {
   readonly seenMs: Map<string, number>;
   /** The list before: a node has its files of then until it has listed. */
   readonly before: Snapshot | undefined;
-  /** The first list of what has come is made after this. */
+  /** The first list of the files so far is made after this. */
   readonly patienceMs: number;
-  /** Takes lists of what has come. */
+  /** Takes lists of the files so far. */
   readonly early: (snapshot: Snapshot) => void;
 }
 
-// How soon to look again if nothing has come.
+// How soon to look again if nothing has arrived.
 const LOOK_MS = 250;
 
 const STILL_LISTING = "it has not listed all of its files yet";
@@ -88,7 +88,7 @@ class ListRun {
   };
 
   /**
-   * Makes lists of what has come until `over`, each after twice the time. Never
+   * Makes lists of the files so far until `over`, each after twice the time. Never
    * rejects.
    */
   async reportEarly(

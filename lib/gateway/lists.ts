@@ -34,7 +34,7 @@ export interface ListsOptions {
 interface FileQuery {
   readonly since: number;
   readonly done: Promise<Snapshot>;
-  /** The first list of what has come until then. */
+  /** The first list of the files so far, until then. */
   readonly early: Promise<Snapshot>;
 }
 
@@ -56,8 +56,7 @@ export class Lists {
   }
 
   /**
-   * The list; an old one, or what has come until then, if no new one arrives in
-   * time.
+   * The list; an old one, or the files so far, if no new one arrives in time.
    *
    * @throws {Failure} of kind `relay` if there is none, and the relay cannot be
    * asked.

@@ -90,7 +90,7 @@ ${tableOf(model)}
 const MARKS =
   markup`<button type="button" class="filter" id="from-node" hidden></button><button type="button" class="filter" id="mark-only" aria-pressed="false" title="files that only one node has" hidden>only</button><button type="button" class="filter" id="mark-differs" aria-pressed="false" title="names under which nodes have different contents" hidden>differs</button>`;
 
-/** A word that takes the room of a bold one. */
+/** A word that leaves room for its bold form. */
 function tabOf(words: string): Markup {
   return markup`<span class="tab" data-words="${words}">${words}</span>`;
 }
@@ -198,7 +198,7 @@ function alertOf(words: string, id: string): Markup {
   return markup`<p id="${id}" class="alert" role="alert"${hidden}>${words}</p>`;
 }
 
-/** The way from the root to the folder, as links. */
+/** The folders from the root to this one, as links. */
 function pathOf({ base, folder }: PageModel): Markup[] {
   const names = folder.split("/").filter((part) => part !== "");
   const parts = names.map((name, index) => ({

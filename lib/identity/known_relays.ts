@@ -133,7 +133,7 @@ function parseKnownRelays(text: string, path: string): Map<string, string> {
   return ids;
 }
 
-/** The key of an address in the file; `undefined` if it is none. */
+/** The key of an address in the file; `undefined` if it is not one. */
 function keyIn(text: string): string | undefined {
   try {
     return keyOf(parseEndpoint(text, { zero: false }));

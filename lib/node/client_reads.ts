@@ -113,7 +113,7 @@ export class ClientReads implements Disposable {
     };
   }
 
-  /** Sends pieces that the file has. Returns why it does not, if it does not. */
+  /** Sends pieces that the file has. Returns the reason if it cannot. */
   async send(
     file: ShareFile,
     pieces: Omit<SendOptions, "known">,

@@ -67,9 +67,9 @@ export class IndexUpdater {
   }
 
   /**
-   * Resolves when there are changes to tell, and the time for it has come: an
-   * eighth of the time between renewals has passed, so that a busy relay hears
-   * less often, or `indexPauseMs`.
+   * Resolves when there are changes to send, and it is time for that: an
+   * eighth of the time between renewals has passed, so that a busy relay gets
+   * fewer messages, or `indexPauseMs`.
    */
   async due(renewSeconds: number, signal: AbortSignal): Promise<void> {
     do await this.#changedOr(signal); while (!this.#isOfUse);
@@ -114,7 +114,7 @@ export class IndexUpdater {
     signal.throwIfAborted();
   }
 
-  /** Tells what the relay does not hold yet. */
+  /** Sends what the relay does not hold yet. */
   async update(calls: RelayCalls): Promise<void> {
     const held = this.#held;
     const isTime = performance.now() >= this.#refusedUntil;

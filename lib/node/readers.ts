@@ -69,7 +69,7 @@ export class Readers<Request extends PieceRun> {
   readonly #groups = new Map<unknown, Group<Request>>();
   /** Readers that are being served, and their requests. */
   readonly #served = new Map<string, Served<Request>>();
-  /** How often pieces were sent, with those on their way. */
+  /** How often pieces were sent, including those being sent now. */
   readonly #sent = new Map<number, number>();
   /** Turns that were given so far. */
   #turnCount = 0;
@@ -122,7 +122,7 @@ export class Readers<Request extends PieceRun> {
 
   /**
    * The next request to serve; `undefined` if there is none, or enough readers
-   * are served. The caller says {@linkcode Readers.sent} when it is through.
+   * are served. The caller calls {@linkcode Readers.sent} afterwards.
    */
   next(): ReaderTurn<Request> | undefined {
     const found = this.#first(false) ?? this.#first(true);
@@ -256,7 +256,7 @@ export class Readers<Request extends PieceRun> {
     this.#end(reader, served);
   }
 
-  /** Forgets a reader; what was on its way to it has not been sent. */
+  /** Forgets a reader; pieces that were being sent to it do not count. */
   left(reader: string): void {
     const served = this.#served.get(reader);
     for (const group of this.#groups.values()) {

@@ -104,7 +104,7 @@ export class Deadlines {
     return this.schedule(ms, { pass });
   }
 
-  /** Tells `passing` after `ms`. Disposing cancels that. */
+  /** Notifies `passing` after `ms`. Disposing cancels that. */
   schedule(ms: number, passing: Passing): Disposable {
     let queue = this.#queues.get(ms);
     if (queue === undefined) {
@@ -215,7 +215,7 @@ export class ConnDeadlines {
     this.#deadlines = deadlines;
   }
 
-  /** Tells `passing` after `ms`. Disposing cancels that. */
+  /** Notifies `passing` after `ms`. Disposing cancels that. */
   schedule(ms: number, passing: Passing): Disposable {
     return this.#deadlines.schedule(ms, passing);
   }

@@ -213,7 +213,7 @@ export class ClusterMember implements ClusterSide {
   }
 
   /**
-   * While not all is heard of the others, leases last longer: a node, or a client
+   * While some messages of the others are missing, leases last longer: a node, or a client
    * of a swarm, may have renewed elsewhere. When all was read again, instances
    * that are there need a moment to write theirs.
    */

@@ -75,8 +75,8 @@ export interface MutableLease extends Mutable<Lease>, History {
   /** The process that had the lease before `instance`. */
   displaced: string | undefined;
   /**
-   * When the heap looks next whether the time is over for which this lease was
-   * granted; it must not change while the lease is in the heap.
+   * When the heap next checks whether the granted time of this lease is over;
+   * it must not change while the lease is in the heap.
    */
   checkAt: number;
   /** Index in the dense array; -1 when the lease has ended. */

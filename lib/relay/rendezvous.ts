@@ -165,7 +165,7 @@ export class Rendezvous {
   readonly #all = new Set<MutableTunnel>();
   readonly #perNode = new Map<string, number>();
   readonly #perSource = new Map<string, number>();
-  /** Keys of nodes that came to nothing before they were shown. */
+  /** Keys of nodes whose tunnels ended before the keys were shown. */
   readonly #late = new Set<string>();
 
   constructor(limits: RendezvousLimits) {

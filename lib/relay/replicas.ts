@@ -112,8 +112,8 @@ export class Replicas {
 
   /**
    * From now on all leases last so much longer, also those that this instance
-   * has granted, because their nodes may have moved to another one: while nothing
-   * is heard of the others, a dead node that is listed costs less than a live one
+   * has granted, because their nodes may have moved to another one: while no
+   * messages of the others arrive, a dead node that is listed costs less than a live one
    * that is missing. With 0, those whose own time is over end.
    */
   hold(ms: number): void {

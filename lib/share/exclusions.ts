@@ -137,7 +137,7 @@ export class Exclusions {
     return entries.some(({ name }) => name === IGNORE_FILE);
   }
 
-  /** To be waited for before the first question. */
+  /** Await this before the first question. */
   async ready(): Promise<void> {
     if (this.#own !== undefined) return;
     const { exclude = [] } = this.#filter;

@@ -71,9 +71,9 @@ export class FolderPath {
 }
 
 /**
- * The way to the folder that files were last opened in. One that has stayed
- * since an earlier moment has stayed since now, too, so that the folders are
- * looked at once a file and not twice.
+ * The way to the folder that files were last opened in. A way that is unchanged
+ * since an earlier moment is also unchanged since now, so that the folders are
+ * checked once a file and not twice.
  */
 export class LastFolderPath {
   #way: FolderPath | undefined;

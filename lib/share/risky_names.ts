@@ -29,13 +29,13 @@ export interface RiskyFinds {
 export class RiskyNames {
   #names: string[] = [];
   #count = 0;
-  /** Of each scan the same are found. */
+  /** Each scan finds the same names. */
   readonly #seen = new Set<string>();
 
   /** Notes a folder that is shared, if it is one of these. */
   noteFolder(name: string): void {
     const parts = name.split("/");
-    // Of one inside another only the outer one counts.
+    // If one is inside another, only the outer one counts.
     if (parts.slice(0, -1).some((part) => FOLDERS.test(part))) return;
     if (FOLDERS.test(parts.at(-1)!)) this.#note(`${name}/`);
   }

@@ -41,7 +41,7 @@ export class Follower implements Disposable {
     this.#rest();
   }
 
-  /** There may be something to tell. */
+  /** There may be something to announce. */
   notice(): void {
     if (!this.#isTelling && !this.#isEnded) void this.#announceAll();
   }
@@ -64,7 +64,7 @@ export class Follower implements Disposable {
     }
   }
 
-  /** Says after a while that this end is still there. */
+  /** Reports after a while that this end is still there. */
   #rest(): void {
     clearTimeout(this.#quiet);
     if (this.#isEnded || this.#pieces.isComplete) return;

@@ -35,7 +35,7 @@ export class HeldFiles implements ServedFiles {
     this.#holdings.set(holding.manifest.contentId, holding);
   }
 
-  /** Gives a content no longer. */
+  /** Stops serving a content. */
   remove(holding: Holding): void {
     this.#holdings.delete(holding.manifest.contentId);
   }

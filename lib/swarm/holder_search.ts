@@ -35,11 +35,11 @@ export interface HolderSearchOptions {
   ) => Promise<NodeSession>;
   readonly onSource: (found: HolderSource) => void;
   /**
-   * Called repeatedly with holders that may be offered pieces: those that
-   * there is a link to, and once all is here, those that the relay names.
+   * Called repeatedly with holders that may be offered pieces: those with a
+   * link, and once this client has all pieces, those that the relay names.
    */
   readonly onMet: (holder: ListedHolder) => void;
-  /** Whether this client gives to those alone that it offers pieces. */
+  /** Whether this client serves only holders to which it offers pieces. */
   readonly mustOffer: () => boolean;
   /** Returns a number from 0 to below 1. */
   readonly random: () => number;

@@ -36,7 +36,7 @@ export interface KnownHolder {
 /** A holder that is being dialled, or was reached. */
 interface Link {
   readonly group: string;
-  /** When it last brought bytes; at first when it was dialled. */
+  /** When it last delivered bytes; at first when it was dialled. */
   activeAt: number;
 }
 
@@ -103,7 +103,7 @@ export class SwarmLinks {
     return ids;
   }
 
-  /** A holder has brought bytes. */
+  /** A holder has delivered bytes. */
   brought(id: string, now: number): void {
     const link = this.#dialled.get(id);
     if (link !== undefined) link.activeAt = now;

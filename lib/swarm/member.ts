@@ -34,7 +34,7 @@ export interface SwarmMemberOptions {
   readonly limits: Limits;
   /** Tells when the machine has slept. */
   readonly clock?: Pick<ClockWatch, "wake"> | undefined;
-  /** Limits all that is given. */
+  /** Limits everything that is sent to others. */
   readonly rate?: SharedRate | undefined;
   /** Opens a session with another holder. */
   readonly dial: (
@@ -46,7 +46,7 @@ export interface SwarmMemberOptions {
   readonly onEvent?: (event: HolderEvent | IncidentEvent) => void;
 }
 
-/** A content that is received and given. Disposing ends the giving. */
+/** A content that is received and served. Disposing stops serving it. */
 export interface SwarmContent extends Disposable {
   /** Whether all of it is here. */
   readonly isComplete: boolean;
@@ -114,7 +114,7 @@ export class SwarmMember implements AsyncDisposable {
   }
 
   /**
-   * Gives a content from now on, and passes its other holders to `onSource`
+   * Serves a content from now on, and passes its other holders to `onSource`
    * until all of it is saved.
    */
   join(

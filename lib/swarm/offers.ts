@@ -73,7 +73,7 @@ export class Offers implements AsyncDisposable {
   }
 
   /**
-   * A holder can be offered pieces; may be told as often as one likes. Where all
+   * Notes that a holder can be offered pieces; may be called any number of times. Where all
    * places are taken, it replaces one of an address group that has at least two
    * places more, or one over which no piece was given for `swarmLinkIdleMs`.
    */
@@ -122,7 +122,7 @@ export class Offers implements AsyncDisposable {
       placeToEvict(idle, { sizeOf, order });
   }
 
-  /** Notes whether pieces went over it: news of pieces are far smaller. */
+  /** Notes whether pieces went over it: announcements are far smaller. */
   #look(place: Place, now: number): void {
     const moved = place.conn?.movedBytes ?? 0;
     if (moved - place.movedBytes < this.#options.limits.pieceMinBytes) return;

@@ -104,7 +104,7 @@ export class SourceTroubles {
   }
 
   /**
-   * Puts all connections of a node out; returns the files that fail with it.
+   * Excludes all connections of a node; returns the files that fail with it.
    */
   putOut(source: Source, { lied = false } = {}): number[] {
     source.out = true;

@@ -79,7 +79,7 @@ export class Sources {
 
   /**
    * Called every second. Returns the first source that owes pieces and is too
-   * slow compared with the others, so that only one at a time is put out.
+   * slow compared with the others, so that only one at a time is excluded.
    */
   secondPassed(
     { lowestBytesPerSecond, now, isBusy, isExempt = () => false }: {

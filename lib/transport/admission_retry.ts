@@ -36,7 +36,7 @@ export interface WhenAdmittedOptions {
   readonly isTurnedAway?: (error: unknown) => boolean;
 }
 
-// A shared patience is new again when it has been over for so many times its own.
+// A shared limit starts again when it has been over for this many times its length.
 const OLD_TIMES = 5;
 
 /**
@@ -59,7 +59,7 @@ export async function whenAdmitted<T>(
     } catch (error) {
       if (!isTurnedAway(error)) throw error;
       const now = performance.now();
-      // A gateway lives for days: what is long over counts no more.
+      // A gateway runs for days, so a limit that ended long ago counts no more.
       const isOld = attempt === 0 &&
         now > (patience.endsAt ?? Infinity) + OLD_TIMES * turnedAwayMs;
       if (isOld) delete patience.endsAt;

@@ -142,7 +142,8 @@ export class RelayDialer {
   /**
    * Connects and says hello. The session ends when the relay is silent for
    * `idleMs`. By default that is the time that a handshake may take. A client
-   * that is turned away tries again for a while; a node has its own pace.
+   * that is refused for lack of room tries again for a while; a node has its
+   * own pace.
    *
    * @throws {Failure} of kind `relay`, for any cause.
    */
