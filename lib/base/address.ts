@@ -200,6 +200,15 @@ export function parseEndpoint(
   };
 }
 
+/** The address in `text`, like {@linkcode parseEndpoint}, if it is one. */
+export function endpointIn(text: string): Endpoint | undefined {
+  try {
+    return parseEndpoint(text, { zero: false });
+  } catch {
+    return undefined;
+  }
+}
+
 /**
  * Parses the address that a node tells others to dial: HOST or HOST:PORT, with
  * brackets around IPv6 if a port follows.

@@ -1,6 +1,6 @@
 /**
- * What tables with a limit have in common: the oldest entry gives way, and an
- * empty group is not kept. Pure.
+ * What tables have in common: the oldest entry gives way at a limit, an empty
+ * group is not kept, a place in an order is found by halving. Pure.
  *
  * @module
  */
@@ -62,6 +62,23 @@ export function countUnder<Key>(
   if (count === 0) counts.delete(key);
   else counts.set(key, count);
   return count;
+}
+
+/**
+ * The first of the places from `low` on, and before `high`, that is not before
+ * the wanted one; `high` if all are. They must be in order.
+ */
+export function firstNotBefore(
+  low: number,
+  high: number,
+  isBefore: (place: number) => boolean,
+): number {
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if (isBefore(middle)) low = middle + 1;
+    else high = middle;
+  }
+  return low;
 }
 
 /** Something that calls `end` when it is disposed of; only the first time. */

@@ -6,6 +6,7 @@
  * @module
  */
 
+import { firstNotBefore } from "../base/collections.ts";
 import type { Offer } from "../content/choice.ts";
 import { compareNaturally, type NameBytes } from "../content/natural_order.ts";
 import type { ListedFile } from "../protocol/messages.ts";
@@ -300,16 +301,14 @@ export class Catalogue implements Iterable<CatalogueEntry> {
   placeOf(name: string): number | undefined {
     const sorted = this.#sorted ??= this.#sort();
     const wanted = encoder.encode(name);
-    let low = 0;
-    let high = sorted.length;
-    while (low < high) {
-      const middle = (low + high) >> 1;
-      if (this.#compareWith(wanted, sorted[middle]!) > 0) low = middle + 1;
-      else high = middle;
-    }
-    const isThere = low < sorted.length &&
-      this.#compareWith(wanted, sorted[low]!) === 0;
-    return isThere ? low : undefined;
+    const place = firstNotBefore(
+      0,
+      sorted.length,
+      (at) => this.#compareWith(wanted, sorted[at]!) > 0,
+    );
+    const isThere = place < sorted.length &&
+      this.#compareWith(wanted, sorted[place]!) === 0;
+    return isThere ? place : undefined;
   }
 
   #compareWith(wanted: Uint8Array, index: number): number {

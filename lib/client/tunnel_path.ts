@@ -5,8 +5,8 @@
  * @module
  */
 
-import { parseEndpoint } from "../base/address.ts";
-import type { Conn, Endpoint } from "../base/conn.ts";
+import { endpointIn } from "../base/address.ts";
+import type { Conn } from "../base/conn.ts";
 import { isBug, ProtocolError } from "../base/errors.ts";
 import type { Limits } from "../base/limits.ts";
 import type { RelayDialer } from "../uplink/relay_dialer.ts";
@@ -121,7 +121,7 @@ export class TunnelPath implements AsyncDisposable {
     if (at === undefined || this.#away.has(at)) return this.#line;
     const known = this.#lines.get(at);
     if (known !== undefined) return known;
-    const endpoint = instanceIn(at);
+    const endpoint = endpointIn(at);
     if (endpoint === undefined || this.#lines.size >= LINE_COUNT) {
       return this.#line;
     }
@@ -144,15 +144,6 @@ export class TunnelPath implements AsyncDisposable {
 
 /** Instances that one client asks: more than any relay has. */
 const LINE_COUNT = 16;
-
-/** The address of an instance; `undefined` if the relay gave none. */
-function instanceIn(text: string): Endpoint | undefined {
-  try {
-    return parseEndpoint(text, { zero: false });
-  } catch {
-    return undefined;
-  }
-}
 
 /** A conn whose reads fail when the user's limit is exceeded. */
 class AllowedConn extends WrappedConn {

@@ -7,7 +7,7 @@
  */
 
 import type { Endpoint } from "../base/conn.ts";
-import { parseEndpoint } from "../base/address.ts";
+import { endpointIn } from "../base/address.ts";
 import type { Limits } from "../base/limits.ts";
 import type { RedisConn } from "./redis_conn.ts";
 import type { Reply } from "./resp.ts";
@@ -89,18 +89,6 @@ export async function serversKnownTo(
 
 function listIn(reply: Reply | undefined): readonly Reply[] {
   return Array.isArray(reply) ? reply : [];
-}
-
-/**
- * `undefined` if it is not an endpoint, because a server does not know its own
- * address.
- */
-function endpointIn(text: string): Endpoint | undefined {
-  try {
-    return parseEndpoint(text, { zero: false });
-  } catch {
-    return undefined;
-  }
 }
 
 function isSame(a: Endpoint, b: Endpoint): boolean {

@@ -8,17 +8,26 @@ import { dirname } from "@std/path/dirname";
 import {
   describeCause,
   Failure,
+  type FailureParts,
   localKindOf,
   systemErrorCode,
 } from "../base/errors.ts";
 import { savingThereRemedy } from "../base/permission.ts";
 import { show } from "../base/text.ts";
 
+/** The failure of a file that cannot be saved at `path`. */
+export function unsaved(
+  path: string,
+  parts: Omit<FailureParts, "what" | "where">,
+): Failure {
+  const what = "Cannot save file";
+  const where = show(path);
+  return new Failure(localKindOf(parts.cause), { what, where, ...parts });
+}
+
 /** The failure if received bytes cannot be made durable: they are lost. */
 export function notSynced(path: string, error: unknown): Failure {
-  return new Failure(localKindOf(error), {
-    what: "Cannot save file",
-    where: show(path),
+  return unsaved(path, {
     why: describeCause(error),
     remedy:
       "solve that and run the same command again: the file is fetched from the beginning",

@@ -6,8 +6,8 @@
  */
 
 import { dirname } from "@std/path/dirname";
-import { Failure } from "../base/errors.ts";
-import { show } from "../base/text.ts";
+import type { Failure } from "../base/errors.ts";
+import { unsaved } from "./disk_failure.ts";
 import { type Inode, isInode } from "./leftover_file.ts";
 
 /**
@@ -23,9 +23,7 @@ export function requirePlace(path: string, judged: Inode | undefined): void {
 
 /** The failure if the folder of a file is another one than before. */
 export function replaced(path: string): Failure {
-  return new Failure("local", {
-    what: "Cannot save file",
-    where: show(path),
+  return unsaved(path, {
     why: "its folder was replaced in the meantime",
     remedy: "save to a folder that nobody else changes",
   });

@@ -14,7 +14,6 @@ import { Failure } from "../base/errors.ts";
 import { createSha256 } from "../base/hash.ts";
 import { type Manifest, pieceLength } from "../content/manifest.ts";
 import { runsOfData } from "../content/zeros.ts";
-import { show } from "../base/text.ts";
 import type {
   ExpectedPieces,
   PiecesSaving,
@@ -24,7 +23,7 @@ import type {
 import type { LaneConn, LaneSaved } from "../transfer/lane_conn.ts";
 import type { Hasher, LaneFile } from "../transfer/hashing.ts";
 import { writeAt } from "./at_position.ts";
-import { cannot, notSynced } from "./disk_failure.ts";
+import { cannot, notSynced, unsaved } from "./disk_failure.ts";
 import { EarlySync } from "./early_sync.ts";
 import { changeMode, type Inode, isInode } from "./leftover_file.ts";
 import { existingEntryAt } from "./existing_entry.ts";
@@ -314,9 +313,7 @@ export class PartialFile implements Sink {
 
   async #nameless(): Promise<Failure> {
     const isFolderGone = await isGone(dirname(this.path));
-    return new Failure("local", {
-      what: "Cannot save file",
-      where: show(this.path),
+    return unsaved(this.path, {
       why: isFolderGone
         ? "its folder was removed while it was being received"
         : "its partial file was removed while it was being received",

@@ -4,10 +4,9 @@
  * @module
  */
 
-import { Failure } from "../base/errors.ts";
 import { sha256 } from "../base/hash.ts";
 import { PARTIAL_SUFFIX } from "../base/names.ts";
-import { show } from "../base/text.ts";
+import { unsaved } from "./disk_failure.ts";
 import { isInode, openLeftover, PRIVATE_MODE } from "./leftover_file.ts";
 
 /** The error if another process is receiving the same file. */
@@ -55,9 +54,7 @@ export async function openPartial(path: string): Promise<Deno.FsFile> {
     throw error;
   }
   file?.close();
-  throw new Failure("local", {
-    what: "Cannot save file",
-    where: show(path),
+  throw unsaved(path, {
     why: "another process is receiving it",
     remedy: "wait for it, or choose another path",
     cause: OTHERS,

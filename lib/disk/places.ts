@@ -15,6 +15,7 @@ import {
 import { savingThereRemedy } from "../base/permission.ts";
 import { PARTIAL_SUFFIX } from "../base/names.ts";
 import { show } from "../base/text.ts";
+import { unsaved } from "./disk_failure.ts";
 import { type Inode, isInode } from "./leftover_file.ts";
 import { replaced } from "./own_place.ts";
 import type { Owners } from "./owners.ts";
@@ -305,12 +306,7 @@ export function isPlaceGone({ kind, cause }: Failure): boolean {
 
 /** The failure if something that is never replaced is at the file's path. */
 export function inTheWay(path: string, why: string): Failure {
-  return new Failure("local", {
-    what: "Cannot save file",
-    where: show(path),
-    why,
-    remedyCode: "move_or_elsewhere",
-  });
+  return unsaved(path, { why, remedyCode: "move_or_elsewhere" });
 }
 
 /** The failure if a file, or what `why` says, is at the file's path. */
@@ -318,19 +314,12 @@ export function existsAlready(
   path: string,
   why = "it already exists with different content",
 ): Failure {
-  return new Failure("local", {
-    what: "Cannot save file",
-    where: show(path),
-    why,
-    remedyCode: "replace_or_elsewhere",
-  });
+  return unsaved(path, { why, remedyCode: "replace_or_elsewhere" });
 }
 
 /** The failure if the file that is there has the right content only for now. */
 export function notOwn(path: string, why: string): Failure {
-  return new Failure("local", {
-    what: "Cannot save file",
-    where: show(path),
+  return unsaved(path, {
     why: `the same content is there already, but ${why}`,
     remedyCode: "elsewhere_or_replace",
   });

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { putLast } from "../base/collections.ts";
+import { firstNotBefore, putLast } from "../base/collections.ts";
 import { othersTurn } from "../base/waiting.ts";
 import type { FileListing, FileListings } from "../client/listing.ts";
 import type { ListedNode } from "../client/nodes.ts";
@@ -221,14 +221,11 @@ export class FileIndex {
     while (at + step < end && this.#nameAt(at + step).startsWith(prefix)) {
       step *= 2;
     }
-    let low = at + (step >> 1) + 1;
-    let high = Math.min(at + step, end);
-    while (low < high) {
-      const middle = (low + high) >> 1;
-      if (this.#nameAt(middle).startsWith(prefix)) low = middle + 1;
-      else high = middle;
-    }
-    return low;
+    return firstNotBefore(
+      at + (step >> 1) + 1,
+      Math.min(at + step, end),
+      (place) => this.#nameAt(place).startsWith(prefix),
+    );
   }
 
   #nameAt(at: number): string {
@@ -263,14 +260,11 @@ export class FileIndex {
 
   /** The first index whose name is not before `text`. */
   #firstFrom(text: string): number {
-    let low = 0;
-    let high = this.#places.length;
-    while (low < high) {
-      const middle = (low + high) >> 1;
-      if (compareCodePoints(this.#nameAt(middle), text) < 0) low = middle + 1;
-      else high = middle;
-    }
-    return low;
+    return firstNotBefore(
+      0,
+      this.#places.length,
+      (at) => compareCodePoints(this.#nameAt(at), text) < 0,
+    );
   }
 }
 

@@ -6,7 +6,7 @@
  * @module
  */
 
-import { isId, isIpv6, parseEndpoint, parseHost } from "../base/address.ts";
+import { endpointIn, isId, isIpv6, parseHost } from "../base/address.ts";
 import { type Endpoint, formatEndpoint } from "../base/conn.ts";
 import { describeCause, Failure, localKindOf } from "../base/errors.ts";
 import {
@@ -135,11 +135,8 @@ function parseKnownRelays(text: string, path: string): Map<string, string> {
 
 /** The key of an address in the file; `undefined` if it is not one. */
 function keyIn(text: string): string | undefined {
-  try {
-    return keyOf(parseEndpoint(text, { zero: false }));
-  } catch {
-    return undefined; // not an address
-  }
+  const relay = endpointIn(text);
+  return relay && keyOf(relay);
 }
 
 function cannotUse(path: string, verb: FileAccess, error: unknown): Failure {

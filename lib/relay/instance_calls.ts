@@ -13,7 +13,7 @@
  * @module
  */
 
-import { addressGroup, parseEndpoint } from "../base/address.ts";
+import { addressGroup, endpointIn } from "../base/address.ts";
 import { removeUnder } from "../base/collections.ts";
 import { type Conn, type Endpoint, writeAll } from "../base/conn.ts";
 import { isBug, isShortage, ProtocolError } from "../base/errors.ts";
@@ -303,14 +303,6 @@ function openText(
 function isSame(a: string, b: string): boolean {
   const encoder = new TextEncoder();
   return isSameCode(encoder.encode(a), encoder.encode(b));
-}
-
-function endpointIn(text: string): Endpoint | undefined {
-  try {
-    return parseEndpoint(text, { zero: false });
-  } catch {
-    return undefined; // no instance of this version sends that
-  }
 }
 
 function notAnInstance(): ProtocolError {

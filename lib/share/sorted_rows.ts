@@ -5,6 +5,7 @@
  * @module
  */
 
+import { firstNotBefore } from "../base/collections.ts";
 /** Compares a row with a name: negative if the row comes first. */
 export type CompareRow = (row: number, name: string) => number;
 
@@ -104,27 +105,22 @@ export class SortedRows {
    * The last chunk whose first name is not after `name`; otherwise the first chunk.
    */
   #chunkOf(name: string): number {
-    let low = 0;
-    let high = this.#chunks.length;
-    while (low < high) {
-      const middle = (low + high) >>> 1;
-      if (this.#compare(this.#chunks[middle]!.rows[0]!, name) <= 0) {
-        low = middle + 1;
-      } else high = middle;
-    }
-    return Math.max(0, low - 1);
+    const chunks = this.#chunks;
+    const next = firstNotBefore(
+      0,
+      chunks.length,
+      (at) => this.#compare(chunks[at]!.rows[0]!, name) <= 0,
+    );
+    return Math.max(0, next - 1);
   }
 
   /** The index of the first row that does not come before `name`. */
   #placeIn({ rows, length }: Chunk, name: string): number {
-    let low = 0;
-    let high = length;
-    while (low < high) {
-      const middle = (low + high) >>> 1;
-      if (this.#compare(rows[middle]!, name) < 0) low = middle + 1;
-      else high = middle;
-    }
-    return low;
+    return firstNotBefore(
+      0,
+      length,
+      (at) => this.#compare(rows[at]!, name) < 0,
+    );
   }
 
   #split(index: number): void {

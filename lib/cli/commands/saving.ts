@@ -8,9 +8,10 @@
 import { dirname } from "@std/path/dirname";
 import { getFiles, type Selection } from "../../client/get.ts";
 import type { TransferOptions } from "../../client/transfer_options.ts";
-import { describeCause, Failure, localKindOf } from "../../base/errors.ts";
+import { describeCause } from "../../base/errors.ts";
 import { accessFlag, isGranted } from "../../base/permission.ts";
 import { show } from "../../base/text.ts";
+import { unsaved } from "../../disk/disk_failure.ts";
 import { requireSaving } from "../options/text_file.ts";
 import { destination } from "./get.ts";
 import { Saved } from "./saved.ts";
@@ -87,12 +88,7 @@ async function exists(path: string): Promise<boolean> {
     return true;
   } catch (cause) {
     if (cause instanceof Deno.errors.NotFound) return false;
-    throw new Failure(localKindOf(cause), {
-      what: "Cannot save file",
-      where: show(path),
-      why: describeCause(cause),
-      remedy: "choose another path",
-      cause,
-    });
+    const why = describeCause(cause);
+    throw unsaved(path, { why, remedy: "choose another path", cause });
   }
 }
