@@ -90,10 +90,10 @@ export async function firstGiven<Item, Result>(
  */
 export function retryDelayMs(
   attempt: number,
-  { firstMs, maxMs, random }: {
+  { firstMs, maxMs, random = Math.random }: {
     firstMs: number;
     maxMs: number;
-    random: () => number;
+    random?: () => number;
   },
 ): number {
   return random() * Math.min(maxMs, firstMs * 2 ** Math.min(attempt, 30));
@@ -113,6 +113,8 @@ export interface CallDeadlineOptions {
  */
 export class CallDeadline implements Disposable {
   readonly #abort = new AbortController();
+  /** Aborted when the time is over, or by the caller. */
+  readonly signal: AbortSignal = this.#abort.signal;
   readonly #timer: ReturnType<typeof setTimeout>;
   readonly #outer: AbortSignal | undefined;
   readonly #onOuterAbort = () => this.#abort.abort(this.#outer?.reason);
@@ -126,11 +128,6 @@ export class CallDeadline implements Disposable {
     this.#timer = setTimeout(() => this.#abort.abort(late()), timeoutMs);
     if (signal?.aborted) this.#onOuterAbort();
     else signal?.addEventListener("abort", this.#onOuterAbort);
-  }
-
-  /** Aborted when the time is over, or by the caller. */
-  get signal(): AbortSignal {
-    return this.#abort.signal;
   }
 
   /** Calls `end` when the call ends early. It must make the step reject. */

@@ -140,6 +140,8 @@ class SearchedNames {
   readonly asking: FileQuery;
   readonly #graceMs: number;
   readonly #enough = Promise.withResolvers<void>();
+  /** Resolves when waiting is over. */
+  readonly enough: Promise<void> = this.#enough.promise;
   #owedCount: number;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #isOver = false;
@@ -151,11 +153,6 @@ class SearchedNames {
     this.asking = asking;
     this.#graceMs = graceMs;
     this.#owedCount = nodeCount;
-  }
-
-  /** Resolves when waiting is over. */
-  get enough(): Promise<void> {
-    return this.#enough.promise;
   }
 
   /** Notes a node's answer; `isWanted` if it has the wanted content. */

@@ -33,6 +33,8 @@ export class ListingClock implements Disposable {
   readonly #limits: ListingClockLimits;
   readonly #noun: string;
   readonly #late = new AbortController();
+  /** Aborted with {@linkcode Stopped} if the listing must stop. */
+  readonly signal: AbortSignal = this.#late.signal;
   #startedAt = performance.now();
   /** When `hold` began to wait, while it does. */
   #heldFrom: number | undefined;
@@ -53,11 +55,6 @@ export class ListingClock implements Disposable {
     const { listingMs, listingMostMs } = limits;
     const firstMs = Math.min(listingMs, listingMostMs);
     this.#timer = setTimeout(() => this.#look(), firstMs);
-  }
-
-  /** Aborted with {@linkcode Stopped} if the listing must stop. */
-  get signal(): AbortSignal {
-    return this.#late.signal;
   }
 
   /** Counts a page of files. */

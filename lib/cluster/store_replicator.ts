@@ -47,8 +47,6 @@ export interface StoreReplicatorOptions {
   /** A secret of all instances of the relay. */
   readonly secret: string;
   readonly limits: Limits;
-  /** Returns a number from 0 to below 1. */
-  readonly random?: () => number;
 }
 
 const INSTANCE_BYTES = 16;
@@ -170,7 +168,7 @@ export class StoreReplicator implements Replicator {
 
   /** Talks to the store until stopped; starts again after each failure. */
   async #run(): Promise<void> {
-    const { limits, store, random = Math.random } = this.#options;
+    const { limits, store } = this.#options;
     const { signal } = this.#stop;
     this.#isLevelAt = performance.now();
     this.#enter("away");
@@ -187,7 +185,6 @@ export class StoreReplicator implements Replicator {
       const pauseMs = retryDelayMs(attempt, {
         firstMs: limits.clusterRetryMs / 8,
         maxMs: limits.clusterRetryMs,
-        random,
       });
       await delay(pauseMs, { signal }).catch(() => {});
     }

@@ -16,8 +16,6 @@ export interface AheadChecksOptions {
   readonly signal: AbortSignal;
   /** Starts the worker. */
   readonly start?: () => FileChecker;
-  /** Whether file descriptors are left for it; otherwise Deno would end. */
-  readonly hasRoom?: () => boolean;
 }
 
 const OTHER: CheckedFile = { kind: "other" };
@@ -25,7 +23,6 @@ const OTHER: CheckedFile = { kind: "other" };
 /** Looks at files. Disposing ends the worker. */
 export class AheadChecks implements Disposable {
   readonly #start: () => FileChecker;
-  readonly #hasRoom: () => boolean;
   readonly #signal: AbortSignal;
   readonly #end = () => this[Symbol.dispose]();
   #checker: FileChecker | undefined;
@@ -33,11 +30,9 @@ export class AheadChecks implements Disposable {
   #isOver = false;
 
   constructor(
-    { signal, start = startFileChecker, hasRoom = hasRoomForWorker }:
-      AheadChecksOptions,
+    { signal, start = startFileChecker }: AheadChecksOptions,
   ) {
     this.#start = start;
-    this.#hasRoom = hasRoom;
     this.#signal = signal;
     // The worker may wait for a pipe that somebody put in the place of a file.
     signal.addEventListener("abort", this.#end);

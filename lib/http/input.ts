@@ -42,11 +42,6 @@ export class HttpInput {
     this.#buffer = new Uint8Array(mostBytes);
   }
 
-  /** Whether something of the next request has arrived. */
-  get hasMore(): boolean {
-    return this.#length > 0;
-  }
-
   /**
    * The next head, without the empty line. Calls `onFirst` at its first bytes.
    */

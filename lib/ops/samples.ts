@@ -65,11 +65,6 @@ export class Samples {
     if (this.#readings.length > this.#most) this.#readings.shift();
   }
 
-  /** How many there are. */
-  get count(): number {
-    return this.#readings.length;
-  }
-
   /** A level at each reading, oldest first. */
   levels(name: string): Point[] {
     return this.#readings

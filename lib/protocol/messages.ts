@@ -146,10 +146,6 @@ export type Travelling<FolderPath extends keyof typeof DIRECTION> = MessageOf<
 >;
 /** Messages of a node to its relay. */
 export type NodeToRelay = Travelling<"nodeToRelay">;
-/**
- * Messages that show the credentials of a node or a client to a private relay.
- */
-export type ToPrivateRelay = Travelling<"toPrivateRelay">;
 /** Messages of a client to a relay. */
 export type ClientToRelay = Travelling<"clientToRelay">;
 /** Messages of a relay to a node. */

@@ -82,6 +82,7 @@ export interface WatchPort {
 export class WatchBeside implements WatchSource {
   readonly #port: WatchPort;
   readonly #ready = Promise.withResolvers<void>();
+  readonly ready: Promise<void> = this.#ready.promise;
   readonly #events: Deno.FsEvent[] = [];
   #error: Error | null = null;
   #isClosed = false;
@@ -96,10 +97,6 @@ export class WatchBeside implements WatchSource {
       event.preventDefault();
       this.#fail(new Error(event.message));
     };
-  }
-
-  get ready(): Promise<void> {
-    return this.#ready.promise;
   }
 
   #take(reply: WatchReply): void {

@@ -98,14 +98,11 @@ export function lie(from: string, what: string): ProtocolError {
 export abstract class OutcomeAnswer<Outcome> {
   isDone = false;
   readonly #outcome = Promise.withResolvers<Outcome>();
+  /** Resolves to the outcome. */
+  readonly promise: Promise<Outcome> = this.#outcome.promise;
 
   /** `from` is the node, for errors. */
   constructor(readonly request: number, protected readonly from: string) {}
-
-  /** Resolves to the outcome. */
-  get promise(): Promise<Outcome> {
-    return this.#outcome.promise;
-  }
 
   protected settle(outcome: Outcome): void {
     this.isDone = true;

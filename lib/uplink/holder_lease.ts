@@ -66,8 +66,6 @@ export interface HolderLeaseOptions {
   readonly clock?: Pick<ClockWatch, "wake"> | undefined;
   /** Called for every event. */
   readonly onEvent?: (event: HolderEvent) => void;
-  /** Returns a number from 0 to below 1; spreads renewals and attempts. */
-  readonly random?: () => number;
 }
 
 /** One client at one relay. Disposing withdraws it. */
@@ -75,7 +73,6 @@ export class HolderLease implements AsyncDisposable {
   readonly #options: HolderLeaseOptions;
   /** The relay's address. */
   readonly relay: string;
-  readonly #random: () => number;
   /** Content ids, and whether open relays may list them. */
   readonly #contents = new Map<string, boolean>();
   readonly #stop = new AbortController();
@@ -94,7 +91,6 @@ export class HolderLease implements AsyncDisposable {
   constructor(options: HolderLeaseOptions) {
     this.#options = options;
     this.relay = formatEndpoint(options.dialer.relay);
-    this.#random = options.random ?? Math.random;
     this.#renewSeconds = options.limits.renewSeconds;
   }
 
@@ -195,8 +191,7 @@ export class HolderLease implements AsyncDisposable {
         this.#failed(error);
         const { retryFirstMs: firstMs, retryMaxMs: maxMs } =
           this.#options.limits;
-        const random = this.#random;
-        pauseMs = retryDelayMs(failures++, { firstMs, maxMs, random });
+        pauseMs = retryDelayMs(failures++, { firstMs, maxMs });
         await this.#pause(pauseMs);
         continue; // what has changed meanwhile is said then
       }
@@ -223,7 +218,7 @@ export class HolderLease implements AsyncDisposable {
   /** Soon again while the relay is finding out whether it can dial this client. */
   #untilRenewalMs(): number {
     const { reachMs } = this.#options.limits;
-    const spread = 0.9 + 0.2 * this.#random();
+    const spread = 0.9 + 0.2 * Math.random();
     const renewMs = 1_000 * this.#renewSeconds * spread;
     return this.#reached === "unchecked" ? Math.min(renewMs, reachMs) : renewMs;
   }

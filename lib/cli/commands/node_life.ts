@@ -30,6 +30,8 @@ export class NodeLife {
   /** By the name in events, in the order of the relays. */
   readonly #relays: ReadonlyMap<string, LifeAtRelay>;
   readonly #ended = Promise.withResolvers<never>();
+  /** Rejects when the node cannot continue at any relay. */
+  readonly ended: Promise<never> = this.#ended.promise;
 
   constructor(printer: EventPrinter, relays: readonly FurtherRelay[]) {
     this.#printer = printer;
@@ -64,11 +66,6 @@ export class NodeLife {
       .flatMap(({ outcome, relay }) => outcome === "listed" ? [relay] : []);
     if (first === undefined) throw lives[0]!.outcome;
     return [first, ...others];
-  }
-
-  /** Rejects when the node cannot continue at any relay. */
-  get ended(): Promise<never> {
-    return this.#ended.promise;
   }
 
   note(event: NodeEvent): void {

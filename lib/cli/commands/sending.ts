@@ -40,6 +40,8 @@ export class Sending {
   /** Complete fetches, by name. */
   readonly #fetches = new Map<string, number>();
   readonly #complete = Promise.withResolvers<void>();
+  /** Resolves when every file has been fetched often enough. */
+  readonly complete: Promise<void> = this.#complete.promise;
   /** The progress of each receiver, and the time of its last event. */
   readonly #seen = new Map<
     string,
@@ -50,11 +52,6 @@ export class Sending {
   constructor(terminal: Terminal, options: SendingOptions) {
     this.#terminal = terminal;
     this.#options = options;
-  }
-
-  /** Resolves when every file has been fetched often enough. */
-  get complete(): Promise<void> {
-    return this.#complete.promise;
   }
 
   /** The files that nobody has fetched. */

@@ -49,8 +49,6 @@ export interface SumOptions {
   readonly start?: number;
   /** Files that were added up before, and have no place. */
   readonly deep?: DeepSums | undefined;
-  /** Bytes that folders may take. */
-  readonly mostBytes?: number;
 }
 
 /** Files in folders. */
@@ -67,9 +65,9 @@ export interface SummedFolders {
 export function sumFolders(
   files: SummedFiles,
   places: Iterable<number>,
-  { start = 0, deep, mostBytes = LIMITS.treeBytes }: SumOptions = {},
+  { start = 0, deep }: SumOptions = {},
 ): SummedFolders {
-  const tree = new Tree({ start, mostBytes });
+  const tree = new Tree(start);
   for (const place of places) {
     const { name, size, modifiedMs } = files.briefAt(place);
     const sums = { files: 1, bytes: size, modifiedMs };
@@ -85,11 +83,10 @@ class Tree implements SummedFolders {
   readonly root = emptyFolder("");
   cutCount = 0;
   readonly #start: number;
-  #leftBytes: number;
+  #leftBytes: number = LIMITS.treeBytes;
 
-  constructor({ start, mostBytes }: { start: number; mostBytes: number }) {
+  constructor(start: number) {
     this.#start = start;
-    this.#leftBytes = mostBytes;
   }
 
   /** Adds to all folders that lead to a name; returns the last of them. */

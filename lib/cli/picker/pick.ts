@@ -137,6 +137,7 @@ class KeyReader {
 /** A timeout that can be cancelled. */
 class Timer implements Disposable {
   readonly #expired = Promise.withResolvers<void>();
+  readonly expired: Promise<void> = this.#expired.promise;
   readonly #timer: ReturnType<typeof setTimeout>;
   hasExpired = false;
 
@@ -145,10 +146,6 @@ class Timer implements Disposable {
       this.hasExpired = true;
       this.#expired.resolve();
     }, ms);
-  }
-
-  get expired(): Promise<void> {
-    return this.#expired.promise;
   }
 
   [Symbol.dispose](): void {

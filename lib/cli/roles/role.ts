@@ -125,6 +125,7 @@ function concealSecrets(
 /** Turns SIGINT and SIGTERM into an abort. */
 class StopSignals implements Disposable {
   readonly #abort = new AbortController();
+  readonly signal: AbortSignal = this.#abort.signal;
   readonly #onSignal = () => {
     if (this.#abort.signal.aborted) Deno.exit(130);
     this.stop();
@@ -134,10 +135,6 @@ class StopSignals implements Disposable {
     for (const signal of STOP_SIGNALS) {
       Deno.addSignalListener(signal, this.#onSignal);
     }
-  }
-
-  get signal(): AbortSignal {
-    return this.#abort.signal;
   }
 
   stop(): void {

@@ -122,17 +122,14 @@ async function serveUntilStopped(
 class RelaysLeft {
   readonly #terminal: Terminal;
   readonly #gone = Promise.withResolvers<never>();
+  /** Rejects with the failure of the last one when none is left. */
+  readonly gone: Promise<never> = this.#gone.promise;
   #count: number;
 
   constructor({ relay: address, relays }: NodeLine, terminal: Terminal) {
     this.#terminal = terminal;
     this.#count = sideBySide({ address }, relays, LIMITS).length;
     this.#gone.promise.catch(() => {}); // reported where it is awaited
-  }
-
-  /** Rejects with the failure of the last one when none is left. */
-  get gone(): Promise<never> {
-    return this.#gone.promise;
   }
 
   note(event: NodeEvent): void {
