@@ -12,12 +12,6 @@ import { isShared } from "../guard/admission.ts";
 import { putLast } from "../base/collections.ts";
 import type { Limits } from "../base/limits.ts";
 
-/** The numbers that bound attempts. */
-export type AttemptLimits = Pick<
-  Limits,
-  "proofFailureCount" | "proofFailureWindowMs" | "proofFailureSourceCount"
->;
-
 interface Record {
   /** The times of the failures, oldest first, and only as many as matter. */
   readonly failedAt: number[];
@@ -26,11 +20,11 @@ interface Record {
 
 /** Remembers the addresses with recent failures. */
 export class Attempts {
-  readonly #limits: AttemptLimits;
+  readonly #limits: Limits;
   /** By address; the one that failed last is at the end. */
   readonly #records = new Map<string, Record>();
 
-  constructor(limits: AttemptLimits) {
+  constructor(limits: Limits) {
     this.#limits = limits;
   }
 

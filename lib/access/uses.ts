@@ -46,7 +46,7 @@ export class Uses {
 
   /** `onTaken` gets every fetch that is counted for the first time. */
   constructor(
-    { linkUseCount }: Pick<Limits, "linkUseCount">,
+    { linkUseCount }: Limits,
     onTaken: (use: Use) => void = () => {},
   ) {
     this.#most = linkUseCount;

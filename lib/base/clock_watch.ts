@@ -21,7 +21,7 @@ export interface ClockEvent {
 
 /** Options of {@linkcode ClockWatch}. */
 export interface ClockWatchOptions {
-  readonly limits: Pick<Limits, "clockCheckMs" | "clockGapMs">;
+  readonly limits: Limits;
   /** Called for each gap. */
   readonly onGap?: (event: ClockEvent) => void;
 }

@@ -7,7 +7,7 @@
  */
 
 import { isBug } from "../base/errors.ts";
-import { LIMITS } from "../base/limits.ts";
+import { LIMITS, type Limits } from "../base/limits.ts";
 import type { ListedFile } from "../protocol/messages.ts";
 import { safeName } from "../base/names.ts";
 import { counted } from "../base/text.ts";
@@ -15,11 +15,7 @@ import { Turns } from "../base/turns.ts";
 import type { NodeSession } from "../transfer/session.ts";
 import { Catalogue, isVersion, type Offerer } from "./catalogue.ts";
 import { answerOf, type ClientEvent } from "./events.ts";
-import {
-  ListingClock,
-  type ListingClockLimits,
-  Stopped,
-} from "./listing_clock.ts";
+import { ListingClock, Stopped } from "./listing_clock.ts";
 import { distinctNames } from "./node_names.ts";
 import type { ListedNode } from "./nodes.ts";
 import type { Peers } from "./peers.ts";
@@ -230,7 +226,7 @@ class Browsing implements Browsed, Underway {
     for (const clock of this.#clocks) clock.hurry();
   }
 
-  #clockLimits(): ListingClockLimits {
+  #clockLimits(): Limits {
     const { limits } = this.#peers;
     const { mostMs } = this.#options;
     if (mostMs === undefined) return limits;

@@ -53,7 +53,7 @@ export interface EarlyProgress {
  */
 export function isSwarmOfUse(
   { came, left, ms }: EarlyProgress,
-  { swarmWorthMs }: Pick<Limits, "swarmWorthMs">,
+  { swarmWorthMs }: Limits,
 ): boolean {
   if (left === 0) return false;
   if (came === 0) return ms >= swarmWorthMs / 4;
@@ -62,10 +62,7 @@ export function isSwarmOfUse(
 
 /** Options of {@linkcode EarlyFiles}. */
 export interface EarlyFilesOptions {
-  readonly limits: Pick<
-    Limits,
-    "swarmLookMs" | "swarmWorthMs" | "contentsPerHolderCount"
-  >;
+  readonly limits: Limits;
   /** Whether complete files are kept, to be sent to others later. */
   readonly keepsComplete: boolean;
   /** Called when others could help with one of the files. */

@@ -97,10 +97,10 @@ export async function getWhenThere<Options extends RoundOptions>(
 
 /** Knows when whole lists may be read again. */
 class ListsClock {
-  readonly #limits: Pick<Limits, "waitListsRatio" | "waitListsMostMs">;
+  readonly #limits: Limits;
   #dueAt = -Infinity;
 
-  constructor(limits: Pick<Limits, "waitListsRatio" | "waitListsMostMs">) {
+  constructor(limits: Limits) {
     this.#limits = limits;
   }
 
@@ -151,7 +151,7 @@ function keyOf(selection: Selection): string {
 /** Twice as long after each round, up to a limit. */
 function pauseAfter(
   round: number,
-  { waitFirstMs, waitMostMs }: Pick<Limits, "waitFirstMs" | "waitMostMs">,
+  { waitFirstMs, waitMostMs }: Limits,
 ): number {
   return Math.min(waitFirstMs * 2 ** Math.min(round, 30), waitMostMs);
 }

@@ -15,18 +15,6 @@ export class TooSlow extends Error {
   override readonly name = "TooSlow";
 }
 
-/** The numbers of `limits.ts` that bound these waits. */
-export type HashWaitLimits = Pick<
-  Limits,
-  | "hashingMs"
-  | "hashingBytesPerSecond"
-  | "hashingMostMs"
-  | "hashingAloneMs"
-  | "hashingAloneBytesPerSecond"
-  | "hashingFindMs"
-  | "hashingTellMs"
->;
-
 /**
  * What other nodes do about a file: `none` can give it, some may give it
  * (`pending`), or one has `answered`.
@@ -68,7 +56,7 @@ export interface HashQuestion {
 
 /** The account of one node. Times are in milliseconds; starts no timer. */
 export class HashAccount {
-  readonly #limits: HashWaitLimits;
+  readonly #limits: Limits;
   #allowedMs: number;
   #spentMs = 0;
   /** The same while no other node could answer. */
@@ -79,7 +67,7 @@ export class HashAccount {
   /** The time up to which its waits have been counted. */
   #countedTo = 0;
 
-  constructor(limits: HashWaitLimits) {
+  constructor(limits: Limits) {
     this.#limits = limits;
     this.#allowedMs = limits.hashingMs;
     this.#allowedAloneMs = limits.hashingAloneMs;
@@ -148,7 +136,7 @@ interface Waited {
 
 /** The accounts of all nodes of a run. */
 export class HashWaits {
-  readonly #limits: HashWaitLimits & Pick<Limits, "hashOnFindBytes">;
+  readonly #limits: Limits;
   readonly #emit: (event: HashWaitEvent) => void;
   readonly #byNode = new Map<string, Waited>();
 
@@ -157,7 +145,7 @@ export class HashWaits {
    * excluded.
    */
   constructor(
-    limits: HashWaitLimits & Pick<Limits, "hashOnFindBytes">,
+    limits: Limits,
     emit: (event: HashWaitEvent) => void,
   ) {
     this.#limits = limits;

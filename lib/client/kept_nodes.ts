@@ -28,15 +28,6 @@ export interface KeptListing {
   readonly at: number;
 }
 
-/** The limits of what is kept. */
-export type KeptLimits = Pick<
-  Limits,
-  | "knownNodeCount"
-  | "knownNodesBytes"
-  | "knownNodesFreshMs"
-  | "knownNodesMs"
->;
-
 const HEADING = "relay-p2p nodes 1";
 
 /** The nodes in a text. Ignores lines in any other format. */
@@ -66,7 +57,7 @@ function parseLine(line: string): KeptNode | undefined {
 /** Text of the newest nodes that fit into the limits. */
 export function formatKept(
   nodes: readonly KeptNode[],
-  { knownNodeCount, knownNodesBytes }: KeptLimits,
+  { knownNodeCount, knownNodesBytes }: Limits,
 ): string {
   const encoder = new TextEncoder();
   const lines = [HEADING];
@@ -98,7 +89,7 @@ function formatLine({ grant, ...node }: KeptNode): string {
 export function withListing(
   kept: readonly KeptNode[],
   listing: KeptListing,
-  { knownNodesMs }: Pick<KeptLimits, "knownNodesMs">,
+  { knownNodesMs }: Limits,
 ): KeptNode[] {
   const { relay, relayId, at, isWhole } = listing;
   const listed = listing.nodes.map((node) => keptOf(node, listing));
@@ -115,7 +106,7 @@ export function withListing(
 export function isKept(
   kept: readonly KeptNode[],
   { relay, nodes, isWhole, at }: KeptListing,
-  { knownNodesFreshMs }: Pick<KeptLimits, "knownNodesFreshMs">,
+  { knownNodesFreshMs }: Limits,
 ): boolean {
   const ofRelay = kept.filter((one) => one.relay === relay);
   if (isWhole && ofRelay.length !== nodes.length) return false;

@@ -18,7 +18,6 @@ import type { RelayDialer } from "../uplink/relay_dialer.ts";
 import {
   formatKept,
   isKept,
-  type KeptLimits,
   type KeptListing,
   type KeptNode,
   parseKept,
@@ -41,7 +40,7 @@ export interface NodesKnown {
 
 /** Options of {@linkcode KnownNodes}. */
 export interface KnownNodesOptions {
-  readonly limits: KeptLimits & Pick<Limits, "grantSeconds">;
+  readonly limits: Limits;
   /** Milliseconds since 1970. */
   readonly now?: () => number;
 }

@@ -9,16 +9,7 @@ import type { Limits } from "../base/limits.ts";
 import { formatBytes } from "../base/units.ts";
 import type { Channel } from "../protocol/channel.ts";
 import type { ListedRecord } from "../protocol/messages.ts";
-import {
-  ListingClock,
-  type ListingClockLimits,
-  Stopped,
-} from "./listing_clock.ts";
-
-/** The numbers of `limits.ts` that bound the list of a relay. */
-export type ListBoundsLimits =
-  & Pick<Limits, "relayListingBytes" | "relayListingMostMs">
-  & ListingClockLimits;
+import { ListingClock, Stopped } from "./listing_clock.ts";
 
 /** The bounds of one list of nodes. Disposing stops their clock. */
 export class ListBounds implements Disposable {
@@ -28,7 +19,7 @@ export class ListBounds implements Disposable {
   #bytes = 0;
 
   /** Starts the clock, which ends `channel` when the list comes too slowly. */
-  constructor(channel: Channel, limits: ListBoundsLimits) {
+  constructor(channel: Channel, limits: Limits) {
     this.#mostBytes = limits.relayListingBytes;
     const listingMostMs = limits.relayListingMostMs;
     this.#clock = new ListingClock({ ...limits, listingMostMs }, "node");

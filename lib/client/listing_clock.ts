@@ -14,15 +14,6 @@ export class Stopped extends Error {
   override readonly name = "Stopped";
 }
 
-/** The numbers of `limits.ts` that bound the time of a list. */
-export type ListingClockLimits = Pick<
-  Limits,
-  | "listingMs"
-  | "listingBytesPerSecond"
-  | "listingMostMs"
-  | "listingWorkingCount"
->;
-
 // Bytes that count for a file in addition to its name.
 const LISTED_BYTES = 150;
 // How often the rate of a list is checked after the fixed time.
@@ -30,7 +21,7 @@ const LOOK_MS = 1_000;
 
 /** Stops a listing that arrives too slowly. Disposing stops the clock. */
 export class ListingClock implements Disposable {
-  readonly #limits: ListingClockLimits;
+  readonly #limits: Limits;
   readonly #noun: string;
   readonly #late = new AbortController();
   /** Aborted with {@linkcode Stopped} if the listing must stop. */
@@ -49,7 +40,7 @@ export class ListingClock implements Disposable {
   #count = 0;
 
   /** Starts the clock of a list whose entries are called `noun`. */
-  constructor(limits: ListingClockLimits, noun = "file") {
+  constructor(limits: Limits, noun = "file") {
     this.#limits = limits;
     this.#noun = noun;
     const { listingMs, listingMostMs } = limits;

@@ -20,7 +20,7 @@ export async function withIndexes(
   nodes: readonly ListedNode[],
   { channel, limits, bounds }: {
     channel: Channel;
-    limits: Pick<Limits, "indexLookupCount">;
+    limits: Limits;
     /** Those of the list: more time is given for each answer. */
     bounds: ListBounds;
   },

@@ -150,7 +150,7 @@ export async function listSome(
     readonly fingerprintsFor: FingerprintsFor;
     /** The key in place of the relay's. */
     readonly indexKey?: Uint8Array | undefined;
-    readonly limits: Pick<Limits, "askAllCount" | "indexAskedCount">;
+    readonly limits: Limits;
   },
 ): Promise<
   { nodes: ListedNode[]; countOfAll?: number; unindexedCount?: number }

@@ -44,7 +44,7 @@ export type RelaysEvent =
 
 /** Options of {@linkcode Relays}. */
 export interface RelaysOptions {
-  readonly limits: Pick<Limits, "relayGraceMs">;
+  readonly limits: Limits;
   readonly emit: (event: RelaysEvent) => void;
   readonly signal?: AbortSignal | undefined;
 }

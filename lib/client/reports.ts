@@ -14,7 +14,7 @@ import type { RelayDialer, RelaySession } from "../uplink/relay_dialer.ts";
 export interface ReportsOptions {
   /** Connects to the relay. */
   readonly dialer: RelayDialer;
-  readonly limits: Pick<Limits, "reportCount" | "wrongHitCount" | "withdrawMs">;
+  readonly limits: Limits;
 }
 
 /** Sends reports. Disposing waits a moment for them to be sent. */

@@ -17,7 +17,7 @@ export interface IncomingOptions {
   readonly instance: string;
   readonly sealing: Sealing;
   readonly replicated: Replicated;
-  readonly limits: Pick<Limits, "clusterItemBytes">;
+  readonly limits: Limits;
 }
 
 /** Why something from the store was dropped. */

@@ -10,7 +10,7 @@ import type { InstanceRecord } from "./sealing.ts";
 
 /** The other instances that are alive. */
 export class Instances {
-  readonly #limits: Pick<Limits, "clusterInstanceMs" | "clusterInstanceCount">;
+  readonly #limits: Limits;
   readonly #byId = new Map<
     string,
     { readonly address: string; readonly until: number }
@@ -18,7 +18,7 @@ export class Instances {
   #heldMs = 0;
 
   constructor(
-    limits: Pick<Limits, "clusterInstanceMs" | "clusterInstanceCount">,
+    limits: Limits,
   ) {
     this.#limits = limits;
   }

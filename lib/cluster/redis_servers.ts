@@ -51,7 +51,7 @@ export class RedisServers {
 export async function whereMoved(
   redis: RedisConn,
   key: string,
-  { clusterCommandMs: timeoutMs }: Pick<Limits, "clusterCommandMs">,
+  { clusterCommandMs: timeoutMs }: Limits,
 ): Promise<Endpoint | undefined> {
   try {
     await redis.ask(["GET", key], { timeoutMs });
@@ -69,7 +69,7 @@ export async function whereMoved(
 /** All servers, copies included; none if it is not a cluster. */
 export async function serversKnownTo(
   redis: RedisConn,
-  { clusterCommandMs: timeoutMs }: Pick<Limits, "clusterCommandMs">,
+  { clusterCommandMs: timeoutMs }: Limits,
 ): Promise<readonly Endpoint[]> {
   try {
     const slots = await redis.ask(["CLUSTER", "SLOTS"], { timeoutMs });

@@ -18,7 +18,7 @@ export interface RowOptions {
   readonly holder: string;
   /** Milliseconds of the store's clock. */
   readonly now: number;
-  readonly limits: Pick<Limits, "leaseMaxSeconds" | "clusterItemBytes">;
+  readonly limits: Limits;
 }
 
 /** The row for a change; `undefined` if there is nothing to write. */

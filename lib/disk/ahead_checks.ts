@@ -50,7 +50,8 @@ export class AheadChecks implements Disposable {
 
   /** Looks at a file; if that fails, the caller has to look itself. */
   look(file: FileToCheck): Promise<CheckedFile> {
-    if (this.#checker === undefined && !this.#hasRoom()) {
+    // Without a free descriptor for it, Deno would end.
+    if (this.#checker === undefined && !hasRoomForWorker()) {
       return Promise.resolve(OTHER);
     }
     this.#checker ??= this.#start();

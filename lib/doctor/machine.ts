@@ -127,7 +127,7 @@ const GIB = 1024 ** 3;
 export async function checkDisk(
   folder: string,
   { limits, findings }: {
-    limits: Pick<Limits, "spareDiskBytes">;
+    limits: Limits;
     findings: Findings;
   },
 ): Promise<void> {

@@ -25,24 +25,18 @@ export interface Attempt {
   readonly source: string;
 }
 
-/** The limits of rejected links. */
-export type RejectionLimits = Pick<
-  Limits,
-  "gatewayLinkRejectedCount" | "gatewayAllLinksRejectedCount"
->;
-
 const ALL = "";
 // Accepted links that are remembered: 100 bytes each.
 const MOST_ACCEPTED = 1_000;
 
 /** What relays rejected in the last minute, and what they accepted. */
 export class LinkRejections {
-  readonly #limits: RejectionLimits;
+  readonly #limits: Limits;
   readonly #counts = new RecentCounts();
   /** Hashes of links. */
   readonly #accepted = new Set<string>();
 
-  constructor(limits: RejectionLimits) {
+  constructor(limits: Limits) {
     this.#limits = limits;
   }
 

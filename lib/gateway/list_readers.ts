@@ -50,10 +50,10 @@ export async function* inParts(
 
 /** Knows which snapshots are being read. */
 export class ListReaders {
-  readonly #limits: Pick<Limits, "gatewayListStallMs">;
+  readonly #limits: Limits;
   readonly #readers = new Set<Reader>();
 
-  constructor(limits: Pick<Limits, "gatewayListStallMs">) {
+  constructor(limits: Limits) {
     this.#limits = limits;
   }
 

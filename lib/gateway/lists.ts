@@ -20,14 +20,7 @@ export interface ListsOptions {
   /** Called for every event. */
   readonly emit: (event: ClientEvent) => void;
   /** The limits of lists. */
-  readonly limits: Pick<
-    Limits,
-    | "gatewayListFreshMs"
-    | "gatewayListPatienceMs"
-    | "gatewayWholeListMs"
-    | "gatewayListStallMs"
-    | "gatewayListKeptMs"
-  >;
+  readonly limits: Limits;
 }
 
 /** A list that is being made. */

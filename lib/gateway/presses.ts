@@ -10,12 +10,6 @@ import { toBase64Url } from "../access/keys.ts";
 import type { Limits } from "../base/limits.ts";
 import { GroupSizes, placeToEvict } from "../guard/eviction.ts";
 
-/** The numbers that bound it. */
-export type PressLimits = Pick<
-  Limits,
-  "gatewayPressCount" | "gatewayPressAgainMs" | "gatewayPressRetryMs"
->;
-
 /** A press: one use of the link, whatever number of downloads it takes. */
 export interface Press {
   /** Identifies the fetch for the relay. */
@@ -38,10 +32,10 @@ const FETCH_BYTES = 16;
 
 /** Remembers presses for a while. */
 export class Presses {
-  readonly #limits: PressLimits;
+  readonly #limits: Limits;
   readonly #known = new Map<string, Known>();
 
-  constructor(limits: PressLimits) {
+  constructor(limits: Limits) {
     this.#limits = limits;
   }
 

@@ -9,28 +9,19 @@ import { onDispose } from "../base/collections.ts";
 import type { Limits } from "../base/limits.ts";
 import { BusyFailure } from "./failures.ts";
 
-/** The numbers that bound it. */
-export type ReaderMemoryLimits = Pick<
-  Limits,
-  | "gatewayReadersBytes"
-  | "gatewayWindowBytes"
-  | "gatewaySmallWindowBytes"
-  | "gatewayLargePiecesBytes"
->;
-
 // Parts are 256 KiB, 512 KiB or 1 MiB, and the last of a file is shorter.
 const LEAST_BYTES = 256 * 1024;
 
 /** Shares memory among readers. */
 export class ReaderMemory {
-  readonly #limits: ReaderMemoryLimits;
+  readonly #limits: Limits;
   readonly #idle: ArrayBuffer[] = [];
   #idleBytes = 0;
   #readers = 0;
   /** Pieces of readers whose pieces are larger than a small window. */
   #largeBytes = 0;
 
-  constructor(limits: ReaderMemoryLimits) {
+  constructor(limits: Limits) {
     this.#limits = limits;
   }
 

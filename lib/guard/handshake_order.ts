@@ -11,12 +11,6 @@
 import { putLast } from "../base/collections.ts";
 import type { Limits } from "../base/limits.ts";
 
-/** The limits of the record. */
-export type HandshakeLimits = Pick<
-  Limits,
-  "handshakeGroupCount" | "handshakeHalfLifeMs"
->;
-
 /** The record of one address group. */
 interface Conduct {
   /** Handshakes without a hello; old ones count less. */
@@ -32,13 +26,13 @@ const HELLO_WORTH = 2;
 
 /** Remembers how the handshakes of each address group ended. */
 export class HandshakeOrder {
-  readonly #limits: HandshakeLimits;
+  readonly #limits: Limits;
   /** The group that began one last is at the end. */
   readonly #groups = new Map<string, Conduct>();
   #turn = 0;
 
   /** At first no group is known. */
-  constructor(limits: HandshakeLimits) {
+  constructor(limits: Limits) {
     this.#limits = limits;
   }
 

@@ -9,12 +9,6 @@
 import { keepNewest, putLast } from "../base/collections.ts";
 import type { Limits } from "../base/limits.ts";
 
-/** The limits of the record. */
-export type PlaceLimits = Pick<
-  Limits,
-  "handshakeGraceMs" | "placeHalfLifeMs" | "handshakeGroupCount"
->;
-
 interface Use {
   /** In units of `handshakeGraceMs`; old ones count less. */
   units: number;
@@ -24,13 +18,13 @@ interface Use {
 
 /** The record of all address groups. */
 export class PlaceUse {
-  readonly #limits: PlaceLimits;
+  readonly #limits: Limits;
   /** The group that gave up a place last is at the end. */
   readonly #uses = new Map<string, Use>();
   /** Groups with a peer that sent a hello; the last one is at the end. */
   readonly #known = new Set<string>();
 
-  constructor(limits: PlaceLimits) {
+  constructor(limits: Limits) {
     this.#limits = limits;
   }
 

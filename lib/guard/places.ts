@@ -11,7 +11,7 @@ import type { NoRoomCode } from "../base/errors.ts";
 import type { Limits } from "../base/limits.ts";
 import { placeToEvict } from "./eviction.ts";
 import type { PlaceUse } from "./place_use.ts";
-import type { DescriptorRoom, RoomLimits } from "./room.ts";
+import type { DescriptorRoom } from "./room.ts";
 import type { TokenBucket } from "./token_bucket.ts";
 
 /** Why a connection was closed at accept. */
@@ -56,21 +56,7 @@ export interface Slot {
 
 /** The numbers that bound open connections and handshakes. */
 export type AdmissionLimits =
-  & Pick<
-    Limits,
-    | "connectionCount"
-    | "handshakeCount"
-    | "handshakesPerAddressCount"
-    | "handshakeGraceMs"
-    | "placeHalfLifeMs"
-    | "handshakeGroupCount"
-    | "connectRatePerSecond"
-    | "connectBurstCount"
-    | "badHandshakeTurnCount"
-    | "holdersPerAddressCount"
-    | "pieceMinBytes"
-  >
-  & RoomLimits
+  & Limits
   & {
     /** Connections of one address. */
     readonly connectionsPerAddressCount: number;

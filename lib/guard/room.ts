@@ -10,19 +10,13 @@
 
 import type { Limits } from "../base/limits.ts";
 
-/** The limits of {@linkcode DescriptorRoom}. */
-export type RoomLimits = Pick<
-  Limits,
-  "acceptCheckMs" | "roomDoubleMs" | "roomLeastCount"
->;
-
 /** The connections that there are descriptors for. */
 export class DescriptorRoom {
-  readonly #limits: RoomLimits;
+  readonly #limits: Limits;
   #count = Infinity;
   #shortAt = -Infinity;
 
-  constructor(limits: RoomLimits) {
+  constructor(limits: Limits) {
     this.#limits = limits;
   }
 

@@ -42,14 +42,7 @@ export interface HttpOptions {
     Record<string, () => HttpResponse | Promise<HttpResponse>>
   >;
   /** The numbers that bound connections. */
-  readonly limits: Pick<
-    Limits,
-    | "httpConnectionCount"
-    | "httpHeadBytes"
-    | "httpHeadMs"
-    | "httpMs"
-    | "acceptPauseMs"
-  >;
+  readonly limits: Limits;
   /** Called when a route throws; its client gets status 500. */
   readonly onError: (error: unknown) => void;
 }

@@ -11,6 +11,7 @@
 
 import { addressGroup } from "../base/address.ts";
 import type { Endpoint } from "../base/conn.ts";
+import type { Limits } from "../base/limits.ts";
 import { GroupSizes, placeToEvict } from "../guard/eviction.ts";
 import { HandshakeOrder } from "../guard/handshake_order.ts";
 import { DescriptorRoom } from "../guard/room.ts";
@@ -22,7 +23,7 @@ import {
 } from "../transport/accept.ts";
 import { HandshakeTurns } from "../transport/handshake_turns.ts";
 import { WebConnection } from "./web_connection.ts";
-import type { WebLimits, WebOptions } from "./web_types.ts";
+import type { WebOptions } from "./web_types.ts";
 
 export type { WebOptions, WebRequest } from "./web_types.ts";
 
@@ -115,10 +116,7 @@ function firstWaiting(
 function loserAmong(
   connections: Iterable<WebConnection>,
   { webStalledMs, webOwnStalledMs, webOwnUnansweredMs, webIdleMs, host }:
-    & Pick<
-      WebLimits,
-      "webStalledMs" | "webOwnStalledMs" | "webOwnUnansweredMs" | "webIdleMs"
-    >
+    & Limits
     & { host: string },
 ): WebConnection | undefined {
   const now = performance.now();

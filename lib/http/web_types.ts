@@ -30,29 +30,7 @@ export interface WebOptions {
   /** Answers a request. */
   readonly handle: (request: WebRequest) => Promise<HttpAnswer>;
   /** The numbers that bound connections. */
-  readonly limits: WebLimits;
+  readonly limits: Limits;
   /** Gets errors of this program; the client gets status 500. */
   readonly onError: (error: unknown) => void;
 }
-
-/** The numbers that bound connections. */
-export type WebLimits = Pick<
-  Limits,
-  | "webConnectionCount"
-  | "webHeadBytes"
-  | "webHeadMs"
-  | "webIdleMs"
-  | "webBodyBytes"
-  | "webStallMs"
-  | "webStalledMs"
-  | "webOwnStalledMs"
-  | "webOwnUnansweredMs"
-  | "acceptPauseMs"
-  | "acceptCheckMs"
-  | "roomDoubleMs"
-  | "roomLeastCount"
-  | "handshakePauseMs"
-  | "handshakesPerAddressCount"
-  | "handshakeGroupCount"
-  | "handshakeHalfLifeMs"
->;

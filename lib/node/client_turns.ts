@@ -14,10 +14,7 @@ import type { ReadTurn, ReadTurns } from "./served.ts";
 
 /** The parts of a service that decide about turns. */
 export interface TurnService {
-  readonly limits: Pick<
-    Limits,
-    "requestedFileCount" | "swarmReaderCount" | "swarmRunPieceCount"
-  >;
+  readonly limits: Limits;
   /** Limits all sending of the service; can change. */
   rate: SharedRate | undefined;
   /**

@@ -15,18 +15,7 @@ import type { FetchEvent, FetchTotals, RunningFetch } from "./fetch_types.ts";
 
 /** Options of {@linkcode Fetches}. */
 export interface FetchesOptions {
-  readonly limits: Pick<
-    Limits,
-    | "fetchBurstCount"
-    | "fetchRefillMs"
-    | "fetchNodeBurstCount"
-    | "fetchNodeRefillMs"
-    | "fetchCount"
-    | "fetchAloneBytes"
-    | "fetchQuietMs"
-    | "windowBytes"
-    | "servedAddressCount"
-  >;
+  readonly limits: Limits;
   readonly now: () => number;
   /** Whether the pieces that were not sent are zeros, which clients skip. */
   readonly isSpared: (fetch: Fetch) => boolean;

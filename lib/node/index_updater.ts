@@ -24,15 +24,7 @@ export type IndexEvent =
 export interface IndexUpdaterOptions {
   /** The relay's address, for events. */
   readonly relay: string;
-  readonly limits: Pick<
-    Limits,
-    | "turnMs"
-    | "indexMessageCount"
-    | "indexChangeCount"
-    | "indexAnewCount"
-    | "indexPauseMs"
-    | "indexRetryMs"
-  >;
+  readonly limits: Limits;
   /** The key in place of the relay's. */
   readonly key?: Uint8Array | undefined;
   readonly onEvent: (event: IndexEvent) => void;

@@ -27,10 +27,7 @@ export type HeldIndex = NonNullable<MessageOf<"registered">["index"]>;
 
 /** Options of {@linkcode IndexedNames}. */
 export interface IndexedNamesOptions {
-  readonly limits: Pick<
-    Limits,
-    "turnMs" | "indexMessageCount" | "indexChangeCount"
-  >;
+  readonly limits: Limits;
   /** The key in place of the relay's. */
   readonly key?: Uint8Array | undefined;
   /** Called when there is something new to send. */

@@ -9,11 +9,8 @@
 import { countUnder, onDispose } from "../base/collections.ts";
 import type { Limits } from "../base/limits.ts";
 import type { PieceRun } from "../content/piece_set.ts";
-import { type ReaderNumbers, Readers } from "./readers.ts";
+import { Readers } from "./readers.ts";
 import type { ReadTurn, ReadTurns, TakeTurnOptions } from "./served.ts";
-
-/** The limits of {@linkcode ReaderTurns}. */
-export type ReaderTurnNumbers = ReaderNumbers & Pick<Limits, "swarmSlowMs">;
 
 interface WaitingRead extends PieceRun {
   readonly begin: () => void;
@@ -24,7 +21,7 @@ interface WaitingRead extends PieceRun {
  * waiting requests a turn at once.
  */
 export class ReaderTurns implements ReadTurns, Disposable {
-  readonly #limits: ReaderTurnNumbers;
+  readonly #limits: Limits;
   /** The readers of files that are being read, by version. */
   readonly #files = new Map<string, Readers<WaitingRead>>();
   /** Clients that fetch a file together, by its version. */
@@ -33,7 +30,7 @@ export class ReaderTurns implements ReadTurns, Disposable {
   #count = 0;
   #isEnded = false;
 
-  constructor(limits: ReaderTurnNumbers) {
+  constructor(limits: Limits) {
     this.#limits = limits;
   }
 

@@ -19,15 +19,6 @@
 import type { Limits } from "../base/limits.ts";
 import type { PieceRun } from "../content/piece_set.ts";
 
-/** The numbers that {@linkcode Readers} keep to. */
-export type ReaderNumbers = Pick<
-  Limits,
-  | "swarmReaderCount"
-  | "swarmReaderQueueCount"
-  | "swarmPassCount"
-  | "swarmLateGroupCount"
->;
-
 /** A request to serve now. */
 export interface ReaderTurn<Request> {
   readonly reader: string;
@@ -64,7 +55,7 @@ interface Candidate<Request> {
 
 /** What the readers of one content have asked for. */
 export class Readers<Request extends PieceRun> {
-  readonly #numbers: ReaderNumbers;
+  readonly #numbers: Limits;
   /** By group; the one that has waited longest is first. */
   readonly #groups = new Map<unknown, Group<Request>>();
   /** Readers that are being served, and their requests. */
@@ -79,7 +70,7 @@ export class Readers<Request extends PieceRun> {
   #overdueAt = 0;
 
   /** Nobody has asked for anything. */
-  constructor(numbers: ReaderNumbers) {
+  constructor(numbers: Limits) {
     this.#numbers = numbers;
   }
 

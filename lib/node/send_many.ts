@@ -19,7 +19,7 @@ export type SkipReason = ReadRefusal | "bad_range";
 
 /** What the answer to a request for many files needs of its node. */
 export interface ManyFiles {
-  readonly limits: Pick<Limits, "smallFileBytes" | "frameDataBytes" | "turnMs">;
+  readonly limits: Limits;
   readonly outbox: Outbox;
   readonly sender: PieceSender;
   /** The file that a content id or version stands for, if the client may have it. */

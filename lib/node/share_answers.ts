@@ -38,13 +38,7 @@ export interface AskingClient {
 
 /** The parts of a node that the answers need. */
 export interface AnswersService extends Shared {
-  readonly limits: Pick<
-    Limits,
-    | "hashOnFindBytes"
-    | "frameControlBytes"
-    | "frameDataBytes"
-    | "listingPageCount"
-  >;
+  readonly limits: Limits;
 }
 
 // Bytes of a listed file in a frame, without its name.

@@ -13,12 +13,6 @@ import { onDispose } from "../base/collections.ts";
 import type { Limits } from "../base/limits.ts";
 import { placeToEvict } from "../guard/eviction.ts";
 
-/** The limits of slow readers. */
-export type SlowReaderLimits = Pick<
-  Limits,
-  "slowReaderBytes" | "slowReaderMs" | "slowReaderCheckMs"
->;
-
 /** Memory that a reader holds until it has taken what is being sent to it. */
 export interface HeldMemory {
   /** The group of its address. */
@@ -39,14 +33,14 @@ interface SlowGroup {
 
 /** What all readers of a node hold now. */
 export class SlowReaders {
-  readonly #limits: SlowReaderLimits;
+  readonly #limits: Limits;
   readonly #now: () => number;
   /** In the order in which sending began. */
   readonly #held = new Set<Held>();
   #bytes = 0;
   #checkedAt = -Infinity;
 
-  constructor(limits: SlowReaderLimits, now = () => performance.now()) {
+  constructor(limits: Limits, now = () => performance.now()) {
     this.#limits = limits;
     this.#now = now;
   }

@@ -30,15 +30,6 @@ export const WORK_MS = {
   sendByte: 1e-6,
 } as const;
 
-/** The numbers that bound the work for clients. */
-export type WorkLimits = Pick<
-  Limits,
-  | "clientWorkMsPerSecond"
-  | "clientWorkBurstMs"
-  | "addressWorkMsPerSecond"
-  | "addressWorkBurstMs"
->;
-
 /** Whether limits apply to the work, or only its order is decided. */
 export type WorkKind =
   /** Listing, hashing, and looking for things that do not exist. */
@@ -108,12 +99,12 @@ const PURGE_EVERY = 256;
 
 /** Keeps the accounts of all clients of a node. */
 export class WorkLedger {
-  readonly #limits: WorkLimits;
+  readonly #limits: Limits;
   readonly #groups = new Map<string, Group>();
   #floorMs = 0;
   #untilPurge = PURGE_EVERY;
 
-  constructor(limits: WorkLimits) {
+  constructor(limits: Limits) {
     this.#limits = limits;
   }
 

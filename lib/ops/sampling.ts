@@ -16,7 +16,7 @@ export interface Sampling extends Disposable {
 /** Reads at once, and then every `sampleMs`. The caller disposes of it. */
 export function startSampling(
   read: () => Reading,
-  { sampleMs, sampleCount }: Pick<Limits, "sampleMs" | "sampleCount">,
+  { sampleMs, sampleCount }: Limits,
 ): Sampling {
   const samples = new Samples(sampleCount);
   const sample = () => samples.add(read(), performance.now());

@@ -13,7 +13,7 @@ import type { ConnDeadlines } from "./deadline.ts";
 
 /** Options of {@linkcode FrameSender}. */
 export interface FrameSenderOptions {
-  readonly limits: Pick<Limits, "sendQueueFrameCount" | "sendQueueBytes">;
+  readonly limits: Limits;
   /** The deadlines of the conn. */
   readonly watch: ConnDeadlines;
   /** If no write completes within this time, the peer counts as not reading. */

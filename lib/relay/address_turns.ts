@@ -39,7 +39,7 @@ export class AddressTurns {
 
   /** Aborting `signal` ends all waiting. */
   constructor(
-    limits: Pick<Limits, "requestRatePerSecond" | "requestBurstCount">,
+    limits: Limits,
     signal: AbortSignal,
   ) {
     const { requestRatePerSecond, requestBurstCount } = limits;

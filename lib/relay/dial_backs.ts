@@ -18,19 +18,9 @@ import { learnCertificate } from "../transport/learn.ts";
 /** The result; `unchecked` proves nothing about the node. */
 export type DialBackOutcome = "alive" | "gone" | "unchecked";
 
-/** The numbers of `limits.ts` that bound dial-backs. */
-export type DialBackLimits = Pick<
-  Limits,
-  | "dialBackPauseMs"
-  | "dialBackCount"
-  | "dialBacksPerAddressCount"
-  | "dialBackFailureCount"
-  | "dialBackFailureMs"
->;
-
 /** Options of {@linkcode DialBacks}. */
 export interface DialBacksOptions {
-  readonly limits: DialBackLimits;
+  readonly limits: Limits;
   /** Milliseconds in which a node must answer. */
   readonly timeoutMs: number;
   /** Ends the dials in flight. */
@@ -187,11 +177,11 @@ function wayTo(id: string, host: string): string {
  * and can use any number of ids.
  */
 class FailedPorts {
-  readonly #limits: DialBackLimits;
+  readonly #limits: Limits;
   /** By address group, the one of the last failure at the end. */
   readonly #groups = new Map<string, Map<number, number>>();
 
-  constructor(limits: DialBackLimits) {
+  constructor(limits: Limits) {
     this.#limits = limits;
   }
 

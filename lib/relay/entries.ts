@@ -51,7 +51,7 @@ export function packSeen(
   { signed, addresses, observedHost }: Seen,
   { entries, limits }: {
     entries: Entries;
-    limits: Pick<Limits, "unobservedAddressCount" | "listedEntryBytes">;
+    limits: Limits;
   },
 ): { entry: string; listedBytes: number } | MessageOf<"refused"> {
   const observed = [...addresses.keys()].filter((index) =>

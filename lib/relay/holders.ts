@@ -14,18 +14,6 @@
 
 import type { Limits } from "../base/limits.ts";
 
-/** The numbers of `limits.ts` that bound the table. */
-export type HoldersLimits = Pick<
-  Limits,
-  | "leaseSeconds"
-  | "sweepCount"
-  | "holderCount"
-  | "holdersPerAddressCount"
-  | "contentsPerHolderCount"
-  | "holdingCount"
-  | "holdingsPerAddressCount"
->;
-
 /** A client that enters; its signature has been checked. */
 export interface Entrant {
   /** Id of its key. */
@@ -87,7 +75,7 @@ interface SourceCounts {
 
 /** The table of holders. */
 export class Holders {
-  readonly #limits: HoldersLimits;
+  readonly #limits: Limits;
   /** The holders, in the order in which their leases end. */
   readonly #byId = new Map<string, MutableHolder>();
   readonly #crowds = new Map<string, Crowd>();
@@ -95,7 +83,7 @@ export class Holders {
   #holdings = 0;
   #heldMs = 0;
 
-  constructor(limits: HoldersLimits) {
+  constructor(limits: Limits) {
     this.#limits = limits;
   }
 

@@ -24,7 +24,7 @@ export class HotAnswers {
   #bytes = 0;
   #changes = 0;
 
-  constructor({ hotAnswerBytes }: Pick<Limits, "hotAnswerBytes">) {
+  constructor({ hotAnswerBytes }: Limits) {
     this.#most = hotAnswerBytes;
   }
 

@@ -10,19 +10,13 @@ import { isShared } from "../guard/admission.ts";
 import { countUnder, onDispose } from "../base/collections.ts";
 import type { Limits } from "../base/limits.ts";
 
-/** The numbers of `limits.ts` that bound these nodes. */
-export type IdleConnectionLimits = Pick<
-  Limits,
-  "stayingNodeCount" | "stayingNodesPerAddressCount"
->;
-
 /** The nodes that stay connected to one relay. */
 export class IdleConnections {
-  readonly #limits: IdleConnectionLimits;
+  readonly #limits: Limits;
   readonly #perSource = new Map<string, number>();
   #count = 0;
 
-  constructor(limits: IdleConnectionLimits) {
+  constructor(limits: Limits) {
     this.#limits = limits;
   }
 

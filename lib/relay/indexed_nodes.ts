@@ -16,15 +16,6 @@ import { type IndexRefusal, NameIndex } from "./name_index.ts";
 /** Memory for a fingerprint: 9 bytes, and free places in the blocks. */
 export const INDEX_ENTRY_BYTES = 10;
 
-/** The numbers of `limits.ts` that bound the indexes of nodes. */
-export type IndexedNodesLimits = Pick<
-  Limits,
-  | "indexEntryCount"
-  | "indexEntriesPerNodeCount"
-  | "indexEntriesPerAddressCount"
-  | "indexAnswerCount"
->;
-
 /** The outcome of a node's message about its index. */
 export type IndexOutcome =
   /** It is taken. */
@@ -87,7 +78,7 @@ export const NO_INDEX: IndexStats = {
 
 /** The indexes of one relay's nodes. */
 export class IndexedNodes {
-  readonly #limits: IndexedNodesLimits;
+  readonly #limits: Limits;
   readonly #index: NameIndex;
   readonly #nodes = new Map<string, IndexedNode>();
   /** Node ids by slot. */
@@ -98,7 +89,7 @@ export class IndexedNodes {
   readonly #byKey = new Map<string, Set<string>>();
   #changes = 0;
 
-  constructor(limits: IndexedNodesLimits) {
+  constructor(limits: Limits) {
     this.#limits = limits;
     this.#index = new NameIndex(limits);
   }

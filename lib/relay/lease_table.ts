@@ -17,18 +17,12 @@ import type { History, Lease, MutableLease, Registration } from "./lease.ts";
 import { countUnder } from "../base/collections.ts";
 import type { Limits } from "../base/limits.ts";
 
-/** The numbers of `limits.ts` that bound a table. */
-export type LeaseTableLimits = Pick<
-  Limits,
-  "nodeCount" | "sweepCount" | "reregisterWindowMs"
->;
-
 /** The reported parts of a lease that has expired. */
 export type ExpiredLease = Pick<Lease, "id" | "entry" | "holder">;
 
 /** The leases of one relay. */
 export class LeaseTable {
-  readonly #limits: LeaseTableLimits;
+  readonly #limits: Limits;
   readonly #onExpired: (lease: ExpiredLease) => void;
   readonly #byId = new Map<string, MutableLease>();
   readonly #departed: WithdrawnNodes;
@@ -47,7 +41,7 @@ export class LeaseTable {
 
   /** `onExpired` gets every lease that expires. */
   constructor(
-    limits: LeaseTableLimits,
+    limits: Limits,
     onExpired: (lease: ExpiredLease) => void,
   ) {
     this.#limits = limits;

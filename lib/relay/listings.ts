@@ -32,10 +32,7 @@ export interface ListingsOptions {
    * by default there is none.
    */
   readonly tunnelAt?: (lease: Lease) => string | undefined;
-  readonly limits: Pick<
-    Limits,
-    "frameControlBytes" | "firstPageMs" | "hotAnswerBytes"
-  >;
+  readonly limits: Limits;
   /** Returns a number from 0 to below 1. */
   readonly random: () => number;
 }

@@ -17,14 +17,6 @@ import { BLOCK_PAIRS, type Pair, PairBlock, Run } from "./pair_block.ts";
 /** Why a fingerprint was not added. */
 export type IndexRefusal = "node_full" | "group_full" | "index_full";
 
-/** The numbers of `limits.ts` that bound an index. */
-export type NameIndexLimits = Pick<
-  Limits,
-  | "indexEntryCount"
-  | "indexEntriesPerNodeCount"
-  | "indexEntriesPerAddressCount"
->;
-
 // Tidying begins when one pair of this many is garbage.
 const GARBAGE_PART = 8;
 // When the index is this full, large address groups lose nodes to small ones.
@@ -57,7 +49,7 @@ interface SlotState {
 
 /** The fingerprints of all nodes. */
 export class NameIndex {
-  readonly #limits: NameIndexLimits;
+  readonly #limits: Limits;
   /** In the order of their pairs; there is always one. */
   readonly #blocks: PairBlock[] = [new PairBlock(new Run(0))];
   /** The first fingerprint of each block: one array to search. */
@@ -82,7 +74,7 @@ export class NameIndex {
   /** The next block to tidy. */
   #tidyAt = 0;
 
-  constructor(limits: NameIndexLimits) {
+  constructor(limits: Limits) {
     this.#limits = limits;
   }
 

@@ -33,31 +33,16 @@ import {
   startWalk,
 } from "./listing_order.ts";
 
-/** The numbers of `limits.ts` that bound a registry. */
-export type RegistryLimits = Pick<
-  Limits,
-  | "leaseSeconds"
-  | "renewSeconds"
-  | "leaseMaxSeconds"
-  | "renewalsPerSecond"
-  | "nodeCount"
-  | "nodesPerAddressCount"
-  | "reregisterCount"
-  | "reregisterWindowMs"
-  | "listingPageCount"
-  | "sweepCount"
->;
-
 /** The table of leases. */
 export class Registry {
-  readonly #limits: RegistryLimits;
+  readonly #limits: Limits;
   readonly #table: LeaseTable;
   /** Leases that other instances of the relay have granted. */
   readonly replicas: Replicas;
 
   /** `onExpired` gets every lease that expires. */
   constructor(
-    limits: RegistryLimits,
+    limits: Limits,
     onExpired: (lease: ExpiredLease) => void,
   ) {
     this.#limits = limits;

@@ -94,17 +94,6 @@ export type JoinOutcome =
   /** No tunnel waits for this key: it is wrong, used, or too late. */
   | { readonly kind: "refused"; readonly reason: "unknown_key" };
 
-/** The numbers of `limits.ts` that bound tunnels. */
-export type RendezvousLimits = Pick<
-  Limits,
-  | "tunnelJoinMs"
-  | "tunnelCount"
-  | "tunnelsPerNodeCount"
-  | "tunnelsPerAddressCount"
-  | "tunnelSpareMs"
-  | "tunnelLateKeyCount"
->;
-
 /** A request for a tunnel. */
 export interface TunnelRequest {
   /** Id of the node. */
@@ -154,7 +143,7 @@ export function tunnelFor<Place extends TunnelPlace>(
 
 /** The tunnels of one relay. */
 export class Rendezvous {
-  readonly #limits: RendezvousLimits;
+  readonly #limits: Limits;
   /** Keys that no side has shown yet. */
   readonly #waiting = new Map<
     string,
@@ -168,7 +157,7 @@ export class Rendezvous {
   /** Keys of nodes whose tunnels ended before the keys were shown. */
   readonly #late = new Set<string>();
 
-  constructor(limits: RendezvousLimits) {
+  constructor(limits: Limits) {
     this.#limits = limits;
   }
 

@@ -11,16 +11,13 @@ import type { Lease, MergeOutcome, MutableLease, Replica } from "./lease.ts";
 import type { LeaseTable } from "./lease_table.ts";
 import type { Limits } from "../base/limits.ts";
 
-/** The numbers of `limits.ts` that bound replicas. */
-export type ReplicaLimits = Pick<Limits, "leaseMaxSeconds" | "nodeCount">;
-
 /** The replicas in one registry. */
 export class Replicas {
-  readonly #limits: ReplicaLimits;
+  readonly #limits: Limits;
   readonly #table: LeaseTable;
 
   /** Its registry keeps its own leases in the same table. */
-  constructor(limits: ReplicaLimits, table: LeaseTable) {
+  constructor(limits: Limits, table: LeaseTable) {
     this.#limits = limits;
     this.#table = table;
   }

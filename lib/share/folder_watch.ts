@@ -34,7 +34,7 @@ const SETTLE_MS = 100;
 export class FolderWatch implements AsyncDisposable {
   readonly #folder: string;
   readonly #source: WatchSource;
-  readonly #limits: Pick<Limits, "reportedChangeCount">;
+  readonly #limits: Limits;
   #listener: WatchListener | null = null;
   #changed = new Set<string>();
   #timer: ReturnType<typeof setTimeout> | undefined;
@@ -47,7 +47,7 @@ export class FolderWatch implements AsyncDisposable {
   constructor(
     folder: string,
     source: WatchSource,
-    limits: Pick<Limits, "reportedChangeCount">,
+    limits: Limits,
   ) {
     this.#folder = folder;
     this.#source = source;

@@ -93,7 +93,7 @@ export class DiskSpeed {
 
   /** Reads the clock by `now`, in milliseconds. */
   constructor(
-    { slowReadPercent }: Pick<Limits, "slowReadPercent"> = LIMITS,
+    { slowReadPercent }: Limits = LIMITS,
     now = () => performance.now(),
   ) {
     this.#pauses = (100 - slowReadPercent) / slowReadPercent;

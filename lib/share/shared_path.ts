@@ -57,7 +57,7 @@ export interface SingleFile {
  */
 export async function resolvePaths(
   paths: readonly SharedPath[],
-  limits: Pick<Limits, "sharePathCount">,
+  limits: Limits,
 ): Promise<(SharedFolder | SingleFile)[]> {
   if (paths.length === 0) throw new TypeError("There is nothing to share");
   if (paths.length > limits.sharePathCount) {

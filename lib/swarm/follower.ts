@@ -21,7 +21,7 @@ export interface FollowedPieces {
 export class Follower implements Disposable {
   readonly #pieces: FollowedPieces;
   readonly #announce: AnnounceGained;
-  readonly #limits: Pick<Limits, "gainedRunCount" | "gainedQuietMs">;
+  readonly #limits: Limits;
   /** How many of the gained pieces it has announced. */
   #announced: number;
   #isTelling = false;
@@ -32,7 +32,7 @@ export class Follower implements Disposable {
   constructor(
     pieces: FollowedPieces,
     announce: AnnounceGained,
-    limits: Pick<Limits, "gainedRunCount" | "gainedQuietMs">,
+    limits: Limits,
   ) {
     this.#pieces = pieces;
     this.#announce = announce;

@@ -37,12 +37,6 @@ export interface HeldFile {
   readonly isOpen?: boolean;
 }
 
-/** The limits of a holding. */
-export type HoldingLimits = Pick<
-  Limits,
-  "gainedRunCount" | "gainedQuietMs" | "gainedPauseMs"
->;
-
 /** Serves pieces of one content while it is received. Disposing ends that. */
 export class Holding implements HeldContent, Disposable {
   readonly manifest: Manifest;
@@ -55,14 +49,14 @@ export class Holding implements HeldContent, Disposable {
   /** Pieces in the order in which they were gained. */
   readonly gained: number[] = [];
   readonly #descriptor: number;
-  readonly #limits: HoldingLimits;
+  readonly #limits: Limits;
   readonly #followers = new Set<Follower>();
   #news: ReturnType<typeof setTimeout> | undefined;
   /** Running reads. */
   #readCount = 0;
   #isClosed = false;
 
-  constructor(held: HeldFile, limits: HoldingLimits) {
+  constructor(held: HeldFile, limits: Limits) {
     const { manifest, name } = held;
     const { size, contentId } = manifest;
     this.manifest = manifest;

@@ -12,20 +12,6 @@
 import type { Limits } from "../base/limits.ts";
 import { Backoffs } from "./backoffs.ts";
 
-/** The numbers that links keep to. */
-export type LinkNumbers = Pick<
-  Limits,
-  | "swarmDialCount"
-  | "swarmFirstDialCount"
-  | "swarmLinkIdleMs"
-  | "swarmFirstRetryMs"
-  | "swarmRetryMs"
-  | "swarmAskFirstMs"
-  | "swarmAskSoonMs"
-  | "swarmAskEveryMs"
-  | "swarmAskLaterMs"
->;
-
 /** A holder that the relay named. */
 export interface KnownHolder {
   readonly id: string;
@@ -44,7 +30,7 @@ interface Link {
 export interface SwarmLinksOptions {
   /** This client's id as a holder. */
   readonly id: string;
-  readonly numbers: LinkNumbers;
+  readonly numbers: Limits;
   /** Returns a number from 0 to below 1. */
   readonly random: () => number;
 }
@@ -170,7 +156,7 @@ function addOne(counts: Map<string, number>, group: string): number {
 }
 
 /** Milliseconds from one question for holders to the next. */
-export function askAgainMs(sinceStartMs: number, numbers: LinkNumbers): number {
+export function askAgainMs(sinceStartMs: number, numbers: Limits): number {
   const { swarmAskFirstMs, swarmAskSoonMs } = numbers;
   const { swarmAskEveryMs, swarmAskLaterMs } = numbers;
   if (sinceStartMs >= swarmAskSoonMs) return swarmAskLaterMs;

@@ -21,14 +21,7 @@ export interface OffersOptions {
   readonly content: string;
   /** This client's id as a holder. */
   readonly id: string;
-  readonly limits: Pick<
-    Limits,
-    | "swarmDialCount"
-    | "swarmFirstRetryMs"
-    | "swarmRetryMs"
-    | "swarmLinkIdleMs"
-    | "pieceMinBytes"
-  >;
+  readonly limits: Limits;
   /** Whether a holder cannot dial this client, as far as is known. */
   readonly isNeeded: (holder: ListedHolder) => boolean;
   /** Opens another session with a holder. */

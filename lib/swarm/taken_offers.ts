@@ -20,14 +20,7 @@ import type { HolderSource } from "./holder_search.ts";
 /** Options of {@linkcode TakenOffers}. */
 export interface TakenOffersOptions {
   readonly content: string;
-  readonly limits: Pick<
-    Limits,
-    | "swarmOfferCount"
-    | "swarmOfferIdleMs"
-    | "swarmOfferWaitingCount"
-    | "swarmRetryMs"
-    | "pieceStallMs"
-  >;
+  readonly limits: Limits;
   /** Whether there is a link to a holder that was dialled. */
   readonly isLinked: (id: string) => boolean;
   readonly onSource: (found: HolderSource) => void;

@@ -24,7 +24,7 @@ export interface HolderFilesOptions {
   readonly wake: (source: string) => void;
   /** Tracks a running part. */
   readonly track: (part: Promise<void>) => void;
-  readonly limits: Pick<Limits, "swarmNowhereMs">;
+  readonly limits: Limits;
 }
 
 /** What the holders among the sources have. */

@@ -14,7 +14,7 @@
  * @module
  */
 
-import { LIMITS } from "../base/limits.ts";
+import { LIMITS, type Limits } from "../base/limits.ts";
 import type { PieceRun } from "../content/piece_set.ts";
 import { HolderQueues, type PhaseQueues } from "./holder_queues.ts";
 import { Pace } from "./pace.ts";
@@ -35,7 +35,7 @@ import type {
   Task,
 } from "./plan_types.ts";
 import { type HeldPieces, RarestPieces } from "./rarest_pieces.ts";
-import { type SwarmNumbers, SwarmWindow } from "./swarm_window.ts";
+import { SwarmWindow } from "./swarm_window.ts";
 import {
   inEndgame,
   isAskedElsewhere,
@@ -46,7 +46,7 @@ import {
 /** The plan of one fetch. */
 export class Plan {
   readonly #options: PlanOptions;
-  readonly #swarm: SwarmNumbers;
+  readonly #swarm: Limits;
   /** Files that have not ended, by index. */
   readonly #files = new Map<number, FileProgress>();
   /** Pieces that a file lacked when it was added, or ended, by index. */

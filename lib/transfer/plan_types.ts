@@ -4,8 +4,8 @@
  * @module
  */
 
+import type { Limits } from "../base/limits.ts";
 import type { PieceRun } from "../content/piece_set.ts";
-import type { SwarmNumbers } from "./swarm_window.ts";
 
 /** A request to one source: consecutive pieces of one file. */
 export interface Task extends PieceRun {
@@ -41,7 +41,7 @@ export interface PlanOptions {
    */
   readonly waitedMs?: (source: string, now: number) => number;
   /** The numbers for files in a swarm; by default those of `LIMITS`. */
-  readonly swarm?: SwarmNumbers;
+  readonly swarm?: Limits;
 }
 
 /** The order of a file that many clients fetch together. */

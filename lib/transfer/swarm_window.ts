@@ -9,24 +9,12 @@
 
 import type { Limits } from "../base/limits.ts";
 
-/** The limits of a swarm that the plan obeys. */
-export type SwarmNumbers = Pick<
-  Limits,
-  | "swarmWindowPieceCount"
-  | "swarmAloneWindowPieceCount"
-  | "swarmQuickMs"
-  | "swarmSlowMs"
-  | "swarmRunPieceCount"
-  | "swarmEndPieceCount"
-  | "swarmTakeOverMs"
->;
-
 /** The window of one source. */
 export class SwarmWindow {
-  readonly #numbers: SwarmNumbers;
+  readonly #numbers: Limits;
   #pieceCount = 1;
 
-  constructor(numbers: SwarmNumbers) {
+  constructor(numbers: Limits) {
     this.#numbers = numbers;
   }
 

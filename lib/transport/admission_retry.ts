@@ -22,10 +22,7 @@ export interface RetryLimits {
 
 /** Options of {@linkcode whenAdmitted}. */
 export interface WhenAdmittedOptions {
-  readonly limits: Pick<
-    Limits,
-    "turnedAwayMs" | "turnedAwayFirstMs" | "turnedAwayPauseMs"
-  >;
+  readonly limits: Limits;
   /** Shared with other dials; by default its own. */
   readonly patience?: RetryLimits;
   /** Ends the wait. */

@@ -18,16 +18,10 @@ export interface WaitingHandshake extends Disposable {
   readonly turn: Promise<void>;
 }
 
-/** The numbers that bound handshakes under way. */
-export type TurnLimits = Pick<
-  Limits,
-  "handshakePauseMs" | "handshakesPerAddressCount"
->;
-
 /** The handshakes of one listener. */
 export class HandshakeTurns {
   readonly #order: HandshakeOrder;
-  readonly #limits: TurnLimits;
+  readonly #limits: Limits;
   readonly #now: () => number;
   /** By address group, first come first. */
   readonly #waiting = new Map<string, Set<() => void>>();
@@ -38,7 +32,7 @@ export class HandshakeTurns {
   #isPause = false;
 
   /** `now` reads a monotonic clock, in milliseconds. */
-  constructor(order: HandshakeOrder, limits: TurnLimits, now: () => number) {
+  constructor(order: HandshakeOrder, limits: Limits, now: () => number) {
     this.#order = order;
     this.#limits = limits;
     this.#now = now;

@@ -18,10 +18,7 @@ import { dial } from "../transport/dial.ts";
 /** Options of {@linkcode OtherFamily}. */
 export interface OtherFamilyOptions {
   readonly relay: Endpoint;
-  readonly limits: Pick<
-    Limits,
-    "connectMs" | "reachCheckMs" | "otherFamilyMs"
-  >;
+  readonly limits: Limits;
   readonly signal: AbortSignal;
   /** All addresses of a name. */
   readonly resolve?: (name: string) => Promise<readonly string[]>;

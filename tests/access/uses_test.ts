@@ -1,6 +1,6 @@
 import { assert, assertEquals } from "@std/assert";
 import { Uses } from "../../lib/access/uses.ts";
-import { LIMITS } from "../../lib/base/limits.ts";
+import { LIMITS, limitsWith } from "../../lib/base/limits.ts";
 
 const use = (fetch: string, serial = "s", uses = 2, expires = 100) => ({
   serial,
@@ -25,7 +25,7 @@ Deno.test("Uses counts no use of a link that allows none", () => {
 });
 
 Deno.test("Uses remembers a limited number of fetches, forgets those of expired links, and otherwise refuses", () => {
-  const uses = new Uses({ linkUseCount: 3 });
+  const uses = new Uses(limitsWith({ linkUseCount: 3 }));
   assertEquals(uses.take(use("a", "old", 2, 10), 0), "counted");
   assertEquals(uses.take(use("b", "old", 2, 10), 0), "counted");
   assertEquals(uses.take(use("c", "new", 2, 99), 0), "counted");
@@ -37,7 +37,7 @@ Deno.test("Uses remembers a limited number of fetches, forgets those of expired 
 });
 
 Deno.test("Uses learns and keeps only what belongs to the secrets in force", () => {
-  const uses = new Uses({ linkUseCount: 9 });
+  const uses = new Uses(limitsWith({ linkUseCount: 9 }));
   const [old, next] = ["0".repeat(8), "1".repeat(8)];
   assertEquals(uses.take(use("a", `s${old}`), 0), "counted");
   assertEquals(uses.take(use("a", `s${next}`), 0), "counted");
@@ -48,7 +48,7 @@ Deno.test("Uses learns and keeps only what belongs to the secrets in force", () 
 });
 
 Deno.test("Uses knows a fetch by a link of a secret that only another instance has yet", () => {
-  const uses = new Uses({ linkUseCount: 2 });
+  const uses = new Uses(limitsWith({ linkUseCount: 2 }));
   const [now, next] = ["0".repeat(8), "1".repeat(8)];
   uses.keepOnly([now]);
   assertEquals(uses.learn(use("a", `s${next}`, 1), 0), "taken");
@@ -57,14 +57,14 @@ Deno.test("Uses knows a fetch by a link of a secret that only another instance h
 });
 
 Deno.test("Uses without room forgets what belongs to no secret in force", () => {
-  const uses = new Uses({ linkUseCount: 1 });
+  const uses = new Uses(limitsWith({ linkUseCount: 1 }));
   uses.keepOnly(["0".repeat(8)]);
   assertEquals(uses.learn(use("a", `s${"1".repeat(8)}`), 0), "taken");
   assertEquals(uses.take(use("a", `s${"0".repeat(8)}`), 0), "counted");
 });
 
 Deno.test("Uses looks at all links only if one has expired", () => {
-  const uses = new Uses({ linkUseCount: 1_000 });
+  const uses = new Uses(limitsWith({ linkUseCount: 1_000 }));
   for (let n = 0; n < 1_000; n++) uses.take(use("a", `s${n}`, 2, 100 + n), 0);
   let comparedCount = 0;
   const at = (now: number) =>

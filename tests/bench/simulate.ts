@@ -13,7 +13,7 @@
 import process from "node:process";
 import { parseArgs } from "@std/cli/parse-args";
 import { FINGERPRINT_BYTES } from "../../lib/content/fingerprints.ts";
-import { LIMITS } from "../../lib/base/limits.ts";
+import { LIMITS, limitsWith } from "../../lib/base/limits.ts";
 import { NameIndex } from "../../lib/relay/name_index.ts";
 import { seededRandom } from "../_random.ts";
 import { verdict } from "./_figures.ts";
@@ -168,11 +168,7 @@ function main(args: string[]): number {
     say("wanted --nodes, --names and --hours, each a whole number above 0");
     return 2;
   }
-  const index = new NameIndex({
-    indexEntryCount: 2 ** 31,
-    indexEntriesPerNodeCount: LIMITS.indexEntriesPerNodeCount,
-    indexEntriesPerAddressCount: LIMITS.indexEntriesPerAddressCount,
-  });
+  const index = new NameIndex(limitsWith({ indexEntryCount: 2 ** 31 }));
   const fleet = { index, slots: [], names, random: seededRandom(1) };
   say(`${nodes} nodes with ${names} names each`);
   fill(fleet, nodes);

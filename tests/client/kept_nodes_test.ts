@@ -2,13 +2,12 @@ import { assertEquals } from "@std/assert";
 import {
   formatKept,
   isKept,
-  type KeptLimits,
   type KeptNode,
   parseKept,
   withListing,
 } from "../../lib/client/kept_nodes.ts";
 import type { ListedNode } from "../../lib/client/nodes.ts";
-import { LIMITS } from "../../lib/base/limits.ts";
+import { LIMITS, type Limits, limitsWith } from "../../lib/base/limits.ts";
 
 function kept(node: string, more: Partial<KeptNode> = {}): KeptNode {
   return {
@@ -51,7 +50,7 @@ Deno.test("parseKept reads what formatKept writes, and no line in another form",
 
 Deno.test("formatKept keeps the newest nodes, up to a count and a size", () => {
   const nodes = [kept("a"), kept("b", { at: 3_000 }), kept("c", { at: 2_000 })];
-  const within = (limits: Partial<KeptLimits>) =>
+  const within = (limits: Partial<Limits>) =>
     said(parseKept(formatKept(nodes, { ...LIMITS, ...limits })));
   assertEquals(within({}), ["b 3000", "c 2000", "a 1000"]);
   assertEquals(within({ knownNodeCount: 2 }), ["b 3000", "c 2000"]);
@@ -75,7 +74,7 @@ Deno.test("withListing forgets nodes of another relay at the address, and old on
     kept("b"),
     kept("x", { relay: "other:1", at: 0 }),
   ];
-  const limits = { knownNodesMs: 1_500_000 };
+  const limits = limitsWith({ knownNodesMs: 1_500_000 });
   const after = withListing(before, listing("c", false), limits);
   assertEquals(said(after), ["c 2000", "b 1000"]);
 });

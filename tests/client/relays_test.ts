@@ -1,4 +1,5 @@
 import { assertEquals, assertRejects } from "@std/assert";
+import { limitsWith } from "../../lib/base/limits.ts";
 import { Failure } from "../../lib/base/errors.ts";
 import { mergeListings } from "../../lib/client/merged_nodes.ts";
 import {
@@ -36,7 +37,7 @@ function setting(names: string, { graceMs = 60_000 } = {}) {
     ({ relay: { host, port: 1 } }) as RelayDialer
   );
   const relays = new Relays(dialers, {
-    limits: { relayGraceMs: graceMs },
+    limits: limitsWith({ relayGraceMs: graceMs }),
     emit: (event) => events.push(event),
   });
   const ask = () => {

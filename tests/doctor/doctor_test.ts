@@ -17,7 +17,7 @@ import {
 } from "../../lib/doctor/machine.ts";
 import { examineNode } from "../../lib/doctor/node.ts";
 import { checkTunnel } from "../../lib/doctor/tunnels.ts";
-import { LIMITS } from "../../lib/base/limits.ts";
+import { LIMITS, limitsWith } from "../../lib/base/limits.ts";
 import type { Hello } from "../../lib/protocol/messages.ts";
 import { RelayDialer } from "../../lib/uplink/relay_dialer.ts";
 import { MEMBER, NODE_TOKEN, startImpostor } from "../access/_private.ts";
@@ -84,7 +84,10 @@ Deno.test("The doctor warns of a disk with little free space", async () => {
     const [spareDiskBytes, verdict] of [[1, "ok"], [1e18, "warning"]] as const
   ) {
     const { findings, ...seen } = new Seen();
-    await checkDisk(folder.path, { limits: { spareDiskBytes }, findings });
+    await checkDisk(folder.path, {
+      limits: limitsWith({ spareDiskBytes }),
+      findings,
+    });
     assertEquals(seen.checks.map(({ verdict }) => verdict), [verdict]);
     assertMatch(seen.checks[0]!.says, /^\d+\.\d GiB free at /);
   }

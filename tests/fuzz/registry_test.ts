@@ -6,9 +6,9 @@
 
 import { assert, assertEquals } from "@std/assert";
 import fc from "fast-check";
-import { LIMITS } from "../../lib/base/limits.ts";
+import { LIMITS, type Limits } from "../../lib/base/limits.ts";
 import type { Registration } from "../../lib/relay/lease.ts";
-import { Registry, type RegistryLimits } from "../../lib/relay/registry.ts";
+import { Registry } from "../../lib/relay/registry.ts";
 import { seededRandom } from "../_random.ts";
 import { holds } from "./_runs.ts";
 
@@ -26,7 +26,7 @@ type Past = Pick<Row, "sequence" | "windowAt" | "windowCount">;
 
 /** What the registry is held against. */
 class Table {
-  readonly limits: RegistryLimits;
+  readonly limits: Limits;
   now = 1_000;
   /** Rises with every registration that is tried. */
   clock = 10;
@@ -34,7 +34,7 @@ class Table {
   readonly departed = new Map<string, Past & { forgetAt: number }>();
   readonly expired: string[] = [];
 
-  constructor(limits: RegistryLimits) {
+  constructor(limits: Limits) {
     this.limits = limits;
   }
 

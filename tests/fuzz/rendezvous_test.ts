@@ -6,10 +6,9 @@
 
 import { assert, assertEquals } from "@std/assert";
 import fc from "fast-check";
-import { LIMITS } from "../../lib/base/limits.ts";
+import { LIMITS, type Limits } from "../../lib/base/limits.ts";
 import {
   Rendezvous,
-  type RendezvousLimits,
   type Tunnel,
   type TunnelSide,
 } from "../../lib/relay/rendezvous.ts";
@@ -29,12 +28,12 @@ interface Row {
 
 /** What the rendezvous is held against. */
 class List {
-  readonly limits: RendezvousLimits;
+  readonly limits: Limits;
   now = 1_000;
   /** All there ever were, in the order of opening. */
   readonly rows: Row[] = [];
 
-  constructor(limits: RendezvousLimits) {
+  constructor(limits: Limits) {
     this.limits = limits;
   }
 

@@ -1,9 +1,9 @@
-import { LIMITS } from "../../lib/base/limits.ts";
+import { LIMITS, type Limits } from "../../lib/base/limits.ts";
 import type { Registration } from "../../lib/relay/lease.ts";
-import { Registry, type RegistryLimits } from "../../lib/relay/registry.ts";
+import { Registry } from "../../lib/relay/registry.ts";
 import { seededRandom } from "../_random.ts";
 
-export function newRegistry(overrides: Partial<RegistryLimits> = {}): {
+export function newRegistry(overrides: Partial<Limits> = {}): {
   registry: Registry;
   expired: string[];
 } {

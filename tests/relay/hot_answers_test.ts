@@ -28,7 +28,7 @@ function answerOf(bytes: number) {
 }
 
 Deno.test("HotAnswers keeps an answer until something changes, or a lease in it ends", () => {
-  const hot = new HotAnswers({ hotAnswerBytes: 10_000 });
+  const hot = new HotAnswers(limitsWith({ hotAnswerBytes: 10_000 }));
   const answer = { ...answerOf(10), trueUntil: 5 };
   hot.keep("a", answer, 1);
   assertStrictEquals(hot.find("a", { changes: 1, now: 4.9 }), answer);
@@ -40,7 +40,7 @@ Deno.test("HotAnswers keeps an answer until something changes, or a lease in it 
 });
 
 Deno.test("HotAnswers holds at most hotAnswerBytes, and drops the oldest", () => {
-  const hot = new HotAnswers({ hotAnswerBytes: 3_000 });
+  const hot = new HotAnswers(limitsWith({ hotAnswerBytes: 3_000 }));
   const isKept = (question: string) =>
     hot.find(question, { changes: 0, now: 0 }) !== undefined;
   for (const question of ["a", "b", "a", "c"]) {

@@ -8,7 +8,7 @@ import type { Channel } from "../../lib/protocol/channel.ts";
 import { encodeFingerprints } from "../../lib/content/fingerprints.ts";
 import { greet } from "../../lib/protocol/hello.ts";
 import { createIdentity } from "../../lib/identity/identity.ts";
-import { LIMITS } from "../../lib/base/limits.ts";
+import { LIMITS, limitsWith } from "../../lib/base/limits.ts";
 import { DIRECTION, type MessageOf } from "../../lib/protocol/messages.ts";
 import { signRegistration } from "../../lib/protocol/signed_record.ts";
 import { IndexedNodes } from "../../lib/relay/indexed_nodes.ts";
@@ -266,7 +266,10 @@ Deno.test("IndexedNodes tidies at most indexTidyCount fingerprints in a call, an
 Deno.test("Fingerprints of one address wait for their turn, 500 of them like one request", async () => {
   using time = new FakeTime();
   const stop = new AbortController();
-  const limits = { requestRatePerSecond: 10, requestBurstCount: 20 };
+  const limits = limitsWith({
+    requestRatePerSecond: 10,
+    requestBurstCount: 20,
+  });
   const turns = new AddressTurns(limits, stop.signal);
   const remote = { host: "192.0.2.7", port: 1 };
   const told: number[] = [];

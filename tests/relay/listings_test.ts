@@ -164,7 +164,10 @@ Deno.test("Turns never delay an address that has not asked in the same round, an
 Deno.test("Turns limit the requests of one address over all its connections, and of no other", async () => {
   using time = new FakeTime();
   const stop = new AbortController();
-  const limits = { requestRatePerSecond: 10, requestBurstCount: 2 };
+  const limits = limitsWith({
+    requestRatePerSecond: 10,
+    requestBurstCount: 2,
+  });
   const turns = new AddressTurns(limits, stop.signal);
   const answered: string[] = [];
   const ask = async (host: string, what: string) => {

@@ -1,9 +1,9 @@
 import { assert, assertEquals, assertLess, assertThrows } from "@std/assert";
-import { LIMITS } from "../../lib/base/limits.ts";
-import { NameIndex, type NameIndexLimits } from "../../lib/relay/name_index.ts";
+import { LIMITS, type Limits } from "../../lib/base/limits.ts";
+import { NameIndex } from "../../lib/relay/name_index.ts";
 import { seededRandom } from "../_random.ts";
 
-function newIndex(limits: Partial<NameIndexLimits> = {}): NameIndex {
+function newIndex(limits: Partial<Limits> = {}): NameIndex {
   return new NameIndex({ ...LIMITS, ...limits });
 }
 

@@ -1,9 +1,8 @@
 import { assert, assertEquals } from "@std/assert";
-import { LIMITS } from "../../lib/base/limits.ts";
+import { LIMITS, type Limits } from "../../lib/base/limits.ts";
 import {
   type JoinOutcome,
   Rendezvous,
-  type RendezvousLimits,
   type Tunnel,
   type TunnelOpening,
   type TunnelSide,
@@ -39,7 +38,7 @@ function open(
   return outcome.tunnel;
 }
 
-function pairing(limits: Partial<RendezvousLimits> = {}): Rendezvous {
+function pairing(limits: Partial<Limits> = {}): Rendezvous {
   return new Rendezvous({ ...LIMITS, ...limits });
 }
 

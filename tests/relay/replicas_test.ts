@@ -1,12 +1,12 @@
 import { assertEquals } from "@std/assert";
-import { LIMITS } from "../../lib/base/limits.ts";
+import { LIMITS, type Limits } from "../../lib/base/limits.ts";
 import type { Registration, Replica } from "../../lib/relay/lease.ts";
 import { seededRandom } from "../_random.ts";
-import { Registry, type RegistryLimits } from "../../lib/relay/registry.ts";
+import { Registry } from "../../lib/relay/registry.ts";
 
 const LEFT_MS = 40_000;
 
-function newRegistry(overrides: Partial<RegistryLimits> = {}): {
+function newRegistry(overrides: Partial<Limits> = {}): {
   registry: Registry;
   expired: string[];
 } {
@@ -169,7 +169,7 @@ Deno.test("Replicas ends expired leases when it no longer keeps them longer", ()
 });
 
 /** A registry whose held leases are all that may be of one address. */
-function heldRegistry(overrides: Partial<RegistryLimits> = {}) {
+function heldRegistry(overrides: Partial<Limits> = {}) {
   const made = newRegistry({ nodesPerAddressCount: 3, ...overrides });
   const { registry } = made;
   const at = (id: string, sequence = 1) => ({

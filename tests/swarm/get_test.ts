@@ -3,7 +3,7 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { join } from "@std/path";
 import { sha256 } from "../../lib/base/hash.ts";
-import type { Limits } from "../../lib/base/limits.ts";
+import { type Limits, limitsWith } from "../../lib/base/limits.ts";
 import { isSwarmOfUse } from "../../lib/client/early_files.ts";
 import { createIdentity } from "../../lib/identity/identity.ts";
 import {
@@ -133,7 +133,7 @@ Deno.test("A file smaller than swarmFromBytes is fetched without a swarm", async
 });
 
 Deno.test("isSwarmOfUse says whether the rest of a file would take swarmWorthMs", () => {
-  const limits = { swarmWorthMs: 4_000 };
+  const limits = limitsWith({ swarmWorthMs: 4_000 });
   for (
     const [came, left, ms, isOfUse] of [
       [0, 128, 999, false],

@@ -14,14 +14,7 @@ const MIB = 1024 ** 2;
 
 /** The numbers of `limits.ts` that bound collections. */
 export type CollectionLimits =
-  & Pick<
-    Limits,
-    | "collectGrowthBytes"
-    | "collectGrowthPercent"
-    | "collectBusyPercent"
-    | "collectIdleMs"
-    | "collectHeapPercent"
-  >
+  & Limits
   & {
     /** A process with less resident memory never collects early. */
     readonly collectFromBytes?: number;
@@ -111,7 +104,7 @@ export class CollectionPlan {
  * until disposed of. Does nothing if V8 offers no way.
  */
 export function collectInTime(
-  limits: Limits & CollectionLimits = LIMITS,
+  limits: CollectionLimits = LIMITS,
 ): Disposable {
   const collect = limits.collectsAtOnce ? collectorAtOnce() : inSlices(limits);
   const { collectHeapMostBytes = Infinity } = limits;
@@ -192,7 +185,7 @@ function inSlices(
  */
 export function ofClient(
   limits: Limits = LIMITS,
-): Limits & CollectionLimits {
+): CollectionLimits {
   return {
     ...limits,
     collectFromBytes: limits.collectClientFromBytes,
@@ -226,7 +219,7 @@ export function collectInClient(limits: Limits = LIMITS): Disposable {
  */
 export function ofGateway(
   limits: Limits = LIMITS,
-): Limits & CollectionLimits {
+): CollectionLimits {
   return {
     ...ofClient(limits),
     collectBusyPercent: limits.collectBusyPercent,
@@ -250,7 +243,7 @@ export function collectInService(limits: Limits = LIMITS): Disposable {
 /** The limits for whole collections of a node or relay. */
 export function ofService(
   limits: Limits = LIMITS,
-): Limits & CollectionLimits {
+): CollectionLimits {
   return {
     ...ofGateway(limits),
     collectHeapMostBytes: limits.collectWholeHeapBytes,
