@@ -43,8 +43,9 @@ export function hashAt(hashes: Uint8Array, at: number): Uint8Array {
 }
 
 /**
- * A copy of a text. A slice would keep the whole original in memory. Of several
- * parts V8 joins a new text, in a third of the time of encoding it.
+ * A copy of a text. A slice would keep the whole original in memory. If the
+ * text has several parts, V8 joins them to a new text, in a third of the time
+ * of encoding it.
  */
 export function copied(text: string): string {
   return [text.slice(0, 1), text.slice(1)].join("");

@@ -18,7 +18,7 @@ import type { Source } from "./source.ts";
 /** Options of {@linkcode HolderFiles}. */
 export interface HolderFilesOptions {
   readonly plan: Plan;
-  /** Files by their index, those of the present moment. */
+  /** The current files, by their index. */
   readonly files: ReadonlyMap<number, IncomingFile>;
   /** There may be something to ask a source for. */
   readonly wake: (source: string) => void;
@@ -27,7 +27,7 @@ export interface HolderFilesOptions {
   readonly limits: Limits;
 }
 
-/** What the holders among the sources have. */
+/** The pieces that holders among the sources have. */
 export class HolderFiles {
   readonly #options: HolderFilesOptions;
   /** The last session with each source. */

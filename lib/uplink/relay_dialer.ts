@@ -218,7 +218,7 @@ export class RelayDialer {
       } catch (error) {
         const code = error instanceof ProtocolError ? error.code : undefined;
         // A TLS dial that is given up leaves its socket open (Deno 2.9.6). From
-        // now on this relay is reached in a way that does not.
+        // now on this relay is dialled in a way that closes it.
         if (code === "timed_out") this.#peer = null;
         if (code !== "identity_mismatch") throw error;
         this.#peer = null; // the relay restarted with another certificate
