@@ -81,9 +81,9 @@ export function readShortText(path: string, size: number): string {
 }
 
 /**
- * Whether the disk is quick enough to be read synchronously. Files in the page
- * cache are, and then a call costs half of one that goes through a thread. A
- * slow read blocks all clients. For some time after one, reads go to the
+ * Whether the disk is quick enough to be read synchronously. It is for files in
+ * the page cache: then a call costs half as much as one through a thread. A
+ * slow read blocks all clients. For some time after a slow read, reads go to
  * threads, so slow reads block only for a small share of the time.
  */
 export class DiskSpeed {
@@ -190,10 +190,9 @@ interface AheadChecks {
 }
 
 /**
- * Whether what was opened is the file that was found, at the place where it was
- * found: a link may have been put into its path since. With all permissions the
- * system tells which file a descriptor is; otherwise the path to it must be the
- * same.
+ * Whether the opened file is the one that was found, at the same place: a link
+ * may have been put into its path since. With all permissions the system tells
+ * which file a descriptor is; otherwise the path to it must be the same.
  */
 function isStill(
   descriptor: number,
@@ -208,8 +207,8 @@ function isStill(
   if (!isLone) {
     const there = Deno.lstatSync(path);
     // If no folder on the way has changed since before the file was opened,
-    // what is at its path is what was opened: the system need not be asked
-    // about the descriptor, which takes twice as long.
+    // the file at its path is the opened one. Asking the system about the
+    // descriptor would take twice as long.
     if (way !== null && ways.stayed(way)) return isVersionIn(there, file);
     ways.forget();
   }
