@@ -99,7 +99,7 @@ export function isCommand(spec: CommandSpec, word: string): boolean {
   return commandNames(spec).includes(word);
 }
 
-/** Refuses the option of help without help; `p2p` has another of that name. */
+/** Refuses `--all` without help; `p2p` has another option of that name. */
 function refuseAll(line: CommandLine, spec: CommandSpec): void {
   if (!line.isOn("all") || spec.options["all"] !== OPTIONS["all"]) return;
   throw new Failure("usage", {
