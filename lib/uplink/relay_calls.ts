@@ -76,7 +76,7 @@ export class RelayCalls implements AsyncDisposable {
     return await answer;
   }
 
-  /** Sends a message without an answer. A failure shows elsewhere. */
+  /** Sends a message without an answer. Other calls report a failure. */
   say(message: NodeToRelay): void {
     this.session.channel.send(message).catch(() => {});
   }
