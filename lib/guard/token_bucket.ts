@@ -28,7 +28,7 @@ export class TokenBucket {
     return true;
   }
 
-  /** Takes `count` tokens, on credit as far as there are none. */
+  /** Takes `count` tokens; missing ones are taken on credit. */
   spend(count: number, now: number): void {
     this.#fill(now);
     this.#tokens = Math.max(-this.#burst, this.#tokens - count);

@@ -9,8 +9,8 @@ import { counted, formatAgo, formatBytes, kindOf } from "./formats.js";
 import { Rates } from "./rates.js";
 
 /**
- * @typedef {{ id: string, name: string, host: string, port: number, path: "direct" | "tunnel" | "none", files: number, lastSeenMs: number, error?: string }} NodeTold
- * @typedef {{ id: number, name: string, size: number, first: number, last: number, sent: number, nodes: string[], state: "running" | "paused" | "done" | "failed" | "cancelled", error?: string }} TransferTold
+ * @typedef {{ id: string, name: string, host: string, port: number, path: "direct" | "tunnel" | "none", files: number, lastSeenMs: number, error?: string }} NodeInfo
+ * @typedef {{ id: number, name: string, size: number, first: number, last: number, sent: number, nodes: string[], state: "running" | "paused" | "done" | "failed" | "cancelled", error?: string }} TransferInfo
  */
 
 const SHOWN_MS = 1_000;
@@ -81,10 +81,10 @@ export class Activity {
     try {
       const answer = await fetch(new URL("api/nodes", ROOT));
       if (!answer.ok) throw new Error(await answer.text());
-      /** @type {{ nodes: NodeTold[], nowMs?: number }} */
+      /** @type {{ nodes: NodeInfo[], nowMs?: number }} */
       const { nodes, nowMs = Date.now() } = await answer.json();
       byId("node-summary").textContent = nodes.length === 0
-        ? "No node is listed yet. Those that start appear here by themselves."
+        ? "No node is listed yet. A node appears here as soon as it has started."
         : counted(nodes.length, "node");
       this.#nodes.show(nodes.map((node) => ({
         key: JSON.stringify([node, agoOf(node, nowMs)]),
@@ -99,7 +99,7 @@ export class Activity {
     try {
       const answer = await fetch(new URL("api/transfers", ROOT));
       if (!answer.ok) throw new Error(await answer.text());
-      /** @type {{ nowMs: number, transfers: TransferTold[] }} */
+      /** @type {{ nowMs: number, transfers: TransferInfo[] }} */
       const { nowMs, transfers } = await answer.json();
       this.#rates.add(nowMs, transfers);
       const running = transfers.filter(({ state }) => state === "running");
@@ -143,10 +143,10 @@ export class Activity {
 
 /**
  * Those that run, then the others, each part the newest first.
- * @param {readonly TransferTold[]} transfers
+ * @param {readonly TransferInfo[]} transfers
  */
 function runningFirst(transfers) {
-  /** @param {TransferTold} transfer */
+  /** @param {TransferInfo} transfer */
   const rank = ({ state }) => state === "running" || state === "paused" ? 0 : 1;
   return transfers.toReversed().sort((a, b) => rank(a) - rank(b));
 }
@@ -160,7 +160,7 @@ function wordsOf(error) {
 
 /**
  * When a node was seen, in words.
- * @param {NodeTold} node
+ * @param {NodeInfo} node
  * @param {number} nowMs
  */
 function agoOf({ lastSeenMs }, nowMs) {
@@ -170,7 +170,7 @@ function agoOf({ lastSeenMs }, nowMs) {
 }
 
 /**
- * @param {NodeTold} node
+ * @param {NodeInfo} node
  * @param {{ nowMs: number, open: (node: string) => void }} options
  */
 function nodeItem(node, { nowMs, open }) {
@@ -217,7 +217,7 @@ function nodeItem(node, { nowMs, open }) {
 }
 
 /**
- * @param {TransferTold} transfer
+ * @param {TransferInfo} transfer
  * @param {{ points: [number, number][], most: number, now: number }} rate
  */
 function transferItem(transfer, { points, most, now }) {

@@ -264,7 +264,7 @@ worker.addEventListener("message", ({ data }) => {
   table.setAttribute("aria-rowcount", String(data.count + 1));
   byId("none").hidden = data.count > 0;
   byId("none-words").textContent = told?.files === 0
-    ? "No node shares a file yet. Those that do appear here by themselves."
+    ? "No node shares a file yet. Files appear here as soon as a node shares some."
     : "Nothing to show.";
   drawSummary();
   // For tests and the curious: how long the answer took.
