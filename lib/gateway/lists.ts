@@ -87,8 +87,8 @@ export class Lists {
   }
 
   /**
-   * Like {@linkcode latest}, for programs that take what is not listed for
-   * deleted: waits longer for the first list to be whole.
+   * Like {@linkcode latest}, for programs that treat files that are not listed
+   * as deleted: waits longer for the first list to be whole.
    *
    * @throws like {@linkcode latest}.
    */

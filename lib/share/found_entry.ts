@@ -86,8 +86,8 @@ export function isFolderShared(
 }
 
 /**
- * How a scan waits for a file descriptor. Without waiting it would take a file
- * for gone.
+ * How a scan waits for a file descriptor. Without waiting it would treat a file
+ * as gone.
  */
 export function roomFor({ limits, signal }: Scan): WhenRoomOptions {
   return { pauseMs: limits.acceptPauseMs, signal };

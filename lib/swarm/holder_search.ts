@@ -13,9 +13,9 @@ import type { ListedHolder } from "../uplink/listed_holders.ts";
 import { groupOf } from "./holder_group.ts";
 import { askAgainMs, SwarmLinks } from "./links.ts";
 
-/** A holder as a source, which has an id of its own for each content. */
+/** A holder as a source. Its id differs for each content. */
 export interface HolderSource {
-  /** It, as the relay lists it; of one that has dialled us only this is known. */
+  /** The holder as the relay lists it. If it has dialled us, only these fields are known. */
   readonly holder: Pick<ListedHolder, "id" | "addresses">;
   readonly source: DownloadSource;
 }
