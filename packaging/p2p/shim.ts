@@ -25,7 +25,9 @@ export function shimText(folder: string, version: string): string {
     `${SHIM_MARK} ${version}, made by its task install; p2p uninstall removes it`,
     `DENO_DIR=${quoted(join(folder, "cache"))}`,
     "RELAY_P2P_COMMAND=p2p",
-    "export DENO_DIR RELAY_P2P_COMMAND",
+    // This Deno is replaced with the program, and asks nobody about later ones.
+    "DENO_NO_UPDATE_CHECK=1",
+    "export DENO_DIR RELAY_P2P_COMMAND DENO_NO_UPDATE_CHECK",
     // A role may not read this variable, but Deno obeys the other.
     '[ "${TERM-}" != dumb ] || export NO_COLOR=1',
     `statement=$(${launcher} "$@" </dev/null) || {`,

@@ -232,6 +232,24 @@ for (const [term, noColor] of [["dumb", "1"], ["xterm", "unset"]] as const) {
   });
 }
 
+Deno.test("p2p looks for no later Deno, neither for its launcher nor for its program", async () => {
+  const tell = 'printf "%s;" "${DENO_NO_UPDATE_CHECK-unset}"';
+  await using home = await tempShare({
+    deno:
+      `#!/bin/sh\nprintf '%s\\n' '${tell}'\n${tell} >"$DENO_DIR.launcher"\n`,
+    p2p: "",
+  });
+  await Deno.writeTextFile(join(home.path, "p2p"), shimText(home.path, "1"));
+  await Deno.chmod(join(home.path, "deno"), 0o755);
+  const { stdout } = await new Deno.Command("/bin/sh", {
+    args: [join(home.path, "p2p")],
+    clearEnv: true,
+  }).output();
+  assertEquals(new TextDecoder().decode(stdout), "1;");
+  const launcher = join(home.path, "cache.launcher");
+  assertEquals(await Deno.readTextFile(launcher), "1;");
+});
+
 /** A home in which something like an installation is. */
 async function installedHome(shim: string) {
   const folder = await tempShare({
