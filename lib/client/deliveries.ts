@@ -41,7 +41,8 @@ export class PathCount {
 
 /** Counts the bytes of one file, by node id. */
 export class Deliveries {
-  readonly #counts = new Map<string, PathCount>();
+  /** An array, because most files have one source, and few have many. */
+  readonly #counts: { readonly id: string; readonly count: PathCount }[] = [];
 
   /** Adds verified bytes. */
   add({ source, path, bytes }: {
@@ -49,16 +50,16 @@ export class Deliveries {
     path: Path;
     bytes: number;
   }): void {
-    const count = this.#counts.get(source) ?? new PathCount();
-    this.#counts.set(source, count);
-    count.add(path, bytes);
+    let known = this.#counts.find(({ id }) => id === source);
+    if (known === undefined) {
+      known = { id: source, count: new PathCount() };
+      this.#counts.push(known);
+    }
+    known.count.add(path, bytes);
   }
 
   get total(): number {
-    return [...this.#counts.values()].reduce(
-      (sum, { total }) => sum + total,
-      0,
-    );
+    return this.#counts.reduce((sum, { count }) => sum + count.total, 0);
   }
 
   /** The bytes of each node, in the order of their first delivery. */
@@ -66,7 +67,7 @@ export class Deliveries {
     nodeOf: (id: string) => Node,
     isHolder: (id: string) => boolean = () => false,
   ): Delivery<Node>[] {
-    return [...this.#counts].map(([id, { total, byPath }]) => ({
+    return this.#counts.map(({ id, count: { total, byPath } }) => ({
       node: nodeOf(id),
       isHolder: isHolder(id),
       bytes: total,

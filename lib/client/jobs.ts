@@ -80,9 +80,14 @@ export class ListedJob implements Job {
 
   /** The chosen content. */
   get group(): ContentGroup {
+    return this.#entry().group;
+  }
+
+  #entry(): { name: string; group: ContentGroup } {
     const { catalogue, wish } = this.#listed;
-    const { offers } = catalogue.entryAt(this.#at);
-    return chooseContent(offers, wish, { isFinal: false }).groups[0]!;
+    const { name, offers } = catalogue.entryAt(this.#at);
+    const { groups } = chooseContent(offers, wish, { isFinal: false });
+    return { name, group: groups[0]! };
   }
 
   /** What to ask each node for; computed on each access. */
@@ -92,7 +97,8 @@ export class ListedJob implements Job {
 
   /** The same job with all of its data in memory. */
   whole(): Job {
-    const { name, path, isVoted, group } = this;
+    const { path, isVoted } = this;
+    const { name, group } = this.#entry();
     const sources = sourcesOf(group);
     return { name, path, isVoted, group, sources, placed: this };
   }

@@ -70,7 +70,7 @@ interface Incoming {
   /** The number of pieces that existed already. */
   readonly have: number;
   /** Why nodes do not send it, by their ids. */
-  readonly refusals: Map<string, SourceTrouble>;
+  refusals?: Map<string, SourceTrouble>;
 }
 
 /** A file, and what was done for it ahead of its turn. */
@@ -227,9 +227,8 @@ export class SaveRun {
       if (file === undefined) return;
       const have = file.have?.length ?? 0;
       const deliveries = outcomes.deliveriesOf(job.name);
-      const refusals = new Map<string, SourceTrouble>();
       const index = this.#download.addFile(file);
-      this.#incoming.set(index, { job, deliveries, have, refusals });
+      this.#incoming.set(index, { job, deliveries, have });
       this.#files.set(job, index);
       if (file.rarest) this.#join(file);
     } catch (error) {
@@ -325,7 +324,8 @@ export class SaveRun {
   ): Promise<void> {
     const { targets, besides } = this.#options;
     this.#leave(this.#incoming.get(file)!.job);
-    const { job, deliveries, have, refusals } = this.#incoming.get(file)!;
+    const { job, deliveries, have, refusals = new Map() } = this.#incoming
+      .get(file)!;
     const { name, group: { size } } = job;
     await targets.release(name);
     let isAgain = false;
@@ -378,8 +378,14 @@ export class SaveRun {
 
   #note(trouble: SourceTrouble): void {
     const { file, source } = trouble;
-    if (file === undefined) this.#troubles.set(source, trouble);
-    else this.#incoming.get(file)?.refusals.set(source, trouble);
+    if (file === undefined) {
+      this.#troubles.set(source, trouble);
+      return;
+    }
+    const incoming = this.#incoming.get(file);
+    if (incoming === undefined) return;
+    incoming.refusals ??= new Map();
+    incoming.refusals.set(source, trouble);
   }
 
   /** Why each node that has a file does not deliver it, as far as is known. */

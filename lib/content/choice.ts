@@ -111,14 +111,15 @@ export function chooseContent(
   if (wish.sha256 !== undefined || wish.content !== undefined) {
     return choosePinned(groups, wish);
   }
+  const [only] = groups;
+  if (groups.length === 1 && only !== undefined) {
+    return { kind: "taken", group: only, groups, basis: "agreed" };
+  }
   const isSame = !differ(groups) && (isFinal || groups.every(isUnknown));
   // Pieces can be verified against a content id.
   if (isSame) groups.sort((a, b) => +isUnknown(a) - +isUnknown(b));
   const [group, ...others] = groups;
   if (group === undefined) return { kind: "none", groups, unknown: [] };
-  if (others.length === 0) {
-    return { kind: "taken", group, groups, basis: "agreed" };
-  }
   const wins = prefer === "newest"
     ? isNewest(group, others, notAfterMs)
     : hasMost(group, others);
@@ -203,7 +204,10 @@ function groupOf(offers: readonly Offer[]): ContentGroup {
   return {
     content,
     size,
-    modifiedMs: Math.max(...offers.map(({ modifiedMs }) => modifiedMs)),
+    modifiedMs: offers.reduce(
+      (latest, { modifiedMs }) => Math.max(latest, modifiedMs),
+      -Infinity,
+    ),
     ...isMostlyExecutable(offers) && { isExecutable: true as const },
     votes: votesOf(offers),
     offers,

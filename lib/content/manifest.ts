@@ -9,7 +9,7 @@
  * @module
  */
 
-import { createSha256, HASH_BYTES, isHashAt, sha256 } from "../base/hash.ts";
+import { createSha256, HASH_BYTES, isHashAt } from "../base/hash.ts";
 import { LIMITS } from "../base/limits.ts";
 
 const HEAD_BYTES = 12;
@@ -116,7 +116,8 @@ function contentIdOf(size: number, hashes: Uint8Array): string {
   FIELDS.setUint32(8, pieceBytesOf(size));
   if (hashes.length <= HASH_BYTES) {
     BEGIN.set(hashes, HEAD_BYTES);
-    return sha256(BEGIN.subarray(0, HEAD_BYTES + hashes.length)).toHex();
+    const all = BEGIN.subarray(0, HEAD_BYTES + hashes.length);
+    return createSha256().update(all).digest("hex");
   }
   const head = BEGIN.subarray(0, HEAD_BYTES);
   return createSha256().update(head).update(hashes).digest("hex");

@@ -22,12 +22,21 @@ export interface FileToSave {
   /** Its temporary path. */
   readonly partialPath: string;
   readonly bytes: Uint8Array;
-  /** The mode with which it is made. */
+  /** Time of writing to give it, in milliseconds since 1970. */
+  readonly writtenMs: number;
+  /**
+   * The same object for all files with the same terms: a message to a worker
+   * then carries it once.
+   */
+  readonly terms: SaveTerms;
+}
+
+/** How to save files. */
+export interface SaveTerms {
+  /** The mode with which a file is made. */
   readonly mode: number;
   /** The mode that it gets before it is published, if that is different. */
   readonly finalMode: number | undefined;
-  /** Time of writing to give it, in milliseconds since 1970. */
-  readonly writtenMs: number;
   /** Whether it may replace another. */
   readonly overwrite: boolean;
   /**
@@ -118,7 +127,7 @@ export function makeSaver(
   /**
    * A new file, locked for this process; `undefined` if there is one already.
    */
-  const openNew = ({ partialPath, mode }: FileToSave) => {
+  const openNew = ({ partialPath, terms: { mode } }: FileToSave) => {
     try {
       const options = { write: true, createNew: true, mode };
       const file = Deno.openSync(partialPath, options);
@@ -219,8 +228,8 @@ export function makeSaver(
   };
 
   /** Gives a file its final name and removes the temporary one. */
-  const publish = ({ partialPath, path, overwrite }: FileToSave) => {
-    if (overwrite) return Deno.renameSync(partialPath, path);
+  const publish = ({ partialPath, path, terms }: FileToSave) => {
+    if (terms.overwrite) return Deno.renameSync(partialPath, path);
     try {
       Deno.linkSync(partialPath, path);
     } catch (error) {
@@ -261,7 +270,7 @@ export function makeSaver(
     file: Deno.FsFile,
     wanted: FileToSave,
   ): Promise<SaverOutcome> => {
-    const { partialPath, finalMode, syncedIn } = wanted;
+    const { partialPath, terms: { finalMode, syncedIn } } = wanted;
     try {
       if (syncedIn !== undefined) await sync(file);
     } catch (error) {
@@ -303,7 +312,7 @@ export function makeSaver(
    */
   const look = () => {
     const looked = new Map<string, SaverOutcome>();
-    return ({ judged }: FileToSave): SaverOutcome => {
+    return ({ terms: { judged } }: FileToSave): SaverOutcome => {
       if (judged === undefined) return saved;
       let outcome = looked.get(judged.path);
       if (outcome !== undefined) return outcome;
@@ -343,7 +352,7 @@ export function makeSaver(
     }
     const folders = new Map<string, Promise<SaverOutcome>>();
     return await Promise.all(outcomes.map((outcome, at) => {
-      const { syncedIn } = files[at]!;
+      const { syncedIn } = files[at]!.terms;
       if (outcome.kind !== "saved" || syncedIn === undefined) return outcome;
       const synced = folders.get(syncedIn) ?? syncFolder(syncedIn);
       folders.set(syncedIn, synced);

@@ -22,7 +22,7 @@ import {
   writtenAt,
 } from "./publishing.ts";
 import { type Saver, saverHere, startSaver } from "./saver.ts";
-import type { SaverOutcome } from "./saver_code.ts";
+import type { SaveTerms } from "./saver_code.ts";
 
 /** Options of {@linkcode SmallFiles}. */
 export interface SmallFilesOptions {
@@ -32,12 +32,22 @@ export interface SmallFilesOptions {
   readonly start?: (mostOpen: number) => Saver;
 }
 
+/** The terms of a file, and what they follow from. */
+interface LastTerms extends Pick<TargetOptions, "sync"> {
+  readonly folder: string;
+  readonly judged: TargetOptions["folder"];
+  readonly mode: number;
+  readonly terms: SaveTerms;
+}
+
 /** Saves small files. Disposing ends the worker. */
 export class SmallFiles implements Disposable {
   readonly #mostOpen: number;
   readonly #start: (mostOpen: number) => Saver;
   /** Modes of new files, plain and executable. */
   readonly #modes = new Map<boolean, number>();
+  /** The terms of the last file, and what they follow from. */
+  #last: LastTerms | undefined;
   #saver: Saver;
   #isHere = true;
   #count = 0;
@@ -63,7 +73,18 @@ export class SmallFiles implements Disposable {
     options: TargetOptions,
   ): Promise<void> {
     try {
-      const outcome = await this.#attempt(path, bytes, options);
+      const terms = await this.#termsOf(path, options);
+      if (this.#isHere && ++this.#count > LIMITS.savedHereCount) {
+        this.#isHere = false;
+        this.#saver = this.#start(this.#mostOpen);
+      }
+      const outcome = await this.#saver.add({
+        path,
+        partialPath: partialPathOf(path),
+        bytes,
+        writtenMs: writtenAt(options),
+        terms,
+      });
       if (outcome.kind === "saved") return;
       if (outcome.kind === "failed") throw errorOf(outcome.error);
       if (outcome.kind === "lost") {
@@ -91,33 +112,44 @@ export class SmallFiles implements Disposable {
     await partial.finish();
   }
 
-  async #attempt(
+  /** The terms of a file: the same object as for the last one, if it can be. */
+  #termsOf(
     path: string,
-    bytes: Uint8Array,
     options: TargetOptions,
-  ): Promise<SaverOutcome> {
-    const folder = dirname(path);
+  ): SaveTerms | Promise<SaveTerms> {
+    const usual = this.#modes.get(options.isExecutable === true);
+    return usual === undefined || options.overwrite
+      ? this.#newTerms(path, options)
+      : this.#termsFor(path, options, usual);
+  }
+
+  async #newTerms(path: string, options: TargetOptions): Promise<SaveTerms> {
     const isExecutable = options.isExecutable === true;
     const usual = this.#modes.get(isExecutable) ??
-      await this.#modeOf(folder, isExecutable);
+      await this.#modeOf(dirname(path), isExecutable);
     const mode = options.overwrite ? await noMoreThanThere(path, usual) : usual;
+    return this.#termsFor(path, options, mode);
+  }
+
+  #termsFor(path: string, options: TargetOptions, mode: number): SaveTerms {
+    const { overwrite, sync, folder: judged } = options;
+    const folder = dirname(path);
+    const last = this.#last;
+    const isSame = last !== undefined && last.folder === folder &&
+      last.judged === judged && last.mode === mode && last.sync === sync &&
+      last.terms.overwrite === overwrite;
+    if (isSame) return last.terms;
     // No later run would use a partial file that others can write to.
     const isOpen = (mode & OTHERS_WRITE) !== 0 && Deno.build.os !== "windows";
-    if (this.#isHere && ++this.#count > LIMITS.savedHereCount) {
-      this.#isHere = false;
-      this.#saver = this.#start(this.#mostOpen);
-    }
-    return await this.#saver.add({
-      path,
-      partialPath: partialPathOf(path),
-      bytes,
+    const terms = {
       mode: isOpen ? PRIVATE_MODE : mode,
       finalMode: isOpen ? mode : undefined,
-      writtenMs: writtenAt(options),
-      overwrite: options.overwrite,
-      syncedIn: options.sync === false ? undefined : folder,
-      judged: options.folder && { path: folder, ...options.folder },
-    });
+      overwrite,
+      syncedIn: sync === false ? undefined : folder,
+      judged: judged && { path: folder, ...judged },
+    };
+    this.#last = { folder, judged, mode, sync, terms };
+    return terms;
   }
 
   /** The mode of new files: the same in all folders. */

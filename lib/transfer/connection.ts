@@ -116,6 +116,8 @@ export class Connection {
   #triedAt = 0;
   /** Whether its sessions are in lanes. */
   #isLane = false;
+  /** What is in flight in the session, if there is one. */
+  #flight: Flight | undefined;
   /** Whether its own state has changed, or it has been idle for a while. */
   #looksAround = true;
 
@@ -206,9 +208,14 @@ export class Connection {
     return this.#triedAt;
   }
 
-  /** Wakes it: there may be something to request. */
+  /** Wakes it: something has changed. */
   wake(): void {
     this.#resume();
+  }
+
+  /** Wakes it for new files, unless it has requested enough already. */
+  wakeForFiles(): void {
+    if (this.#flight === undefined || this.#isLow(this.#flight)) this.wake();
   }
 
   /** Resolves when it is woken, or after `withinMs`. */
@@ -250,6 +257,7 @@ export class Connection {
     const session = this.#session;
     this.#waitedMs = this.waitedMs(performance.now());
     this.#session = undefined;
+    this.#flight = undefined;
     if (session === undefined) return;
     if (this.#work.isOver()) session.abort(new Error("done"));
     await session[Symbol.asyncDispose]();
@@ -257,7 +265,7 @@ export class Connection {
 
   /** Keeps a session full of requests until nothing is left for it. */
   async #keepFull(session: NodeSession): Promise<void> {
-    const flight: Flight = {
+    const flight: Flight = this.#flight = {
       gathered: [],
       requests: 0,
       bytes: 0,
@@ -292,32 +300,45 @@ export class Connection {
     };
   }
 
+  /** The most bytes in flight. */
+  #windowOf({ receivedBytes }: Flight): number {
+    // Small at first, so that the first to answer does not get all of a file.
+    return Math.min(
+      this.#work.windowBytes,
+      FIRST_WINDOW_BYTES + receivedBytes,
+    );
+  }
+
+  /** Whether at least half of the window has arrived. */
+  #isLow(flight: Flight): boolean {
+    return flight.requests <= this.#work.windowRequestCount / 2 &&
+      flight.bytes <= this.#windowOf(flight) / 2;
+  }
+
   /** Requests more when half of the window has arrived. */
   #fill(session: NodeSession, flight: Flight): void {
-    const { windowBytes, windowRequestCount } = this.#work;
-    // Small at first, so that the first to answer does not get all of a file.
-    const window = Math.min(
-      windowBytes,
-      FIRST_WINDOW_BYTES + flight.receivedBytes,
-    );
-    const isLow = flight.requests <= windowRequestCount / 2 &&
-      flight.bytes <= window / 2;
+    if (this.#isLow(flight)) this.#takeMore(session, flight);
+    // More small files may come until one of these is answered.
+    const isWaiting = flight.gathered.length > 0;
+    if (isWaiting && flight.requests < REQUESTS_AHEAD) {
+      this.#askGathered(session, flight, this.#countingIn(flight));
+    }
+  }
+
+  /** Requests more until the window is full. */
+  #takeMore(session: NodeSession, flight: Flight): void {
+    const { windowRequestCount } = this.#work;
+    const window = this.#windowOf(flight);
     const mayTakeOver = this.#looksAround;
     const onBytes = this.#countingIn(flight);
     const { lane: conn } = session;
-    const isOpen = () =>
-      flight.requests < windowRequestCount && flight.bytes < window;
-    if (isLow) this.#looksAround = false;
-    while (isLow && isOpen()) {
+    this.#looksAround = false;
+    while (flight.requests < windowRequestCount && flight.bytes < window) {
       const request = this.#work.next(this, { mayTakeOver, conn, onBytes });
       if (request === undefined) break;
       flight.bytes += request.bytes;
       if (request.isSmall) this.#gather(session, flight, request, onBytes);
       else this.#ask(session, flight, request);
-    }
-    // More small files may come until one of these is answered.
-    if (flight.requests < REQUESTS_AHEAD) {
-      this.#askGathered(session, flight, onBytes);
     }
   }
 

@@ -153,16 +153,14 @@ export class Download {
     this.#files.set(index, file);
     this.#holders.fileAdded(index);
     this.#fileCount++;
-    const hasSource = [...sources.keys()].some((id) =>
-      this.#sources.isActive(id)
-    );
+    const hasSource = sources.keys().some((id) => this.#sources.isActive(id));
     if (!hasSource) this.#mayHaveOrphans = true;
     if (this.#plan.isComplete(index)) {
       // The caller must learn the index first.
       this.#track(Promise.resolve().then(() => this.#finish(index, file)));
     }
     if (!hasSource) this.#resume();
-    this.#sources.wake(sources.keys());
+    this.#sources.wakeForFiles(sources.keys());
     return index;
   }
 

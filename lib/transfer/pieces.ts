@@ -31,11 +31,15 @@ export class Pieces {
   /** All pieces are missing, except those in `have`. */
   constructor({ count, have = [], lookahead = Infinity }: PiecesOptions) {
     const states = new Uint8Array(count);
-    for (const piece of have) states[piece] = DONE;
+    let left = count;
+    for (const piece of have) {
+      if (states[piece] === MISSING) left--;
+      states[piece] = DONE;
+    }
     const missing = states.indexOf(MISSING);
     this.#states = states;
     this.#lookahead = lookahead;
-    this.#left = states.reduce((sum, one) => one === DONE ? sum : sum + 1, 0);
+    this.#left = left;
     this.#consumed = missing < 0 ? count : missing;
   }
 

@@ -67,7 +67,7 @@ export class Plan {
   /** Adds a file; returns its index. */
   addFile(planned: PlannedFile): number {
     const { pieceCount: count, lookahead, rarest: order } = planned;
-    const have = [...planned.have ?? []];
+    const have = planned.have && [...planned.have];
     const rarest = order && new RarestPieces({
       ...{ count, have, lookahead },
       ...order,

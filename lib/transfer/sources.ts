@@ -36,10 +36,12 @@ export class Sources {
 
   /** Sources that have nothing but this content. */
   onlyFor(content: string | undefined): Source[] {
-    if (content === undefined) return [];
-    return [...this.#sources.values()].filter(({ given }) =>
-      given.content === content
-    );
+    const only: Source[] = [];
+    if (content === undefined) return only;
+    for (const source of this.#sources.values()) {
+      if (source.given.content === content) only.push(source);
+    }
+    return only;
   }
 
   /** Adds a connection of one of them. */
@@ -52,6 +54,15 @@ export class Sources {
     for (const id of ids) {
       for (const connection of this.#sources.get(id)?.connections ?? []) {
         this.#connections.get(connection)?.wake();
+      }
+    }
+  }
+
+  /** Wakes sources of a new file, except those that are busy. */
+  wakeForFiles(ids: Iterable<string>): void {
+    for (const id of ids) {
+      for (const connection of this.#sources.get(id)?.connections ?? []) {
+        this.#connections.get(connection)?.wakeForFiles();
       }
     }
   }

@@ -8,7 +8,12 @@ import { LIMITS } from "../../lib/base/limits.ts";
 import { Failure } from "../../lib/base/errors.ts";
 import { type Order, type OrderPort, Orders } from "../../lib/disk/orders.ts";
 import { type Saver, saverHere, startSaver } from "../../lib/disk/saver.ts";
-import type { FileToSave, SaverOutcome } from "../../lib/disk/saver_code.ts";
+import type { TargetOptions } from "../../lib/disk/publishing.ts";
+import type {
+  FileToSave,
+  SaverOutcome,
+  SaveTerms,
+} from "../../lib/disk/saver_code.ts";
 import { SmallFiles } from "../../lib/disk/small_files.ts";
 import { randomBytes, seededRandom } from "../_random.ts";
 import { tempShare } from "../_temp_share.ts";
@@ -21,22 +26,28 @@ const PLACES: readonly { where: string; start: () => Saver }[] = [
   { where: "in a worker", start: () => startSaver(8) },
 ];
 
+type Given =
+  & Partial<Pick<FileToSave, "bytes" | "partialPath">>
+  & Partial<SaveTerms>;
+
 function fileAt(
   folder: string,
   name: string,
-  given: Partial<FileToSave> = {},
+  { bytes = CONTENT, partialPath, ...terms }: Given = {},
 ): FileToSave {
   return {
     path: join(folder, name),
-    partialPath: join(folder, `.${name}.p2p-part`),
-    bytes: CONTENT,
-    mode: 0o640,
-    finalMode: undefined,
+    partialPath: partialPath ?? join(folder, `.${name}.p2p-part`),
+    bytes,
     writtenMs: WRITTEN_MS,
-    overwrite: false,
-    syncedIn: folder,
-    judged: undefined,
-    ...given,
+    terms: {
+      mode: 0o640,
+      finalMode: undefined,
+      overwrite: false,
+      syncedIn: folder,
+      judged: undefined,
+      ...terms,
+    },
   };
 }
 
@@ -71,7 +82,7 @@ for (const { where, start } of PLACES) {
       "old": "old",
     });
     using saver = start();
-    const at = (name: string, given: Partial<FileToSave> = {}) =>
+    const at = (name: string, given: Given = {}) =>
       fileAt(folder.path, name, given);
     const outcomes = await Promise.all([
       saver.add(at("good")),
@@ -220,4 +231,55 @@ Deno.test("SmallFiles saves many files in a worker, and reports errors there lik
   const all = [...names, "there", "l", "more"].sort();
   assertEquals(namesIn(folder.path), all);
   assertEquals(await Deno.readFile(join(folder.path, "l")), CONTENT);
+});
+
+Deno.test("SmallFiles gives files with the same terms one object, which a message carries once", async () => {
+  await using folder = await tempShare();
+  const orders: Order<FileToSave>[] = [];
+  const port: OrderPort<FileToSave, SaverOutcome> = {
+    send: (order) => {
+      orders.push(order);
+      const outcomes = order.files.map(() => ({ kind: "saved" as const }));
+      queueMicrotask(() => port.onReply({ id: order.id, outcomes }));
+    },
+    onReply: () => {},
+    onEnd: () => {},
+    terminate: () => {},
+  };
+  using small = new SmallFiles({
+    start: () => new Orders(port, LIMITS.savedTogetherCount),
+  });
+  const options = { overwrite: false, modifiedMs: WRITTEN_MS, sync: false };
+  for (let n = 0; n < LIMITS.savedHereCount; n++) {
+    await small.save(join(folder.path, `here${n}`), CONTENT, options);
+  }
+  const judged = { ino: 1, dev: 2 };
+  const inner = join(folder.path, "inner");
+  const saving: [path: string, given: Partial<TargetOptions>][] = [
+    [join(folder.path, "one"), {}],
+    [join(folder.path, "two"), { modifiedMs: WRITTEN_MS + 1 }],
+    [join(inner, "one"), { folder: judged }],
+    [join(inner, "two"), { folder: judged }],
+    [join(inner, "three"), { folder: { ino: 3, dev: 2 } }],
+    [join(inner, "four"), { sync: true }],
+    [join(inner, "five"), { overwrite: true }],
+    [join(inner, "six"), { isExecutable: true }],
+  ];
+  for (const [path, given] of saving) {
+    await small.save(path, CONTENT, { ...options, ...given });
+  }
+  const terms = orders.flatMap(({ files }) => files).map(({ terms }) => terms);
+  assertEquals(terms.length, saving.length);
+  const objects = new Set(terms);
+  assertEquals(objects.size, saving.length - 2);
+  assert(terms[0] === terms[1] && terms[2] === terms[3]);
+  assertEquals(terms[0]?.syncedIn, undefined);
+  assertEquals(terms[0]?.judged, undefined);
+  assertEquals(terms[2]?.judged, { path: inner, ...judged });
+  assertEquals(terms[4]?.judged, { path: inner, ino: 3, dev: 2 });
+  assertEquals(terms[5]?.syncedIn, inner);
+  assertEquals(terms.map(({ overwrite }) => overwrite).indexOf(true), 6);
+  assert(
+    terms[7]!.mode !== terms[4]!.mode || terms[7]!.finalMode !== undefined,
+  );
 });
