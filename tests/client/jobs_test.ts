@@ -124,7 +124,7 @@ Deno.test("PathConflicts gives others their turn while it looks at many files", 
 Deno.test("100,000 listed files that wait take less than 250 bytes each of the heap", async () => {
   const code = `
     import { Catalogue } from "${new URL("catalogue.ts", MODULES)}";
-    import { PathConflicts } from "${new URL("clashes.ts", MODULES)}";
+    import { PathConflicts } from "${new URL("path_conflicts.ts", MODULES)}";
     import { ListedJob } from "${new URL("jobs.ts", MODULES)}";
     const catalogue = new Catalogue();
     const from = { node: "n", votesAs: "v" };
