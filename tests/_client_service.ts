@@ -16,7 +16,7 @@ import { memoryPair } from "./_memory_conn.ts";
 import { tempShare } from "./_temp_share.ts";
 
 /** Deadlines of a channel that no test here should meet. */
-export const TIMING = { limits: LIMITS, writeStallMs: 5_000, idleMs: 5_000 };
+export const TIMING = { limits: LIMITS, writeStallMs: 20_000, idleMs: 20_000 };
 
 /** What {@linkcode serviceOf} makes. */
 export interface OneService {

@@ -68,7 +68,7 @@ async function openLoopback(tls: boolean): Promise<ConnPair> {
   });
   const dialled = await dial(listener.address, {
     peer: tls ? identity : null,
-    timeoutMs: 5_000,
+    timeoutMs: 20_000,
   });
   const accepted = await arrived.promise;
   if (formatEndpoint(accepted.remote) !== formatEndpoint(dialled.local)) {

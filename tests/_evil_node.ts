@@ -69,7 +69,7 @@ export async function startEvilNode(
     handle: async ({ conn, settle }) => {
       const channel = new Channel(conn, {
         limits: LIMITS,
-        writeStallMs: 5_000,
+        writeStallMs: 20_000,
         idleMs: 60_000, // longer than any test waits
       });
       settle();

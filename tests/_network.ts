@@ -101,7 +101,7 @@ export async function openChannel(
   at: Endpoint,
   peer: PeerIdentity | null,
 ): Promise<Channel> {
-  return channelOver(await dial(at, { peer, timeoutMs: 5_000 }));
+  return channelOver(await dial(at, { peer, timeoutMs: 20_000 }));
 }
 
 /**
@@ -119,7 +119,7 @@ function channelOver(conn: Conn): Channel {
   return new Channel(conn, {
     limits: LIMITS,
     acceptsData: true,
-    writeStallMs: 5_000,
-    idleMs: 5_000,
+    writeStallMs: 20_000,
+    idleMs: 20_000,
   });
 }

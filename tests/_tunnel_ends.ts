@@ -35,10 +35,10 @@ async function greeted(
     peer?: Identity | null | undefined;
   },
 ): Promise<{ channel: Channel; nonce: string }> {
-  const conn = await dial(server.address, { peer, timeoutMs: 5_000 });
+  const conn = await dial(server.address, { peer, timeoutMs: 20_000 });
   const channel = new Channel(conn, {
     limits: LIMITS,
-    writeStallMs: 5_000,
+    writeStallMs: 20_000,
     idleMs: 60_000, // longer than any test waits
   });
   const outcome = await greet(channel, { role });
@@ -136,7 +136,7 @@ export async function showKey(
 
 /** The same, where tunnels enter. */
 export async function showKeyAt(at: Endpoint, key: string): Promise<Conn> {
-  const conn = await dial(at, { peer: null, timeoutMs: 5_000 });
+  const conn = await dial(at, { peer: null, timeoutMs: 20_000 });
   await writeAll(conn, encodeMessage({ kind: "join", key }));
   return conn;
 }

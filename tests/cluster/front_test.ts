@@ -221,7 +221,7 @@ Deno.test("An instance passes on no end that was passed on before", async () => 
   const before = pair.inside.count;
   using conn = await dial(pair.b.server.address, {
     peer: null,
-    timeoutMs: 5_000,
+    timeoutMs: 20_000,
   });
   await writeAll(conn, encodeMessage({ kind: "join", key, passed: true }));
   assertEquals(await answerTo(conn), "unknown_key");
@@ -373,7 +373,7 @@ for (const secrets of [undefined, { current: SECRET }]) {
 Deno.test("A peer that claims to be an instance and asks nothing is waited for as long as a handshake may take", async () => {
   await using pair = await Pair.start({
     secrets: { current: SECRET },
-    limitsOfA: { handshakeMs: 2_000 },
+    limitsOfA: { handshakeMs: 4_000 },
   });
   const { identity, server } = pair.a;
   await using channel = await openChannel(server.address, identity);

@@ -251,7 +251,7 @@ withRedis(
   "What is over by the clock of Redis is not listed, whoever writes it again",
   async (server) => {
     await using a = new Side(server.store(PATIENT));
-    a.hold("one", 1, { leftMs: 300 });
+    a.hold("one", 1, { leftMs: 3_000 });
     await a.until(() => a.replicator.stats().written === 1);
     const value = String(await server.ask("GET", `${TAG}:n:one`));
     let left: Reply = 1;

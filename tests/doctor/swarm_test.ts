@@ -51,31 +51,34 @@ for (
 }
 
 /** What is wrong, and what the doctor says. */
-const WARNED: readonly [string, RelayOptions["limits"], string][] = [
+const WARNED: readonly [string, RelayOptions["limits"], number, string][] = [
   [
     "a relay that cannot dial this machine",
     // No dial is that quick.
     { reachMs: 0 },
+    3_000,
     "the relay cannot dial this machine: it serves only machines that " +
     "it can dial itself",
   ],
   [
     "a relay that does not try",
     { dialBackCount: 0 },
+    200, // waited for
     "the relay did not try to dial this machine: it is busy",
   ],
   [
     "a relay without room for holders",
     { holderCount: 0 },
+    3_000,
     "this machine cannot serve others: Cannot take part in swarm (RELAY): the relay " +
     "refused: the relay has reached its limit of holders (too_many_holders)",
   ],
 ];
 
-for (const [what, limits, says] of WARNED) {
+for (const [what, limits, reachMs, says] of WARNED) {
   Deno.test(`The doctor warns of ${what}`, async () => {
     await using relay = await startRelay({ limits: limits! });
-    const check = await examinedAt(relay, { reachMs: 200 });
+    const check = await examinedAt(relay, { reachMs });
     assertEquals(
       [check?.verdict, check?.says.replace(/127\.0\.0\.1:\d+/, "RELAY")],
       ["warning", says],

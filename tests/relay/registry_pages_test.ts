@@ -166,5 +166,5 @@ Deno.test("Registry skips empty places for any cursor", () => {
     assertEquals(page.entries.length, 1);
   }
   // Place by place it would be 20 thousand million.
-  assertLess(performance.now() - startedAt, 5_000);
+  assertLess(performance.now() - startedAt, 60_000);
 });

@@ -56,7 +56,7 @@ async function openJoin(): Promise<ConnPair> {
   });
   const dialled = await dial(listener.address, {
     peer: null,
-    timeoutMs: 5_000,
+    timeoutMs: 20_000,
   });
   await writeAll(dialled, Uint8Array.of(JOIN_TYPE));
   return {
@@ -343,12 +343,12 @@ for (const kind of KINDS.filter(({ name }) => name.includes("over"))) {
       return outcome;
     });
     const block = randomBytes(MIB, random);
-    while (!isOver) {
+    do {
       const sending = writeAll(alice, block);
       assertEquals((await readExactly(bob, MIB)).length, MIB);
       await sending;
       passed += MIB;
-    }
+    } while (!isOver);
     const { how, aToB, bToA } = await over;
     assertEquals([how, bToA], ["expired", 0]);
     assertEquals(await within(flooding, "cutting"), "held back and cut off");

@@ -205,8 +205,15 @@ export function testInBoth(name: string, run: () => Promise<void>): void {
   testInLane(`${name}, and where a lane writes`, run);
 }
 
-// Small windows, so that no source is asked for everything at once.
-export const SHARED: Partial<Limits> = { windowBytes: 2 * MIB };
+/**
+ * Small windows, so that no source is asked for everything at once. No source
+ * takes over the pieces of another: each would count as stalled if the machine
+ * stood still for a moment.
+ */
+export const SHARED: Partial<Limits> = {
+  windowBytes: 2 * MIB,
+  takeOverMs: 600_000,
+};
 
 /** A download, and all that it told. */
 interface Run {

@@ -203,7 +203,7 @@ testInBoth("Download receives at no more than its rate", async () => {
   const second = sourceWith("b", undefined, SMALL);
   await receive([second], { of: SMALL, options: { rate } });
   const ms = performance.now() - startedAt;
-  assertEquals(ms > 400 && ms < 5_000, true, `${ms} ms`);
+  assertEquals(ms > 400, true, `${ms} ms`);
 });
 
 testInBoth(

@@ -17,7 +17,7 @@ Deno.test("firstOf tries the next address after staggerMs, or at once after an e
   }));
   const opening = firstOf(
     places,
-    { timeoutMs: 5_000, signal: undefined },
+    { timeoutMs: 20_000, signal: undefined },
     ({ host }, { signal }: Omit<DialOptions, "peer">) => {
       tried.push(host);
       if (host === "refused") {

@@ -23,7 +23,7 @@ Deno.test("A listener tells a connection whose hello comes when no place is left
     connectionsPerAddressCount: LIMITS.relayConnectionsPerAddressCount,
     incidents,
     handle: async ({ conn, settle }) => {
-      const timing = { writeStallMs: 5_000, idleMs: 60_000 };
+      const timing = { writeStallMs: 20_000, idleMs: 60_000 };
       await using channel = new Channel(conn, { limits: LIMITS, ...timing });
       const reception = { introduction: { role: "relay" }, settle, incidents };
       await receivePeer(channel, reception, async () => {

@@ -113,7 +113,7 @@ for (const sliceBytes of [1, 3, JOIN.length]) {
     }
     assertEquals(await readExactly(join, 1), Uint8Array.of(1));
     assertEquals(await readExactly(join, JOIN.length), JOIN);
-    using secured = await dial(address, { peer: identity, timeoutMs: 5_000 });
+    using secured = await dial(address, { peer: identity, timeoutMs: 20_000 });
     assertEquals(await readExactly(secured, 1), Uint8Array.of(0));
     assertEquals(server.log.events, []);
   });
@@ -124,7 +124,7 @@ Deno.test("A listener accepts TLS that arrives in small parts, beside joins", as
   const proxy = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   const dialling = dial(
     { host: "127.0.0.1", port: proxy.addr.port },
-    { peer: identity, timeoutMs: 5_000 },
+    { peer: identity, timeoutMs: 20_000 },
   );
   using near = new DenoConn(await proxy.accept());
   using far = await dialPlain(server.listener.address);
@@ -182,7 +182,7 @@ for (const how of ["ends", "is reset"] as const) {
     if (how === "ends") socket.end();
     else socket.resetAndDestroy();
     // Let in after it, and served: so it has been looked at.
-    using conn = await dial(address, { peer: identity, timeoutMs: 5_000 });
+    using conn = await dial(address, { peer: identity, timeoutMs: 20_000 });
     await readExactly(conn, 1);
     conn.close();
     await untilEmpty(server);
@@ -311,7 +311,7 @@ Deno.test("300 silent connections lock nobody out of TLS, and each is reported o
   for (let n = 0; n < 300; n++) {
     open.use(await connectFrom("127.0.0.1", address));
   }
-  using conn = await dial(address, { peer: identity, timeoutMs: 5_000 });
+  using conn = await dial(address, { peer: identity, timeoutMs: 20_000 });
   await writeAll(conn, Uint8Array.of(7));
   const answer = new Uint8Array(1);
   await within(conn.read(answer), "the answer");
@@ -339,7 +339,7 @@ for (const secured of [true, false]) {
     });
     using _conn = await dial(server.listener.address, {
       peer,
-      timeoutMs: 5_000,
+      timeoutMs: 20_000,
     });
     await held.promise;
     await within(server.listener.close(), "closing");

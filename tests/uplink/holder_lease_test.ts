@@ -120,7 +120,7 @@ function asker(relay: TestRelay, access: Access = {}): HolderLease {
 }
 
 Deno.test("HolderLease lists a client to another that asks for the same content, and withdraws it at its end", async () => {
-  await using relay = await startRelay();
+  await using relay = await startRelay({ limits: SLOW });
   await using one = await startHolder(relay);
   await using other = asker(relay);
   assert(one.lease.hold(CONTENT));
@@ -155,7 +155,7 @@ Deno.test("HolderLease reports held and released contents at once, and keeps one
 });
 
 Deno.test("HolderLease holds 64 contents, and has room again for one that is released", async () => {
-  await using relay = await startRelay();
+  await using relay = await startRelay({ limits: SLOW });
   await using one = await startHolder(relay);
   const ids = Array.from({ length: 65 }, (_, n) => `${n}`.padStart(64, "0"));
   const held = ids.map((id) => one.lease.hold(id));
@@ -310,7 +310,7 @@ Deno.test("HolderLease gets the keys of a new secret with its next renewal", asy
 });
 
 Deno.test("HolderLease that the relay refuses as a holder still asks for others, and is listed when there is room", async () => {
-  await using relay = await startRelay({ limits: { holderCount: 1 } });
+  await using relay = await startRelay({ limits: { ...SLOW, holderCount: 1 } });
   const first = await startHolder(relay);
   await using second = await startHolder(relay, { limits: { retryMaxMs: 50 } });
   first.lease.hold(CONTENT);
@@ -344,7 +344,7 @@ Deno.test("HolderLease is listed again at once if a question finds that its conn
 });
 
 Deno.test("A HolderLease connects again at once after a sleep", async () => {
-  await using relay = await startRelay();
+  await using relay = await startRelay({ limits: SLOW });
   const sleep = new AbortController();
   const clock = { wake: sleep.signal };
   // Nothing else would make it say anything for as long as a test takes.

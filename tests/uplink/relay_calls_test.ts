@@ -26,7 +26,7 @@ interface Setting extends AsyncDisposable {
 /** A visit to a relay that is played by hand. */
 function start({ answerMs = 5_000 } = {}): Setting {
   const [near, far] = memoryPair();
-  const options = { limits: LIMITS, writeStallMs: 5_000, idleMs: 60_000 };
+  const options = { limits: LIMITS, writeStallMs: 20_000, idleMs: 60_000 };
   const relay = new Channel(far, options);
   relay.openUp();
   const channel = new Channel(near, options);

@@ -20,7 +20,7 @@ Deno.test("relay.ts --announce needs only the network, and prints name, id and p
   const [, udp = ""] = await relay.stderr.until(
     /^announced on this network as nas, at UDP port (\d+)$/,
   );
-  assertEquals(await findRelays({ port: Number(udp), waitMs: 300 }), [
+  assertEquals(await findRelays({ port: Number(udp), waitMs: 2_500 }), [
     {
       id,
       port: Number(port),
