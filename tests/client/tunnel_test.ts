@@ -164,7 +164,7 @@ for (
       tunnelHeadStartMs: 20,
       connectMs: 60_000,
     }],
-    ["has been given up", { tunnelHeadStartMs: 60_000, connectMs: 1_000 }],
+    ["has been given up", { tunnelHeadStartMs: 60_000, connectMs: 3_000 }],
   ] as const
 ) {
   Deno.test(`The tunnel wins over an address where nobody answers, when dialling ${what}`, async () => {

@@ -1,10 +1,11 @@
 /** Tunnels to nodes that are attached to another instance. */
 
 import { assertEquals, assertMatch } from "@std/assert";
-import { delay } from "@std/async/delay";
+import { LIMITS } from "../../lib/base/limits.ts";
 import { listNodes } from "../../lib/client/listing.ts";
 import { type ClientEvent, fetchFile } from "../../lib/mod.ts";
 import { EventLog } from "../_event_log.ts";
+import { ForwardClock } from "../_forward_clock.ts";
 import { startNode, type TestRelay } from "../_network.ts";
 import { greeted } from "../relay/_server.ts";
 import { ownAddress, ownPort } from "../_own_address.ts";
@@ -58,10 +59,10 @@ for (const plaintext of [false, true]) {
 }
 
 Deno.test("A client of one instance fetches through another while the store is down for longer than clusterInstanceMs", async () => {
+  using clock = new ForwardClock();
   const store = new MemoryStore();
-  const limits = { clusterInstanceMs: 500 };
-  await using a = await startInstance(store, { limits });
-  await using b = await startInstance(store, { limits });
+  await using a = await startInstance(store);
+  await using b = await startInstance(store);
   await using node = await startNode(a, { "a.txt": "abc" }, {
     advertise: { host: "127.0.0.1", port: ownPort() },
   });
@@ -73,7 +74,7 @@ Deno.test("A client of one instance fetches through another while the store is d
   await eventually(isAttached);
   store.stop();
   await eventually(() => b.server.stats().cluster!.phase === "away");
-  await delay(2 * limits.clusterInstanceMs);
+  clock.pass(2 * LIMITS.clusterInstanceMs);
   assertEquals(await isAttached(), true);
   await using file = await fetchFile({
     relay: b.server.address,
@@ -86,7 +87,7 @@ Deno.test("A client of one instance fetches through another while the store is d
 Deno.test("A report of a node that is attached elsewhere is alive while the instances hear each other, unchecked while not, and gone once that instance is", async () => {
   const store = new MemoryStore();
   // Each report asks again.
-  const limits = { clusterInstanceMs: 1_000, dialBackPauseMs: 1 };
+  const limits = { dialBackPauseMs: 1 };
   const b = await startInstance(store, { limits });
   await using a = await startInstance(store, { limits });
   await using node = await startNode(b, { "a.txt": "abc" }, {
@@ -98,7 +99,7 @@ Deno.test("A report of a node that is attached elsewhere is alive while the inst
     return nodes[0]?.isAttached ?? false;
   });
   const { id } = node.server;
-  assertEquals(await report(a, id), "alive");
+  await eventually(async () => await report(a, id) === "alive");
   store.stop();
   await eventually(() => a.server.stats().cluster!.phase === "away");
   assertEquals(await report(a, id), "unchecked");

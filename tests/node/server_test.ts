@@ -273,8 +273,11 @@ Deno.test("A node sends a file that it has not hashed yet, with the hashes of it
     directory: folder.path,
     limits: { hashOnFindBytes: 0, rescanWatchedMs: 0, rescanPercent: 100 },
   });
-  const content = randomBytes(PIECE + 1, seededRandom(2));
-  await Deno.writeFile(join(folder.path, "f"), content);
+  const content = randomBytes(2 * PIECE, seededRandom(2));
+  const path = join(folder.path, "f");
+  await Deno.writeFile(path, content);
+  // Hashed in the background, it takes longer than the client to ask.
+  await Deno.truncate(path, 2 ** 34);
   await using channel = await greeted(node);
   const found = await find(channel, "f");
   if (found?.kind !== "found") throw new Error("not found");
