@@ -71,6 +71,7 @@ export async function dial(
   );
   deadline.onEnd(() => closeQuietly(tcp));
   try {
+    signal.throwIfAborted(); // in the turn in which it connected
     tcp.setNoDelay(true);
     if (options.peer === null) return new DenoConn(tcp);
     return await deadline.guard(

@@ -48,6 +48,7 @@ export async function dialService(
   };
   deadline.onEnd(close);
   try {
+    signal.throwIfAborted(); // in the turn in which it connected
     tcp.setNoDelay(true);
     if (!options.encrypted) return new DenoConn(tcp);
     const { caCerts = [] } = options;
