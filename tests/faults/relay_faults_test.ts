@@ -103,10 +103,8 @@ function shiftClock(ms: number): Disposable {
 
 for (const [how, ms] of [["ahead", 3_600_000], ["back", -3_600_000]] as const) {
   Deno.test(`row 11: a wall clock that jumps an hour ${how} ends no lease, and renewals continue`, async () => {
-    // No lease ends because the machine stands still for some seconds.
-    await using relay = await startRelay({
-      limits: { ...QUICK, leaseSeconds: 60 },
-    });
+    const limits = { ...QUICK, leaseSeconds: 60 }; // it may stand still
+    await using relay = await startRelay({ limits });
     await using node = await startNode(relay, {}, { limits: QUICK_NODE });
     {
       using _clock = shiftClock(ms);
@@ -123,12 +121,10 @@ for (const [how, ms] of [["ahead", 3_600_000], ["back", -3_600_000]] as const) {
 }
 
 async function untilRenewedTwice(log: EventLog<NodeEvent>): Promise<void> {
-  const before = log.events.length;
   for (let n = 0; n < 2; n++) {
     const seen = new Set(log.events);
     await log.until("renewed", (event) => !seen.has(event));
   }
-  assert(log.events.length >= before + 2);
 }
 
 for (const plaintext of [false, true]) {
@@ -442,12 +438,9 @@ Deno.test("row 49: a listing full of dead addresses only delays a client", async
   }
   await using _live = await startNode(relay, { f: "found" });
   const startedAt = performance.now();
+  const limits = { connectMs: 3_000 };
   await using file = await within(
-    fetchFile({
-      relay: addressOf(relay),
-      name: "f",
-      limits: { connectMs: 3_000 },
-    }),
+    fetchFile({ relay: addressOf(relay), name: "f", limits }),
     "the file",
   );
   const pieces = await Array.fromAsync(file.pieces(), (piece) => piece.slice());
