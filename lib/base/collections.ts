@@ -10,9 +10,12 @@ export function keepNewest<Key>(
   entries: Map<Key, unknown> | Set<Key>,
   most: number,
 ): void {
+  // Not even the first key is looked for without need: it may lie behind the
+  // places of many entries that were removed.
+  if (entries.size <= most) return;
   for (const key of entries.keys()) {
-    if (entries.size <= most) return;
     entries.delete(key);
+    if (entries.size <= most) return;
   }
 }
 
