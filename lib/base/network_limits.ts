@@ -108,6 +108,17 @@ export const NETWORK_LIMITS = {
    * once a second leaves half of them to others at its address.
    */
   badHandshakeTurnCount: 4,
+  /**
+   * Bytes over TLS without content (padding, new keys, what is added to records
+   * of a byte) that a peer may send at once, beside a quarter of its content. A
+   * record that arrives in two parts counts until its end.
+   */
+  emptyRecordBytes: 128 * 1024,
+  /**
+   * The same a second, on average: what TLS adds to 3,000 small requests. As
+   * records of a byte they take 3 % of a core.
+   */
+  emptyRecordBytesPerSecond: 64 * 1024,
   /** A control connection without a frame for this time is closed. */
   idleMs: 90_000,
   /**

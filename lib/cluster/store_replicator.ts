@@ -291,6 +291,7 @@ export class StoreReplicator implements Replicator {
         await this.#load(session);
         this.#writeAll(); // it may have lost items
       }
+      const rested = pause(this.#options.limits.clusterBatchMs, over);
       const batches = await session.follow(this.#position);
       for (const { count, position, heads } of batches) {
         // Some batches were removed before they were read.
@@ -309,6 +310,7 @@ export class StoreReplicator implements Replicator {
         if (count === this.#lastCount) this.#isLevelAt = performance.now();
       }
       this.#settle();
+      await rested; // a store that waits for nothing would take a whole core
     }
   }
 

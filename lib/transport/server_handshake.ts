@@ -16,6 +16,7 @@ import { isDisconnect, ProtocolError } from "../base/errors.ts";
 import type { Identity } from "../identity/identity.ts";
 import { ALPN_PROTOCOL } from "./dial.ts";
 import { StreamConn } from "./stream_conn.ts";
+import { guardInput } from "./tls_input.ts";
 
 /** What is spoken over TLS. */
 export interface TlsService {
@@ -79,7 +80,7 @@ export async function handshake(
     highWaterMark: READ_AHEAD_BYTES,
   } as TLSSocketOptions);
   readNoFurther(socket, () => tls.destroyed);
-  stopAlsoBelow(tls);
+  guardInput(tls);
   // Before waiting for the handshake: the peer may end in the same turn.
   const conn = new StreamConn(tls, ends);
   try {
@@ -111,45 +112,6 @@ export function foreign(alpn: string, options?: ErrorOptions): ProtocolError {
 function readNoFurther(socket: Socket, isOver: () => boolean): void {
   const read = socket.read.bind(socket);
   socket.read = (size) => isOver() ? null : read(size);
-}
-
-/** The system's side of a socket, as far as reading goes. */
-interface Handle {
-  readStart(): number;
-  readStop(): number;
-}
-
-/** One of a TLS socket, above the one that it reads from. */
-interface TlsHandle extends Handle {
-  readonly _parent?: Handle | null;
-}
-
-/**
- * Makes `tls` stop reading from its socket while nobody takes what it has read.
- * Deno 2.9.6 stops only the passing on: a peer that writes 100 MB a second to a
- * server that does not read then takes 90 MB of its memory a second.
- */
-function stopAlsoBelow(tls: TLSSocket): void {
-  const { _handle: handle } = tls as TLSSocket & { _handle?: TlsHandle | null };
-  if (!handle) return; // gone already
-  bothLevels ??= overBoth(Object.getPrototypeOf(handle) as Handle);
-  Object.setPrototypeOf(handle, bothLevels);
-}
-
-/** Shared by all connections: properties of each take memory of idle ones. */
-let bothLevels: Handle | undefined;
-
-function overBoth(own: Handle): Handle {
-  return Object.assign(Object.create(own), {
-    readStart(this: TlsHandle): number {
-      this._parent?.readStart();
-      return own.readStart.call(this);
-    },
-    readStop(this: TlsHandle): number {
-      this._parent?.readStop();
-      return own.readStop.call(this);
-    },
-  });
 }
 
 function ignore(): void {}

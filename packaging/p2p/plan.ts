@@ -104,7 +104,10 @@ function planOwn(
   const options = P2P.optionsOf!(command);
   const { places, isTerminal, disk } = around;
   const remembered = () => around.remembered();
-  const needed = needs({ places, remembered, isTerminal, words, line });
+  const needed = needs({
+    ...{ places, remembered, isTerminal, disk },
+    ...{ words, line },
+  });
   const flags = permissionFlags({ line, options, ...needed }, disk);
   return { script: OWN_SCRIPT, flags, args };
 }

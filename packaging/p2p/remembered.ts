@@ -4,12 +4,14 @@
  * @module
  */
 
+import { dirname } from "@std/path/posix/dirname";
 import { join } from "@std/path/posix/join";
 import {
   parseRelayAddress,
   type RelayAddress,
 } from "../../lib/base/address.ts";
 import { describeCause, Failure, localKindOf } from "../../lib/base/errors.ts";
+import { NotRegular } from "../../lib/base/regular_file.ts";
 import { show } from "../../lib/base/text.ts";
 
 /** A remembered relay. */
@@ -46,6 +48,8 @@ export function readRemembered(folder: string): readonly Remembered[] {
   const path = rememberedPath(folder);
   let text: string;
   try {
+    // Opening a pipe would wait until somebody writes to it.
+    if (!Deno.statSync(path).isFile) throw new NotRegular();
     text = Deno.readTextFileSync(path);
   } catch (error) {
     if (error instanceof Deno.errors.NotFound) return [];
@@ -80,7 +84,8 @@ function parseRemembered(
 }
 
 /**
- * Replaces what is remembered, all at once.
+ * Replaces what is remembered, all at once. A link stays: the file behind it is
+ * replaced, which may be in a repository of the user's.
  *
  * @throws {Failure} of kind `local` if the file cannot be written.
  */
@@ -89,22 +94,36 @@ export function writeRemembered(
   relays: readonly Remembered[],
 ): void {
   const path = rememberedPath(folder);
-  const temporary = `${path}.${crypto.randomUUID()}`;
   try {
     Deno.mkdirSync(folder, { recursive: true, mode: 0o700 });
+    const file = behindLinks(path);
+    const temporary = join(
+      dirname(file),
+      `relay.json.${crypto.randomUUID()}`,
+    );
     try {
       Deno.writeTextFileSync(
         temporary,
         `${JSON.stringify({ relays }, null, 2)}\n`,
         { createNew: true, mode: 0o600 },
       );
-      Deno.renameSync(temporary, path);
+      Deno.renameSync(temporary, file);
     } catch (error) {
       removeIfThere(temporary);
       throw error;
     }
   } catch (error) {
     throw cannotUse(path, "write", describeCause(error), error);
+  }
+}
+
+/** Where a file really is. */
+function behindLinks(path: string): string {
+  try {
+    return Deno.realPathSync(path);
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return path;
+    throw error;
   }
 }
 

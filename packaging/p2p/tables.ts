@@ -4,6 +4,7 @@
  * @module
  */
 
+import { dirname } from "@std/path/posix/dirname";
 import {
   CLIENT,
   type Command,
@@ -22,7 +23,7 @@ import {
 } from "../../lib/cli/options/option_table.ts";
 import { asP2p } from "../../lib/cli/options/program_name.ts";
 import type { CommandLine } from "../../lib/cli/options/command_line.ts";
-import type { Undertaking } from "./permissions.ts";
+import type { Disk, Undertaking } from "./permissions.ts";
 import {
   commandPath,
   newCommandPath,
@@ -67,6 +68,7 @@ export interface OwnTyped {
   readonly places: Places;
   remembered(): readonly Remembered[];
   readonly isTerminal: boolean;
+  readonly disk: Pick<Disk, "targetOf">;
   readonly line: CommandLine;
   /** The words after the command. */
   readonly words: readonly string[];
@@ -169,11 +171,14 @@ function needsOfUse(typed: OwnTyped): Needs {
   const { places: { config }, line, words } = typed;
   const env = ["HOME", "XDG_CONFIG_HOME"];
   const isAlone = words.length === 0;
+  // A link stays, and the file behind it is replaced.
+  const target = typed.disk.targetOf(rememberedPath(config));
+  const folders = target === undefined ? [config] : [config, dirname(target)];
   if (line.isOn("forget")) {
     const known = knownRelaysPath(config);
     const paths = isAlone
       ? [rememberedPath(config), known, ...knownNodesPaths(known)]
-      : [config];
+      : folders;
     return {
       net: false,
       paths: paths.map((path) => ({ path, use: "keep" })),
@@ -186,7 +191,7 @@ function needsOfUse(typed: OwnTyped): Needs {
   }
   return {
     net: true,
-    paths: [{ path: config, use: "keep" }],
+    paths: folders.map((path) => ({ path, use: "keep" })),
     sys: isAlone && !isKnown ? ["networkInterfaces"] : [],
     env,
   };

@@ -8,6 +8,7 @@ import { PhaseLines } from "../../lib/cluster/phase_lines.ts";
 import type { ClusterEvent, ItemKey } from "../../lib/cluster/replicator.ts";
 import { StoreError, type StoreRow } from "../../lib/cluster/store.ts";
 import { ForwardClock } from "../_forward_clock.ts";
+import { replaced } from "../_replaced.ts";
 import { testWith } from "../_tools.ts";
 import { MemoryStore } from "./_memory_store.ts";
 import { RedisServer } from "./_redis_server.ts";
@@ -24,6 +25,28 @@ Deno.test("A replicator writes changes within clusterBatchMs together, clusterBa
   const sizes = store.batches.map(({ heads }) => heads.length);
   assertEquals(sizes, [200, 200, 50]);
   assertEquals(LIMITS.clusterBatchCount, 200);
+});
+
+Deno.test("A replicator asks a store that waits for no changes once in clusterBatchMs at most", async () => {
+  const store = new MemoryStore();
+  let asked = 0;
+  const enough = Promise.withResolvers<void>();
+  using _store = replaced(store, "open", (open) => async () => {
+    const session = await open.call(store);
+    session.follow = () => {
+      if (++asked === 20) enough.resolve();
+      return Promise.resolve([]);
+    };
+    return session;
+  });
+  const { clusterBatchMs } = LIMITS;
+  const from = performance.now();
+  await using _side = new Side(store, {
+    limits: { ...PATIENT, clusterBatchMs },
+  });
+  await enough.promise;
+  // A timer may be a little early.
+  assertLess(19 * (clusterBatchMs - 2), performance.now() - from);
 });
 
 Deno.test("A replicator writes and accepts no item larger than clusterItemBytes", async () => {

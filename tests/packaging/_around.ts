@@ -24,10 +24,12 @@ const NAMES: Readonly<Record<string, "folder" | "file">> = {
 /** Such a world. */
 export function around(
   remembered: Remembered | readonly Remembered[] = [],
-  { settings = new Map(), isTerminal = true }: {
+  { settings = new Map(), isTerminal = true, isLinked = false }: {
     /** What stands in every configuration file. */
     settings?: Settings;
     isTerminal?: boolean;
+    /** Whether the file with the remembered relays is a link. */
+    isLinked?: boolean;
   } = {},
 ): Surroundings {
   return {
@@ -35,7 +37,12 @@ export function around(
     remembered: () => [remembered].flat(),
     disk: {
       kindOf: (path) => NAMES[path],
-      targetOf: (path) => /^linked\/?$/.test(path) ? "/real/place" : undefined,
+      targetOf: (path) =>
+        /^linked\/?$/.test(path)
+          ? "/real/place"
+          : isLinked && path.endsWith("/relay.json")
+          ? "/home/u/dotfiles/p2p.json"
+          : undefined,
       isRoot: (path) => path === "/" || path === "../..",
       holdsHome: (path) => ["/", "/home", "/home/u", "up"].includes(path),
     },

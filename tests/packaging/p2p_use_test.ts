@@ -109,6 +109,37 @@ Deno.test("p2p use --add keeps a relay that another run added meanwhile", async 
   );
 });
 
+Deno.test("p2p use keeps a link in place of relay.json, and replaces the file behind it", async () => {
+  await using one = await relayHere();
+  await using two = await relayHere();
+  await using home = await freshHome();
+  await home.use([one.address]);
+  const dotfiles = join(home.config, "dotfiles");
+  const behind = join(dotfiles, "p2p.json");
+  await Deno.mkdir(dotfiles);
+  await Deno.rename(home.file, behind);
+  await Deno.symlink(behind, home.file);
+  const { code, stderr } = await home.use(["--add", two.address]);
+  assertEquals([code, stderr], [0, []]);
+  assert((await Deno.lstat(home.file)).isSymlink);
+  for (const { address } of [one, two]) {
+    assert((await Deno.readTextFile(behind)).includes(address));
+  }
+  const left = await Array.fromAsync(Deno.readDir(dotfiles));
+  assertEquals(left.map(({ name }) => name), ["p2p.json"]);
+});
+
+Deno.test("p2p use does not wait for a pipe in place of relay.json", async () => {
+  await using home = await freshHome();
+  await Deno.mkdir(join(home.file, ".."), { recursive: true });
+  await new Deno.Command("mkfifo", { args: [home.file] }).output();
+  const { code, stderr } = await home.use([]);
+  assertEquals(code, 8, stderr.join("\n"));
+  assertMatch(stderr.join("\n"), /relay\.json\): it is not a regular file/);
+  assertEquals((await home.use(["--forget"])).code, 0);
+  await assertRejects(() => Deno.lstat(home.file), Deno.errors.NotFound);
+});
+
 Deno.test("p2p use --forget forgets the relay, and reports if there is none", async () => {
   await using relay = await relayHere();
   await using home = await freshHome();

@@ -63,6 +63,8 @@ export interface OptionSpec {
   readonly isTyped?: true;
   /** Whether its value is a secret, which no configuration file may hold. */
   readonly isSecret?: true;
+  /** Whether its value may contain a password. */
+  readonly holdsSecret?: true;
   /** One line for the help, at most 53 characters including its command. */
   readonly help: string;
 }

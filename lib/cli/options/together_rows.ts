@@ -37,6 +37,7 @@ export const CLUSTER_ROWS = {
   cluster: {
     roles: ["relay"],
     value: "URL",
+    holdsSecret: true,
     help: "be one of several instances that share this Redis",
   },
   "cluster-file": {

@@ -17,7 +17,7 @@ const OPENING_MS = 3_000;
  */
 const SECRET_VARIABLES: Readonly<Record<string, string>> = Object.fromEntries(
   Object.entries(OPTIONS)
-    .filter(([, { isSecret }]) => isSecret)
+    .filter(([, { isSecret, holdsSecret }]) => isSecret || holdsSecret)
     .map(([name]) => [variableOf(name), ""]),
 );
 

@@ -18,5 +18,9 @@ Deno.test("A browser gets no secret of this process in its variables", async () 
       }
     } as unknown as typeof Deno.Command);
   assertEquals(await openInBrowser("http://127.0.0.1:1800/"), true);
-  assertEquals(given, [{ RELAY_P2P_TOKEN: "", RELAY_P2P_SECRET: "" }]);
+  assertEquals(given, [{
+    RELAY_P2P_TOKEN: "",
+    RELAY_P2P_SECRET: "",
+    RELAY_P2P_CLUSTER: "",
+  }]);
 });
