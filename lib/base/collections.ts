@@ -5,17 +5,24 @@
  * @module
  */
 
+// Where the next oldest entry of a table is looked for. A new iterator would
+// pass the places of all entries that were removed, which takes time by their
+// number.
+const OLDEST = new WeakMap<object, Iterator<unknown>>();
+
 /** Removes the entries that were added first, until `most` are left. */
 export function keepNewest<Key>(
   entries: Map<Key, unknown> | Set<Key>,
   most: number,
 ): void {
-  // Not even the first key is looked for without need: it may lie behind the
-  // places of many entries that were removed.
-  if (entries.size <= most) return;
-  for (const key of entries.keys()) {
-    entries.delete(key);
-    if (entries.size <= most) return;
+  while (entries.size > most) {
+    const keys = OLDEST.get(entries) ?? entries.keys();
+    const { value, done } = keys.next() as IteratorResult<Key, undefined>;
+    if (done) OLDEST.delete(entries);
+    else {
+      OLDEST.set(entries, keys);
+      entries.delete(value);
+    }
   }
 }
 
