@@ -122,6 +122,8 @@ const NUMBERS = {
    * turn: with 50 ms of latency 300 files a second, not 20.
    */
   askedAheadCount: 16,
+  /** Addresses that `sums` asks for the SHA-256 of a large file: 3 must agree. */
+  sumAddressCount: 5,
   /**
    * Addresses and files whose fetches `send` counts: each takes a byte a piece, so
    * 16 MiB at most.

@@ -194,7 +194,14 @@ export type ClientEvent =
     path?: string;
   }
   /** A file with the wanted content already exists. */
-  | { event: "file_present"; name: string; path: string; bytes: number }
+  | {
+    event: "file_present";
+    name: string;
+    path: string;
+    bytes: number;
+    /** Content id, if the file was compared with it. */
+    content?: string;
+  }
   /** Part of a file existed from an earlier run, and was verified again. */
   | { event: "file_resumed"; name: string; path: string; bytes: number }
   /** Part of a file is zeros, which no node has to send. */

@@ -84,12 +84,18 @@ export class SaveReport {
     this.#emit({ event: "file_failed", name, error: failure, from });
   }
 
-  /** A file already exists. */
-  present({ name, path, group: { size }, placed }: Job): void {
+  /** A file already exists; with this content, if that was compared. */
+  present(
+    { name, path, group: { size }, placed }: Job,
+    content: string | undefined,
+  ): void {
     this.tally.start(name, size);
     this.tally.complete();
     this.#saved.push(placed ?? { name, path });
-    this.#emit({ event: "file_present", name, path, bytes: size });
+    this.#emit({
+      ...{ event: "file_present", name, path, bytes: size },
+      ...content === undefined ? {} : { content },
+    });
   }
 
   /** A file will be received, and some of its bytes need not be sent. */

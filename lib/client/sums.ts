@@ -5,10 +5,18 @@
  * @module
  */
 
-import type { ContentGroup, Offer } from "../content/choice.ts";
+import { type ContentGroup, type Offer, votesOf } from "../content/choice.ts";
+import {
+  HashVotes,
+  isPlausible,
+  isProven,
+  majorityOf,
+  type WholeDigest,
+  wholeHashOf,
+} from "../content/whole_hash.ts";
 import { Failure, isBug } from "../base/errors.ts";
+import { show } from "../base/text.ts";
 import { Turns } from "../base/turns.ts";
-import { firstGiven } from "../base/waiting.ts";
 import type { NodeSession } from "../transfer/session.ts";
 import { prefetched } from "./prefetch.ts";
 import { QuerySessions } from "./query_sessions.ts";
@@ -89,9 +97,7 @@ export async function* sumFiles(
   stack.defer(() => stop.abort(new Error("ended")));
   const summing = {
     ...{ choosing, asides, sessions, nodes, signal },
-    hashWaits: peers.hashWaits,
-    late: new Set<string>(),
-    patienceMs: peers.limits.askingPatienceMs,
+    ...newVotes(peers),
   };
   const turns = new Turns(peers.limits.turnMs);
   const { askedAheadCount } = peers.limits;
@@ -113,6 +119,13 @@ export async function* sumFiles(
   }
 }
 
+/** How the nodes are asked, before any of them was. */
+function newVotes({ hashWaits, limits }: Peers) {
+  const { askingPatienceMs: patienceMs, settleMs, sumAddressCount } = limits;
+  const [late, slow] = [new Set<string>(), new Set<string>()];
+  return { hashWaits, late, slow, patienceMs, settleMs, sumAddressCount };
+}
+
 /** What is asked for the sums of files. */
 interface Summing {
   readonly choosing: Choosing;
@@ -122,8 +135,14 @@ interface Summing {
   readonly nodes: readonly ListedNode[];
   /** Nodes with a pending answer: they are asked last. */
   readonly late: Set<string>;
+  /** Nodes that did not answer in time: they have no vote. */
+  readonly slow: Set<string>;
   /** Milliseconds of waiting after which the next node is asked as well. */
   readonly patienceMs: number;
+  /** Milliseconds after which those that have answered decide. */
+  readonly settleMs: number;
+  /** The most addresses that are asked for one SHA-256, if they answer. */
+  readonly sumAddressCount: number;
   readonly signal: AbortSignal;
 }
 
@@ -143,50 +162,177 @@ async function sumOf(
 }
 
 /**
- * The SHA-256 of a content, from the first node that gives it. If a node only
- * says that it is hashing, the others are asked too.
+ * The SHA-256 of a content: the one that the content id proves, or that most of
+ * some addresses give. A single node could join the nodes of a content, and give
+ * the SHA-256 of another one. If a node only says that it is hashing, the others
+ * are asked too.
  *
- * @throws {Failure} of kind `undelivered` if none does.
+ * @throws {Failure} of kind `undelivered` if none is given, or a tie.
  */
 async function sha256Of(
   name: string,
   group: ContentGroup,
-  { asides, hashWaits, sessions, nodes, late, patienceMs, signal }: Summing,
+  summing: Summing,
 ): Promise<string> {
-  const { offers, size, content } = group;
-  for (const { sha256 } of offers) if (sha256 !== undefined) return sha256;
+  const known = wholeHashOf(group);
+  if (known !== undefined) return known;
+  const { late, slow, sumAddressCount } = summing;
+  const { size } = group;
+  const inTime = group.offers.filter(({ node }) => !slow.has(node));
+  const offers = inTime.length === 0 ? group.offers : inTime;
   const causes: Cause[] = [];
-  const others = () => causes.length < offers.length - 1 ? "pending" : "none";
-  const ask = async ({ node: id, version }: Offer) => {
-    const node = nodes.find((one) => one.id === id)!;
-    late.add(id);
-    try {
-      const answer = await asides.ask(
-        node,
-        (session) =>
-          hashWaits.describe(node, session, {
-            ...{ of: content ?? version, name, bytes: size, others },
-          }),
-        sessions.get(id),
-      );
-      late.delete(id);
-      if (answer.kind === "described") {
-        if (answer.manifest.size === size) return answer.sha256;
-        causes.push({ node: node.name, cause: "it has another content" });
-      } else {
-        causes.push({ node: node.name, cause: answer.text, code: answer.code });
+  const found = await mostClaimed(inTurns(offers, late), {
+    ...summing,
+    needed: majorityOf(Math.min(votesOf(offers), sumAddressCount)),
+    ask: async (offer) => {
+      const others = () =>
+        causes.length < offers.length - 1 ? "pending" : "none";
+      const answer = await describedBy(offer, { name, group, others }, summing);
+      if ("cause" in answer) {
+        causes.push(answer);
+        return undefined;
       }
-    } catch (error) {
-      signal.throwIfAborted();
-      if (isBug(error)) throw error;
-      causes.push({ node: node.name, cause: causeOf(error) });
+      const digest = { size, ...answer };
+      if (isPlausible(digest)) return digest;
+      const { node } = answer;
+      causes.push({ node, cause: "its SHA-256 contradicts its content" });
+      return undefined;
+    },
+  });
+  if (found === "differs") throw differentSums(name);
+  if (found === undefined) throw notDescribed(name, causes);
+  return found;
+}
+
+/** Nodes with the same content give different SHA-256 of it. */
+function differentSums(name: string): Failure {
+  return new Failure("undelivered", {
+    what: "Cannot name the SHA-256",
+    where: show(name),
+    why: "nodes with the same content give different ones",
+    remedyCode: "other_node",
+  });
+}
+
+/** A node's answer: the digests of a file, or why there are none. */
+type Described =
+  | { readonly node: string; readonly content: string; readonly sha256: string }
+  | Cause;
+
+async function describedBy(
+  { node: id, version }: Offer,
+  { name, group: { size, content }, others }: {
+    name: string;
+    group: ContentGroup;
+    others: () => "pending" | "none";
+  },
+  { asides, hashWaits, sessions, nodes, late, signal }: Summing,
+): Promise<Described> {
+  const listed = nodes.find((one) => one.id === id)!;
+  const { name: node } = listed;
+  late.add(id);
+  try {
+    const answer = await asides.ask(
+      listed,
+      (session) =>
+        hashWaits.describe(listed, session, {
+          ...{ of: content ?? version, name, bytes: size, others },
+        }),
+      sessions.get(id),
+    );
+    late.delete(id);
+    if (answer.kind === "refused") {
+      return { node, cause: answer.text, code: answer.code };
     }
-    return undefined;
+    const { manifest, sha256 } = answer;
+    return manifest.size === size
+      ? { node, content: manifest.contentId, sha256 }
+      : { node, cause: "it has another content" };
+  } catch (error) {
+    signal.throwIfAborted();
+    if (isBug(error)) throw error;
+    return { node, cause: causeOf(error) };
+  }
+}
+
+/**
+ * The order in which to ask: by chance, first one node of each address, and nodes
+ * with a pending answer last.
+ */
+function inTurns(
+  offers: readonly Offer[],
+  late: ReadonlySet<string>,
+): readonly Offer[] {
+  if (offers.length === 1) return offers;
+  const counts = new Map<string, number>();
+  return offers.map((offer) => ({ offer, chance: Math.random() }))
+    .sort((a, b) => a.chance - b.chance)
+    .map(({ offer }) => {
+      const rank = counts.get(offer.votesAs) ?? 0;
+      counts.set(offer.votesAs, rank + 1);
+      return { offer, rank };
+    })
+    .sort((a, b) =>
+      Number(late.has(a.offer.node)) - Number(late.has(b.offer.node)) ||
+      a.rank - b.rank
+    )
+    .map(({ offer }) => offer);
+}
+
+/** Options of {@linkcode mostClaimed}. */
+interface ClaimOptions
+  extends Pick<Summing, "patienceMs" | "settleMs" | "slow"> {
+  /** The number of addresses that decides. */
+  readonly needed: number;
+  /** The digests of a file by one node, if it gives plausible ones. */
+  readonly ask: (offer: Offer) => Promise<WholeDigest | undefined>;
+}
+
+/**
+ * Asks nodes until `needed` addresses have claimed the same SHA-256, or one is
+ * proven. After all have answered, or `settleMs` after the first that was asked,
+ * the one that most have claimed; nodes that are `slow` then have no vote.
+ */
+async function mostClaimed(
+  offers: readonly Offer[],
+  { needed, patienceMs, settleMs, slow, ask }: ClaimOptions,
+): Promise<string | "differs" | undefined> {
+  const votes = new HashVotes();
+  const decided = Promise.withResolvers<string | "differs" | undefined>();
+  const left = [...offers];
+  const running = new Set<string>();
+  let isOver = false;
+  const next = () => {
+    const offer = left.shift();
+    if (offer === undefined) {
+      if (running.size === 0) decided.resolve(votes.winner);
+      return;
+    }
+    const { node } = offer;
+    running.add(node);
+    ask(offer).then((digest) => {
+      running.delete(node);
+      if (digest === undefined) return next();
+      if (isProven(digest)) return decided.resolve(digest.sha256);
+      votes.add(digest.sha256, offer);
+      const won = votes.wonBy(isOver ? 1 : needed);
+      if (won !== undefined) decided.resolve(won);
+      else if (running.size === 0) next();
+    }, decided.reject);
   };
-  const byReadiness = offers.toSorted((a, b) =>
-    Number(late.has(a.node)) - Number(late.has(b.node))
-  );
-  const sha256 = await firstGiven(byReadiness, ask, { patienceMs });
-  if (sha256 === undefined) throw notDescribed(name, causes);
-  return sha256;
+  for (let n = 0; n < needed; n++) next();
+  const patience = setInterval(next, patienceMs);
+  const deadline = setTimeout(() => {
+    isOver = true;
+    for (const node of running) slow.add(node);
+    const { winner } = votes;
+    if (winner !== undefined) decided.resolve(winner);
+  }, settleMs);
+  try {
+    return await decided.promise;
+  } finally {
+    left.splice(0);
+    clearInterval(patience);
+    clearTimeout(deadline);
+  }
 }

@@ -179,7 +179,9 @@ export class Targets implements AsyncDisposable {
     } // otherwise the worker has looked at the folder
     // A run that was killed while publishing left the partial name.
     if (!hasOneName) await removePublished(partialPathOf(path), path);
-    this.#options.outcomes.present(job);
+    const { name, group } = job;
+    const isCompared = this.#options.wanted.of(name) === undefined;
+    this.#options.outcomes.present(job, isCompared ? group.content : undefined);
     return true;
   }
 

@@ -214,7 +214,8 @@ function groupOf(offers: readonly Offer[]): ContentGroup {
   };
 }
 
-function votesOf(offers: readonly Offer[]): number {
+/** The number of addresses of some offers. */
+export function votesOf(offers: readonly Offer[]): number {
   if (offers.length < 2) return offers.length; // as with most files
   return new Set(offers.map(({ votesAs }) => votesAs)).size;
 }

@@ -23,7 +23,9 @@ export type FileChecker = Orders<FileToCheck, CheckedFile>;
 /** Starts a worker. Orders wait for about 40 ms until it runs. */
 export function startFileChecker(): FileChecker {
   const code = `import { createHash } from "node:crypto";
-const look = (${makeFileChecker})(createHash, ${HASHED_AT_ONCE_BYTES});
+import { closeSync, constants, openSync, readSync } from "node:fs";
+const tools = { createHash, closeSync, constants, openSync, readSync };
+const look = (${makeFileChecker})(tools, ${HASHED_AT_ONCE_BYTES});
 self.onmessage = ({ data: { id, files } }) =>
   self.postMessage({ id, outcomes: look(files) });`;
   const most = LIMITS.lookedAheadCount / ORDERS_IN_ALL;

@@ -8,6 +8,7 @@
  */
 
 import type { createHash } from "node:crypto";
+import type { closeSync, constants, openSync, readSync } from "node:fs";
 import type { JudgedFolder } from "./saver_code.ts";
 
 /** A path to look at. */
@@ -37,39 +38,49 @@ export type CheckedFile =
 /** Looks at files; the results are in their order. */
 export type CheckFiles = (files: readonly FileToCheck[]) => CheckedFile[];
 
+/** The functions of Node that a checker uses. */
+export interface CheckerTools {
+  readonly createHash: typeof createHash;
+  readonly openSync: typeof openSync;
+  readonly readSync: typeof readSync;
+  readonly closeSync: typeof closeSync;
+  readonly constants: Partial<typeof constants>;
+}
+
 /** A function that looks at files of up to `mostBytes`. */
 export function makeFileChecker(
-  newHash: typeof createHash,
+  { createHash, openSync, readSync, closeSync, constants }: CheckerTools,
   mostBytes: number,
 ): CheckFiles {
-  const none: CheckedFile = { kind: "none" };
-  const other: CheckedFile = { kind: "other" };
-  // One byte more, to notice a longer file.
-  const room = new Uint8Array(mostBytes + 1);
+  const { O_NONBLOCK = 0, O_NOFOLLOW = 0 } = constants; // a pipe would wait
+  const [none, other]: [CheckedFile, CheckedFile] = [{ kind: "none" }, {
+    kind: "other",
+  }];
+  const room = new Uint8Array(mostBytes + 1); // one more, for a longer file
 
   /** The bytes of a file; `undefined` if it has another size. */
   const read = (path: string, size: number) => {
-    using file = Deno.openSync(path, { read: true });
-    const bytes = room.subarray(0, size + 1);
-    let filled = 0;
-    while (filled < size || filled === 0) {
-      const count = file.readSync(bytes.subarray(filled));
-      if (count === null || count === 0) break;
-      filled += count;
+    const file = openSync(path, O_NONBLOCK | O_NOFOLLOW);
+    try {
+      let [filled, count] = [0, 1];
+      for (; count > 0 && filled <= size; filled += count) {
+        count = readSync(file, room, filled, size + 1 - filled, null);
+      }
+      return filled === size ? room.subarray(0, size) : undefined;
+    } finally {
+      closeSync(file);
     }
-    return filled === size ? bytes.subarray(0, size) : undefined;
   };
 
   const lookAt = ({ path, size }: FileToCheck): CheckedFile => {
     try {
       const info = Deno.lstatSync(path);
-      // Opening a pipe would wait.
       const isIt = info.isFile && info.size === size && info.nlink === 1;
       const bytes = isIt && size <= mostBytes ? read(path, size) : undefined;
       if (bytes === undefined) return other;
       const hash = size === 0
         ? new Uint8Array()
-        : new Uint8Array(newHash("sha256").update(bytes).digest());
+        : new Uint8Array(createHash("sha256").update(bytes).digest());
       return { kind: "file", uid: info.uid, mode: info.mode, hash };
     } catch (error) {
       return error instanceof Deno.errors.NotFound ? none : other;
@@ -84,7 +95,6 @@ export function makeFileChecker(
       return false;
     }
   };
-
   return (files) => {
     const looked = files.map(lookAt);
     // Each folder once, however many of the files are in it.

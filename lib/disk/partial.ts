@@ -10,6 +10,7 @@
 
 import { closeSync, constants, fstatSync, openSync } from "node:fs";
 import { dirname } from "@std/path/dirname";
+import { syncFolder } from "../base/durable.ts";
 import { Failure } from "../base/errors.ts";
 import { createSha256 } from "../base/hash.ts";
 import { type Manifest, pieceLength } from "../content/manifest.ts";
@@ -33,7 +34,6 @@ import {
   modeFor,
   publish,
   removePublished,
-  syncFolder,
   type TargetOptions,
   writtenAt,
 } from "./publishing.ts";

@@ -6,6 +6,7 @@
 
 import { dirname } from "@std/path/dirname";
 import { join } from "@std/path/join";
+import { syncFolder } from "../base/durable.ts";
 import {
   describeCause,
   Failure,
@@ -20,7 +21,7 @@ import { type Inode, isInode } from "./leftover_file.ts";
 import { replaced } from "./own_place.ts";
 import type { Owners } from "./owners.ts";
 import { OTHERS } from "./partial_name.ts";
-import { ignoreGone, syncFolder } from "./publishing.ts";
+import { ignoreGone } from "./publishing.ts";
 
 /** A file, and the place where it will be saved. */
 export interface Placed {

@@ -69,19 +69,6 @@ export function hasNoLinks(error: unknown): boolean {
     code === "ENOSYS" || code === "EMLINK";
 }
 
-const FAILURES = new Set(["EIO", "ENOSPC", "EDQUOT", "EROFS"]);
-
-/** Makes the names in a folder durable, if the system can. */
-export async function syncFolder(folder: string): Promise<void> {
-  try {
-    using opened = await Deno.open(folder, { read: true });
-    await opened.sync();
-  } catch (error) {
-    // Some systems cannot open folders; a failed disk is an error.
-    if (FAILURES.has(systemErrorCode(error) ?? "")) throw error;
-  }
-}
-
 /** Modes of new files before the umask; never with setuid. */
 const MADE_MODE = { plain: 0o666, executable: 0o777 } as const;
 

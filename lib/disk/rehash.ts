@@ -4,6 +4,7 @@
  * @module
  */
 
+import { closeSync, constants, openSync, readSync } from "node:fs";
 import { isBug } from "../base/errors.ts";
 import { createSha256, HASH_BYTES, sha256 } from "../base/hash.ts";
 import { openRegular } from "../base/regular_file.ts";
@@ -191,6 +192,7 @@ export async function contentIdAt(
   }
 }
 
+const { O_RDONLY, O_NONBLOCK = 0, O_NOFOLLOW = 0 } = constants;
 const ROOM = new Uint8Array(HASHED_AT_ONCE_BYTES + 1);
 
 /**
@@ -201,20 +203,23 @@ function hashSmall(
   path: string,
   { size, isFresh = false }: ContentIdOptions,
 ): Uint8Array<ArrayBuffer> | undefined {
-  // Opening a pipe would wait.
   if (!isFresh && !Deno.lstatSync(path).isFile) return undefined;
-  using file = Deno.openSync(path, { read: true });
-  // One byte more, to notice a longer file. A short read means the end of the
-  // file.
-  const bytes = ROOM.subarray(0, size + 1);
-  let filled = 0;
-  while (filled < size || filled === 0) {
-    const read = file.readSync(bytes.subarray(filled));
-    if (read === null || read === 0) break;
-    filled += read;
+  // Somebody may put a pipe in its place, and opening that would wait.
+  const file = openSync(path, O_RDONLY | O_NONBLOCK | O_NOFOLLOW);
+  try {
+    // One byte more, to notice a longer file. A short read means the end of the
+    // file.
+    let filled = 0;
+    while (filled < size || filled === 0) {
+      const read = readSync(file, ROOM, filled, size + 1 - filled, null);
+      if (read === 0) break;
+      filled += read;
+    }
+    if (filled !== size) return undefined;
+    return size === 0 ? new Uint8Array() : sha256(ROOM.subarray(0, size));
+  } finally {
+    closeSync(file);
   }
-  if (filled !== size) return undefined;
-  return size === 0 ? new Uint8Array() : sha256(bytes.subarray(0, size));
 }
 
 async function hashLarge(

@@ -15,6 +15,7 @@ import type { TransferOptions } from "../client/transfer_options.ts";
 import type { ContentGroup } from "../content/choice.ts";
 import type { Manifest } from "../content/manifest.ts";
 import type { Section } from "../content/section.ts";
+import { wholeHashOf } from "../content/whole_hash.ts";
 import {
   askFor,
   type ChosenContent,
@@ -112,10 +113,10 @@ export class FileSource implements AsyncDisposable {
 
   #fileOf(name: string, chosen: ChosenContent): FoundFile {
     const { group } = chosen;
-    const { content: id, size, modifiedMs, offers } = group;
+    const { content: id, size, modifiedMs } = group;
     return {
       ...{ name, size, modifiedMs, content: id },
-      ...{ version: versionOf(group), sha256: offers[0]?.sha256 },
+      ...{ version: versionOf(group), sha256: wholeHashOf(group) },
       read: (section, options) =>
         this.#read({ name, chosen }, { section, ...options }),
     };

@@ -6,6 +6,7 @@
  */
 
 import { join } from "@std/path/join";
+import { syncNameOf, writeNewDurably } from "../base/durable.ts";
 import { describeCause, Failure, localKindOf } from "../base/errors.ts";
 import {
   createIdentity,
@@ -36,7 +37,7 @@ export async function makeStateFolder(folder: string): Promise<void> {
 
 /**
  * Loads the identity in `folder`. If there is none, makes one and stores it
- * with mode 0600.
+ * with mode 0600, durably.
  *
  * @throws {Failure} of kind `local` if the folder or the file cannot be used,
  * or if others than the owner may read the file; `not_allowed` if this process
@@ -105,12 +106,11 @@ async function writeIdentity(path: string): Promise<Identity> {
   const identity = await createIdentity();
   const temporary = `${path}.${crypto.randomUUID()}`;
   try {
-    await Deno.writeTextFile(temporary, formatIdentity(identity), {
-      createNew: true,
-      mode: 0o600,
-    });
+    // Others may remember this identity from now on, so it must not get lost.
+    await writeNewDurably(temporary, formatIdentity(identity));
     // Written completely or not at all, and never over an existing file.
     await Deno.link(temporary, path);
+    await syncNameOf(path);
   } catch (error) {
     if (!(error instanceof Deno.errors.AlreadyExists)) throw error;
     return await readIdentity(path) ?? identity; // another process was first

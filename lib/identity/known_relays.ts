@@ -8,6 +8,7 @@
 
 import { endpointIn, isId, isIpv6, parseHost } from "../base/address.ts";
 import { type Endpoint, formatEndpoint } from "../base/conn.ts";
+import { syncNameOf, writeText } from "../base/durable.ts";
 import { describeCause, Failure, localKindOf } from "../base/errors.ts";
 import {
   type FileAccess,
@@ -78,16 +79,15 @@ export class KnownRelays {
   }
 }
 
-/** Adds text to a file, all of it or, on a full disk, nothing. */
+/** Adds text to a file durably: all of it or, on a full disk, nothing. */
 async function append(path: string, text: string): Promise<void> {
   const options = { append: true, create: true, mode: 0o600 };
   using file = await Deno.open(path, options);
   const { size } = await file.stat();
-  const bytes = new TextEncoder().encode(text);
   try {
-    for (let at = 0; at < bytes.length;) {
-      at += await file.write(bytes.subarray(at));
-    }
+    await writeText(file, text);
+    await file.sync();
+    if (size === 0) await syncNameOf(path);
   } catch (error) {
     await file.truncate(size);
     throw error;

@@ -86,27 +86,6 @@ export function describeWhole(bytes: Uint8Array): DescribedFile {
   return { content: manifest.contentId, sha256: hash.toHex(), manifest };
 }
 
-/**
- * The manifest of a file with at most one piece: the hash of the file is the
- * hash of the piece.
- */
-export function uncut(size: number, sha256: string): Manifest {
-  const hash = size === 0 ? new Uint8Array() : Uint8Array.fromHex(sha256);
-  return new Manifest(size, hash);
-}
-
-const EMPTY = sha256(new Uint8Array()).toHex();
-
-/**
- * Whether a digest is consistent, as far as a check without a manifest shows.
- */
-export function isPlausible({ size }: ShareFile, digest: FileDigest): boolean {
-  const { content, sha256 } = digest;
-  return pieceCountOf(size) > 1 ||
-    (uncut(size, sha256).contentId === content &&
-      (size > 0 || sha256 === EMPTY));
-}
-
 /** The key of a digest, valid across runs. */
 export function keyOf({ name, size, modifiedMs, inode }: ShareFile): string {
   return `${size} ${modifiedMs} ${inode ?? 0} ${name}`;

@@ -18,7 +18,6 @@ import {
   type DescribeOutcome,
   describeWhole,
   FileHash,
-  isPlausible,
   isSettled,
   keyOf,
   nameInKey,
@@ -28,6 +27,7 @@ import {
 import { HashQueue } from "./hash_queue.ts";
 import type { Limits } from "../base/limits.ts";
 import { type Manifest, pieceBytesOf } from "../content/manifest.ts";
+import { isPlausible } from "../content/whole_hash.ts";
 import { type DigestStore, ManifestCache } from "./manifest_cache.ts";
 import type { OpenedFile } from "./opened_file.ts";
 import type { Share } from "./share.ts";
@@ -114,7 +114,9 @@ export class Digests implements AsyncDisposable {
     if (known !== undefined) return known;
     const kept = this.#options.store?.get(keyOf(file));
     // A file on the disk may have been tampered with.
-    if (kept === undefined || !isPlausible(file, kept)) return undefined;
+    if (kept === undefined || !isPlausible({ size: file.size, ...kept })) {
+      return undefined;
+    }
     this.#share.learn(file, kept);
     return kept;
   }

@@ -6,7 +6,8 @@
 
 import { HASH_BYTES } from "../base/hash.ts";
 import { Manifest, pieceCountOf } from "../content/manifest.ts";
-import { type DescribedFile, type Standing, uncut } from "./digesting.ts";
+import { uncut } from "../content/whole_hash.ts";
+import type { DescribedFile, Standing } from "./digesting.ts";
 import type { FileDigest } from "./file_table.ts";
 
 /** Keeps digests between runs. */

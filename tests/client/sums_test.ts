@@ -10,6 +10,7 @@ import { sumFiles, type SumsOptions } from "../../lib/client/sums.ts";
 import type { Offer } from "../../lib/content/choice.ts";
 import { saysNothing } from "../_evil_node.ts";
 import { within } from "../_event_log.ts";
+import { describeBytes, sayManifest } from "../_lies.ts";
 import { startNode, startRelay, type TestRelay } from "../_network.ts";
 import { tempShare } from "../_temp_share.ts";
 import {
@@ -21,14 +22,17 @@ import {
   pinned,
 } from "./_outcomes.ts";
 import {
+  CAROL,
   claims,
   divided,
   evil,
   LARGE,
+  MALLORY,
   MIDDLE,
   NEW,
   OLD,
   read,
+  TRUDY,
 } from "./_setting.ts";
 
 function sumOf(content: string | Uint8Array): string {
@@ -104,10 +108,71 @@ Deno.test("sumFiles takes the sums from another node when one only says that it 
   });
   await using honest = await startNode(relay, { "f": MIDDLE, "g": LARGE });
   await honest.log.until("hashed");
-  const limits = { askingPatienceMs: 1, pieceStallMs: 600_000 };
+  const limits = { askingPatienceMs: 1, settleMs: 1, pieceStallMs: 600_000 };
   assertEquals(await within(sums(relay, { limits }), "the sums"), {
     "f": `${MIDDLE.length} ${sumOf(MIDDLE)}`,
     "g": `${LARGE.length} ${sumOf(LARGE)}`,
+  });
+});
+
+/** Lists files truly, and gives another SHA-256 of each. */
+function givesOtherSums(
+  relay: TestRelay,
+  files: Readonly<Record<string, Uint8Array>>,
+) {
+  const contents = Object.entries(files).map(([name, bytes]) => ({
+    ...describeBytes(name, bytes),
+    sha256: sumOf("other"),
+  }));
+  return evil(relay, files, {
+    describe: async (channel, message) => {
+      const content = contents.find(({ manifest }) =>
+        manifest.contentId === message.of
+      );
+      await sayManifest(channel, message, content!);
+    },
+  });
+}
+
+Deno.test("sumFiles believes no SHA-256 that one of several nodes with the same content gives", async () => {
+  await using relay = await startRelay();
+  await using _evil = await givesOtherSums(relay, { "f": MIDDLE });
+  await using stack = new AsyncDisposableStack();
+  for (const name of ["alpha", "beta"]) {
+    const honest = await startNode(relay, { "f": MIDDLE }, { name });
+    stack.use(honest);
+    await honest.log.until("hashed");
+  }
+  const right = { "f": `${MIDDLE.length} ${sumOf(MIDDLE)}` };
+  // The nodes are asked in an order of chance.
+  for (let n = 0; n < 8; n++) assertEquals(await sums(relay), right);
+});
+
+Deno.test("sumFiles asks a few of many addresses for a SHA-256", async () => {
+  await using relay = await startRelay();
+  const nodes = await Promise.all(
+    [MALLORY, TRUDY, CAROL].map((identity) =>
+      evil(relay, { "f": MIDDLE }, { identity })
+    ),
+  );
+  const limits = { sumAddressCount: 1, askingPatienceMs: 600_000 };
+  await sums(relay, { limits });
+  const asked = nodes.map(({ asked }) =>
+    asked.filter(({ kind }) => kind === "describe").length
+  );
+  assertEquals(asked.toSorted(), [0, 0, 1]);
+  for (const node of nodes) await node[Symbol.asyncDispose]();
+});
+
+Deno.test("sumFiles names no SHA-256 if as many nodes give another one, but that of a small file, which its content id proves", async () => {
+  await using relay = await startRelay();
+  const files = { "f": MIDDLE, "small": OLD };
+  await using _evil = await givesOtherSums(relay, files);
+  await using honest = await startNode(relay, files);
+  await honest.log.until("hashed");
+  assertEquals(await sums(relay), {
+    "f": "undelivered",
+    "small": `${OLD.length} ${sumOf(OLD)}`,
   });
 });
 

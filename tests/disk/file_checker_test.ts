@@ -5,6 +5,7 @@
 
 import { assert, assertEquals } from "@std/assert";
 import { createHash } from "node:crypto";
+import * as fs from "node:fs";
 import { join } from "@std/path";
 import { sha256 } from "../../lib/base/hash.ts";
 import { LIMITS } from "../../lib/base/limits.ts";
@@ -16,10 +17,16 @@ import {
 } from "../../lib/disk/file_checker_code.ts";
 import { AheadChecks } from "../../lib/disk/ahead_checks.ts";
 import { type OrderPort, Orders } from "../../lib/disk/orders.ts";
-import { HASHED_AT_ONCE_BYTES } from "../../lib/transfer/hashing.ts";
+import { contentIdAt } from "../../lib/disk/rehash.ts";
+import {
+  HASHED_AT_ONCE_BYTES,
+  PlainHasher,
+} from "../../lib/transfer/hashing.ts";
 import { within } from "../_event_log.ts";
 import { randomBytes, seededRandom } from "../_random.ts";
+import { replaced } from "../_replaced.ts";
 import { tempShare } from "../_temp_share.ts";
+import { testWith } from "../_tools.ts";
 
 const CONTENT = randomBytes(5_000, seededRandom(1));
 const LARGE = new Uint8Array(HASHED_AT_ONCE_BYTES + 1);
@@ -31,7 +38,7 @@ async function inWorker(files: readonly FileToCheck[]): Promise<CheckedFile[]> {
   return await Promise.all(files.map((file) => checker.add(file)));
 }
 
-const here = makeFileChecker(createHash, HASHED_AT_ONCE_BYTES);
+const here = makeFileChecker({ createHash, ...fs }, HASHED_AT_ONCE_BYTES);
 const PLACES: readonly { where: string; look: LookAll }[] = [
   { where: "on the spot", look: (files) => Promise.resolve(here(files)) },
   { where: "in a worker", look: inWorker },
@@ -99,6 +106,35 @@ for (const { where, look } of PLACES) {
     assertEquals(looked.map(plain), [sha256(CONTENT).toHex(), "other"]);
   });
 }
+
+testWith(
+  ["mkfifo"],
+  "A small file in whose place somebody puts a pipe holds up nothing, and is not there",
+  async () => {
+    await using folder = await tempShare({ "right": CONTENT });
+    const [right, pipe] = ["right", "pipe"].map((name) =>
+      join(folder.path, name)
+    ) as [string, string];
+    const made = new Deno.Command("mkfifo", { args: [pipe] });
+    assert((await made.output()).success);
+    // Ends a wait for the pipe after a while: with the right bytes.
+    const late = new Deno.Command("sh", {
+      args: ["-c", `sleep 30; cat '${right}' >'${pipe}'`],
+    }).spawn();
+    try {
+      const size = CONTENT.length;
+      const options = { size, hasher: new PlainHasher(), isFresh: true };
+      assertEquals(await contentIdAt(pipe, options), undefined);
+      const { lstatSync } = Deno;
+      using _race = replaced(Deno, "lstatSync", () => () => lstatSync(right));
+      const [found] = here([{ path: pipe, size, judged: undefined }]);
+      assertEquals(found, { kind: "other" });
+    } finally {
+      late.kill("SIGKILL");
+      await late.status;
+    }
+  },
+);
 
 /** A file checker that answers nothing, and what it was asked. */
 function silent() {

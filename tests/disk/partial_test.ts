@@ -8,7 +8,7 @@ import { basename, dirname, join } from "@std/path";
 import { PARTIAL_SUFFIX, safeName } from "../../lib/base/names.ts";
 import { existingEntryAt } from "../../lib/disk/existing_entry.ts";
 import { partialPathOf } from "../../lib/disk/partial_name.ts";
-import { syncFolder } from "../../lib/disk/publishing.ts";
+import { syncFolder } from "../../lib/base/durable.ts";
 import { seededRandom } from "../_random.ts";
 import { tempShare } from "../_temp_share.ts";
 import {

@@ -87,6 +87,7 @@ export const UNTRIED: Readonly<
   },
   "lib/cli/commands/receipt.ts": {
     "fetch fewer files at a time": OF_SIZES,
+    "repeat the command to a folder that nobody else changes": OF_RACES,
   },
   "lib/cli/commands/saving.ts": { "choose another path": OF_TERMINALS },
   "lib/cli/output/tried.ts": {

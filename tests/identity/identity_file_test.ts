@@ -1,7 +1,9 @@
-import { assertEquals, assertRejects } from "@std/assert";
+import { assertEquals, assertMatch, assertRejects } from "@std/assert";
 import { join } from "@std/path";
 import { Failure } from "../../lib/base/errors.ts";
 import { hasIdentity, loadIdentity } from "../../lib/identity/identity_file.ts";
+import { replaced, systemError } from "../_replaced.ts";
+import { syncsOfFiles } from "../_syncs.ts";
 import { tempShare } from "../_temp_share.ts";
 
 Deno.test("loadIdentity makes an identity once, readable only by its owner", async () => {
@@ -20,6 +22,17 @@ Deno.test("loadIdentity makes an identity once, readable only by its owner", asy
     1,
     "nothing is left behind",
   );
+});
+
+Deno.test("loadIdentity makes a new identity durable before it is used: its bytes, its name and its folder", async () => {
+  await using folder = await tempShare();
+  const state = join(folder.path, "state");
+  const synced: string[] = [];
+  using _syncs = syncsOfFiles(synced);
+  await loadIdentity(state);
+  const [bytes, ...names] = synced;
+  assertMatch(bytes!, /\/identity\.pem\./);
+  assertEquals(names, [state, folder.path]);
 });
 
 Deno.test("loadIdentity gives two processes that start at once the same identity", async () => {
@@ -72,15 +85,15 @@ for (
 
 Deno.test("loadIdentity reports why the file could not be written", async () => {
   await using folder = await tempShare();
-  const { writeTextFile } = Deno;
-  const full = Object.assign(new Error("write"), { code: "ENOSPC" });
-  Object.assign(Deno, { writeTextFile: () => Promise.reject(full) });
-  try {
-    const error = await assertRejects(() => loadIdentity(folder.path), Failure);
-    assertEquals(error.parts.why, "no space left on the disk");
-  } finally {
-    Object.assign(Deno, { writeTextFile });
-  }
+  const full = systemError("ENOSPC");
+  using _disk = replaced(
+    Deno.FsFile.prototype,
+    "write",
+    () => () => Promise.reject(full),
+  );
+  const error = await assertRejects(() => loadIdentity(folder.path), Failure);
+  assertEquals(error.parts.why, "no space left on the disk");
+  assertEquals(await Array.fromAsync(Deno.readDir(folder.path)), []);
 });
 
 Deno.test("loadIdentity refuses a state folder that is a file", async () => {

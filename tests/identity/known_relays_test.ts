@@ -3,6 +3,7 @@ import { join } from "@std/path";
 import { Failure } from "../../lib/base/errors.ts";
 import { KnownRelays } from "../../lib/identity/known_relays.ts";
 import { replaced, systemError } from "../_replaced.ts";
+import { syncsOfFiles } from "../_syncs.ts";
 import { tempShare } from "../_temp_share.ts";
 
 const ID = "a".repeat(51) + "q";
@@ -76,6 +77,16 @@ Deno.test("KnownRelays stores no other relay than one that another process has m
   assertEquals(await second.remember(NAS, OTHER), changed);
   assertEquals(second.compare(NAS, OTHER), changed);
   assertEquals(await Deno.readTextFile(path), `nas.local:1700 ${ID}\n`);
+});
+
+Deno.test("KnownRelays makes a relay durable before it counts as known", async () => {
+  await using folder = await tempShare();
+  const path = join(folder.path, "relays");
+  const known = await KnownRelays.load(path);
+  const synced: string[] = [];
+  using _syncs = syncsOfFiles(synced);
+  await known.remember(NAS, ID);
+  assertEquals(synced.slice(0, 2), [path, folder.path]);
 });
 
 Deno.test("KnownRelays skips comments and empty lines", async () => {

@@ -40,10 +40,15 @@ export interface ReceiptOptions {
 // and nodes.
 const LEAST_FILE_BYTES = 350;
 
-type Noted = Pick<
-  ReceiptFile,
-  "name" | "path" | "verified" | "receivedAt" | "from"
->;
+/** What is known of a file before it is read back. */
+interface Noted extends
+  Pick<
+    ReceiptFile,
+    "name" | "path" | "verified" | "receivedAt" | "from"
+  > {
+  /** The content id with which it was saved or found, if that is known. */
+  readonly content: string | undefined;
+}
 
 /** Collects the entries of a receipt from the events of a `get`. */
 export class ReceiptWriter {
@@ -153,11 +158,12 @@ export class ReceiptWriter {
       const { name, bytes } = event;
       this.#earlier.set(name, bytes + (this.#earlier.get(name) ?? 0));
     } else if (event.event === "file_present") {
-      const { name, path } = event;
+      const { name, path, content } = event;
       const verified = "present";
-      this.#noted.push({ name, path, verified, receivedAt, from: [] });
+      const noted = { name, path, verified, receivedAt, content } as const;
+      this.#noted.push({ ...noted, from: [] });
     } else if (event.event === "file_received" && event.path !== undefined) {
-      const { name, path } = event;
+      const { name, path, content } = event;
       const from = event.from.map(({ node, isHolder, bytes, paths }) => ({
         kind: isHolder ? "holder" as const : "node" as const,
         id: node.id,
@@ -166,7 +172,7 @@ export class ReceiptWriter {
         paths,
       }));
       const verified = "received";
-      this.#noted.push({ name, path, verified, receivedAt, from });
+      this.#noted.push({ name, path, verified, receivedAt, content, from });
     }
   }
 
@@ -179,8 +185,15 @@ export class ReceiptWriter {
   async write(): Promise<number> {
     if (this.#noted.length === 0) return 0;
     const files: ReceiptFile[] = [];
-    for (const noted of this.#noted) {
+    for (const { content, ...noted } of this.#noted) {
       const digest = await digestFile(noted.path);
+      // Somebody may have changed it since: this client did not save that.
+      if (content !== undefined && digest.content !== content) {
+        throw this.#cannot(
+          `${show(noted.path)} was changed after it was saved`,
+          "repeat the command to a folder that nobody else changes",
+        );
+      }
       const earlierBytes = this.#earlier.get(noted.name) ?? 0;
       files.push({ ...noted, ...digest, earlierBytes });
     }

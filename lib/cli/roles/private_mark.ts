@@ -7,6 +7,7 @@
  */
 
 import { join } from "@std/path/join";
+import { syncNameOf, writeNewDurably } from "../../base/durable.ts";
 import { describeCause, Failure, localKindOf } from "../../base/errors.ts";
 import { show } from "../../base/text.ts";
 
@@ -53,7 +54,8 @@ async function exists(path: string): Promise<boolean> {
 
 async function leaveMark(path: string): Promise<void> {
   try {
-    await Deno.writeTextFile(path, MARK, { createNew: true, mode: 0o600 });
+    await writeNewDurably(path, MARK);
+    await syncNameOf(path);
   } catch (error) {
     if (error instanceof Deno.errors.AlreadyExists) return;
     throw cannotMark(path, error);

@@ -22,6 +22,7 @@ import { LIMITS } from "../../../lib/base/limits.ts";
 import { accessTo, namesIn } from "../../e2e/_transfer.ts";
 import { type HostAnswer, RoleHost } from "../../e2e/_role_host.ts";
 import { runRoleHere } from "../../_here.ts";
+import { describeBytes } from "../../_lies.ts";
 import { nodeHere, relayHere } from "../../_scenery.ts";
 import { runRole, spawnRole } from "../../e2e/_processes.ts";
 import { randomBytes, seededRandom } from "../../_random.ts";
@@ -410,16 +411,15 @@ const SOURCES = [
 }));
 
 Deno.test("A receipt records for each source whether it is a node or another client", async () => {
-  await using folder = await tempShare({ "f": "0123456789" });
+  await using folder = await tempShare({ "f": CONTENT });
   const path = join(folder.path, "r.json");
-  const writer = new ReceiptWriter({
-    ...{ path, overwrite: false, encrypted: true },
-    relay: { host: "nas", port: 1700 },
-  });
+  const relay = { host: "nas", port: 1700 };
+  const options = { path, relay, overwrite: false, encrypted: true };
+  const writer = new ReceiptWriter(options);
   writer.note({
     event: "file_received",
     ...{ name: "f", path: join(folder.path, "f"), bytes: 10, holders: 1 },
-    content: "0".repeat(64),
+    content: describeBytes("f", CONTENT).manifest.contentId,
     from: SOURCES.map(({ id, name, bytes, paths }, at) => ({
       node: { id, name } as ListedNode,
       ...{ isHolder: at === 1, bytes, paths },

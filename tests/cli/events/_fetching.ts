@@ -133,7 +133,14 @@ export const FETCHING = {
   "file_present": {
     says: "a file with the wanted content already exists",
     roles: CLIENT,
-    fields: { name, path, bytes: count("bytes of the file") },
+    fields: {
+      name,
+      path,
+      bytes: count("bytes of the file"),
+      content: Type.Optional(
+        digest("content id, if the file was compared with it"),
+      ),
+    },
   },
   "file_received": {
     says: "a whole file has been delivered, or the wanted part of it",
