@@ -5,22 +5,39 @@
  * @module
  */
 
-// Where the next oldest entry of a table is looked for. A new iterator would
-// pass the places of all entries that were removed, which takes time by their
-// number.
-const OLDEST = new WeakMap<object, Iterator<unknown>>();
+/** Where the next oldest entry of a table is looked for. */
+interface Search<Key> {
+  readonly keys: Iterator<Key, undefined>;
+  /** Calls since it was last needed. */
+  idleCalls: number;
+}
 
-/** Removes the entries that were added first, until `most` are left. */
+// A new iterator would pass the places of all entries that were removed, which
+// takes time by their number. But V8 keeps, for an iterator that is not used,
+// each memory that the table has had since, with all keys and values in it.
+const SEARCHES = new WeakMap<object, Search<unknown>>();
+
+/**
+ * Removes the entries that were added first, until `most` are left. To be called
+ * after each addition.
+ */
 export function keepNewest<Key>(
   entries: Map<Key, unknown> | Set<Key>,
   most: number,
 ): void {
+  if (entries.size <= most) {
+    const search = SEARCHES.get(entries);
+    if (search && ++search.idleCalls > most) SEARCHES.delete(entries);
+    return;
+  }
   while (entries.size > most) {
-    const keys = OLDEST.get(entries) ?? entries.keys();
-    const { value, done } = keys.next() as IteratorResult<Key, undefined>;
-    if (done) OLDEST.delete(entries);
+    const search = (SEARCHES.get(entries) ??
+      { keys: entries.keys(), idleCalls: 0 }) as Search<Key>;
+    const { value, done } = search.keys.next();
+    if (done) SEARCHES.delete(entries);
     else {
-      OLDEST.set(entries, keys);
+      search.idleCalls = 0;
+      SEARCHES.set(entries, search);
       entries.delete(value);
     }
   }

@@ -17,6 +17,7 @@ import {
 import { Failure, isBug } from "../base/errors.ts";
 import { show } from "../base/text.ts";
 import { Turns } from "../base/turns.ts";
+import { pieceCountOf } from "../content/manifest.ts";
 import type { NodeSession } from "../transfer/session.ts";
 import { prefetched } from "./prefetch.ts";
 import { QuerySessions } from "./query_sessions.ts";
@@ -135,7 +136,7 @@ interface Summing {
   readonly nodes: readonly ListedNode[];
   /** Nodes with a pending answer: they are asked last. */
   readonly late: Set<string>;
-  /** Nodes that did not answer in time: they have no vote. */
+  /** Nodes that did not answer in time: they are asked if the others disagree. */
   readonly slow: Set<string>;
   /** Milliseconds of waiting after which the next node is asked as well. */
   readonly patienceMs: number;
@@ -176,14 +177,17 @@ async function sha256Of(
 ): Promise<string> {
   const known = wholeHashOf(group);
   if (known !== undefined) return known;
-  const { late, slow, sumAddressCount } = summing;
-  const { size } = group;
-  const inTime = group.offers.filter(({ node }) => !slow.has(node));
-  const offers = inTime.length === 0 ? group.offers : inTime;
+  const { slow, sumAddressCount } = summing;
+  const { content, size, votes, offers } = group;
+  const inTime = offers.filter(({ node }) => !slow.has(node));
+  const isProvable = content !== undefined && pieceCountOf(size) <= 1;
+  // A quick liar must not decide alone against several nodes that are slow.
+  const least = isProvable || votes < 3 ? 1 : Math.min(2, sumAddressCount);
+  const most = majorityOf(Math.min(votesOf(inTime), sumAddressCount));
   const causes: Cause[] = [];
-  const found = await mostClaimed(inTurns(offers, late), {
-    ...summing,
-    needed: majorityOf(Math.min(votesOf(offers), sumAddressCount)),
+  const found = await mostClaimed(inTurns(offers, summing), {
+    ...{ ...summing, least },
+    needed: isProvable ? 1 : Math.max(least, most),
     ask: async (offer) => {
       const others = () =>
         causes.length < offers.length - 1 ? "pending" : "none";
@@ -256,26 +260,25 @@ async function describedBy(
 }
 
 /**
- * The order in which to ask: by chance, first one node of each address, and nodes
- * with a pending answer last.
+ * The order in which to ask: first one node of each address, among these by
+ * chance, then those with a pending answer, then those that were slow.
  */
 function inTurns(
   offers: readonly Offer[],
-  late: ReadonlySet<string>,
+  { late, slow }: Pick<Summing, "late" | "slow">,
 ): readonly Offer[] {
   if (offers.length === 1) return offers;
   const counts = new Map<string, number>();
+  const delayOf = ({ node }: Offer) => slow.has(node) ? 2 : +late.has(node);
   return offers.map((offer) => ({ offer, chance: Math.random() }))
-    .sort((a, b) => a.chance - b.chance)
+    .sort((a, b) => delayOf(a.offer) - delayOf(b.offer) || a.chance - b.chance)
     .map(({ offer }) => {
       const rank = counts.get(offer.votesAs) ?? 0;
       counts.set(offer.votesAs, rank + 1);
       return { offer, rank };
     })
-    .sort((a, b) =>
-      Number(late.has(a.offer.node)) - Number(late.has(b.offer.node)) ||
-      a.rank - b.rank
-    )
+    // Not by delay: many nodes at one address would be asked before the others.
+    .sort((a, b) => a.rank - b.rank)
     .map(({ offer }) => offer);
 }
 
@@ -284,23 +287,26 @@ interface ClaimOptions
   extends Pick<Summing, "patienceMs" | "settleMs" | "slow"> {
   /** The number of addresses that decides. */
   readonly needed: number;
+  /** The same after `settleMs`. */
+  readonly least: number;
   /** The digests of a file by one node, if it gives plausible ones. */
   readonly ask: (offer: Offer) => Promise<WholeDigest | undefined>;
 }
 
 /**
  * Asks nodes until `needed` addresses have claimed the same SHA-256, or one is
- * proven. After all have answered, or `settleMs` after the first that was asked,
- * the one that most have claimed; nodes that are `slow` then have no vote.
+ * proven. After all have answered, the one that most have claimed; `settleMs` after
+ * the first that was asked, if these are `least`. Nodes that had that long are
+ * `slow`.
  */
 async function mostClaimed(
   offers: readonly Offer[],
-  { needed, patienceMs, settleMs, slow, ask }: ClaimOptions,
+  { needed, least, patienceMs, settleMs, slow, ask }: ClaimOptions,
 ): Promise<string | "differs" | undefined> {
   const votes = new HashVotes();
   const decided = Promise.withResolvers<string | "differs" | undefined>();
   const left = [...offers];
-  const running = new Set<string>();
+  const running = new Map<string, number>();
   let isOver = false;
   const next = () => {
     const offer = left.shift();
@@ -309,13 +315,13 @@ async function mostClaimed(
       return;
     }
     const { node } = offer;
-    running.add(node);
+    running.set(node, performance.now());
     ask(offer).then((digest) => {
       running.delete(node);
       if (digest === undefined) return next();
       if (isProven(digest)) return decided.resolve(digest.sha256);
       votes.add(digest.sha256, offer);
-      const won = votes.wonBy(isOver ? 1 : needed);
+      const won = votes.wonBy(isOver ? least : needed);
       if (won !== undefined) decided.resolve(won);
       else if (running.size === 0) next();
     }, decided.reject);
@@ -324,9 +330,12 @@ async function mostClaimed(
   const patience = setInterval(next, patienceMs);
   const deadline = setTimeout(() => {
     isOver = true;
-    for (const node of running) slow.add(node);
-    const { winner } = votes;
-    if (winner !== undefined) decided.resolve(winner);
+    const sinceMs = performance.now() - settleMs / 2;
+    for (const [node, askedAt] of running) {
+      if (askedAt <= sinceMs) slow.add(node);
+    }
+    const won = votes.wonBy(least);
+    if (won !== undefined) decided.resolve(won);
   }, settleMs);
   try {
     return await decided.promise;

@@ -49,7 +49,7 @@ export class RedisConn implements Disposable {
     this.#writing = this.#writing
       .then(() => writeAll(this.#conn, encodeCommand(words)))
       .catch((error) => this.#over(unreachable(error)));
-    using _patience = new RetryLimits(
+    using _deadline = new ReplyDeadline(
       timeoutMs,
       () =>
         this.#over(new StoreError("timed_out", "it does not answer in time")),
@@ -92,7 +92,7 @@ export class RedisConn implements Disposable {
  * Waits for a reply. If this process was suspended meanwhile, an unread reply
  * may have arrived: it waits once more. Disposing ends it.
  */
-class RetryLimits implements Disposable {
+class ReplyDeadline implements Disposable {
   #timer: ReturnType<typeof setTimeout> | undefined;
 
   constructor(ms: number, onEnd: () => void) {

@@ -84,7 +84,7 @@ function parseRemembered(
 }
 
 /**
- * Replaces what is remembered, all at once. A link stays: the file behind it is
+ * Replaces what is remembered, all at once. A link to a file stays: that file is
  * replaced, which may be in a repository of the user's.
  *
  * @throws {Failure} of kind `local` if the file cannot be written.

@@ -2,7 +2,7 @@
  * Tables with a limit: which entry gives way, and when a group is gone.
  */
 
-import { assertEquals } from "@std/assert";
+import { assert, assertEquals } from "@std/assert";
 import {
   countUnder,
   firstNotBefore,
@@ -12,6 +12,7 @@ import {
   putLast,
   removeUnder,
 } from "../../lib/base/collections.ts";
+import { collectGarbage } from "../_garbage.ts";
 
 Deno.test("keepNewest removes the oldest entries, also after others were removed, moved or cleared", () => {
   const entries = new Set([1, 2, 3, 4, 5]);
@@ -30,6 +31,16 @@ Deno.test("keepNewest removes the oldest entries, also after others were removed
   entries.add(9).add(10);
   keepNewest(entries, 1);
   assertEquals([...entries], [10]);
+});
+
+Deno.test("putLast holds nothing of earlier entries while known ones are put again in a full table", () => {
+  const entries = new Map<number, { at: number }>();
+  for (let key = 0; key <= 100; key++) putLast(entries, [key, { at: 0 }], 100);
+  const before = collectGarbage();
+  for (let at = 0; at < 100_000; at++) putLast(entries, [100, { at }], 100);
+  const grown = collectGarbage() - before;
+  assertEquals(entries.size, 100);
+  assert(grown < 1_000_000, `${grown} bytes`);
 });
 
 Deno.test("putLast moves an entry to the end before the oldest gives way", () => {

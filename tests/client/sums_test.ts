@@ -3,10 +3,12 @@
  */
 
 import { assertEquals } from "@std/assert";
+import { delay } from "@std/async/delay";
 import { join } from "@std/path";
 import { createSha256 } from "../../lib/base/hash.ts";
 import { listFiles } from "../../lib/client/listing.ts";
 import { sumFiles, type SumsOptions } from "../../lib/client/sums.ts";
+import type { Identity } from "../../lib/identity/identity.ts";
 import type { Offer } from "../../lib/content/choice.ts";
 import { saysNothing } from "../_evil_node.ts";
 import { within } from "../_event_log.ts";
@@ -161,6 +163,55 @@ Deno.test("sumFiles asks a few of many addresses for a SHA-256", async () => {
     asked.filter(({ kind }) => kind === "describe").length
   );
   assertEquals(asked.toSorted(), [0, 0, 1]);
+  for (const node of nodes) await node[Symbol.asyncDispose]();
+});
+
+/** A node that says for a while that it works, and then describes "f" truly. */
+function worksFor(relay: TestRelay, identity: Identity, count: number) {
+  const files = { "f": MIDDLE, "g": LARGE };
+  return evil(relay, files, {
+    identity,
+    describe: async (channel, message) => {
+      const contents = Object.entries(files).map((file) =>
+        describeBytes(...file)
+      );
+      const content = contents.find(({ manifest }) =>
+        manifest.contentId === message.of
+      )!;
+      for (let n = 0; n < count && content.listed.name === "f"; n++) {
+        await channel.send({ kind: "working", request: message.request });
+        await delay(100);
+      }
+      await sayManifest(channel, message, content);
+    },
+  });
+}
+
+Deno.test("sumFiles believes no quick node alone while two are slow, neither for that file nor for later ones", async () => {
+  await using relay = await startRelay();
+  const files = { "f": MIDDLE, "g": LARGE };
+  await using _quick = await givesOtherSums(relay, files);
+  await using _slow = await worksFor(relay, TRUDY, 5);
+  await using _slower = await worksFor(relay, CAROL, 8);
+  const limits = { settleMs: 100, askingPatienceMs: 20, askedAheadCount: 1 };
+  assertEquals(await sums(relay, { limits }), {
+    "f": `${MIDDLE.length} ${sumOf(MIDDLE)}`,
+    "g": `${LARGE.length} ${sumOf(LARGE)}`,
+  });
+});
+
+Deno.test("sumFiles asks one node for the SHA-256 of a small file", async () => {
+  await using relay = await startRelay();
+  const nodes = await Promise.all(
+    [MALLORY, TRUDY, CAROL].map((identity) =>
+      evil(relay, { "f": OLD }, { identity })
+    ),
+  );
+  await sums(relay, { limits: { askingPatienceMs: 600_000 } });
+  const asked = nodes.flatMap(({ asked }) =>
+    asked.filter(({ kind }) => kind === "describe")
+  );
+  assertEquals(asked.length, 1);
   for (const node of nodes) await node[Symbol.asyncDispose]();
 });
 

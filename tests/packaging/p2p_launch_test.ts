@@ -33,6 +33,7 @@ Deno.test("The launcher of p2p loads no module of Node, no schemas and no socket
   assert(loaded.has("packaging/p2p/serving.ts"));
   // The other parts of `@std/path` ask Node's `process` for the system.
   assertEquals([...loaded].filter((path) => !path.endsWith(".ts")).toSorted(), [
+    "@std/async/abortable",
     "@std/cli/parse-args",
     "@std/path/posix/dirname",
     "@std/path/posix/join",

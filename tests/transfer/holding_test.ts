@@ -207,8 +207,9 @@ Deno.test("A node reports all pieces of a content that it shares, and none of an
   const grant = { expires: 2_000_000_000, prefix: "a.txt" };
   const served = service.run(grant);
   const answers: string[] = [];
-  for (const  of of[contentOf("a.txt"), contentOf("b.txt"), CONTENT]) {
-    await client.send({ kind: "holding", request: 1, of });
+  const contents = [contentOf("a.txt"), contentOf("b.txt"), CONTENT];
+  for (const content of contents) {
+    await client.send({ kind: "holding", request: 1, of: content });
     const answer = await within(client.receive(["has", "refused"]), "it");
     answers.push(
       answer?.kind === "refused" ? answer.code : JSON.stringify(answer),
