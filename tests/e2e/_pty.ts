@@ -25,11 +25,18 @@ export class Pty implements AsyncDisposable {
   readonly #child: Deno.ChildProcess;
   readonly #keyboard: WritableStreamDefaultWriter<Uint8Array>;
   #isRunning = true;
+  #all = "";
+  readonly #watchers = new Set<() => void>();
 
   private constructor(child: Deno.ChildProcess) {
     this.#child = child;
+    const decoder = new TextDecoder();
     const plain = new TransformStream<Uint8Array, Uint8Array<ArrayBuffer>>({
-      transform: (bytes, output) => output.enqueue(withoutReturns(bytes)),
+      transform: (bytes, output) => {
+        output.enqueue(withoutReturns(bytes));
+        this.#all += decoder.decode(bytes, { stream: true });
+        for (const watch of [...this.#watchers]) watch();
+      },
     });
     this.lines = new Lines(child.stdout.pipeThrough(plain));
     this.#keyboard = child.stdin.getWriter();
@@ -58,6 +65,25 @@ export class Pty implements AsyncDisposable {
   /** All that has appeared. */
   get text(): string {
     return this.lines.all.join("\n");
+  }
+
+  /**
+   * Waits until `pattern` has appeared, also in a line that is not finished,
+   * such as a status. Ends with the command.
+   */
+  async untilShown(pattern: RegExp, deadlineMs?: number): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const watch = () => {
+      if (pattern.test(this.#all)) resolve();
+    };
+    this.#watchers.add(watch);
+    watch();
+    try {
+      const shown = Promise.race([promise, this.code]);
+      await within(shown, String(pattern), deadlineMs);
+    } finally {
+      this.#watchers.delete(watch);
+    }
   }
 
   /** Presses keys. */

@@ -51,7 +51,7 @@ testWith(
     await node.server.change({ limitRate: USUAL });
 
     await Promise.all(machines.map(async ({ pty }) => {
-      await pty.lines.until(/1 file, 12\.6 MB in /, 120_000);
+      await pty.untilShown(/for up to .*, Ctrl-C ends it/, 120_000);
       // One that nobody reads from for some seconds ends by itself.
       await pty.press("\x03").catch(() => {});
     }));
