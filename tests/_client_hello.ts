@@ -41,6 +41,6 @@ export function inRecords(
 }
 
 /** `hello` in records of one byte each. */
-export function inCrumbs(hello: Uint8Array): Uint8Array<ArrayBuffer>[] {
+export function inSingleBytes(hello: Uint8Array): Uint8Array<ArrayBuffer>[] {
   return inRecords(hello, hello.length - 5);
 }

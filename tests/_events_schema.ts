@@ -15,7 +15,7 @@ import { SERVING } from "./cli/events/_serving.ts";
 
 export type { EventName, EventSpec };
 
-/** All events, by name, in the order in which they are told of. */
+/** All events, by name, in the order of the document. */
 export const EVENTS: Readonly<Record<EventName, EventSpec>> = {
   ...SERVING,
   ...REACHING,

@@ -1,5 +1,5 @@
 /**
- * A node that registers like any other and then says whatever a test wants.
+ * A node that registers like any other and then answers as a test wants.
  */
 
 import { Channel } from "../lib/protocol/channel.ts";
@@ -16,7 +16,7 @@ import { listen } from "../lib/transport/listen.ts";
 import type { PeerIdentity } from "../lib/transport/dial.ts";
 import { openChannel } from "./_network.ts";
 
-/** What an evil node says to a client that has greeted it. */
+/** How an evil node answers a message of a client. */
 export type Lie<Asked = ClientToNode> = (
   channel: Channel,
   message: Asked,
@@ -28,28 +28,28 @@ export interface RelayToDeceive {
   readonly identity: PeerIdentity;
 }
 
-/** What can be told wrongly about an evil node. */
+/** Options of {@linkcode startEvilNode}. */
 export interface EvilNodeOptions {
   /** Its key. */
   identity: Identity;
-  /** What it says. */
+  /** How it answers. */
   lie: Lie;
-  /** Id in its hello, where that is a lie too. */
+  /** The id in its hello, if it is not its own. */
   helloId?: string;
-  /** Where it says it is, where that is a lie too. */
+  /** The addresses that it registers, if they are not its own. */
   addresses?: Endpoint[];
-  /** What people call it. */
+  /** Its name in listings. */
   name?: string;
   /** Whether the relay lists it as a node; by default yes. */
   isListed?: boolean;
-  /** Makes what it tells the index, under the relay's key. */
+  /** Makes the fingerprints that it sends, with the relay's key. */
   index?: ((key: Uint8Array) => readonly number[]) | undefined;
 }
 
 /** An evil node that runs. */
 export interface EvilNode extends AsyncDisposable {
   readonly address: Endpoint;
-  /** All it was asked, in order. */
+  /** All requests that it received, in order. */
   readonly asked: readonly ClientToNode[];
 }
 
@@ -100,7 +100,7 @@ export async function startEvilNode(
   };
 }
 
-/** Registers a node once, whether there is one or not. */
+/** Registers a node once; it need not exist. */
 export async function registerNode(
   relay: RelayToDeceive,
   node:
@@ -133,13 +133,13 @@ export async function registerNode(
   if (taken?.kind !== "indexed") throw new Error(JSON.stringify(taken));
 }
 
-/** A version, for a file that has none of its own. */
+/** A version for files without one. */
 export const VERSION = "0a".repeat(16);
 
 type ToRequest = Pick<ClientToNode, "request">;
 
-/** Says that it has a file of `size` bytes. */
-export function sayFound(
+/** Answers that it has a file of `size` bytes. */
+export function sendFound(
   channel: Channel,
   { request }: ToRequest,
   size: number,
@@ -149,7 +149,7 @@ export function sayFound(
 }
 
 /** Refuses a request. */
-export function sayRefused(
+export function sendRefusal(
   channel: Channel,
   { request }: ToRequest,
   { code, text = "no" }: { code: string; text?: string },
@@ -157,8 +157,8 @@ export function sayRefused(
   return channel.send({ kind: "refused", code, text, request });
 }
 
-/** Sends file bytes, in frames as large as they may be. */
-export async function sayData(
+/** Sends file bytes in frames of the largest allowed size. */
+export async function sendData(
   channel: Channel,
   { request }: ToRequest,
   bytes: Uint8Array,
@@ -172,8 +172,8 @@ export async function sayData(
   }
 }
 
-/** Ends pieces that have these hashes, in hexadecimal digits. */
-export function sayPieces(
+/** Ends pieces with these hashes, in hexadecimal digits. */
+export function sendPieces(
   channel: Channel,
   { request }: ToRequest,
   ...sha256: string[]
@@ -182,7 +182,7 @@ export function sayPieces(
   return channel.send({ kind: "pieces", request, hashes });
 }
 
-/** Says no more, until the client has left. */
-export async function saysNothing(channel: Channel): Promise<void> {
+/** Sends nothing, until the client has disconnected. */
+export async function staySilent(channel: Channel): Promise<void> {
   while (await channel.receive(DIRECTION.clientToNode) !== null);
 }

@@ -219,7 +219,7 @@ class Pump {
     else this.#to.end();
   }
 
-  /** What is left of a chunk, which is counted as taken. */
+  /** The rest of a chunk, which is counted as taken. */
   #spoiled(chunk: Uint8Array): Uint8Array {
     const { stallAfter, swallowAfter, cutAfter, flipAt } = this.#faults;
     const end = Math.min(
@@ -282,7 +282,7 @@ class Pump {
     }
   }
 
-  /** Waits until the connection is gone, and reads nothing meanwhile. */
+  /** Waits until the connection has ended, without reading. */
   #closed(): Promise<void> {
     return new Promise((resolve) => {
       if (this.#from.destroyed) resolve();
@@ -292,5 +292,5 @@ class Pump {
   }
 }
 
-// Writes in a second where the rate is limited and nothing else is said.
+// Writes a second if the rate is limited and no other number is given.
 const RATE_STEPS = 50;

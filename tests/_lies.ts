@@ -1,6 +1,6 @@
 /**
- * The answers of evil nodes. Where a node is not told to lie, it answers as an
- * honest one.
+ * Answers of lying nodes. A node answers honestly unless a test replaces the
+ * answer.
  */
 
 import type { Channel } from "../lib/protocol/channel.ts";
@@ -19,13 +19,13 @@ import type {
 } from "../lib/protocol/messages.ts";
 import {
   type Lie,
-  sayData,
-  sayPieces,
-  sayRefused,
-  saysNothing,
+  sendData,
+  sendPieces,
+  sendRefusal,
+  staySilent,
 } from "./_evil_node.ts";
 
-/** A piece that is to be sent, and the request that it answers. */
+/** A piece to send, and the request that it answers. */
 export interface PieceToSend {
   readonly message: MessageOf<"read">;
   readonly index: number;
@@ -37,82 +37,94 @@ export interface PieceToSend {
 /** How a piece is sent. */
 export type SendPiece = (channel: Channel, piece: PieceToSend) => Promise<void>;
 
-/** Like an honest node. */
-export const sendTruly: SendPiece = async (
+/** Sends as an honest node does. */
+export const sendHonestly: SendPiece = async (
   channel,
   { message, bytes, hash },
 ) => {
-  await sayData(channel, message, bytes);
-  await sayPieces(channel, message, hash);
+  await sendData(channel, message, bytes);
+  await sendPieces(channel, message, hash);
 };
 
-/** Other bytes than the hash is of. */
+/** Sends bytes that do not match their hash. */
 export const sendWrongBytes: SendPiece = (channel, piece) => {
   const bytes = piece.bytes.slice();
   bytes[0] = bytes[0]! ^ 1;
-  return sendTruly(channel, { ...piece, bytes });
+  return sendHonestly(channel, { ...piece, bytes });
 };
 
-/** Other bytes, with their own hash. */
+/** Sends another content with a matching hash. */
 export const sendOtherContent: SendPiece = (channel, piece) => {
   const bytes = piece.bytes.slice();
   bytes[0] = bytes[0]! ^ 1;
-  return sendTruly(channel, { ...piece, bytes, hash: sha256(bytes).toHex() });
+  return sendHonestly(channel, {
+    ...piece,
+    bytes,
+    hash: sha256(bytes).toHex(),
+  });
 };
 
-/** The right bytes, with another hash. */
+/** Sends the right bytes with a wrong hash. */
 export const sendWrongHash: SendPiece = (channel, piece) =>
-  sendTruly(channel, { ...piece, hash: "ab".repeat(32) });
+  sendHonestly(channel, { ...piece, hash: "ab".repeat(32) });
 
-/** A byte too few, with their own hash. */
+/** Sends one byte less, with a matching hash. */
 export const sendTooFew: SendPiece = (channel, piece) => {
   const bytes = piece.bytes.subarray(1);
-  return sendTruly(channel, { ...piece, bytes, hash: sha256(bytes).toHex() });
+  return sendHonestly(channel, {
+    ...piece,
+    bytes,
+    hash: sha256(bytes).toHex(),
+  });
 };
 
-/** A byte too many, with their own hash. */
+/** Sends one byte more, with a matching hash. */
 export const sendTooMany: SendPiece = (channel, piece) => {
   const bytes = new Uint8Array([...piece.bytes, 0]);
-  return sendTruly(channel, { ...piece, bytes, hash: sha256(bytes).toHex() });
+  return sendHonestly(channel, {
+    ...piece,
+    bytes,
+    hash: sha256(bytes).toHex(),
+  });
 };
 
-/** Bytes that never end. */
+/** Sends bytes without end. */
 export const sendEndless: SendPiece = async (channel, { message }) => {
   for (;;) {
-    await sayData(channel, message, new Uint8Array(LIMITS.frameDataBytes));
+    await sendData(channel, message, new Uint8Array(LIMITS.frameDataBytes));
   }
 };
 
-/** Sends truly, up to `count` pieces on all connections; then does `then`. */
-export function sendsOnly(
+/** Sends `count` pieces honestly over all connections, then calls `then`. */
+export function sendOnly(
   count: number,
   then: (channel: Channel, piece: PieceToSend) => Promise<void>,
 ): SendPiece {
   let sent = 0;
   return (channel, piece) =>
-    ++sent > count ? then(channel, piece) : sendTruly(channel, piece);
+    ++sent > count ? then(channel, piece) : sendHonestly(channel, piece);
 }
 
 /** Closes the connection after some bytes of the piece. */
-export const closesEarly = async (
+export const closeEarly = async (
   channel: Channel,
   { message, bytes }: PieceToSend,
 ): Promise<void> => {
-  await sayData(channel, message, bytes.subarray(0, bytes.length >> 1));
+  await sendData(channel, message, bytes.subarray(0, bytes.length >> 1));
   throw new Error("closes the connection");
 };
 
-/** Sends some bytes of the piece, and then nothing more. */
-export const stalls = async (
+/** Sends some bytes of the piece, then nothing. */
+export const stall = async (
   channel: Channel,
   { message, bytes }: PieceToSend,
 ): Promise<void> => {
-  await sayData(channel, message, bytes.subarray(0, bytes.length >> 1));
-  await saysNothing(channel);
+  await sendData(channel, message, bytes.subarray(0, bytes.length >> 1));
+  await staySilent(channel);
 };
 
-/** Where a node differs from an honest one. */
-export interface Dishonesty {
+/** The answers in which a node differs from an honest one. */
+export interface Lies {
   readonly find?: Lie<MessageOf<"find">>;
   readonly browse?: Lie<MessageOf<"browse">>;
   readonly describe?: Lie<MessageOf<"describe">>;
@@ -120,16 +132,16 @@ export interface Dishonesty {
   readonly holding?: Lie<MessageOf<"holding">>;
   /** How pieces are sent. */
   readonly piece?: SendPiece;
-  /** Has not hashed its files: knows them by version alone. */
+  /** Whether it has not hashed its files, and names only their versions. */
   readonly unhashed?: boolean;
 }
 
-/** The answers of a node to questions about its files, but for `lies`. */
+/** The honest answers of a node; only how pieces are sent comes from `lies`. */
 class Answers {
   readonly #held: readonly DescribedBytes[];
-  readonly #lies: Dishonesty;
+  readonly #lies: Lies;
 
-  constructor(held: readonly DescribedBytes[], lies: Dishonesty) {
+  constructor(held: readonly DescribedBytes[], lies: Lies) {
     this.#held = held;
     this.#lies = lies;
   }
@@ -148,7 +160,7 @@ class Answers {
   async find(channel: Channel, message: MessageOf<"find">): Promise<void> {
     const file = this.#held.find(({ listed }) => listed.name === message.name);
     if (file === undefined) {
-      return await sayRefused(channel, message, { code: "not_found" });
+      return await sendRefusal(channel, message, { code: "not_found" });
     }
     const { name: _, ...found } = this.#listedAs(file.listed);
     const sha256 = this.#lies.unhashed ? {} : { sha256: file.sha256 };
@@ -170,13 +182,13 @@ class Answers {
     message: MessageOf<"describe">,
   ): Promise<void> {
     const file = this.#fileOf(message.of);
-    if (file === undefined) return await sayRefused(channel, message, GONE);
-    await sayManifest(channel, message, file);
+    if (file === undefined) return await sendRefusal(channel, message, GONE);
+    await sendManifest(channel, message, file);
   }
 
   async read(channel: Channel, message: MessageOf<"read">): Promise<void> {
     const file = this.#fileOf(message.of);
-    if (file === undefined) return await sayRefused(channel, message, GONE);
+    if (file === undefined) return await sendRefusal(channel, message, GONE);
     const pieceBytes = pieceBytesOf(file.bytes.length);
     for (let n = 0; n < message.count; n++) {
       const index = message.first + n;
@@ -185,7 +197,7 @@ class Answers {
         (index + 1) * pieceBytes,
       );
       const hash = file.manifest.hashOf(index);
-      const send = this.#lies.piece ?? sendTruly;
+      const send = this.#lies.piece ?? sendHonestly;
       await send(channel, { message, index, bytes, hash });
     }
   }
@@ -213,7 +225,7 @@ class Answers {
     message: MessageOf<"holding">,
   ): Promise<void> {
     const file = this.#fileOf(message.of);
-    if (file === undefined) return await sayRefused(channel, message, GONE);
+    if (file === undefined) return await sendRefusal(channel, message, GONE);
     const { request } = message;
     await channel.send({ kind: "has", request, complete: true });
   }
@@ -228,10 +240,10 @@ class Answers {
 
 const GONE = { code: "gone" };
 
-/** A node with these files that answers as an honest one, but for `lies`. */
-export function honestBut(
+/** Answers honestly for these files, except for `lies`. */
+export function honestExcept(
   files: Readonly<Record<string, Uint8Array>>,
-  lies: Dishonesty = {},
+  lies: Lies = {},
 ): Lie {
   const held = Object.entries(files).map(([name, bytes]) =>
     describeBytes(name, bytes)
@@ -260,7 +272,7 @@ export function honestBut(
   };
 }
 
-/** Bytes, and all that can be said of them. */
+/** The bytes of a file with its hashes and its entry in a listing. */
 export interface DescribedBytes {
   readonly bytes: Uint8Array;
   readonly manifest: Manifest;
@@ -268,7 +280,7 @@ export interface DescribedBytes {
   readonly listed: ListedFile;
 }
 
-/** All that an honest node says of a file. */
+/** What an honest node sends about a file. */
 export function describeBytes(
   name: string,
   bytes: Uint8Array,
@@ -292,8 +304,8 @@ export function describeBytes(
   return { bytes, manifest, sha256: whole, listed };
 }
 
-/** Says the manifest of a file. */
-export async function sayManifest(
+/** Sends the manifest of a file. */
+export async function sendManifest(
   channel: Channel,
   message: Pick<ClientToNode, "request">,
   { manifest, sha256 }: Pick<DescribedBytes, "manifest" | "sha256">,
@@ -301,5 +313,5 @@ export async function sayManifest(
   const { request } = message;
   const { size, contentId: content } = manifest;
   await channel.send({ kind: "manifest", request, size, content, sha256 });
-  await sayData(channel, message, manifest.hashes);
+  await sendData(channel, message, manifest.hashes);
 }

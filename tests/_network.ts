@@ -30,7 +30,7 @@ export const IDENTITIES: readonly Identity[] = await Promise.all(
   Array.from({ length: 4 }, createIdentity),
 );
 
-/** A relay and what it told. */
+/** A relay and its events. */
 export interface TestRelay extends AsyncDisposable {
   readonly server: RelayServer;
   readonly identity: Identity;
@@ -58,7 +58,7 @@ export async function startRelay(
   };
 }
 
-/** A node and what it told. */
+/** A node and its events. */
 export interface TestNode extends AsyncDisposable {
   readonly server: NodeServer;
   readonly log: EventLog<NodeEvent>;
@@ -96,7 +96,7 @@ export async function startNode(
   };
 }
 
-/** A channel to a relay or node, to say to it whatever a test wants. */
+/** A channel to a relay or node, on which a test sends what it wants. */
 export async function openChannel(
   at: Endpoint,
   peer: PeerIdentity | null,

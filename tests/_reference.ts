@@ -94,7 +94,7 @@ const NAMES = Object.keys(EVENTS) as EventName[];
 /** The list of events in `docs/EVENTS.md`. */
 export const EVENTS_START = "## Events\n";
 
-/** What stands in `docs/EVENTS.md` after its introduction. */
+/** The part of `docs/EVENTS.md` after its introduction. */
 export function eventsText(): string {
   const sections = NAMES.map((name) => {
     const { says, roles, fields } = EVENTS[name];

@@ -1,4 +1,4 @@
-/** A client's session, and the node's end of it in the hands of a test. */
+/** A client's session, whose other end the test plays. */
 
 import { assertEquals } from "@std/assert";
 import { Channel } from "../lib/protocol/channel.ts";
@@ -15,12 +15,12 @@ import { memoryPair } from "./_memory_conn.ts";
 
 /** The id of the node. */
 export const ID = "a".repeat(52);
-/** When the client gives a silent node up. */
+/** The time after which the client gives up a silent node. */
 export const IDLE_MS = 7_000;
 const PIECE = 256 * 1024;
 
-/** A session, and the node's end of it, both greeted. */
-export interface Talk extends AsyncDisposable {
+/** A session and the node's channel, after their hellos. */
+export interface SessionPair extends AsyncDisposable {
   readonly session: NodeSession;
   readonly node: Channel;
   readonly conns: readonly [Conn, Conn];
@@ -42,7 +42,9 @@ export function channels(): {
   return { client: client!, node: node!, conns };
 }
 
-export async function talk(grant: { grant?: string } = {}): Promise<Talk> {
+export async function openSessionPair(
+  grant: { grant?: string } = {},
+): Promise<SessionPair> {
   const { client, node, conns } = channels();
   const opening = NodeSession.open(client, {
     id: ID,
@@ -64,7 +66,7 @@ export async function talk(grant: { grant?: string } = {}): Promise<Talk> {
   };
 }
 
-/** The next request, which must be of this kind. */
+/** Receives the next request, which must have this kind. */
 export async function asked<Kind extends ClientToNode["kind"]>(
   node: Channel,
   kind: Kind,

@@ -27,7 +27,7 @@ export type AnyRelay = {
   readonly identity: Identity;
 };
 
-/** A channel to the relay, on which hello has been said. */
+/** A channel to the relay, after the hello. */
 async function greeted(
   { server, identity }: AnyRelay,
   { role, peer = identity }: {
@@ -179,7 +179,7 @@ export async function joinTunnel(
   };
 }
 
-/** Sends bytes from one end to the other, and looks that they arrive. */
+/** Sends bytes from one end to the other, and checks that they arrive. */
 export async function passes(
   from: Conn,
   to: Conn,

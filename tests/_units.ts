@@ -1,4 +1,4 @@
-/** The units of systemd, and what `systemd-analyze` says of them. */
+/** The units of systemd, and the output of `systemd-analyze`. */
 
 import { join } from "@std/path";
 import { ROOT } from "./e2e/_processes.ts";

@@ -22,17 +22,17 @@ import {
 import { startEvilNode } from "./_evil_node.ts";
 import { startFaultProxy } from "./_fault_proxy.ts";
 import {
-  closesEarly,
-  type Dishonesty,
-  honestBut,
+  closeEarly,
+  honestExcept,
+  type Lies,
   sendEndless,
+  sendOnly,
   sendOtherContent,
-  sendsOnly,
   sendTooFew,
   sendTooMany,
   sendWrongBytes,
   sendWrongHash,
-  stalls,
+  stall,
 } from "./_lies.ts";
 import { startNode } from "./_network.ts";
 import { randomBytes, seededRandom } from "./_random.ts";
@@ -65,16 +65,16 @@ const FILES: Readonly<Record<string, Uint8Array>> = {
 };
 
 /** What evil nodes do with pieces that they are asked for. */
-const LIES: Readonly<Record<string, Dishonesty["piece"]>> = {
+const LIES: Readonly<Record<string, Lies["piece"]>> = {
   "wrong bytes": sendWrongBytes,
   "wrong hashes": sendWrongHash,
   "another content": sendOtherContent,
   "too few bytes": sendTooFew,
   "too many bytes": sendTooMany,
   "bytes without end": sendEndless,
-  "a hang-up": closesEarly,
-  "silence in the middle": stalls,
-  "silence after a while": sendsOnly(3, stalls),
+  "a hang-up": closeEarly,
+  "silence in the middle": stall,
+  "silence after a while": sendOnly(3, stall),
 };
 
 function say(text: string): void {
@@ -177,7 +177,7 @@ async function lieOn(
     identity: relayTarget.peer,
   };
   while (!signal.aborted) {
-    const lie = honestBut(FILES, { piece: oneOf(Object.values(LIES))! });
+    const lie = honestExcept(FILES, { piece: oneOf(Object.values(LIES))! });
     const identity = await createIdentity();
     await using _node = await startEvilNode(relay, { identity, lie });
     tally.evilNodes++;

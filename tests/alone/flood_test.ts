@@ -20,7 +20,7 @@ import { within } from "../_event_log.ts";
 import { startNode } from "../_network.ts";
 import { testWith } from "../_tools.ts";
 import { median } from "../bench/_measuring.ts";
-import { Crowd, pause, say, STRANGER } from "../floods/_attacker.ts";
+import { Crowd, pause, print, STRANGER } from "../floods/_attacker.ts";
 import { startAttacker } from "../floods/_flood.ts";
 import { listFrom } from "../floods/at_relay.ts";
 import { type RelayProcess, spawnRelay } from "../e2e/_processes.ts";
@@ -133,7 +133,7 @@ async function outlast(
   await list(scene);
   const after = await residentBytes(scene);
   const mib = (bytes: number) => (bytes / MIB).toFixed(1);
-  say(
+  print(
     `${what}: listing ${median(waits).toFixed(0)} ms ` +
       `(median of ${waits.length}, most ${Math.max(...waits).toFixed(0)}); ` +
       `relay ${mib(before)} MiB, at most +${mib(most - before)}, ` +
@@ -225,5 +225,5 @@ async function listAtLast(scene: Scene): Promise<void> {
     }
   }
   const seconds = (performance.now() - startedAt) / 1_000;
-  say(`lists again after ${seconds.toFixed(1)} s`);
+  print(`lists again after ${seconds.toFixed(1)} s`);
 }

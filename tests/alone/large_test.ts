@@ -24,7 +24,7 @@ import {
   only,
   peakBytesOf,
   PIECE,
-  say,
+  print,
   spawnGet,
   spawnNodes,
   until,
@@ -61,7 +61,7 @@ Deno.test("A sparse file of 600 MiB arrives whole, and neither node nor client n
   assertEquals(await client.exitCode, 0, client.stderr.all.join("\n"));
   const nodeBytes = await peakBytesOf(node.pid);
   const mib = (bytes: number) => (bytes / MIB).toFixed(0);
-  say(`600 MiB: node ${mib(nodeBytes)} MiB, client ${mib(clientBytes)} MiB`);
+  print(`600 MiB: node ${mib(nodeBytes)} MiB, client ${mib(clientBytes)} MiB`);
   for (const bytes of [nodeBytes, clientBytes]) {
     assert(bytes > 0);
     assertLess(bytes, MOST_BYTES);
@@ -162,7 +162,7 @@ Deno.test("A folder of 20 GB is shared, and its files are served, long before it
   const told = eventsOf(node.stdout).map(({ event }) => event);
   assertEquals(told.includes("hashed"), false, told.join(", "));
   const most = Math.max(...waitsMs);
-  say(
+  print(
     `20 GB: registered after ${registeredMs.toFixed(0)} ms, ` +
       `first bytes after at most ${most.toFixed(0)} ms`,
   );
@@ -187,7 +187,7 @@ Deno.test("Four nodes with --limit-rate give nearly four times the rate together
   assertEquals(await within(client.exitCode, "the exit"), 0);
   await assertSaved(folder, content);
   const times = content.length / seconds / rate;
-  say(`four nodes: ${times.toFixed(2)} times the rate of one`);
+  print(`four nodes: ${times.toFixed(2)} times the rate of one`);
   const from = bytesFrom(only(client.stdout, "file_received"));
   assertEquals(Object.keys(from).toSorted(), names);
   assertLess(3.5, times);
@@ -208,7 +208,7 @@ for (
     const mean = counts.reduce((sum, count) => sum + count, 0) / counts.length;
     const least = Math.min(...counts);
     const nodeBytes = await peakBytesOf(node.pid);
-    say(
+    print(
       `100 clients, ${what}: ${
         (100 * mean / 1e6 / seconds).toFixed(0)
       } MB/s, ` +

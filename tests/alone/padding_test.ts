@@ -19,7 +19,7 @@ import {
   type Target,
 } from "../bench/_big_relay.ts";
 import { runRole, spawnRelay } from "../e2e/_processes.ts";
-import { accessTo, say } from "../e2e/_transfer.ts";
+import { accessTo, print } from "../e2e/_transfer.ts";
 
 const HOSTS = Array.from({ length: 44 }, (_, n) => `127.0.1.${n + 1}`);
 /** As many nodes as one address may have. */
@@ -109,7 +109,7 @@ Deno.test({
         { ...accessTo(folder), deadlineMs: DEADLINE_MS },
       );
       const ms = performance.now() - startedAt;
-      say(`${words[0]}: ${ms.toFixed(0)} ms`);
+      print(`${words[0]}: ${ms.toFixed(0)} ms`);
       assertEquals(code, 0, stderr.join("\n"));
       return { text, stderr };
     };

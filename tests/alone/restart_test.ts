@@ -35,7 +35,7 @@ import {
   spawnNode,
   spawnRelay,
 } from "../e2e/_processes.ts";
-import { accessTo, say } from "../e2e/_transfer.ts";
+import { accessTo, print } from "../e2e/_transfer.ts";
 
 /** What the README promises of a relay that comes back. */
 const LISTED_AGAIN_MS = 5_000;
@@ -65,7 +65,7 @@ Deno.test("A relay that is killed and started again lists its node within 5 s, a
   const backAt = performance.now();
   await again.stderr.until(REGISTERED);
   const ms = performance.now() - backAt;
-  say(`listed again ${ms.toFixed(0)} ms after the relay was back`);
+  print(`listed again ${ms.toFixed(0)} ms after the relay was back`);
   assertLess(ms, LISTED_AGAIN_MS + BUSY_MS);
   assertEquals(again.address, first.address);
   const args = [first.address, "cat", "2.txt"];
@@ -239,7 +239,7 @@ Deno.test({
     const stayedMs = await listedAt(again, staying) - backAt;
     const allMs = await listedAt(again, crowd.names) - backAt;
     const most = crowd.mostASecond(backAt);
-    say(
+    print(
       `the ${staying.length} of ${CROWD} nodes that stay are listed after ` +
         `${(stayedMs / 1_000).toFixed(1)} s, all after ` +
         `${(allMs / 1_000).toFixed(1)} s, with at most ${most} connections ` +

@@ -31,7 +31,7 @@ import { Share } from "../../lib/share/share.ts";
 import { StreamConn } from "../../lib/transport/stream_conn.ts";
 import { WorkQueue } from "../../lib/node/work_queue.ts";
 import { type EventLog, within } from "../_event_log.ts";
-import { registerNode, sayRefused, startEvilNode } from "../_evil_node.ts";
+import { registerNode, sendRefusal, startEvilNode } from "../_evil_node.ts";
 import { startFaultProxy } from "../_fault_proxy.ts";
 import { memoryPair } from "../_memory_conn.ts";
 import {
@@ -240,7 +240,7 @@ Deno.test("A client asks at most askingCount nodes at once", async () => {
         for (let turn = 0; turn < 5; turn++) await new Turns(0).give();
         wake = Promise.withResolvers();
         asking--;
-        await sayRefused(channel, message, { code: "not_found" });
+        await sendRefusal(channel, message, { code: "not_found" });
       },
     });
     stack.use(node);

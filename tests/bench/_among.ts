@@ -23,8 +23,8 @@ import { identityMaker, isOf, type Target } from "./_big_relay.ts";
 import { verdict } from "./_figures.ts";
 import { type HeldNode, openNode, register } from "./_held_nodes.ts";
 import { median } from "./_measuring.ts";
-import { tellIndex } from "./_names.ts";
-import { say } from "./_report.ts";
+import { sendIndex } from "./_names.ts";
+import { print } from "./_report.ts";
 
 const SERVING = 5;
 const MANY = 5_000;
@@ -39,7 +39,7 @@ const CHANGE_TARGET_SECONDS = 5;
 /** Among so many, but at most 5,000. Returns whether all targets are reached. */
 export async function benchAmong(nodes: number): Promise<boolean> {
   const many = Math.min(nodes, MANY);
-  say(`one name among ${SERVING} nodes, and among ${many}:`);
+  print(`one name among ${SERVING} nodes, and among ${many}:`);
   await using process = await spawnRelay(["--plaintext", "0"]);
   const relay = { host: "127.0.0.1", port: Number(process.port) };
   await using stack = new AsyncDisposableStack();
@@ -65,7 +65,7 @@ export async function benchAmong(nodes: number): Promise<boolean> {
   const ratio = amongMany.ms / amongFew.ms;
   const { connections } = amongMany;
   const isReached = ratio <= TIME_TARGET && connections <= CONNECTIONS_TARGET;
-  say(
+  print(
     `  ${ratio.toFixed(2)} times as long (target ${TIME_TARGET}), at most ` +
       `${connections} connections (target ${CONNECTIONS_TARGET}): ` +
       verdict(isReached),
@@ -80,7 +80,7 @@ interface Cats {
 }
 
 function sayCats(nodes: number, { ms, connections }: Cats): void {
-  say(
+  print(
     `  among ${nodes}: ${ms.toFixed(1)} ms in the median of ${CATS}, ` +
       `${connections} connections`,
   );
@@ -152,11 +152,11 @@ async function holdMany(
   await eachOf(Array(count).keys(), 32, async (n) => {
     const node = await openNode(n, target, await makeIdentity());
     const key = await register(node);
-    await tellIndex(n, { exchange: node.exchange, key });
+    await sendIndex(n, { exchange: node.exchange, key });
     held.push(node);
   });
   const seconds = (performance.now() - startedAt) / 1_000;
-  say(`  ${count} more registered in ${seconds.toFixed(1)} s`);
+  print(`  ${count} more registered in ${seconds.toFixed(1)} s`);
   return {
     [Symbol.asyncDispose]: async () => {
       ended.abort();
@@ -195,7 +195,7 @@ async function changes(relay: Endpoint, node: TestNode): Promise<boolean> {
   }
   const longest = (all: number[]) => Math.max(...all);
   const isReached = longest([...found, ...gone]) <= CHANGE_TARGET_SECONDS;
-  say(
+  print(
     `  a new file is found after ${median(found).toFixed(2)} s in the median ` +
       `of ${CHANGES}, at most ${longest(found).toFixed(2)} s; a removed one ` +
       `is no longer offered after ${median(gone).toFixed(2)} s, at most ` +

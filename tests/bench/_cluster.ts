@@ -17,7 +17,7 @@ import type { Wanted } from "./_cluster_walker.ts";
 import { lookupCosts } from "./_cluster_lookups.ts";
 import { median } from "./_measuring.ts";
 import { startRedis } from "./_redis.ts";
-import { say } from "./_report.ts";
+import { print } from "./_report.ts";
 
 const TRIALS = 20;
 /** For how long the stream is watched. */
@@ -159,7 +159,7 @@ async function sayPropagation(
     const most = times.at(-1)!.toFixed(0);
     return `${median(times).toFixed(0)} ms, at most ${most} ms`;
   };
-  say(
+  print(
     `  a node registers, ${TRIALS} times: all three hold it after ` +
       `${said(known)}; the pages of each have it after ${said(walked)} ` +
       "(wanted: 2 s); clients that share a thread with all nodes have read " +
@@ -186,7 +186,7 @@ async function sayKilled(
   });
   const elsewhere = (performance.now() - killedAt) / 1_000;
   const [listed, failed] = listeners.countsOf(others);
-  say(
+  print(
     `  an instance with ${lost} nodes is killed: they are registered elsewhere ` +
       `after ${elsewhere.toFixed(1)} s (wanted: 30 s); of ${
         listed - listedBefore
@@ -227,7 +227,7 @@ async function sayAway<Store extends AsyncDisposable>(
     (await listed()).every((count) => count === all)
   );
   const whole = (performance.now() - backAt) / 1_000;
-  say(
+  print(
     `  Redis is killed, and back empty after ${awaySeconds} s: /healthz says ` +
       `away after ${told.toFixed(1)} s; of ${done - doneBefore} listings ${
         bad - badBefore
@@ -260,12 +260,12 @@ export async function benchCluster(
   const startedAt = performance.now();
   await eachOf(Array(count).keys(), STARTING, startNode);
   const seconds = (performance.now() - startedAt) / 1_000;
-  say(
+  print(
     `  ${count} nodes registered through the front in ${seconds.toFixed(1)} s`,
   );
   for (const instance of instances.all) await untilHolds(instance, count);
   const bytes = (await storedBytes(at.port) - emptyBytes) / count;
-  say(`  bytes in Redis for each node: ${bytes.toFixed(0)}`);
+  print(`  bytes in Redis for each node: ${bytes.toFixed(0)}`);
 
   await sayStream(idle);
   const listeners = stack.use(new Listeners(serving));
@@ -289,7 +289,7 @@ async function sayStream(idle: ClusterInstance): Promise<void> {
   await pause(STREAM_MS);
   const items = await idle.metric("cluster_taken_total") - taken;
   const ms = await idle.cpuMs() - await cpu;
-  say(
+  print(
     `  the stream: ${
       (items / STREAM_MS * 1_000).toFixed(0)
     } changes a second ` +

@@ -15,7 +15,7 @@ import type { ClusterInstance } from "./_cluster_instances.ts";
 import { loopRate } from "./_figures.ts";
 import { cpuSecondsOf } from "./_measuring.ts";
 import { PAGE_COUNT } from "./_redis.ts";
-import { say } from "./_report.ts";
+import { print } from "./_report.ts";
 
 const CLIENTS = 48;
 const REDIS_CLIENTS = 16;
@@ -42,7 +42,7 @@ export async function lookupCosts(
     });
     const ms = (await cpuOf(asked) - cpuBefore) / lookups;
     for (const { conn } of clients) conn.close();
-    say(
+    print(
       `  ${count} ${count === 1 ? "instance" : "instances"}: ` +
         `${rate.toFixed(0)} pages a second, ${ms.toFixed(2)} ms of processor ` +
         "time each in the relay",
@@ -77,7 +77,7 @@ async function askRedisForEach(
   const redisMs = 1_000 * (await cpuSecondsOf([`${pid}`]) - redisBefore);
   const own = (ownMs() - ownBefore) / lookups;
   for (const conn of conns) conn[Symbol.dispose]();
-  say(
+  print(
     `  asking Redis for each: ${rate.toFixed(0)} pages a second, ` +
       `${own.toFixed(2)} ms in the one that asks and ` +
       `${(redisMs / lookups).toFixed(2)} ms in Redis, before a byte of an ` +

@@ -8,17 +8,17 @@ import { parseRelayAddress } from "../../lib/base/address.ts";
 import { createIdentity } from "../../lib/identity/identity.ts";
 import { HolderLease } from "../../lib/uplink/holder_lease.ts";
 import { RelayDialer } from "../../lib/uplink/relay_dialer.ts";
-import { saysNothing, startEvilNode } from "../_evil_node.ts";
-import { describeBytes, honestBut, sendWrongBytes } from "../_lies.ts";
-import { say } from "./_report.ts";
+import { startEvilNode, staySilent } from "../_evil_node.ts";
+import { describeBytes, honestExcept, sendWrongBytes } from "../_lies.ts";
+import { print } from "./_report.ts";
 
 const [kind = "", relayText = "", path = ""] = Deno.args;
 const bytes = await Deno.readFile(path);
 const relay = parseRelayAddress(relayText);
 const identity = await createIdentity();
-const lie = honestBut(
+const lie = honestExcept(
   { "big.iso": bytes },
-  kind === "liar" ? { piece: sendWrongBytes } : { read: saysNothing },
+  kind === "liar" ? { piece: sendWrongBytes } : { read: staySilent },
 );
 const nobody = { server: { address: relay }, identity };
 await using evil = await startEvilNode(nobody, {
@@ -31,7 +31,7 @@ await using lease = new HolderLease({
   }),
   serving: { identity, addressesFrom: () => [evil.address] },
   limits: LIMITS,
-  onEvent: ({ event }) => say(event),
+  onEvent: ({ event }) => print(event),
 });
 lease.hold(describeBytes("big.iso", bytes).manifest.contentId);
 await new Promise<never>(() => setInterval(() => {}, 1_000));

@@ -4,7 +4,7 @@
 
 import { eachOf } from "../_each_of.ts";
 import { cpuSecondsOf, median } from "./_measuring.ts";
-import { say } from "./_report.ts";
+import { print } from "./_report.ts";
 
 /** Requests under way at once, each on a connection of its own. */
 const AT_ONCE = 64;
@@ -118,33 +118,33 @@ export async function latenciesOf(
 export const verdict = (isReached: boolean) =>
   isReached ? "reached" : "not reached";
 
-export function sayFigures(figures: Figures, nodes: number): void {
+export function printFigures(figures: Figures, nodes: number): void {
   const { emptyBytes, idleBytes, heldBytes, afterBytes, latencies } = figures;
   const mib = (bytes: number) => `${(bytes / MIB).toFixed(0)} MiB`;
   const perConnection = (idleBytes - emptyBytes) / nodes / 1024;
-  say(
+  print(
     `  resident: empty ${mib(emptyBytes)}, ` +
       `${nodes} connections ${mib(idleBytes)} ` +
       `(${perConnection.toFixed(1)} KiB each), ` +
       `as many nodes on them ${mib(heldBytes)}, closed ${mib(afterBytes)}`,
   );
-  say(
+  print(
     `  connect and read a page: median ${median(latencies).toFixed(1)} ms, ` +
       `p99 ${p99(latencies).toFixed(1)} ms`,
   );
   const { hotNames, anyNames } = figures;
-  say(
+  print(
     `  a second: ${figures.registrations.toFixed(0)} registrations, ` +
       `${figures.renewals.toFixed(0)} renewals, ` +
       `${figures.lookups.toFixed(0)} pages read, look-ups of one name ` +
       `${hotNames.rate.toFixed(0)} (of 100) and ` +
       `${anyNames.rate.toFixed(0)} (of all)`,
   );
-  say(
+  print(
     `  a look-up of one name takes ${hotNames.mainUs.toFixed(0)} µs (of 100) ` +
       `and ${anyNames.mainUs.toFixed(0)} µs (of all) of the main thread`,
   );
-  say(
+  print(
     `  connect, renew and leave: ${figures.arrivals.toFixed(0)} a second, ` +
       `${figures.arrivalMs.toFixed(2)} ms of the main thread each`,
   );
@@ -155,7 +155,7 @@ export function p99(sorted: readonly number[]): number {
 }
 
 /** Ours beside Redis's, so that the figures mean something elsewhere. */
-export function sayRatio(
+export function printRatio(
   what: string,
   { ours, theirs }: { ours: Figures; theirs: Figures },
 ): void {
@@ -163,7 +163,7 @@ export function sayRatio(
     (pick(ours) / pick(theirs)).toFixed(2);
   const isReached = ours.renewals >= RENEWALS_TARGET * theirs.renewals &&
     ours.anyNames.rate >= LOOKUPS_TARGET * theirs.anyNames.rate;
-  say(
+  print(
     `${what} to Redis: registrations ${ratio((f) => f.registrations)}, ` +
       `renewals ${ratio((f) => f.renewals)} (target ${RENEWALS_TARGET}), ` +
       `look-ups of any name ${ratio((f) => f.anyNames.rate)} (target ` +

@@ -18,7 +18,7 @@ import {
   PEERS_PER_HOST,
 } from "./_big_relay.ts";
 import { mainThreadMs, ratePerSecond, residentBytes } from "./_figures.ts";
-import { say } from "./_report.ts";
+import { print } from "./_report.ts";
 
 /** Holders of one content: a large swarm. */
 const SWARM_COUNT = 100;
@@ -66,7 +66,7 @@ async function sayCost(
   const before = await mainThreadMs(pid);
   const rate = await ratePerSecond(clients, work);
   const ms = (await mainThreadMs(pid) - before) / clients.length;
-  say(
+  print(
     `  ${what}: ${rate.toFixed(0)} a second, ${ms.toFixed(2)} ms of the ` +
       `main thread each`,
   );
@@ -96,7 +96,7 @@ export async function benchHolders(count: number): Promise<void> {
   const heldBytes = await residentBytes(pid);
   const perConnection = (idleBytes - emptyBytes) / count / KIB;
   const perHolder = (heldBytes - idleBytes) / count / KIB;
-  say(
+  print(
     `  ${count} holders: ${perConnection.toFixed(1)} KiB for a connection, ` +
       `${perHolder.toFixed(1)} KiB more for a holder`,
   );

@@ -11,7 +11,7 @@ import { LIMITS } from "../../lib/base/limits.ts";
 import { encodeMessage } from "../../lib/protocol/messages.ts";
 import { dialFrom, hostOf, PEERS_PER_HOST } from "./_big_relay.ts";
 import { verdict } from "./_figures.ts";
-import { say } from "./_report.ts";
+import { print } from "./_report.ts";
 
 /** A relay may take this many times the memory of `node:tls`. */
 const MOST_RATIO = 1.15;
@@ -25,11 +25,11 @@ export async function benchIdle(count: number): Promise<boolean> {
   const kib: Record<string, number> = {};
   for (const kind of ["bare", "relay"]) {
     kib[kind] = await bytesEach(kind, count) / 1024;
-    say(`  ${kind}: ${kib[kind].toFixed(1)} KiB a connection`);
+    print(`  ${kind}: ${kib[kind].toFixed(1)} KiB a connection`);
   }
   const ratio = kib["relay"]! / kib["bare"]!;
   const isReached = ratio <= MOST_RATIO;
-  say(
+  print(
     `  relay / bare ${ratio.toFixed(2)}, at most ${MOST_RATIO}: ` +
       verdict(isReached),
   );

@@ -12,7 +12,7 @@ import { TextLineStream } from "@std/streams";
 import { createIdentity } from "../../lib/identity/identity.ts";
 import { serveRelay } from "../../lib/relay/server.ts";
 import { ALPN_PROTOCOL } from "../../lib/transport/dial.ts";
-import { say } from "./_report.ts";
+import { print } from "./_report.ts";
 
 const HOST = "127.0.0.1";
 // A collection frees sockets only after their handles have had turns.
@@ -53,9 +53,9 @@ async function residentBytes(): Promise<number> {
 }
 
 if (import.meta.main) {
-  say(String(await (Deno.args[0] === "bare" ? bare() : relay())));
+  print(String(await (Deno.args[0] === "bare" ? bare() : relay())));
   const lines = Deno.stdin.readable.pipeThrough(new TextDecoderStream())
     .pipeThrough(new TextLineStream());
-  for await (const _ of lines) say(String(await residentBytes()));
+  for await (const _ of lines) print(String(await residentBytes()));
   Deno.exit(0);
 }

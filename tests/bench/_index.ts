@@ -13,7 +13,7 @@ import { seededRandom } from "../_random.ts";
 import { dialFrom } from "./_big_relay.ts";
 import { mainThreadMs, residentBytes, verdict } from "./_figures.ts";
 import { command, startRedis } from "./_redis.ts";
-import { say } from "./_report.ts";
+import { print } from "./_report.ts";
 
 /** Two for each of 1,000 names, and 50 folders. */
 const FINGERPRINTS_PER_NODE = 2_050;
@@ -67,7 +67,7 @@ export async function benchIndex(nodes: number): Promise<void> {
   if (found < LOOKUPS) throw new Error(`found ${found} of ${LOOKUPS}`);
   const mib = index.bytes / MIB;
   const isReached = rate >= LOOKUPS_TARGET && mib <= MEMORY_TARGET_MIB;
-  say(
+  print(
     `  ours: ${index.entryCount} fingerprints in ${mib.toFixed(0)} MiB ` +
       `(target ${MEMORY_TARGET_MIB} for 10,000 nodes), taken in ` +
       `${(fillMs / 1_000).toFixed(1)} s; ${
@@ -102,7 +102,7 @@ export async function benchSets(program: string, nodes: number): Promise<void> {
     );
   }
   const busyMs = await mainThreadMs(redis.pid) - askedMs;
-  say(
+  print(
     `  redis: sets in ${mib.toFixed(0)} MiB, taken in ` +
       `${(fillMs / 1_000).toFixed(1)} s of its main thread; ` +
       `${(LOOKUPS / busyMs * 1_000).toFixed(0)} look-ups in a second of it`,

@@ -10,7 +10,7 @@ import type { Registration } from "../../lib/relay/lease.ts";
 import { Registry } from "../../lib/relay/registry.ts";
 import { verdict } from "./_figures.ts";
 import { median } from "./_measuring.ts";
-import { say } from "./_report.ts";
+import { print } from "./_report.ts";
 import { ENTRY_BYTES } from "./_redis.ts";
 
 /** Entries of signed records. */
@@ -71,7 +71,7 @@ export async function benchLeases(count: number): Promise<void> {
   const after = await memoryAfter(gc);
   const heap = (after.heapUsed - before.heapUsed) / count;
   const rss = (after.rss - before.rss) / count;
-  say(
+  print(
     `  ${heap.toFixed(0)} bytes of heap a lease, ${
       rss.toFixed(0)
     } of resident ` +
@@ -120,7 +120,7 @@ function sayTimes(
     turns.push(timeOf(() => isLeft = registry.expire(Infinity)));
   }
   const endMs = turns.reduce((sum, ms) => sum + ms, 0);
-  say(
+  print(
     `  ${(renewals / renewalMs * 1000).toFixed(0)} renewals a second; ` +
       `a sweep each second: median ${median(sweeps).toFixed(1)} ms, ` +
       `most ${sweeps.at(-1)!.toFixed(1)} ms; a page ${pageMs.toFixed(3)} ms; ` +
@@ -167,7 +167,7 @@ function sayTerms(): void {
     if (registry.terms().leaseSeconds === leaseSeconds) most = n + 1;
   }
   const { renewSeconds, leaseSeconds: grown } = registry.terms();
-  say(
+  print(
     `  leases stay at ${leaseSeconds} s up to ${most} nodes; with ` +
       `${MANY_NODES} a node renews every ${renewSeconds} s, and a lease lasts ` +
       `${grown} s`,

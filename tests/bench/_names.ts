@@ -1,5 +1,5 @@
 /**
- * Look-ups of one name at a relay: nodes tell an index each, and clients on open
+ * Look-ups of one name at a relay: each node sends an index, and clients on open
  * connections ask which node has a name.
  */
 
@@ -12,12 +12,12 @@ import { LIMITS } from "../../lib/base/limits.ts";
 import { seededRandom } from "../_random.ts";
 import { type Exchange, messageIn } from "./_big_relay.ts";
 import { type Cost, loopCost, ratePerSecond } from "./_figures.ts";
-import { say } from "./_report.ts";
+import { print } from "./_report.ts";
 
 /** Names that clients ask for again and again. */
 const HOT_NAMES = 100;
 
-/** Look-ups of names that all ask for, and of any. */
+/** Cost of look-ups of a few popular names, and of any name. */
 export interface NameRates {
   readonly hot: Cost;
   readonly any: Cost;
@@ -29,8 +29,8 @@ function fingerprintsOf(n: number, key: string): string {
   return encodeFingerprints([fingerprintOf(bytes, "name", `name-${n}`)]);
 }
 
-/** Has the `n`th node tell its index of one name. */
-export async function tellIndex(
+/** Sends the index of the `n`th node, which has one name. */
+export async function sendIndex(
   n: number,
   { exchange, key }: { exchange: Exchange; key: string },
 ): Promise<void> {
@@ -42,21 +42,21 @@ export async function tellIndex(
   if (outcome !== "taken") throw new Error(outcome);
 }
 
-/** Has each node do that. */
-export async function tellIndexes(
+/** Sends the indexes of all nodes. */
+export async function sendIndexes(
   nodes: readonly { exchange: Exchange }[],
   key: string,
 ): Promise<void> {
   const rate = await ratePerSecond(
     [...nodes.entries()],
     async ([n, { exchange }]) => {
-      await tellIndex(n, { exchange, key });
+      await sendIndex(n, { exchange, key });
     },
   );
-  say(`  indexes of one name each: ${rate.toFixed(0)} a second`);
+  print(`  indexes of one name each: ${rate.toFixed(0)} a second`);
 }
 
-/** Asks over connections of each measurement's own; each answer is one node. */
+/** Measures look-ups over new connections; each answer has one node. */
 export async function nameRates(
   overConnections: (
     work: (clients: readonly Exchange[]) => Promise<Cost>,

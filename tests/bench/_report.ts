@@ -35,12 +35,12 @@ export interface Result {
 }
 
 /** Prints a line. */
-export function say(line = ""): void {
+export function print(line = ""): void {
   Deno.stdout.writeSync(new TextEncoder().encode(line + "\n"));
 }
 
 /** Prints rows in columns, the first row as their head. */
-export function sayTable(
+export function printTable(
   rows: readonly (readonly string[])[],
   { left }: { left: readonly number[] },
 ): void {
@@ -52,7 +52,7 @@ export function sayTable(
       const width = widths[column]!;
       return left.includes(column) ? cell.padEnd(width) : cell.padStart(width);
     });
-    say(cells.join("  ").trimEnd());
+    print(cells.join("  ").trimEnd());
   }
 }
 
@@ -80,7 +80,7 @@ function medianSecondsOf(
 }
 
 /** Says how ours did beside others, as far as both have run. */
-export function sayComparisons(
+export function printComparisons(
   comparisons: readonly Comparison[],
   results: ReadonlyMap<ContenderName, Result>,
 ): void {
@@ -110,11 +110,11 @@ export function sayComparisons(
     }
     rows.push(row);
   }
-  if (rows.length > 1) sayTable(rows, { left: [0, 2, 6] });
+  if (rows.length > 1) printTable(rows, { left: [0, 2, 6] });
 }
 
 /** Says what each took, and whether ours kept to the memory it may take. */
-export function sayCosts(results: readonly Result[]): void {
+export function printCosts(results: readonly Result[]): void {
   const rows = [[
     ...["program", "median s", "fastest", "slowest", "CPU s", "peak"],
     ...["server CPU s", "server peak"],
@@ -136,7 +136,7 @@ export function sayCosts(results: readonly Result[]): void {
       isKnown ? formatMib(nodePeakBytes) : "",
     ]);
   }
-  sayTable(rows, { left: [0] });
+  printTable(rows, { left: [0] });
   const ours = results.filter(({ contender, runs }) =>
     contender.isOurs === true && runs.length > 0
   );
@@ -147,8 +147,8 @@ export function sayCosts(results: readonly Result[]): void {
       ...runs.map((run) => run.peakBytes ?? NaN),
     ]),
   );
-  say();
-  say(
+  print();
+  print(
     `memory of our client and node: at most ${formatMib(most)}, target <= ${
       formatMib(MEMORY_TARGET_BYTES)
     }: ${verdictOf(most <= MEMORY_TARGET_BYTES)}`,

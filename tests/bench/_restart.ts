@@ -19,7 +19,7 @@ import type { RelayCalls } from "../../lib/uplink/relay_calls.ts";
 import { RelayDialer } from "../../lib/uplink/relay_dialer.ts";
 import { seededRandom } from "../_random.ts";
 import { identityMaker } from "./_big_relay.ts";
-import { say } from "./_report.ts";
+import { print } from "./_report.ts";
 
 const NODES = 1_000;
 /** Two for each of 1,000 names, and 50 folders. */
@@ -114,7 +114,9 @@ async function startNodes(
 }
 
 export async function benchRestart(): Promise<void> {
-  say(`restart with ${NODES} nodes of ${FINGERPRINTS_PER_NODE} fingerprints:`);
+  print(
+    `restart with ${NODES} nodes of ${FINGERPRINTS_PER_NODE} fingerprints:`,
+  );
   const identity = await createIdentity();
   const start = (port: number) =>
     serveRelay({ host: "127.0.0.1", port, identity });
@@ -124,12 +126,12 @@ export async function benchRestart(): Promise<void> {
   const nodes = await startNodes(first, leaving.signal);
   const firstSeconds = await untilWhole(first);
   const mib = () => (NumberTeller.bytes / 1024 ** 2).toFixed(1);
-  say(`  at first: whole after ${firstSeconds.toFixed(1)} s, ${mib()} MiB`);
+  print(`  at first: whole after ${firstSeconds.toFixed(1)} s, ${mib()} MiB`);
   await first.close();
   NumberTeller.bytes = 0;
   await using second = await start(port);
   const seconds = await untilWhole(second);
-  say(
+  print(
     `  after the restart: whole again after ${seconds.toFixed(1)} s, and ` +
       `${mib()} MiB of index`,
   );

@@ -8,7 +8,7 @@ import { cpuUsage } from "node:process";
 import { join } from "@std/path";
 import { getFiles } from "../../lib/client/get.ts";
 import { folderSelection } from "../../lib/client/selections.ts";
-import { say } from "./_report.ts";
+import { print } from "./_report.ts";
 import type { Fetched, SwarmClients } from "./swarm.ts";
 
 const { relay, count, swarm, limits, directory } = JSON.parse(
@@ -65,4 +65,4 @@ const fetched = await Promise.all(
 );
 const { user, system } = cpuUsage();
 const cpuS = (user + system) / 1e6;
-for (const one of fetched) say(JSON.stringify({ ...one, cpuS }));
+for (const one of fetched) print(JSON.stringify({ ...one, cpuS }));

@@ -25,11 +25,11 @@ import { cpuSecondsOf, peakBytesOf, timeProgram } from "./_measuring.ts";
 import {
   type Comparison,
   formatSeconds,
+  print,
+  printComparisons,
+  printCosts,
   type Result,
   type Run,
-  say,
-  sayComparisons,
-  sayCosts,
 } from "./_report.ts";
 
 const COMPARISONS: readonly Comparison[] = [
@@ -176,7 +176,7 @@ async function runAll(
         line.push(`${label} FAILED: ${result.failure}`);
       }
     }
-    say(`${round === 0 ? "warm-up" : `run ${round}`}: ${line.join("; ")}`);
+    print(`${round === 0 ? "warm-up" : `run ${round}`}: ${line.join("; ")}`);
   }
 }
 
@@ -187,12 +187,12 @@ async function bench(plan: Plan, signal: AbortSignal): Promise<number> {
   const stage = new Stage(inputs, stack);
   const results = new Map<ContenderName, Result>();
   const absent: string[] = [];
-  say(
+  print(
     `big file of ${plan.sizeMib} MiB, ${plan.runs} timed runs after a warm-up, ` +
       `load before ${Deno.loadavg()[0]?.toFixed(2)}`,
   );
   if (memoryFolder() === undefined) {
-    say(`no memory file system: the disk of ${inputs.folder} counts too`);
+    print(`no memory file system: the disk of ${inputs.folder} counts too`);
   }
   for (const name of contendersOf(plan.comparisons)) {
     signal.throwIfAborted();
@@ -212,16 +212,16 @@ async function bench(plan: Plan, signal: AbortSignal): Promise<number> {
     results.set(name, { contender, runs: [], nodePeakBytes: 0 });
   }
   await runAll(results, plan, { inputs, signal });
-  say();
-  sayComparisons(plan.comparisons, results);
-  say();
-  sayCosts([...results.values()]);
+  print();
+  printComparisons(plan.comparisons, results);
+  print();
+  printCosts([...results.values()]);
   if (absent.length > 0) {
-    say(`\nleft out, not installed: ${absent.join("; ")}`);
+    print(`\nleft out, not installed: ${absent.join("; ")}`);
   }
   const failed = [...results.values()].filter(({ failure }) => failure);
   for (const { contender, failure } of failed) {
-    say(`\nFAILED: ${contender.label}: ${failure}`);
+    print(`\nFAILED: ${contender.label}: ${failure}`);
   }
   return failed.length > 0 ? 1 : 0;
 }
@@ -229,7 +229,7 @@ async function bench(plan: Plan, signal: AbortSignal): Promise<number> {
 async function main(args: string[]): Promise<number> {
   const plan = parsePlan(args);
   if (plan === undefined) {
-    say(`usage: fetch.ts [--runs N] [--size MIB] [${WORDS.join("|")}]…`);
+    print(`usage: fetch.ts [--runs N] [--size MIB] [${WORDS.join("|")}]…`);
     return 2;
   }
   const code = await runInMemory(args);

@@ -25,7 +25,7 @@ import {
   resetPeakOf,
   timeProgram,
 } from "./_measuring.ts";
-import { say } from "./_report.ts";
+import { print } from "./_report.ts";
 
 const MIB = 1024 ** 2;
 const NAME = "big.bin";
@@ -121,17 +121,17 @@ async function compare(
   }
   await Deno.remove(notes);
   const ratio = median(took.curl.map((one, run) => one / took.cat[run]!));
-  say(
+  print(
     `curl through it: ${inSeconds(took.curl)}, processor of the gateway ${
       inSeconds(cpu.gateway)
     }`,
   );
-  say(
+  print(
     `cat:             ${inSeconds(took.cat)}, its processor ${
       inSeconds(cpu.cat)
     }`,
   );
-  say(`curl takes ${ratio.toFixed(2)} times as long (wanted: 1.3)`);
+  print(`curl takes ${ratio.toFixed(2)} times as long (wanted: 1.3)`);
 }
 
 /** The middle of some times, and all of them. */
@@ -174,7 +174,7 @@ async function crowd(film: URL, gateway: number): Promise<void> {
     }
     seconds.sort((a, b) => a - b);
     const p95 = seconds[Math.floor(seconds.length * 0.95)]!;
-    say(
+    print(
       `beside ${SLOW_READERS} readers that take nothing, from ${whose} address: ${served} of ${HONEST_REQUESTS} requests served, 95 % within ${
         p95.toFixed(3)
       } s; peak memory ${inMib(await peakBytesOf([gateway]))}`,
@@ -186,7 +186,7 @@ async function crowd(film: URL, gateway: number): Promise<void> {
 async function main(): Promise<number> {
   const plan = parsePlan(Deno.args);
   if (plan === undefined) {
-    say(
+    print(
       "Usage: deno task bench:gateway [--runs N] [--size MIB] [--film MIB] \
 [--readers N]",
     );
@@ -206,13 +206,13 @@ async function main(): Promise<number> {
   const film = new URL(`files/${FILM}`, address);
 
   const first = await firstByteSeconds(film, 0);
-  say(`first byte of ${inMib(filmBytes)}: ${first.toFixed(3)} s (wanted: 1)`);
+  print(`first byte of ${inMib(filmBytes)}: ${first.toFixed(3)} s (wanted: 1)`);
   const seeks: number[] = [];
   for (let n = 1; n <= SEEKS; n++) {
     const start = Math.floor(filmBytes * ((n * 0.37) % 1));
     seeks.push(await firstByteSeconds(film, start));
   }
-  say(`first byte after a seek: ${inSeconds(seeks)} (wanted: 0.5)`);
+  print(`first byte after a seek: ${inSeconds(seeks)} (wanted: 0.5)`);
 
   const before = await peakBytesOf([gateway.pid]);
   await resetPeakOf(gateway.pid);
@@ -223,7 +223,7 @@ async function main(): Promise<number> {
   );
   await Promise.all(starts.map((start) => readPart(film, start)));
   const peak = await peakBytesOf([gateway.pid]);
-  say(
+  print(
     `peak memory: ${inMib(before)}, with ${readers} readers ${
       inMib(peak)
     } (wanted: 200 MiB)`,
@@ -231,9 +231,9 @@ async function main(): Promise<number> {
 
   await crowd(film, gateway.pid);
 
-  say(`${inMib(bytes)}, in turns:`);
+  print(`${inMib(bytes)}, in turns:`);
   await compare({ runs, url, relay: relay.address, gateway: gateway.pid });
-  say(`peak memory in all: ${inMib(await peakBytesOf([gateway.pid]))}`);
+  print(`peak memory in all: ${inMib(await peakBytesOf([gateway.pid]))}`);
   return 0;
 }
 

@@ -12,7 +12,7 @@ import { commandLine, spawnRelay, spawnRole } from "../e2e/_processes.ts";
 import { compare, type Input } from "./_inputs.ts";
 import { type Cost, peakBytesOf, timeProgram } from "./_measuring.ts";
 import { memoryFolder, runInMemory } from "./_memory.ts";
-import { say, sayTable } from "./_report.ts";
+import { print, printTable } from "./_report.ts";
 
 const FILE_BYTES = 4096;
 /** Files in one folder. */
@@ -140,8 +140,8 @@ async function bench(plan: Plan, signal: AbortSignal): Promise<void> {
   const folder = await Deno.realPath(
     await Deno.makeTempDir({ ...dir && { dir }, prefix: "relay-p2p-bench-" }),
   );
-  say(`load before ${Deno.loadavg()[0]?.toFixed(2)}, files of 4 KiB, TLS`);
-  if (dir === undefined) say(`no memory file system: the disk counts too`);
+  print(`load before ${Deno.loadavg()[0]?.toFixed(2)}, files of 4 KiB, TLS`);
+  if (dir === undefined) print(`no memory file system: the disk counts too`);
   const rows: string[][] = [HEAD];
   try {
     for (const files of plan.files) {
@@ -151,7 +151,7 @@ async function bench(plan: Plan, signal: AbortSignal): Promise<void> {
         const options = { count: nodes, folder, signal };
         const cell = await measure(input, options);
         const row = rowOf({ files, nodes }, cell);
-        say(row.map((text, at) => `${HEAD[at]} ${text}`).join(", "));
+        print(row.map((text, at) => `${HEAD[at]} ${text}`).join(", "));
         rows.push(row);
       }
       await Deno.remove(share, { recursive: true });
@@ -159,14 +159,14 @@ async function bench(plan: Plan, signal: AbortSignal): Promise<void> {
   } finally {
     await Deno.remove(folder, { recursive: true });
   }
-  say();
-  sayTable(rows, { left: [] });
+  print();
+  printTable(rows, { left: [] });
 }
 
 async function main(args: string[]): Promise<number> {
   const plan = parsePlan(args);
   if (plan === undefined) {
-    say("usage: growth.ts [--files N,N…] [--nodes N,N…]");
+    print("usage: growth.ts [--files N,N…] [--nodes N,N…]");
     return 2;
   }
   const code = await runInMemory(args);

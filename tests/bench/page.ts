@@ -10,7 +10,7 @@ import { closeBrowser, openPage } from "../gateway/_browser.ts";
 import { file } from "../gateway/_page_fixture.ts";
 import { startPageHost } from "../gateway/_page_host.ts";
 import { median } from "./_measuring.ts";
-import { say } from "./_report.ts";
+import { print } from "./_report.ts";
 
 const args = parseArgs(Deno.args, { string: ["names", "runs"] });
 const count = Number(args.names ?? 100_000);
@@ -77,7 +77,7 @@ try {
     (_, index) => file(`archive/box ${index % 331}/report ${index}.pdf`),
   );
   await using host = startPageHost({ files });
-  say(`${count} names, ${JSON.stringify(QUERY)} typed ${runs} times`);
+  print(`${count} names, ${JSON.stringify(QUERY)} typed ${runs} times`);
   const all: Measured[] = [];
   for (let run = 0; run < runs; run++) all.push(await measure(host.url));
   const results = all.flatMap(({ results }) => results);
@@ -86,19 +86,19 @@ try {
   const whole = (ms: number) => ms.toFixed(0);
   [...QUERY].forEach((letter, index) => {
     const times = all.map(({ results }) => results[index] ?? NaN);
-    say(`${JSON.stringify(letter)}: ${times.map(whole).join(", ")} ms`);
+    print(`${JSON.stringify(letter)}: ${times.map(whole).join(", ")} ms`);
   });
-  say(
+  print(
     `result: median ${whole(median(results))} ms, worst ${
       whole(Math.max(...results))
     } ms (wanted: 100)`,
   );
-  say(
+  print(
     `longest task: ${
       tasks.length === 0 ? "below 50" : whole(Math.max(...tasks))
     } ms (wanted: 50)`,
   );
-  say(
+  print(
     `from a key to the next frame: at most ${whole(Math.max(16, ...keys))} ms`,
   );
 } finally {

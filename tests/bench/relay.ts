@@ -39,10 +39,10 @@ import {
   loopRate,
   mainThreadMs,
   p99,
+  printFigures,
+  printRatio,
   ratePerSecond,
   residentBytes,
-  sayFigures,
-  sayRatio,
   verdict,
 } from "./_figures.ts";
 import { benchCluster } from "./_cluster.ts";
@@ -52,10 +52,10 @@ import { benchHolders } from "./_holders.ts";
 import { benchIdle } from "./_idle.ts";
 import { benchIndex, benchSets } from "./_index.ts";
 import { benchRestart } from "./_restart.ts";
-import { type NameRates, nameRates, tellIndexes } from "./_names.ts";
+import { type NameRates, nameRates, sendIndexes } from "./_names.ts";
 import { ALONE, benchLeases, runLeases } from "./_leases.ts";
 import { benchRedis, ENTRY_BYTES, PAGE_COUNT } from "./_redis.ts";
-import { say } from "./_report.ts";
+import { print } from "./_report.ts";
 import { findProgram } from "./_servers.ts";
 
 const WORDS = [
@@ -115,7 +115,7 @@ async function benchRelay(plaintext: boolean, plan: Plan): Promise<Figures> {
     nodes.push(await openNode(n, target, identity));
   });
   const openingSeconds = (performance.now() - openingAt) / 1000;
-  say(
+  print(
     `  ${nodes.length} connections, their greetings, and a signature each: ` +
       `${openingSeconds.toFixed(1)} s`,
   );
@@ -126,7 +126,7 @@ async function benchRelay(plaintext: boolean, plan: Plan): Promise<Figures> {
   });
   const heldBytes = await residentBytes(relay.pid);
   const latencies = await relayLatencies(target, relay.id);
-  await tellIndexes(nodes, key);
+  await sendIndexes(nodes, key);
   const { nodes: count } = plan;
   const asking = { pid: relay.pid, key, nodes: count };
   const { pages, names } = await relayLookups(target, asking);
@@ -180,7 +180,7 @@ async function relayLookups(
   const pages = await overConnections(target, async (clients) => {
     const first = messageIn(await clients[0]!.ask(request), "nodes");
     if (first.count !== asking.nodes) throw new Error(`listed ${first.count}`);
-    say(`  a page holds ${first.nodes.length} of ${first.count} nodes`);
+    print(`  a page holds ${first.nodes.length} of ${first.count} nodes`);
     return await loopRate(clients, async (client) => {
       await client.ask(request);
     });
@@ -214,57 +214,57 @@ async function overConnections<Result>(
 
 async function bench(plan: Plan): Promise<number> {
   const results = new Map<Word, Figures>();
-  say(`load before ${Deno.loadavg()[0]?.toFixed(2)}`);
+  print(`load before ${Deno.loadavg()[0]?.toFixed(2)}`);
   for (const word of ["tls", "plaintext"] as const) {
     if (!plan.words.includes(word)) continue;
-    say(`relay, ${word}:`);
+    print(`relay, ${word}:`);
     const figures = await benchRelay(word === "plaintext", plan);
     results.set(word, figures);
-    sayFigures(figures, plan.nodes);
+    printFigures(figures, plan.nodes);
     const isReached = p99(figures.latencies) < P99_TARGET_MS;
-    say(`  p99 below ${P99_TARGET_MS} ms: ${verdict(isReached)}`);
+    print(`  p99 below ${P99_TARGET_MS} ms: ${verdict(isReached)}`);
   }
   const redis = findProgram("redis-server");
   if (plan.words.includes("redis")) {
-    if (redis === undefined) say("left out, not installed: redis-server");
+    if (redis === undefined) print("left out, not installed: redis-server");
     else {
-      say(
+      print(
         `redis-server, values of ${ENTRY_BYTES} bytes, pages of ${PAGE_COUNT}:`,
       );
       const figures = await benchRedis(redis, plan.nodes);
-      sayFigures(figures, plan.nodes);
+      printFigures(figures, plan.nodes);
       for (const [word, ours] of results) {
-        sayRatio(word, { ours, theirs: figures });
+        printRatio(word, { ours, theirs: figures });
       }
     }
   }
   if (plan.words.includes("holders")) {
-    say(`clients that hold contents, TLS:`);
+    print(`clients that hold contents, TLS:`);
     await benchHolders(plan.nodes);
   }
   let isWell = true;
   if (plan.words.includes("idle")) {
-    say(`${plan.nodes} idle TLS connections:`);
+    print(`${plan.nodes} idle TLS connections:`);
     isWell = await benchIdle(plan.nodes);
   }
   if (plan.words.includes("index")) {
-    say(`index of names, ${plan.nodes} nodes with 1,000 names each:`);
+    print(`index of names, ${plan.nodes} nodes with 1,000 names each:`);
     await benchIndex(plan.nodes);
-    if (redis === undefined) say("left out, not installed: redis-server");
+    if (redis === undefined) print("left out, not installed: redis-server");
     else await benchSets(redis, plan.nodes);
   }
   if (plan.words.includes("restart")) await benchRestart();
   if (plan.words.includes("cluster")) {
     const count = Math.min(plan.nodes, CLUSTER_NODES);
-    say(`three instances that meet in Redis, ${count} nodes:`);
-    if (redis === undefined) say("left out, not installed: redis-server");
+    print(`three instances that meet in Redis, ${count} nodes:`);
+    if (redis === undefined) print("left out, not installed: redis-server");
     else await benchCluster(redis, { count, awaySeconds: plan.away });
   }
   if (plan.words.includes("among")) {
     isWell = await benchAmong(plan.nodes) && isWell;
   }
   if (plan.words.includes("leases")) {
-    say(`registry alone, ${plan.leases} leases:`);
+    print(`registry alone, ${plan.leases} leases:`);
     isWell = await runLeases(plan.leases) && isWell;
   }
   return isWell ? 0 : 1;
@@ -273,7 +273,7 @@ async function bench(plan: Plan): Promise<number> {
 async function main(args: string[]): Promise<number> {
   const plan = parsePlan(args);
   if (plan === undefined) {
-    say(
+    print(
       `usage: relay.ts [--nodes N] [--leases N] [--away SECONDS] [${
         WORDS.join("|")
       }]…`,

@@ -17,7 +17,7 @@ import { LIMITS, limitsWith } from "../../lib/base/limits.ts";
 import { NameIndex } from "../../lib/relay/name_index.ts";
 import { seededRandom } from "../_random.ts";
 import { verdict } from "./_figures.ts";
-import { say } from "./_report.ts";
+import { print } from "./_report.ts";
 
 const FOLDERS = 50;
 /** One name in so many is one of the common ones. */
@@ -111,13 +111,13 @@ function fill(fleet: Fleet, nodes: number): void {
   const { entryCount, bytes } = fleet.index;
   const mib = bytes / 2 ** 20;
   const each = (bytes / entryCount).toFixed(2);
-  say(
+  print(
     `  ${entryCount} fingerprints take ${mib.toFixed(0)} MiB, ${each} bytes ` +
       `each (target for the defaults: at most ${MEMORY_TARGET_MIB} MiB): ` +
       verdict(mib <= MEMORY_TARGET_MIB),
   );
   const eachUs = (seconds * 1e6 / entryCount).toFixed(2);
-  say(
+  print(
     `  a relay that restarts takes them all in ${seconds.toFixed(1)} s of ` +
       `processor time, ${eachUs} µs each, which includes making them`,
   );
@@ -127,7 +127,7 @@ function sayChurn(fleet: Fleet, hours: number): void {
   const count = Math.round(fleet.slots.length * CHURN_PER_HOUR * hours);
   const longestMs = churn(fleet, count).toFixed(1);
   const each = (fleet.index.bytes / fleet.index.entryCount).toFixed(2);
-  say(
+  print(
     `  ${count} nodes left and as many came: ${each} bytes each, the longest ` +
       `turn of tidying ${longestMs} ms`,
   );
@@ -141,7 +141,7 @@ function sayLookUps(fleet: Fleet): void {
   );
   const median = times[LOOKUPS / 2]!.toFixed(1);
   const p99 = times[Math.floor(LOOKUPS * 0.99)]!;
-  say(
+  print(
     `  look-ups by a Zipf law: median ${median} µs, 99th percentile ` +
       `${p99.toFixed(1)} µs (target: at most ${P99_TARGET_US}): ` +
       verdict(p99 <= P99_TARGET_US),
@@ -153,7 +153,7 @@ function sayLookUps(fleet: Fleet): void {
     return Number(`0x${bytes.toHex()}`);
   });
   const wrong = none.found / LOOKUPS;
-  say(
+  print(
     `  ${wrong.toExponential(1)} wrong nodes a look-up (target: at most ` +
       `${WRONG_TARGET}): ${verdict(wrong <= WRONG_TARGET)}`,
   );
@@ -165,16 +165,16 @@ function main(args: string[]): number {
   const names = Number(options["names"] ?? 1_000);
   const hours = Number(options["hours"] ?? 1);
   if (![nodes, names, hours].every((n) => Number.isSafeInteger(n) && n > 0)) {
-    say("wanted --nodes, --names and --hours, each a whole number above 0");
+    print("wanted --nodes, --names and --hours, each a whole number above 0");
     return 2;
   }
   const index = new NameIndex(limitsWith({ indexEntryCount: 2 ** 31 }));
   const fleet = { index, slots: [], names, random: seededRandom(1) };
-  say(`${nodes} nodes with ${names} names each`);
+  print(`${nodes} nodes with ${names} names each`);
   fill(fleet, nodes);
   sayChurn(fleet, hours);
   sayLookUps(fleet);
-  say(`  processor time in all: ${cpuSeconds().toFixed(1)} s`);
+  print(`  processor time in all: ${cpuSeconds().toFixed(1)} s`);
   return 0;
 }
 

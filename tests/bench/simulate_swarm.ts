@@ -11,7 +11,7 @@
 import { parseArgs } from "@std/cli/parse-args";
 import { type Outcome, type Scenario, simulate } from "../swarm/_simulation.ts";
 import { verdict } from "./_figures.ts";
-import { say } from "./_report.ts";
+import { print } from "./_report.ts";
 
 const SCENARIOS: Readonly<Record<string, Partial<Scenario>>> = {
   "even lines": {},
@@ -50,16 +50,16 @@ function rowOf(name: string, outcome: Outcome): string {
 function main(args: string[]): number {
   const { _: [count = 50], only = "" } = parseArgs(args, { string: ["only"] });
   if (!Number.isSafeInteger(count) || Number(count) < 1) {
-    say("wanted the number of clients, a whole number above 0");
+    print("wanted the number of clients, a whole number above 0");
     return 2;
   }
   const clientCount = Number(count);
-  say(`${clientCount} clients, 128 pieces of 256 KiB, the seed sends 4 MB/s`);
-  say("");
-  say(
+  print(`${clientCount} clients, 128 pieces of 256 KiB, the seed sends 4 MB/s`);
+  print("");
+  print(
     "| what                                  | p50  | p99  | max  | seed  | wasted  | relay/s | busiest | nowhere | unfinished |",
   );
-  say("| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |");
+  print("| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |");
   for (const [name, scenario] of Object.entries(SCENARIOS)) {
     if (!name.startsWith(String(only))) continue;
     const outcome = simulate({
@@ -67,16 +67,16 @@ function main(args: string[]): number {
       stepMs: clientCount > 1_000 ? 20 : 10,
       ...scenario,
     });
-    say(rowOf(name, outcome));
+    print(rowOf(name, outcome));
     if (Object.keys(scenario).length > 0) continue;
     const slowest = outcome.times.at(-1)! / outcome.copyMs;
     const { seedCopies } = outcome;
-    say(
+    print(
       `| … at most ${WANTED_COPIES} copies: ${
         verdict(slowest <= WANTED_COPIES)
       } |`,
     );
-    say(
+    print(
       `| … the seed at most ${WANTED_SEED_COPIES}: ${
         verdict(seedCopies <= WANTED_SEED_COPIES)
       } |`,

@@ -37,7 +37,7 @@ import { randomBytes, seededRandom } from "../_random.ts";
 import { startEvil } from "./_evil_clients.ts";
 import { verdict } from "./_figures.ts";
 import { median } from "./_measuring.ts";
-import { say } from "./_report.ts";
+import { print } from "./_report.ts";
 
 /** What a process of clients is told. */
 export interface SwarmClients {
@@ -272,7 +272,7 @@ async function many(
     ...{ isSwarm: true, lingerMs: 10_000 },
   });
   const own = cpuS() - before;
-  for (const { why } of fetched) if (why !== undefined) say(why);
+  for (const { why } of fetched) if (why !== undefined) print(why);
   const times = fetched.map(({ ms }) => ms / 1_000).toSorted((a, b) => a - b);
   const copyS = bytes / rate;
   const lastS = times.at(-1)!;
@@ -284,7 +284,7 @@ async function many(
     copies <= wantedCopies && seedCopies <= WANTED_SEED_COPIES;
   const theirs = fetched.reduce((sum, { n, cpuS }) => sum + (n ? 0 : cpuS), 0);
   const coresS = availableParallelism() * lastS;
-  say(
+  print(
     `${count} clients in ${processes} processes, ${bytes / MIB} MiB at ` +
       `${rate / 1e6} MB/s${meets ? ", once all have met" : ""}${
         hasFaults ? ", one killed, a liar and an idler" : ""
@@ -294,7 +294,7 @@ async function many(
       verdict(isReached),
   );
   if (areScripts) return isReached;
-  say(
+  print(
     `processor time: ${theirs.toFixed(1)} s of the clients, ` +
       `${own.toFixed(1)} s of the seed and the relay: ` +
       `${(100 * (theirs + own) / coresS).toFixed(0)} % of the cores`,
@@ -325,7 +325,7 @@ async function few(count: number, rounds: number): Promise<boolean> {
   }
   const [without, within] = [median(times.without), median(times.with)];
   const isReached = within <= WANTED_SLOWER * without;
-  say(
+  print(
     `${count} without limits, until the last is done: ` +
       `${without.toFixed(0)} ms without a swarm, ${within.toFixed(0)} ms ` +
       `with: ${(within / without).toFixed(2)} x: ${verdict(isReached)}; ` +
@@ -352,7 +352,7 @@ async function folder(rate: number): Promise<boolean> {
     const fetched = await fetchAll({
       ...{ count: 4, processes: 4, rate, bytes: 0, set, isSwarm },
     });
-    for (const { why } of fetched) if (why !== undefined) say(why);
+    for (const { why } of fetched) if (why !== undefined) print(why);
     const sum = (of: (one: Fetched) => number) =>
       fetched.reduce((sum, one) => sum + of(one), 0);
     const nodes = sum(({ nodes }) => nodes);
@@ -360,7 +360,7 @@ async function folder(rate: number): Promise<boolean> {
     const smallClients = sum(({ smallClients = 0 }) => smallClients);
     const lastS = Math.max(...fetched.map(({ ms }) => ms)) / 1_000;
     isReached &&= smallClients === 0 && clients > 0 === isSwarm;
-    say(
+    print(
       `4 clients, 10,000 small files and 3 images of 16 MiB at ` +
         `${rate / 1e6} MB/s, ${isSwarm ? "with" : "without"} the swarm: ` +
         `${lastS.toFixed(1)} s; ${
@@ -370,7 +370,7 @@ async function folder(rate: number): Promise<boolean> {
         `${smallClients} bytes`,
     );
   }
-  say(verdict(isReached));
+  print(verdict(isReached));
   return isReached;
 }
 
@@ -379,14 +379,14 @@ async function office(office: Office): Promise<boolean> {
   const { fetchInOffice } = await import("../long/_office.ts");
   const { count, rate, bytes } = office;
   const fetched = await fetchInOffice(office);
-  for (const { why } of fetched) if (why !== undefined) say(why);
+  for (const { why } of fetched) if (why !== undefined) print(why);
   const copyS = bytes / rate;
   const lastS = Math.max(...fetched.map(({ ms }) => ms)) / 1_000;
   const seed = fetched.reduce((sum, { nodes }) => sum + nodes, 0) / bytes;
   const got = fetched.filter(({ clients }) => clients > 0).length;
   const gave = fetched.filter(({ given = 0 }) => given > 0).length;
   const isReached = fetched.length === count && got === count;
-  say(
+  print(
     `${count} clients behind one address, ${bytes / MIB} MiB at ` +
       `${rate / 1e6} MB/s: ${got} got pieces from others, ${gave} gave some; ` +
       `last ${lastS.toFixed(1)} s = ${(lastS / copyS).toFixed(2)} copies, ` +

@@ -29,7 +29,7 @@ import {
   peakBytesOf,
   timeProgram,
 } from "./_measuring.ts";
-import { formatSeconds, say } from "./_report.ts";
+import { formatSeconds, print } from "./_report.ts";
 import { findProgram } from "./_servers.ts";
 
 const WORDS = ["fetch", "many"] as const;
@@ -101,7 +101,7 @@ async function startWays(
   const ways: FolderPath[] = [];
   for (const way of WAYS) {
     if (way === "socat" && findProgram("socat") === undefined) {
-      say("left out, not installed: socat");
+      print("left out, not installed: socat");
       continue;
     }
     const at = freePort();
@@ -147,7 +147,7 @@ async function benchFetch({ runs, sizeMib }: Plan): Promise<void> {
       else times.get(way)!.push({ seconds, relayCpuSeconds });
       line.push(`${way} ${formatSeconds(seconds)}`);
     }
-    say(`${round === 0 ? "warm-up" : `run ${round}`}: ${line.join("; ")}`);
+    print(`${round === 0 ? "warm-up" : `run ${round}`}: ${line.join("; ")}`);
   }
   const peak = formatMib(await peakBytesOf([relay.pid]));
   sayComparison(times, { sizeMib, peak });
@@ -160,23 +160,23 @@ function sayComparison(
   const secondsOf = (way: FolderPath) =>
     median(times.get(way)!.map(({ seconds }) => seconds));
   const through = times.get("tunnel")!;
-  say(
+  print(
     `${sizeMib} MiB by a tunnel: ${formatSeconds(secondsOf("tunnel"))} s, ` +
       `of the relay's processor ${
         formatSeconds(median(through.map((run) => run.relayCpuSeconds)))
       } s, its memory ${peak}`,
   );
-  const sayRatio = (way: FolderPath, target: number) => {
+  const printRatio = (way: FolderPath, target: number) => {
     const seconds = secondsOf(way);
     const ratio = seconds / secondsOf("tunnel");
-    say(
+    print(
       `beside ${way} with ${formatSeconds(seconds)} s: ` +
         `${ratio.toFixed(2)} of its speed, wanted >= ${target.toFixed(2)}: ` +
         verdict(ratio >= target),
     );
   };
-  sayRatio("direct", DIRECT_TARGET);
-  if (times.has("socat")) sayRatio("socat", SOCAT_TARGET);
+  printRatio("direct", DIRECT_TARGET);
+  if (times.has("socat")) printRatio("socat", SOCAT_TARGET);
 }
 
 const formatMib = (bytes: number) => `${(bytes / MIB).toFixed(0)} MiB`;
@@ -214,7 +214,7 @@ async function benchMany(): Promise<void> {
     const seconds = (performance.now() - startedAt) / 1000;
     const peakBytes = await peakBytesOf([relay.pid]);
     const rate = TUNNELS * TUNNEL_BYTES / seconds / MIB;
-    say(
+    print(
       `${TUNNELS} tunnels at once by the ${entrance}: relay ` +
         `${formatMib(idleBytes)} idle, ${formatMib(peakBytes)} at most, ` +
         `wanted < ${formatMib(RELAY_TARGET_BYTES)}: ` +
@@ -263,12 +263,12 @@ async function carry(
 async function main(args: string[]): Promise<number> {
   const plan = parsePlan(args);
   if (plan === undefined) {
-    say(`usage: tunnel.ts [--runs N] [--size MIB] [${WORDS.join("|")}]…`);
+    print(`usage: tunnel.ts [--runs N] [--size MIB] [${WORDS.join("|")}]…`);
     return 2;
   }
   const code = await runInMemory(args);
   if (code !== undefined) return code;
-  say(`load before ${Deno.loadavg()[0]?.toFixed(2)}`);
+  print(`load before ${Deno.loadavg()[0]?.toFixed(2)}`);
   if (plan.words.includes("fetch")) await benchFetch(plan);
   if (plan.words.includes("many")) await benchMany();
   return 0;

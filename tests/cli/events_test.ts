@@ -17,11 +17,11 @@ import type { NodeEvent } from "../../lib/node/server.ts";
 import type { RelayEvent } from "../../lib/relay/server.ts";
 import {
   registerNode,
-  sayData,
-  sayFound,
-  sayPieces,
-  saysNothing,
+  sendData,
+  sendFound,
+  sendPieces,
   startEvilNode,
+  staySilent,
 } from "../_evil_node.ts";
 import type { RelaysEvent } from "../../lib/client/relays.ts";
 import { startRelay } from "../_network.ts";
@@ -168,14 +168,14 @@ async function askLiars(scene: Scene): Promise<void> {
   await using _liar = await startEvilNode(evil, {
     identity: liar!,
     lie: async (channel, message) => {
-      if (message.kind === "find") return await sayFound(channel, message, 10);
+      if (message.kind === "find") return await sendFound(channel, message, 10);
       if (message.kind === "describe") {
         const { request } = message;
         await channel.send({ kind: "working", request });
-        return await saysNothing(channel);
+        return await staySilent(channel);
       }
-      await sayData(channel, message, new TextEncoder().encode("ten bytes!"));
-      await sayPieces(channel, message, "0".repeat(64));
+      await sendData(channel, message, new TextEncoder().encode("ten bytes!"));
+      await sendPieces(channel, message, "0".repeat(64));
     },
   });
   await registerNode(evil, {

@@ -38,7 +38,7 @@ export const QUICK_RELAY = {
 
 export type Files = Readonly<Record<string, string>>;
 
-/** Starts a node that has told its index, if it has one. */
+/** Starts a node, and waits until it has sent its index, if it has one. */
 export async function startIndexed(
   relay: TestRelay,
   files: Files,
@@ -104,7 +104,7 @@ export async function listed(
 }
 
 /** What `sums` prints, or the kind of its failure. */
-export async function summed(
+export async function runSums(
   relay: TestRelay,
   wanted: string,
   options: Partial<GetTestOptions> = {},

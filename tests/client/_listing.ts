@@ -9,7 +9,7 @@ import { ClientLog, pinned } from "./_outcomes.ts";
 
 export const [, mallory, trudy] = IDENTITIES as [Identity, Identity, Identity];
 
-/** Lists files, and what was told on the way. */
+/** Lists files, and collects the events. */
 export async function list(
   relay: TestRelay,
   options: Partial<ListFilesOptions> = {},

@@ -1,5 +1,5 @@
 /**
- * Fetches to their end, and everything that can be said of how they went.
+ * Runs fetches to their end, and collects their outcomes.
  */
 
 import { Buffer } from "node:buffer";
@@ -19,10 +19,10 @@ import { Failure, type FailureKind } from "../../lib/base/errors.ts";
 import { EventLog } from "../_event_log.ts";
 import type { TestRelay } from "../_network.ts";
 
-/** What a client tells when a node has answered. */
+/** The event of a client when a node has answered. */
 export type NodeAnswered = Extract<ClientEvent, { event: "node_answered" }>;
 
-/** What a fetch or a get told on the way. */
+/** The events of a fetch or a get. */
 export class ClientLog extends EventLog<ClientEvent> {
   /** What each node answered, by its number, in order. */
   get answers(): string[] {
@@ -159,7 +159,7 @@ export async function get(
   }
 }
 
-/** That bytes are the same; told without them, for there may be millions. */
+/** Asserts that bytes are equal, without printing millions of them. */
 export function assertBytes(
   found: Uint8Array | null | undefined,
   wanted: Uint8Array,

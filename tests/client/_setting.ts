@@ -1,6 +1,6 @@
 /**
- * What tests of fetching have in common: contents of some sizes, and nodes that
- * lie about them.
+ * Shared by tests of fetching: contents of several sizes, and nodes that lie
+ * about them.
  */
 
 import { delay } from "@std/async/delay";
@@ -9,13 +9,13 @@ import type { Channel } from "../../lib/protocol/channel.ts";
 import type { Identity } from "../../lib/identity/identity.ts";
 import { type EvilNode, startEvilNode } from "../_evil_node.ts";
 import {
-  closesEarly,
+  closeEarly,
   describeBytes,
   type DescribedBytes,
-  type Dishonesty,
-  honestBut,
+  honestExcept,
+  type Lies,
+  sendOnly,
   type SendPiece,
-  sendsOnly,
   sendWrongBytes,
 } from "../_lies.ts";
 import { IDENTITIES, startNode, type TestRelay } from "../_network.ts";
@@ -31,46 +31,51 @@ export const [, MALLORY, TRUDY, CAROL] = IDENTITIES as [
 
 export const PIECE = 256 * 1024;
 export const MIB = 1024 * 1024;
-/** Pieces that are asked for together. */
+/** Pieces in one request. */
 export const TASK = 4;
 
 /** A content of many pieces. */
 export const LARGE = randomBytes(8 * MIB, seededRandom(1));
 /** A content of seven pieces, the last of them small. */
 export const MIDDLE = randomBytes(6 * PIECE + 7, seededRandom(2));
-/** Six files of two pieces: more large ones than are received at once. */
-export const SIX: Readonly<Record<string, Uint8Array>> = Object.fromEntries(
-  Array.from({ length: 6 }, (_, n) => [
-    `f${n}`,
-    randomBytes(2 * PIECE, seededRandom(n)),
-  ]),
-);
+/** Six files of two pieces: more than a client receives at once. */
+export const SIX_FILES: Readonly<Record<string, Uint8Array>> = Object
+  .fromEntries(
+    Array.from({ length: 6 }, (_, n) => [
+      `f${n}`,
+      randomBytes(2 * PIECE, seededRandom(n)),
+    ]),
+  );
 
-/** Where what has come of "f" is kept. */
+/** The partial file of "f". */
 export const PARTIAL = ".f.p2p-part";
 
-/** A timer that ends after that of a grace of 1 ms which began before it. */
+/** Longer than a grace of 1 ms that began earlier. */
 const LATE_MS = 20;
 
-/** One failure is enough: what comes after it is what is looked at. */
+/** One failure ends a source; the tests check what happens next. */
 export const ONE_FAILURE = { sourceFailureCount: 1 };
-/** So that each of two nodes is asked for a part before the other has all. */
+/** Small windows, so that two nodes share the work. */
 export const SHARED = { windowBytes: 2 * MIB };
-/** A rate at which both get their turn. */
-export const STEADY = { limitRate: 16 * MIB };
+/** A rate at which two nodes both get to send. */
+export const BOTH_SERVE = { limitRate: 16 * MIB };
 
-/** A node called "mallory", or "trudy", that is honest but for this. */
-export function evil(
+/** A node named "mallory" or "trudy" that is honest except for `lies`. */
+export function startLyingNode(
   relay: TestRelay,
   files: Readonly<Record<string, Uint8Array>>,
-  { identity = MALLORY, ...lies }: Dishonesty & { identity?: Identity } = {},
+  { identity = MALLORY, ...lies }: Lies & { identity?: Identity } = {},
 ): Promise<EvilNode> {
   const name = identity === MALLORY ? "mallory" : "trudy";
-  return startEvilNode(relay, { identity, name, lie: honestBut(files, lies) });
+  return startEvilNode(relay, {
+    identity,
+    name,
+    lie: honestExcept(files, lies),
+  });
 }
 
-/** Says that it has a file, as an honest node does. */
-export async function sayHas(
+/** Answers that it has a file, as an honest node does. */
+export async function sendFoundFile(
   channel: Channel,
   { request }: { request: number },
   { listed, sha256 }: DescribedBytes,
@@ -79,12 +84,12 @@ export async function sayHas(
   await channel.send({ kind: "found", request, ...found, sha256 });
 }
 
-/** Two nodes with the same files, each at a rate that makes sharing worth it. */
+/** Two nodes with the same files, each at a limited rate. */
 export async function alphaAndBeta(
   relay: TestRelay,
   files: Readonly<Record<string, Uint8Array>>,
 ) {
-  // A second for one of them alone, of LARGE.
+  // One of them alone needs a second for LARGE.
   const start = (name: string) =>
     startNode(relay, files, { name, limitRate: 8 * MIB });
   const stack = new AsyncDisposableStack();
@@ -95,25 +100,27 @@ export async function alphaAndBeta(
   };
 }
 
-/** Ways in which a node breaks off, and what is told of it. */
-export const BREAKS = [
-  ["closes the connection", closesEarly, "broke_off"],
+/** How a node breaks off, and what the client reports. */
+export const BREAK_WAYS = [
+  ["closes the connection", closeEarly, "broke_off"],
   ["sends wrong bytes", sendWrongBytes, "lied"],
 ] as const;
 
 /** A node called "mallory" that breaks off in the middle of "f". */
-export function breaksOff(
+export function startBreakingNode(
   relay: TestRelay,
   piece: SendPiece,
 ): Promise<EvilNode> {
-  return evil(relay, { "f": LARGE }, { piece: sendsOnly(TASK + 1, piece) });
+  return startLyingNode(relay, { "f": LARGE }, {
+    piece: sendOnly(TASK + 1, piece),
+  });
 }
 
 export const OLD = new TextEncoder().encode("old content");
 export const NEW = new TextEncoder().encode("the new content");
 
 /** Three nodes: two have the old content of "f", "beta" a newer. */
-export async function divided(relay: TestRelay) {
+export async function startDividedNodes(relay: TestRelay) {
   const stack = new AsyncDisposableStack();
   const start = async (name: string, content: Uint8Array, day: number) => {
     const node = stack.use(await startNode(relay, { "f": content }, { name }));
@@ -129,38 +136,38 @@ export async function divided(relay: TestRelay) {
   };
 }
 
-/** A node that has "f", and gives it another SHA-256 than it has. */
-export function claims(
+/** A node that has "f" and sends this SHA-256 for it. */
+export function startClaimingNode(
   relay: TestRelay,
   bytes: Uint8Array,
   sha256: string,
 ): Promise<EvilNode> {
   const described = { ...describeBytes("f", bytes), sha256 };
-  return evil(relay, { "f": bytes }, {
-    find: (channel, message) => sayHas(channel, message, described),
+  return startLyingNode(relay, { "f": bytes }, {
+    find: (channel, message) => sendFoundFile(channel, message, described),
   });
 }
 
 /**
- * A node that says that it has "f" once another has said so, and the grace of
- * 1 ms that began with that has ended.
+ * A node that answers that it has "f" after another node has, and after the grace
+ * of 1 ms that this answer began.
  */
-export function answersLate(
+export function startLateNode(
   relay: TestRelay,
   bytes: Uint8Array,
   log: ClientLog,
 ): Promise<EvilNode> {
   const described = describeBytes("f", bytes);
-  return evil(relay, { "f": bytes }, {
+  return startLyingNode(relay, { "f": bytes }, {
     find: async (channel, message) => {
       await log.until("node_answered", ({ answer }) => answer.kind === "found");
       await delay(LATE_MS);
-      await sayHas(channel, message, described);
+      await sendFoundFile(channel, message, described);
     },
   });
 }
 
-/** A file that was saved. */
+/** Reads a saved file. */
 export function read(
   folder: { path: string },
   name: string,
@@ -168,7 +175,7 @@ export function read(
   return Deno.readFile(join(folder.path, name));
 }
 
-/** Resolves when files are open, and others wait for one of them to be done. */
-export async function othersWait(log: ClientLog): Promise<void> {
+/** Resolves when three files are open and the others wait for a place. */
+export async function untilFilesWait(log: ClientLog): Promise<void> {
   await log.until("progress", ({ filesStarted }) => filesStarted === 3);
 }

@@ -11,8 +11,8 @@ export function closedAddress(): Endpoint {
   return { host: "127.0.0.1", port: listener.addr.port };
 }
 
-/** A node that cannot be dialled where it says. */
-export function startHidden(
+/** A node that cannot be dialled at its address. */
+export function startUnreachable(
   relay: TestRelay,
   options: Partial<NodeOptions> = {},
 ): Promise<TestNode> {

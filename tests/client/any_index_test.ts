@@ -7,7 +7,7 @@ import { join } from "@std/path";
 import { createIdentity } from "../../lib/identity/identity.ts";
 import { startNode, startRelay } from "../_network.ts";
 import { seededRandom } from "../_random.ts";
-import { BY_INDEX, listed, savedBy, summed } from "./_indexed.ts";
+import { BY_INDEX, listed, runSums, savedBy } from "./_indexed.ts";
 
 const CAP = 9;
 
@@ -63,8 +63,8 @@ for (const seed of [1, 2]) {
         all.failed,
       ]);
       counts += some.count;
-      const sums = await summed(relay, one, { askAll: true });
-      const someSums = await summed(relay, one, byIndex());
+      const sums = await runSums(relay, one, { askAll: true });
+      const someSums = await runSums(relay, one, byIndex());
       assertEquals(someSums.sums, sums.sums);
     }
     for (const one of ["c/", "d/", "c/d/", "**/b", "e/", "*"]) {

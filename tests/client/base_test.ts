@@ -17,7 +17,7 @@ import {
   get,
   type GetTestOptions,
 } from "./_outcomes.ts";
-import { evil, MIDDLE, PARTIAL, PIECE, read } from "./_setting.ts";
+import { MIDDLE, PARTIAL, PIECE, read, startLyingNode } from "./_setting.ts";
 
 /** MIDDLE, with one byte changed in each of these pieces. */
 function changedIn(...pieces: readonly number[]): Uint8Array {
@@ -56,7 +56,9 @@ for (const unhashed of [false, true]) {
   for (const [what, old, fetched] of OLDER) {
     Deno.test(`getFiles that may overwrite fetches only the wrong pieces of a file that ${what}${which}`, async () => {
       await using relay = await startRelay();
-      await using _node = await evil(relay, { "f": MIDDLE }, { unhashed });
+      await using _node = await startLyingNode(relay, { "f": MIDDLE }, {
+        unhashed,
+      });
       await using folder = await tempShare({ "f": old });
       const { saved, failed, log } = await get(relay, folder.path, ["f"], {
         overwrite: true,
@@ -89,7 +91,7 @@ async function getFromBase(
 ) {
   const stack = new AsyncDisposableStack();
   const relay = stack.use(await startRelay());
-  const node = stack.use(await evil(relay, { "f": MIDDLE }));
+  const node = stack.use(await startLyingNode(relay, { "f": MIDDLE }));
   const folder = stack.use(await tempShare({ old, ...files }));
   const base = join(folder.path, "old");
   const outcome = await get(relay, folder.path, ["f"], { base, ...options });
@@ -142,7 +144,7 @@ Deno.test("getFiles uses no wrong piece of a base that changes while it is read"
   const base = join(folder.path, "old");
   await using relay = await startRelay();
   const changed = randomBytes(MIDDLE.length, seededRandom(9));
-  await using _node = await evil(relay, { "f": MIDDLE });
+  await using _node = await startLyingNode(relay, { "f": MIDDLE });
   const log = new ClientLog();
   const { failed } = await get(relay, folder.path, ["f"], {
     base,
@@ -164,7 +166,7 @@ Deno.test("getFiles refuses the file to be saved as its base, and reports that i
   await using folder = await tempShare({ "f": changedIn(1) });
   const base = join(folder.path, "f");
   await using relay = await startRelay();
-  await using _node = await evil(relay, { "f": MIDDLE });
+  await using _node = await startLyingNode(relay, { "f": MIDDLE });
   const { failed, log } = await get(relay, folder.path, ["f"], {
     base,
     overwrite: true,

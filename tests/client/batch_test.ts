@@ -10,12 +10,12 @@ import { getFiles } from "../../lib/client/get.ts";
 import type { ClientToNode, MessageOf } from "../../lib/protocol/messages.ts";
 import { type EvilNode, type Lie, startEvilNode } from "../_evil_node.ts";
 import {
-  closesEarly,
+  closeEarly,
   describeBytes,
-  honestBut,
+  honestExcept,
+  sendHonestly,
+  sendOnly,
   type SendPiece,
-  sendsOnly,
-  sendTruly,
   sendWrongBytes,
 } from "../_lies.ts";
 import { startNode, startRelay } from "../_network.ts";
@@ -30,7 +30,7 @@ import {
   get,
   pinned,
 } from "./_outcomes.ts";
-import { evil, read, TRUDY } from "./_setting.ts";
+import { read, startLyingNode, TRUDY } from "./_setting.ts";
 
 type Files = Readonly<Record<string, Uint8Array>>;
 
@@ -80,7 +80,7 @@ Deno.test("getFiles asks for small files together, and saves each with its bytes
   const files = filesOf(300);
   await using node = await startEvilNode(relay, {
     identity: TRUDY,
-    lie: untilWhole(honestBut(files)),
+    lie: untilWhole(honestExcept(files)),
   });
   const { failed, log } = await get(relay, folder.path, [everything()]);
   assertEquals([failed, log.trouble], [{}, []]);
@@ -95,7 +95,7 @@ Deno.test("getFiles asks for small files together, and saves each with its bytes
 function onlyTo(bytes: Uint8Array, piece: SendPiece): SendPiece {
   const hash = describeBytes("f", bytes).manifest.hashOf(0);
   return (channel, sent) =>
-    (sent.hash === hash ? piece : sendTruly)(channel, sent);
+    (sent.hash === hash ? piece : sendHonestly)(channel, sent);
 }
 
 Deno.test("getFiles keeps the right files of an answer in which one is wrong, and blames only that one", async () => {
@@ -103,7 +103,7 @@ Deno.test("getFiles keeps the right files of an answer in which one is wrong, an
   await using folder = await tempShare();
   const files = filesOf(100);
   const piece = onlyTo(files["d1/f4"]!, sendWrongBytes);
-  await using node = await evil(relay, files, { piece });
+  await using node = await startLyingNode(relay, files, { piece });
   const { saved, failed, log } = await get(relay, folder.path, [everything()]);
   assertEquals(failed["d1/f4"], "corrupt");
   assertEquals(log.trouble, ["mallory lied, out"]);
@@ -129,8 +129,8 @@ Deno.test("getFiles fetches from another node what one lied about in the middle 
   await using folder = await tempShare();
   const files = filesOf(200);
   const piece = onlyTo(files["d1/f4"]!, sendWrongBytes);
-  await using _mallory = await evil(relay, files, { piece });
-  await using _trudy = await evil(relay, files, { identity: TRUDY });
+  await using _mallory = await startLyingNode(relay, files, { piece });
+  await using _trudy = await startLyingNode(relay, files, { identity: TRUDY });
   const { failed } = await get(relay, folder.path, [everything()]);
   assertEquals(failed, {});
   await assertSaved(folder, files);
@@ -142,16 +142,16 @@ Deno.test("getFiles keeps complete files when a node closes the connection, and 
   const files = filesOf(200);
   const limits = { sourceFailureCount: 1 };
   const gone = Promise.withResolvers<void>();
-  const piece = sendsOnly(5, (channel, piece) => {
+  const piece = sendOnly(5, (channel, piece) => {
     gone.resolve();
-    return closesEarly(channel, piece);
+    return closeEarly(channel, piece);
   });
-  await using _mallory = await evil(relay, files, { piece });
-  await using _trudy = await evil(relay, files, {
+  await using _mallory = await startLyingNode(relay, files, { piece });
+  await using _trudy = await startLyingNode(relay, files, {
     identity: TRUDY,
     piece: async (channel, piece) => {
       await gone.promise;
-      await sendTruly(channel, piece);
+      await sendHonestly(channel, piece);
     },
   });
   const { failed, log } = await get(relay, folder.path, [everything()], {
@@ -184,7 +184,7 @@ Deno.test("getFiles saves the other files of an answer if the node no longer has
   await using folder = await tempShare();
   const files = filesOf(10);
   const { listed } = describeBytes("ghost", randomBytes(7, seededRandom(99)));
-  await using _node = await evil(relay, files, {
+  await using _node = await startLyingNode(relay, files, {
     browse: async (channel, { request }) => {
       const all = Object.entries(files)
         .map(([name, bytes]) => describeBytes(name, bytes).listed);
@@ -260,7 +260,7 @@ Deno.test("getFiles ends when the disk is full in the middle of an answer, and c
   await using relay = await startRelay();
   await using folder = await tempShare();
   const files = filesOf(60);
-  await using _node = await evil(relay, files);
+  await using _node = await startLyingNode(relay, files);
   {
     let writes = 0;
     using _full = replaced(

@@ -6,11 +6,11 @@
 import { assertEquals } from "@std/assert";
 import { fingerprintOf } from "../../lib/content/fingerprints.ts";
 import { createIdentity } from "../../lib/identity/identity.ts";
-import { type Lie, sayRefused, startEvilNode } from "../_evil_node.ts";
+import { type Lie, sendRefusal, startEvilNode } from "../_evil_node.ts";
 import {
   describeBytes,
-  type Dishonesty,
-  honestBut,
+  honestExcept,
+  type Lies,
   sendOtherContent,
   sendWrongBytes,
 } from "../_lies.ts";
@@ -52,7 +52,7 @@ Deno.test("A link asks only the nodes that have hashed its content", async () =>
   await using relay = await startRelay();
   await using stack = new AsyncDisposableStack();
   for (const text of ["one", "two", "three"]) {
-    const lie = honestBut({ a: bytesOf(text) });
+    const lie = honestExcept({ a: bytesOf(text) });
     const contents = [contentOf(text)];
     stack.use(await startTelling(relay, { name: text, lie, contents }));
   }
@@ -82,21 +82,21 @@ const WANTED = bytesOf("wanted");
 const refuses = { code: "gone", text: "no" };
 
 const LIARS: Record<string, Lie> = {
-  "has no such name": honestBut({ b: WANTED }),
-  "has another content": honestBut({ a: bytesOf("other") }),
+  "has no such name": honestExcept({ b: WANTED }),
+  "has another content": honestExcept({ a: bytesOf("other") }),
   "does not read it": honest({
-    read: (channel, message) => sayRefused(channel, message, refuses),
+    read: (channel, message) => sendRefusal(channel, message, refuses),
   }),
   "does not describe it": honest({
-    read: (channel, message) => sayRefused(channel, message, refuses),
-    describe: (channel, message) => sayRefused(channel, message, refuses),
+    read: (channel, message) => sendRefusal(channel, message, refuses),
+    describe: (channel, message) => sendRefusal(channel, message, refuses),
   }),
   "sends wrong bytes": honest({ piece: sendWrongBytes }),
   "sends another content": honest({ piece: sendOtherContent }),
 };
 
-function honest(lies: Dishonesty): Lie {
-  return honestBut({ a: WANTED }, lies);
+function honest(lies: Lies): Lie {
+  return honestExcept({ a: WANTED }, lies);
 }
 
 for (const [what, lie] of Object.entries(LIARS)) {

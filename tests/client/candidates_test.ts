@@ -35,10 +35,10 @@ import {
   QUICK,
   QUICK_RELAY,
   registerMany,
+  runSums,
   SHARES,
   startAll,
   startIndexed,
-  summed,
 } from "./_indexed.ts";
 
 Deno.test("A client of a large relay asks only the nodes that may have a name", async () => {
@@ -123,10 +123,10 @@ Deno.test("Lists and sums of a folder ask only the nodes that may have some of i
     assertEquals(list.names.map((name) => name.split(" ")[0]), [...files]);
     assertEquals([list.names, list.nodes], [plain.names, [...nodes]], wanted);
     assertEquals(list.unaskedCount, 4 - nodes.length);
-    const { sums, nodes: asked } = await summed(relay, wanted, BY_INDEX);
+    const { sums, nodes: asked } = await runSums(relay, wanted, BY_INDEX);
     assertEquals([sums.length, asked], [files.length, [...nodes]], wanted);
   }
-  const { sums, nodes } = await summed(relay, "d", BY_INDEX);
+  const { sums, nodes } = await runSums(relay, "d", BY_INDEX);
   assertEquals([sums.length, nodes], [1, ["n3"]]);
 });
 
@@ -135,13 +135,13 @@ Deno.test("Lists and sums without a match in any index say how many nodes were n
   await using _nodes = await startAll(relay, SHARES);
   const list = await listed(relay, "nowhere/", BY_INDEX);
   assertEquals([list.names, list.nodes, list.unaskedCount], [[], [], 4]);
-  const { message } = await summed(relay, "nowhere/", BY_INDEX);
+  const { message } = await runSums(relay, "nowhere/", BY_INDEX);
   assertEquals(
     message,
     "Cannot find files (nowhere/): the relay's index lists no matching file at " +
       "4 nodes",
   );
-  assertEquals((await summed(relay, "nowhere/")).message, "");
+  assertEquals((await runSums(relay, "nowhere/")).message, "");
 });
 
 Deno.test("A link is made by the index, and fetched by it", async () => {

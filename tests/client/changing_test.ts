@@ -7,9 +7,9 @@ import { assertEquals, assertMatch } from "@std/assert";
 import { join } from "@std/path";
 import { getFiles, type Selection } from "../../lib/client/get.ts";
 import { LIMITS } from "../../lib/base/limits.ts";
-import { sayRefused } from "../_evil_node.ts";
+import { sendRefusal } from "../_evil_node.ts";
 import { within } from "../_event_log.ts";
-import { describeBytes, honestBut } from "../_lies.ts";
+import { describeBytes, honestExcept } from "../_lies.ts";
 import { startNode, startRelay, type TestRelay } from "../_network.ts";
 import { randomBytes, seededRandom } from "../_random.ts";
 import { tempShare } from "../_temp_share.ts";
@@ -22,7 +22,15 @@ import {
   get,
   pinned,
 } from "./_outcomes.ts";
-import { evil, LARGE, MIB, MIDDLE, PARTIAL, PIECE, read } from "./_setting.ts";
+import {
+  LARGE,
+  MIB,
+  MIDDLE,
+  PARTIAL,
+  PIECE,
+  read,
+  startLyingNode,
+} from "./_setting.ts";
 
 /** Messages of what failed, by name, and the names of what was saved. */
 async function outcome(
@@ -82,13 +90,13 @@ Deno.test("A file that is replaced while it is sent is fetched again, and never 
 Deno.test("A log that grows all the time is reported after refetchCount tries, and all other files are saved", async () => {
   await using relay = await startRelay();
   const files = { "big.log": LARGE, "small": MIDDLE };
-  const truth = honestBut(files, { unhashed: true });
+  const truth = honestExcept(files, { unhashed: true });
   const { version } = describeBytes("big.log", LARGE).listed;
-  await using node = await evil(relay, files, {
+  await using node = await startLyingNode(relay, files, {
     unhashed: true,
     read: (channel, message) =>
       message.of === version
-        ? sayRefused(channel, message, { code: "gone" })
+        ? sendRefusal(channel, message, { code: "gone" })
         : truth(channel, message),
   });
   await using folder = await tempShare();
@@ -144,8 +152,8 @@ Deno.test("A small log that has grown since its node listed it is saved as it is
   const now = new TextEncoder().encode("one line\nand another\n");
   const before = describeBytes("a.log", now.slice(0, 9)).listed;
   const { content: _, ...listed } = before;
-  const truth = honestBut({ "a.log": now });
-  await using _node = await evil(relay, { "a.log": now }, {
+  const truth = honestExcept({ "a.log": now });
+  await using _node = await startLyingNode(relay, { "a.log": now }, {
     browse: (channel, { request }) =>
       channel.send({
         kind: "files",
@@ -155,7 +163,7 @@ Deno.test("A small log that has grown since its node listed it is saved as it is
       }),
     read: (channel, message) =>
       message.of === OLDER
-        ? sayRefused(channel, message, { code: "gone" })
+        ? sendRefusal(channel, message, { code: "gone" })
         : truth(channel, message),
   });
   await using folder = await tempShare();
@@ -194,12 +202,16 @@ Deno.test("A file that is removed while it is sent is reported as removed", asyn
 
 Deno.test("A file that its node cannot read is reported with node, cause and remedy", async () => {
   await using relay = await startRelay();
-  await using _node = await evil(relay, { "f": MIDDLE, "g": MIDDLE }, {
-    read: (channel, message) => {
-      const text = "the file cannot be read";
-      return sayRefused(channel, message, { code: "unreadable", text });
+  await using _node = await startLyingNode(
+    relay,
+    { "f": MIDDLE, "g": MIDDLE },
+    {
+      read: (channel, message) => {
+        const text = "the file cannot be read";
+        return sendRefusal(channel, message, { code: "unreadable", text });
+      },
     },
-  });
+  );
   await using folder = await tempShare();
   const { why } = await outcome(relay, folder, ["f"]);
   assertEquals(why, {
@@ -218,8 +230,8 @@ for (const isHashed of [true, false]) {
   Deno.test(`A node that has ended its session is asked again what a file ${isHashed ? "" : "that it has not hashed "}consists of`, async () => {
     await using relay = await startRelay();
     let described = 0;
-    const truth = honestBut({ "f": MIDDLE });
-    await using _node = await evil(relay, { "f": MIDDLE }, {
+    const truth = honestExcept({ "f": MIDDLE });
+    await using _node = await startLyingNode(relay, { "f": MIDDLE }, {
       unhashed: !isHashed,
       describe: (channel, message) => {
         if (++described === 1) throw new Error("has waited too long");
@@ -239,9 +251,9 @@ for (const isHashed of [true, false]) {
 
 Deno.test("A file that no node describes is named, with the cause", async () => {
   await using relay = await startRelay();
-  await using _node = await evil(relay, { "f": MIDDLE }, {
+  await using _node = await startLyingNode(relay, { "f": MIDDLE }, {
     describe: (channel, message) =>
-      sayRefused(channel, message, { code: "unreadable", text: "no disk" }),
+      sendRefusal(channel, message, { code: "unreadable", text: "no disk" }),
   });
   await using folder = await tempShare();
   const { why } = await outcome(relay, folder, ["f"]);

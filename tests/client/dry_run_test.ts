@@ -1,6 +1,6 @@
 import { assertEquals } from "@std/assert";
 import { join } from "@std/path";
-import { honestBut } from "../_lies.ts";
+import { honestExcept } from "../_lies.ts";
 import { startNode, startRelay } from "../_network.ts";
 import { startEvilNode } from "../_evil_node.ts";
 import { tempShare } from "../_temp_share.ts";
@@ -74,7 +74,7 @@ Deno.test("getFiles asks no node for a piece in a dry run, and finds what is the
   await using node = await startEvilNode(relay, {
     identity: MALLORY,
     name: "mallory",
-    lie: honestBut({ "f": MIDDLE }),
+    lie: honestExcept({ "f": MIDDLE }),
   });
   const other = MIDDLE.slice();
   other[other.length - 1]! ^= 1;

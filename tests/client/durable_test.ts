@@ -9,7 +9,7 @@ import { randomBytes, seededRandom } from "../_random.ts";
 import { syncsOfFiles } from "../_syncs.ts";
 import { tempShare } from "../_temp_share.ts";
 import { ClientLog, get } from "./_outcomes.ts";
-import { STEADY } from "./_setting.ts";
+import { BOTH_SERVE } from "./_setting.ts";
 
 const SMALL = randomBytes(5_000, seededRandom(1));
 const LARGE = randomBytes(1_500_000, seededRandom(2));
@@ -18,7 +18,7 @@ const FILES = { "a/b/small": SMALL, "c/large": LARGE };
 
 Deno.test("A file is reported as saved after it, its folder and the new folders above are durable", async () => {
   await using relay = await startRelay();
-  await using _node = await startNode(relay, FILES, STEADY);
+  await using _node = await startNode(relay, FILES, BOTH_SERVE);
   await using folder = await tempShare();
   const into = join(folder.path, "new");
   const synced: string[] = [];
@@ -49,7 +49,7 @@ Deno.test("A file is reported as saved after it, its folder and the new folders 
 
 Deno.test("Without sync the same files are saved, and nothing is made durable", async () => {
   await using relay = await startRelay();
-  await using _node = await startNode(relay, FILES, STEADY);
+  await using _node = await startNode(relay, FILES, BOTH_SERVE);
   await using folder = await tempShare();
   const synced: string[] = [];
   using _syncs = syncsOfFiles(synced);

@@ -7,35 +7,35 @@ import { fetchFile } from "../../lib/client/fetch.ts";
 import { Failure } from "../../lib/base/errors.ts";
 import { within } from "../_event_log.ts";
 import {
-  closesEarly,
+  closeEarly,
   describeBytes,
-  type Dishonesty,
-  honestBut,
-  sendsOnly,
-  sendTruly,
+  honestExcept,
+  type Lies,
+  sendHonestly,
+  sendOnly,
   sendWrongBytes,
 } from "../_lies.ts";
 import { startNode, startRelay } from "../_network.ts";
 import { assertBytes, ClientLog, fetch, pinned } from "./_outcomes.ts";
 import {
-  answersLate,
-  claims,
-  divided,
-  evil,
   MIDDLE,
   NEW,
   OLD,
   ONE_FAILURE,
   PIECE,
+  startClaimingNode,
+  startDividedNodes,
+  startLateNode,
+  startLyingNode,
   TASK,
   TRUDY,
 } from "./_setting.ts";
 
 Deno.test("fetchFile yields no wrong byte when all nodes lie, and reports it", async () => {
   await using relay = await startRelay();
-  const lies = { piece: sendsOnly(TASK, sendWrongBytes) };
-  await using _mallory = await evil(relay, { "f": MIDDLE }, lies);
-  await using _trudy = await evil(relay, { "f": MIDDLE }, {
+  const lies = { piece: sendOnly(TASK, sendWrongBytes) };
+  await using _mallory = await startLyingNode(relay, { "f": MIDDLE }, lies);
+  await using _trudy = await startLyingNode(relay, { "f": MIDDLE }, {
     identity: TRUDY,
     piece: sendWrongBytes,
   });
@@ -61,11 +61,11 @@ Deno.test("fetchFile continues with a node that answers only after all others ha
   await using relay = await startRelay();
   const log = new ClientLog();
   const { onEvent } = log;
-  const honest = honestBut({ "f": MIDDLE });
-  await using _liar = await evil(relay, { "f": MIDDLE }, {
+  const honest = honestExcept({ "f": MIDDLE });
+  await using _liar = await startLyingNode(relay, { "f": MIDDLE }, {
     piece: sendWrongBytes,
   });
-  await using _late = await evil(relay, { "f": MIDDLE }, {
+  await using _late = await startLyingNode(relay, { "f": MIDDLE }, {
     identity: TRUDY,
     find: async (channel, message) => {
       await log.until("node_trouble", ({ out }) => out);
@@ -84,7 +84,7 @@ Deno.test("fetchFile waits for a node with the wanted SHA-256, though another ha
   const log = new ClientLog();
   await using _other = await startNode(relay, { "f": "another content" });
   const { sha256 } = describeBytes("f", MIDDLE);
-  await using _late = await answersLate(relay, MIDDLE, log);
+  await using _late = await startLateNode(relay, MIDDLE, log);
   const { content, kind } = await within(
     fetch(relay, "f", {
       sha256,
@@ -111,7 +111,7 @@ for (
 ) {
   Deno.test(`fetchFile takes ${what} if contents differ`, async () => {
     await using relay = await startRelay();
-    await using _nodes = await divided(relay);
+    await using _nodes = await startDividedNodes(relay);
     const { content, log } = await fetch(relay, "f", options);
     assertBytes(content, wanted);
     const [received] = log.of("file_received");
@@ -129,17 +129,17 @@ Deno.test("fetchFile takes another content when nobody can deliver the first, un
     await using relay = await startRelay();
     const taken = Promise.withResolvers<void>();
     // The first pieces come, so that some are given out before both close their connections.
-    const lies: Dishonesty = {
+    const lies: Lies = {
       piece: async (channel, piece) => {
         if (isGivenOut && piece.index < TASK) {
-          return await sendTruly(channel, piece);
+          return await sendHonestly(channel, piece);
         }
         if (isGivenOut) await taken.promise;
-        await closesEarly(channel, piece);
+        await closeEarly(channel, piece);
       },
     };
-    await using _mallory = await evil(relay, { "f": MIDDLE }, lies);
-    await using _trudy = await evil(relay, { "f": MIDDLE }, {
+    await using _mallory = await startLyingNode(relay, { "f": MIDDLE }, lies);
+    await using _trudy = await startLyingNode(relay, { "f": MIDDLE }, {
       ...lies,
       identity: TRUDY,
     });
@@ -175,7 +175,7 @@ for (
   Deno.test(`fetchFile does not believe a node that gives another SHA-256 to a file that is ${size}`, async () => {
     await using relay = await startRelay();
     const { sha256 } = describeBytes("f", new Uint8Array(7));
-    await using _evil = await claims(relay, bytes, sha256);
+    await using _evil = await startClaimingNode(relay, bytes, sha256);
     let parts = 0;
     const { content, kind } = await fetch(relay, "f", {
       sha256,

@@ -7,14 +7,14 @@ import { join } from "@std/path";
 import type { Channel } from "../../lib/protocol/channel.ts";
 import { fetchFile } from "../../lib/client/fetch.ts";
 import { Failure } from "../../lib/base/errors.ts";
-import { sayData, sayRefused, saysNothing } from "../_evil_node.ts";
+import { sendData, sendRefusal, staySilent } from "../_evil_node.ts";
 import { within } from "../_event_log.ts";
 import {
   describeBytes,
-  type Dishonesty,
-  sendsOnly,
-  sendTruly,
-  stalls,
+  type Lies,
+  sendHonestly,
+  sendOnly,
+  stall,
 } from "../_lies.ts";
 import { startNode, startRelay } from "../_network.ts";
 import { randomBytes, seededRandom } from "../_random.ts";
@@ -27,17 +27,17 @@ import {
 } from "./_outcomes.ts";
 import {
   alphaAndBeta,
-  BREAKS,
-  breaksOff,
-  evil,
+  BOTH_SERVE,
+  BREAK_WAYS,
   LARGE,
   MIB,
   MIDDLE,
   ONE_FAILURE,
   PIECE,
-  sayHas,
+  sendFoundFile,
   SHARED,
-  STEADY,
+  startBreakingNode,
+  startLyingNode,
   TASK,
   TRUDY,
 } from "./_setting.ts";
@@ -68,8 +68,8 @@ Deno.test("fetchFile yields the first bytes before the last are asked for", asyn
   await using relay = await startRelay();
   const content = randomBytes(32 * MIB, seededRandom(3));
   const files = { "f": content };
-  await using one = await evil(relay, files);
-  await using two = await evil(relay, files, { identity: TRUDY });
+  await using one = await startLyingNode(relay, files);
+  await using two = await startLyingNode(relay, files, { identity: TRUDY });
   await using file = await fetchFile({ relay: pinned(relay), name: "f" });
   const pieces = file.pieces();
   const first = await pieces.next();
@@ -95,11 +95,11 @@ Deno.test("fetchFile yields the first bytes before the last are asked for", asyn
   assertEquals(lastAsked(), 127);
 });
 
-for (const [what, piece, kind] of BREAKS) {
+for (const [what, piece, kind] of BREAK_WAYS) {
   Deno.test(`fetchFile continues with the other node when one ${what} in the middle, and names it`, async () => {
     await using relay = await startRelay();
-    await using _evil = await breaksOff(relay, piece);
-    await using _good = await startNode(relay, { "f": LARGE }, STEADY);
+    await using _evil = await startBreakingNode(relay, piece);
+    await using _good = await startNode(relay, { "f": LARGE }, BOTH_SERVE);
     const { content, log } = await fetch(relay, "f", {
       limits: { ...ONE_FAILURE, ...SHARED },
     });
@@ -110,7 +110,9 @@ for (const [what, piece, kind] of BREAKS) {
 
 Deno.test("fetchFile continues if a node stalls, without waiting for it", async () => {
   await using relay = await startRelay();
-  await using _stalls = await evil(relay, { "f": MIDDLE }, { piece: stalls });
+  await using _stalls = await startLyingNode(relay, { "f": MIDDLE }, {
+    piece: stall,
+  });
   await using _good = await startNode(relay, { "f": MIDDLE });
   const { content } = await within(
     fetch(relay, "f", { limits: { takeOverMs: 50 } }),
@@ -121,7 +123,7 @@ Deno.test("fetchFile continues if a node stalls, without waiting for it", async 
 
 Deno.test("fetchFile does not wait for a silent node when another has the file", async () => {
   await using relay = await startRelay();
-  await using _silent = await evil(relay, {}, { find: saysNothing });
+  await using _silent = await startLyingNode(relay, {}, { find: staySilent });
   await using _good = await startNode(relay, { "f": "here" });
   const { content, log } = await within(
     fetch(relay, "f", { limits: { askingGraceMs: 50 } }),
@@ -136,23 +138,23 @@ Deno.test("fetchFile lets a node that answers late take part", async () => {
   const begun = Promise.withResolvers<void>();
   const joined = Promise.withResolvers<void>();
   // The first delivers nothing after its first part until the other has joined.
-  await using _early = await evil(relay, { "f": MIDDLE }, {
-    piece: sendsOnly(TASK, async (channel, piece) => {
+  await using _early = await startLyingNode(relay, { "f": MIDDLE }, {
+    piece: sendOnly(TASK, async (channel, piece) => {
       begun.resolve();
       await joined.promise;
-      await sendTruly(channel, piece);
+      await sendHonestly(channel, piece);
     }),
   });
   const late = describeBytes("f", MIDDLE);
-  await using _late = await evil(relay, { "f": MIDDLE }, {
+  await using _late = await startLyingNode(relay, { "f": MIDDLE }, {
     identity: TRUDY,
     find: async (channel, message) => {
       await begun.promise;
-      await sayHas(channel, message, late);
+      await sendFoundFile(channel, message, late);
     },
     piece: async (channel, piece) => {
       joined.resolve();
-      await sendTruly(channel, piece);
+      await sendHonestly(channel, piece);
     },
   });
   const limits = { askingGraceMs: 1, takeOverMs: 50 };
@@ -164,7 +166,9 @@ Deno.test("fetchFile lets a node that answers late take part", async () => {
 
 Deno.test("fetchFile fetches a file that its node has not hashed yet, and returns its content id", async () => {
   await using relay = await startRelay();
-  await using _node = await evil(relay, { "f": MIDDLE }, { unhashed: true });
+  await using _node = await startLyingNode(relay, { "f": MIDDLE }, {
+    unhashed: true,
+  });
   const { content, log } = await fetch(relay, "f");
   assertBytes(content, MIDDLE);
   const [received] = log.of("file_received");
@@ -233,11 +237,11 @@ Deno.test("fetchFile releases everything when its caller stops in the middle", a
 Deno.test("fetchFile stops at once while a node says that it is working", async () => {
   await using relay = await startRelay();
   const asked = Promise.withResolvers<void>();
-  await using _node = await evil(relay, { "f": MIDDLE }, {
+  await using _node = await startLyingNode(relay, { "f": MIDDLE }, {
     describe: async (channel: Channel, { request }) => {
       await channel.send({ kind: "working", request });
       asked.resolve();
-      await saysNothing(channel);
+      await staySilent(channel);
     },
   });
   const stop = new AbortController();
@@ -256,16 +260,18 @@ Deno.test("fetchFile asks another node for the manifest when one refuses it, or 
   const other = describeBytes("f", MIDDLE.slice().fill(1));
   const { size, contentId: content } = describeBytes("f", MIDDLE).manifest;
   const { sha256 } = other;
-  const describes: NonNullable<Dishonesty["describe"]>[] = [
-    (channel, message) => sayRefused(channel, message, { code: "gone" }),
+  const describes: NonNullable<Lies["describe"]>[] = [
+    (channel, message) => sendRefusal(channel, message, { code: "gone" }),
     async (channel, { request }) => {
       await channel.send({ kind: "manifest", request, size, content, sha256 });
-      await sayData(channel, { request }, other.manifest.hashes);
+      await sendData(channel, { request }, other.manifest.hashes);
     },
   ];
   for (const describe of describes) {
     await using relay = await startRelay();
-    await using _evil = await evil(relay, { "f": MIDDLE }, { describe });
+    await using _evil = await startLyingNode(relay, { "f": MIDDLE }, {
+      describe,
+    });
     await using _good = await startNode(relay, { "f": MIDDLE });
     const outcome = await fetch(relay, "f");
     assertBytes(outcome.content, MIDDLE);
@@ -300,13 +306,13 @@ Deno.test("fetchFile keeps its rate", async () => {
 Deno.test("fetchFile reports what happened at every node when nobody has the file", async () => {
   await using relay = await startRelay();
   await using _alpha = await startNode(relay, { "g": "one" });
-  await using _breaks = await evil(relay, {}, {
+  await using _breaks = await startLyingNode(relay, {}, {
     find: () => Promise.reject(new Error("closes the connection")),
   });
-  await using _refuses = await evil(relay, {}, {
+  await using _refuses = await startLyingNode(relay, {}, {
     identity: TRUDY,
     find: (channel, message) =>
-      sayRefused(channel, message, { code: "busy", text: "not\x1b[2J now" }),
+      sendRefusal(channel, message, { code: "busy", text: "not\x1b[2J now" }),
   });
   const { kind, message, log } = await fetch(relay, "f", {
     limits: { turnedAwayMs: 100 },

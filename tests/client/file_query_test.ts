@@ -7,13 +7,13 @@ import { makeLink } from "../../lib/client/link.ts";
 import { Failure } from "../../lib/base/errors.ts";
 import { PeerSlots } from "../../lib/client/peer_slots.ts";
 import { createIdentity, type Identity } from "../../lib/identity/identity.ts";
-import { sayRefused, saysNothing, startEvilNode } from "../_evil_node.ts";
+import { sendRefusal, startEvilNode, staySilent } from "../_evil_node.ts";
 import { within } from "../_event_log.ts";
-import { honestBut } from "../_lies.ts";
+import { honestExcept } from "../_lies.ts";
 import { IDENTITIES, startNode, startRelay } from "../_network.ts";
 import { tempShare } from "../_temp_share.ts";
 import { ClientLog, fetch, filesIn, get, pinned } from "./_outcomes.ts";
-import { evil, TRUDY } from "./_setting.ts";
+import { startLyingNode, TRUDY } from "./_setting.ts";
 
 const [, MALLORY] = IDENTITIES as [Identity, Identity];
 
@@ -48,13 +48,13 @@ Deno.test("getFiles saves files that it has found while it asks for more", async
   await using relay = await startRelay();
   const files = small(9);
   const log = new ClientLog();
-  await using _node = await evil(relay, files, {
+  await using _node = await startLyingNode(relay, files, {
     find: async (channel, message) => {
       // Not before the first three are there.
       if (message.name === "n3") {
         await log.until("file_received", ({ name }) => name === "n2");
       }
-      await honestBut(files)(channel, message);
+      await honestExcept(files)(channel, message);
     },
   });
   await using folder = await tempShare();
@@ -81,17 +81,17 @@ Deno.test("getFiles asks again if a node closes the connection, but does not dia
   await using relay = await startRelay();
   const files = small(60);
   let answered = 0;
-  await using closesEarly = await evil(relay, files, {
+  await using closeEarly = await startLyingNode(relay, files, {
     find: async (channel, message) => {
       if (++answered === 30) throw new Error("closes the connection");
-      await honestBut(files)(channel, message);
+      await honestExcept(files)(channel, message);
     },
   });
   await using folder = await tempShare();
   const { failed } = await get(relay, folder.path, Object.keys(files));
   assertEquals(failed, {});
   assertEquals(filesIn(folder.path).length, 60);
-  const finds = closesEarly.asked.filter(({ kind }) => kind === "find");
+  const finds = closeEarly.asked.filter(({ kind }) => kind === "find");
   assertEquals(finds.length >= 61, true);
 });
 
@@ -103,10 +103,12 @@ Deno.test("getFiles dials a dead node once, for any number of names", async () =
     helloId: "not its id",
     lie: (channel, message) => {
       dialCount++;
-      return sayRefused(channel, message, { code: "not_found" });
+      return sendRefusal(channel, message, { code: "not_found" });
     },
   });
-  await using _good = await evil(relay, small(20), { identity: TRUDY });
+  await using _good = await startLyingNode(relay, small(20), {
+    identity: TRUDY,
+  });
   await using folder = await tempShare();
   const { failed, log } = await get(
     relay,
@@ -130,7 +132,7 @@ Deno.test("getFiles reaches the last node although eight before it are silent", 
     stack.use(
       await startEvilNode(relay, {
         identity,
-        lie: honestBut({}, { find: saysNothing }),
+        lie: honestExcept({}, { find: staySilent }),
       }),
     );
   }

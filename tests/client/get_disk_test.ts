@@ -6,15 +6,15 @@ import { assertEquals, assertInstanceOf } from "@std/assert";
 import { join } from "@std/path";
 import type { Channel } from "../../lib/protocol/channel.ts";
 import { Failure } from "../../lib/base/errors.ts";
-import { saysNothing } from "../_evil_node.ts";
+import { staySilent } from "../_evil_node.ts";
 import { within } from "../_event_log.ts";
 import {
-  closesEarly,
+  closeEarly,
   describeBytes,
+  sendHonestly,
+  sendOnly,
   type SendPiece,
-  sendsOnly,
-  sendTruly,
-  stalls,
+  stall,
 } from "../_lies.ts";
 import { startNode, startRelay } from "../_network.ts";
 import { tempShare } from "../_temp_share.ts";
@@ -26,15 +26,15 @@ import {
   get,
 } from "./_outcomes.ts";
 import {
-  evil,
   MIDDLE,
   ONE_FAILURE,
-  othersWait,
   PARTIAL,
   PIECE,
   read,
-  SIX,
+  SIX_FILES,
+  startLyingNode,
   TASK,
+  untilFilesWait,
 } from "./_setting.ts";
 
 Deno.test("getFiles keeps the time of writing, and gives the file the usual mode", async () => {
@@ -111,8 +111,8 @@ Deno.test("getFiles continues from another node with the bytes of one that has s
   await using relay = await startRelay();
   await using folder = await tempShare();
   {
-    await using _dies = await evil(relay, { "f": MIDDLE }, {
-      piece: sendsOnly(TASK, closesEarly),
+    await using _dies = await startLyingNode(relay, { "f": MIDDLE }, {
+      piece: sendOnly(TASK, closeEarly),
     });
     const { saved, failed } = await get(relay, folder.path, ["f"], {
       limits: ONE_FAILURE,
@@ -135,8 +135,8 @@ Deno.test("getFiles keeps the received bytes when it is stopped, and continues f
   const stop = new AbortController();
   const log = new ClientLog();
   {
-    await using _stalls = await evil(relay, { "f": MIDDLE }, {
-      piece: sendsOnly(TASK, stalls),
+    await using _stalls = await startLyingNode(relay, { "f": MIDDLE }, {
+      piece: sendOnly(TASK, stall),
     });
     const getting = get(relay, folder.path, ["f"], {
       signal: stop.signal,
@@ -160,14 +160,17 @@ Deno.test("getFiles keeps the received bytes when it is stopped, and continues f
 Deno.test("getFiles stops at once and closes everything, however many large files wait", async () => {
   await using relay = await startRelay();
   await using folder = await tempShare();
-  await using _node = await evil(relay, SIX, { unhashed: true, piece: stalls });
+  await using _node = await startLyingNode(relay, SIX_FILES, {
+    unhashed: true,
+    piece: stall,
+  });
   const stop = new AbortController();
   const log = new ClientLog();
   const getting = get(relay, folder.path, [everything()], {
     signal: stop.signal,
     log,
   });
-  await othersWait(log);
+  await untilFilesWait(log);
   stop.abort(new Error("told to"));
   const { error } = await within(getting, "stopping");
   assertEquals(error instanceof Error && error.message, "told to");
@@ -177,13 +180,13 @@ Deno.test("getFiles continues with the others when something gets in the way of 
   await using relay = await startRelay();
   await using folder = await tempShare();
   const log = new ClientLog();
-  await using _node = await evil(relay, SIX, {
+  await using _node = await startLyingNode(relay, SIX_FILES, {
     unhashed: true,
     piece: async (channel, piece) => {
-      await othersWait(log);
+      await untilFilesWait(log);
       // What somebody else puts there meanwhile is in the way of the first.
       await Deno.mkdir(join(folder.path, "f0"), { recursive: true });
-      await sendTruly(channel, piece);
+      await sendHonestly(channel, piece);
     },
   });
   const getting = get(relay, folder.path, [everything()], { log });
@@ -191,7 +194,7 @@ Deno.test("getFiles continues with the others when something gets in the way of 
   assertEquals([error, failed], [undefined, { "f0": "local" }]);
   assertEquals(
     Object.keys(saved).toSorted(),
-    Object.keys(SIX).filter((name) => name !== "f0"),
+    Object.keys(SIX_FILES).filter((name) => name !== "f0"),
   );
   assertEquals(filesIn(folder.path).includes(".f0.p2p-part"), true);
 });
@@ -199,12 +202,12 @@ Deno.test("getFiles continues with the others when something gets in the way of 
 Deno.test("getFiles ends when something blocks more large files than are open at once", async () => {
   await using relay = await startRelay();
   await using folder = await tempShare();
-  const inTheWay = Object.keys(SIX).slice(0, 5);
+  const inTheWay = Object.keys(SIX_FILES).slice(0, 5);
   const versions = new Map(inTheWay.map((name) => [
-    describeBytes(name, SIX[name]!).listed.version,
+    describeBytes(name, SIX_FILES[name]!).listed.version,
     name,
   ]));
-  await using _node = await evil(relay, SIX, {
+  await using _node = await startLyingNode(relay, SIX_FILES, {
     unhashed: true,
     piece: async (channel, piece) => {
       // Its partial file is open by now.
@@ -212,7 +215,7 @@ Deno.test("getFiles ends when something blocks more large files than are open at
       if (name !== undefined) {
         await Deno.mkdir(join(folder.path, name), { recursive: true });
       }
-      await sendTruly(channel, piece);
+      await sendHonestly(channel, piece);
     },
   });
   const { error, saved, failed } = await within(
@@ -225,7 +228,7 @@ Deno.test("getFiles ends when something blocks more large files than are open at
     Object.fromEntries(inTheWay.map((name) => [name, "local"])),
   );
   assertEquals(Object.keys(saved), ["f5"]);
-  assertBytes(await read(folder, "f5"), SIX["f5"]!);
+  assertBytes(await read(folder, "f5"), SIX_FILES["f5"]!);
 });
 
 for (const kind of ["find", "browse", "describe"] as const) {
@@ -233,10 +236,10 @@ for (const kind of ["find", "browse", "describe"] as const) {
     await using relay = await startRelay();
     await using _other = await startNode(relay, { "g": "other" });
     const asked = Promise.withResolvers<void>();
-    await using _node = await evil(relay, { "f": MIDDLE }, {
+    await using _node = await startLyingNode(relay, { "f": MIDDLE }, {
       [kind]: (channel: Channel) => {
         asked.resolve();
-        return saysNothing(channel);
+        return staySilent(channel);
       },
     });
     await using folder = await tempShare();
@@ -336,7 +339,7 @@ Deno.test("getFiles fetches no existing file, and reports that", async () => {
     "s": new TextEncoder().encode("small"),
     "empty": new Uint8Array(),
   };
-  await using node = await evil(relay, files);
+  await using node = await startLyingNode(relay, files);
   await using folder = await tempShare(files);
   const { saved, failed, log } = await get(
     relay,
@@ -359,7 +362,7 @@ Deno.test("getFiles waits for no disk call for an existing small file", async ()
   const files = Object.fromEntries(
     Array.from({ length: 300 }, (_, n) => [`d/${n}`, new Uint8Array(n)]),
   );
-  await using _node = await evil(relay, files);
+  await using _node = await startLyingNode(relay, files);
   await using folder = await tempShare(files);
   const { lstat, open } = Deno;
   let count = 0;
@@ -384,7 +387,7 @@ Deno.test("getFiles waits for no disk call for an existing small file", async ()
 Deno.test("getFiles removes the partial name that a killed run left beside a complete file", async () => {
   await using relay = await startRelay();
   const files = { "f": MIDDLE, "s": MIDDLE.slice(0, 9) };
-  await using _node = await evil(relay, files);
+  await using _node = await startLyingNode(relay, files);
   await using folder = await tempShare(files);
   for (const name of ["f", "s"]) {
     const other = `.${name}.p2p-part`;
@@ -397,7 +400,9 @@ Deno.test("getFiles removes the partial name that a killed run left beside a com
 
 Deno.test("getFiles continues with a file that its node has not hashed yet", async () => {
   await using relay = await startRelay();
-  await using _node = await evil(relay, { "f": MIDDLE }, { unhashed: true });
+  await using _node = await startLyingNode(relay, { "f": MIDDLE }, {
+    unhashed: true,
+  });
   const partial = partialOf(MIDDLE, { wrong: [2], bytes: MIDDLE.length });
   await using folder = await tempShare({ [PARTIAL]: partial });
   const { log } = await get(relay, folder.path, ["f"]);
@@ -407,10 +412,10 @@ Deno.test("getFiles continues with a file that its node has not hashed yet", asy
 
 Deno.test("getFiles has reported every file, as saved or failed, when it is done", async () => {
   await using relay = await startRelay();
-  const names = Object.keys(SIX);
+  const names = Object.keys(SIX_FILES);
   const piece: SendPiece = (channel, told) =>
-    told.index === 1 ? closesEarly(channel, told) : sendTruly(channel, told);
-  await using _node = await evil(relay, SIX, { piece });
+    told.index === 1 ? closeEarly(channel, told) : sendHonestly(channel, told);
+  await using _node = await startLyingNode(relay, SIX_FILES, { piece });
   await using folder = await tempShare();
   const { saved, failed, log } = await get(relay, folder.path, names, {
     limits: ONE_FAILURE,
@@ -422,8 +427,8 @@ Deno.test("getFiles has reported every file, as saved or failed, when it is done
 
 Deno.test("getFiles refuses to receive one file twice at the same time", async () => {
   await using relay = await startRelay();
-  await using _stalls = await evil(relay, { "f": MIDDLE }, {
-    piece: sendsOnly(TASK, stalls),
+  await using _stalls = await startLyingNode(relay, { "f": MIDDLE }, {
+    piece: sendOnly(TASK, stall),
   });
   await using folder = await tempShare();
   const stop = new AbortController();

@@ -9,12 +9,12 @@ import type { Channel } from "../../lib/protocol/channel.ts";
 import { Failure } from "../../lib/base/errors.ts";
 import { createIdentity } from "../../lib/identity/identity.ts";
 import type { ListedFile, MessageOf } from "../../lib/protocol/messages.ts";
-import { sayRefused, saysNothing, VERSION } from "../_evil_node.ts";
+import { sendRefusal, staySilent, VERSION } from "../_evil_node.ts";
 import { within } from "../_event_log.ts";
 import {
   describeBytes,
-  sayManifest,
-  sendsOnly,
+  sendManifest,
+  sendOnly,
   sendWrongBytes,
 } from "../_lies.ts";
 import { startNode, startRelay } from "../_network.ts";
@@ -30,14 +30,14 @@ import {
   type NodeAnswered,
 } from "./_outcomes.ts";
 import {
-  claims,
-  evil,
   MIDDLE,
   PARTIAL,
   PIECE,
   read,
-  sayHas,
-  SIX,
+  sendFoundFile,
+  SIX_FILES,
+  startClaimingNode,
+  startLyingNode,
   TASK,
   TRUDY,
 } from "./_setting.ts";
@@ -49,9 +49,11 @@ Deno.test("getFiles saves nothing under the name when all nodes lie, and continu
   await using relay = await startRelay();
   await using folder = await tempShare();
   {
-    const piece = sendsOnly(TASK, sendWrongBytes);
-    await using _mallory = await evil(relay, { "f": MIDDLE }, { piece });
-    await using _trudy = await evil(relay, { "f": MIDDLE }, {
+    const piece = sendOnly(TASK, sendWrongBytes);
+    await using _mallory = await startLyingNode(relay, { "f": MIDDLE }, {
+      piece,
+    });
+    await using _trudy = await startLyingNode(relay, { "f": MIDDLE }, {
       identity: TRUDY,
       piece: sendWrongBytes,
     });
@@ -82,10 +84,10 @@ Deno.test("getFiles fetches from the one node that delivers, even if many others
   for (let n = 0; n < 12; n++) {
     const identity = await createIdentity();
     stack.use(
-      await evil(relay, files, {
+      await startLyingNode(relay, files, {
         identity,
         read: (channel, message) =>
-          sayRefused(channel, message, { code: "gone" }),
+          sendRefusal(channel, message, { code: "gone" }),
       }),
     );
   }
@@ -99,7 +101,7 @@ Deno.test("getFiles fetches from the one node that delivers, even if many others
 
 for (
   const [what, describe] of [
-    ["says nothing", saysNothing],
+    ["says nothing", staySilent],
     ["says that it works, and no more", saysThatItWorks],
   ] as const
 ) {
@@ -107,13 +109,15 @@ for (
     await using relay = await startRelay();
     await using folder = await tempShare();
     let log = new ClientLog();
-    await using _mallory = await evil(relay, { "f": MIDDLE }, { describe });
-    await using _trudy = await evil(relay, { "f": MIDDLE }, {
+    await using _mallory = await startLyingNode(relay, { "f": MIDDLE }, {
+      describe,
+    });
+    await using _trudy = await startLyingNode(relay, { "f": MIDDLE }, {
       identity: TRUDY,
       find: async (channel, message) => {
         const isFound = ({ answer }: NodeAnswered) => answer.kind === "found";
         await log.until("node_answered", isFound); // mallory is asked first
-        await sayHas(channel, message, describeBytes("f", MIDDLE));
+        await sendFoundFile(channel, message, describeBytes("f", MIDDLE));
       },
     });
     const limits = { askingPatienceMs: 1 };
@@ -133,13 +137,15 @@ async function saysThatItWorks(
   { request }: MessageOf<"describe">,
 ): Promise<void> {
   await channel.send({ kind: "working", request });
-  await saysNothing(channel);
+  await staySilent(channel);
 }
 
 Deno.test("getFiles saves nothing of a small file when its node lies", async () => {
   await using relay = await startRelay();
   const files = { "f": MIDDLE.slice(0, 9), "empty": new Uint8Array() };
-  await using _evil = await evil(relay, files, { piece: sendWrongBytes });
+  await using _evil = await startLyingNode(relay, files, {
+    piece: sendWrongBytes,
+  });
   await using folder = await tempShare();
   const { saved, failed } = await get(relay, folder.path, ["f", "empty"]);
   assertEquals(failed, { "f": "corrupt" });
@@ -157,7 +163,7 @@ for (
     await using relay = await startRelay();
     const random = randomBytes(bytes.length, seededRandom(9));
     const { sha256 } = describeBytes("f", random);
-    await using _evil = await claims(relay, bytes, sha256);
+    await using _evil = await startClaimingNode(relay, bytes, sha256);
     await using folder = await tempShare();
     const { saved, failed, error } = await get(relay, folder.path, ["f"], {
       sha256,
@@ -173,9 +179,9 @@ for (const pieces of [1, 2, 40]) {
   Deno.test(`getFiles refuses a manifest of ${pieces} pieces for a file of seven`, async () => {
     await using relay = await startRelay();
     const other = describeBytes("f", new Uint8Array(pieces * PIECE));
-    await using _node = await evil(relay, { "f": MIDDLE }, {
+    await using _node = await startLyingNode(relay, { "f": MIDDLE }, {
       unhashed: true,
-      describe: (channel, message) => sayManifest(channel, message, other),
+      describe: (channel, message) => sendManifest(channel, message, other),
     });
     // Of a file that is not hashed, and of which something is there already.
     await using folder = await tempShare({ [PARTIAL]: MIDDLE });
@@ -188,11 +194,11 @@ for (const pieces of [1, 2, 40]) {
 
 Deno.test("getFiles gives up the large files that no node will describe, and fetches the others", async () => {
   await using relay = await startRelay();
-  const names = Object.keys(SIX);
-  await using _node = await evil(relay, SIX, {
+  const names = Object.keys(SIX_FILES);
+  await using _node = await startLyingNode(relay, SIX_FILES, {
     unhashed: true,
     describe: (channel, message) =>
-      sayRefused(channel, message, { code: "unreadable" }),
+      sendRefusal(channel, message, { code: "unreadable" }),
   });
   // Where there is something of it already, a description is needed.
   await using folder = await tempShare(
@@ -245,7 +251,7 @@ Deno.test("getFiles never uses a hostile name, size or time of a listing on the 
     listed("too-large", 2 ** 40 + 1),
     { ...good.listed, modifiedMs: LIMITS.dateLastMs },
   ];
-  await using node = await evil(relay, { "good": good.bytes }, {
+  await using node = await startLyingNode(relay, { "good": good.bytes }, {
     browse: (channel, { request }) =>
       channel.send({ kind: "files", request, files, more: false }),
   });
@@ -265,7 +271,7 @@ Deno.test("getFiles saves the listed files if a list was cut, and reports that t
   await using relay = await startRelay();
   await using _good = await startNode(relay, { "good": "x" });
   const listed = { size: 1, modifiedMs: 0, version: VERSION };
-  await using _long = await evil(relay, {}, {
+  await using _long = await startLyingNode(relay, {}, {
     browse: (channel, { request }) => {
       const names = Array.from({ length: 100 }, (_, n) => `x${n}`);
       const files = names.map((name) => ({ ...listed, name }));
@@ -294,7 +300,7 @@ Deno.test("getFiles takes no more of a node's listing than it asked for", async 
   const lies = [
     { name: "other/f", size: 1, modifiedMs: 0, version: VERSION },
   ];
-  await using node = await evil(relay, {}, {
+  await using node = await startLyingNode(relay, {}, {
     browse: (channel, { request }) =>
       channel.send({ kind: "files", request, files: lies, more: false }),
   });
@@ -308,17 +314,17 @@ Deno.test("A node that does not describe a file delays nothing, and the user see
   await using relay = await startRelay();
   const described = describeBytes("f", MIDDLE);
   const asked = Promise.withResolvers<void>();
-  await using _mute = await evil(relay, { "f": MIDDLE }, {
+  await using _mute = await startLyingNode(relay, { "f": MIDDLE }, {
     describe: (channel) => {
       asked.resolve();
-      return saysNothing(channel);
+      return staySilent(channel);
     },
   });
-  await using _good = await evil(relay, { "f": MIDDLE }, {
+  await using _good = await startLyingNode(relay, { "f": MIDDLE }, {
     identity: TRUDY,
     describe: async (channel, message) => {
       await asked.promise;
-      await sayManifest(channel, message, described);
+      await sendManifest(channel, message, described);
     },
   });
   await using folder = await tempShare();

@@ -7,9 +7,9 @@ import { join } from "@std/path";
 import { getFiles } from "../../lib/client/get.ts";
 import { Failure } from "../../lib/base/errors.ts";
 import { openFileCount } from "../_descriptors.ts";
-import { sayRefused, saysNothing } from "../_evil_node.ts";
+import { sendRefusal, staySilent } from "../_evil_node.ts";
 import { within } from "../_event_log.ts";
-import { describeBytes, sendTruly, stalls } from "../_lies.ts";
+import { describeBytes, sendHonestly, stall } from "../_lies.ts";
 import { startNode, startRelay } from "../_network.ts";
 import { randomBytes, seededRandom } from "../_random.ts";
 import { tempShare } from "../_temp_share.ts";
@@ -24,11 +24,8 @@ import {
 } from "./_outcomes.ts";
 import {
   alphaAndBeta,
-  answersLate,
-  BREAKS,
-  breaksOff,
-  divided,
-  evil,
+  BOTH_SERVE,
+  BREAK_WAYS,
   LARGE,
   MIB,
   MIDDLE,
@@ -37,10 +34,13 @@ import {
   ONE_FAILURE,
   PIECE,
   read,
-  sayHas,
+  sendFoundFile,
   SHARED,
-  SIX,
-  STEADY,
+  SIX_FILES,
+  startBreakingNode,
+  startDividedNodes,
+  startLateNode,
+  startLyingNode,
   TRUDY,
 } from "./_setting.ts";
 
@@ -63,12 +63,12 @@ Deno.test("getFiles takes the pieces of one file from two nodes, and both delive
   for (const node of [nodes.alpha, nodes.beta]) await node.log.until("served");
 });
 
-for (const [what, piece, kind] of BREAKS) {
+for (const [what, piece, kind] of BREAK_WAYS) {
   Deno.test(`getFiles continues with the other node when one ${what} in the middle, and names it`, async () => {
     await using relay = await startRelay();
-    await using _evil = await breaksOff(relay, piece);
+    await using _evil = await startBreakingNode(relay, piece);
     await using _good = await startNode(relay, { "f": LARGE }, {
-      ...STEADY,
+      ...BOTH_SERVE,
       name: "good",
     });
     await using folder = await tempShare();
@@ -86,9 +86,9 @@ for (const [what, piece, kind] of BREAKS) {
 
 Deno.test("getFiles does not wait for a slow node with the last pieces", async () => {
   await using relay = await startRelay();
-  await using _slow = await breaksOff(relay, stalls);
+  await using _slow = await startBreakingNode(relay, stall);
   await using _quick = await startNode(relay, { "f": LARGE }, {
-    ...STEADY,
+    ...BOTH_SERVE,
     name: "quick",
   });
   await using folder = await tempShare();
@@ -108,7 +108,7 @@ Deno.test("getFiles waits for a node with the wanted SHA-256, though another has
   const log = new ClientLog();
   await using _other = await startNode(relay, { "f": "another content" });
   const { sha256 } = describeBytes("f", MIDDLE);
-  await using _late = await answersLate(relay, MIDDLE, log);
+  await using _late = await startLateNode(relay, MIDDLE, log);
   await using folder = await tempShare();
   const { failed } = await within(
     get(relay, folder.path, ["f"], {
@@ -135,31 +135,31 @@ for (const isOpen of [true, false]) {
     const log = new ClientLog();
     const begun = Promise.withResolvers<void>();
     const joined = Promise.withResolvers<void>();
-    const files = { ...SIX, "g": MIDDLE };
-    const wanted = isOpen ? ["g"] : [...Object.keys(SIX), "g"];
+    const files = { ...SIX_FILES, "g": MIDDLE };
+    const wanted = isOpen ? ["g"] : [...Object.keys(SIX_FILES), "g"];
     const late = describeBytes("g", MIDDLE);
     // The first delivers nothing of it until the other is asked for some.
-    await using _early = await evil(relay, files, {
+    await using _early = await startLyingNode(relay, files, {
       piece: async (channel, piece) => {
         begun.resolve();
         const isIt = piece.message.of === late.manifest.contentId;
         if (isIt) await within(joined.promise, "the other's turn");
         else await log.until("node_answered", isLate);
-        await sendTruly(channel, piece);
+        await sendHonestly(channel, piece);
       },
     });
-    await using _late = await evil(relay, { "g": MIDDLE }, {
+    await using _late = await startLyingNode(relay, { "g": MIDDLE }, {
       identity: TRUDY,
       find: async (channel, message) => {
         if (message.name !== "g") {
-          return await sayRefused(channel, message, { code: "not_found" });
+          return await sendRefusal(channel, message, { code: "not_found" });
         }
         await begun.promise;
-        await sayHas(channel, message, late);
+        await sendFoundFile(channel, message, late);
       },
       piece: async (channel, piece) => {
         joined.resolve();
-        await sendTruly(channel, piece);
+        await sendHonestly(channel, piece);
       },
     });
     const { failed } = await within(
@@ -177,9 +177,9 @@ for (const isOpen of [true, false]) {
 
 Deno.test("getFiles sends at most one request to a node that does not answer, and does not wait for it", async () => {
   await using relay = await startRelay();
-  const names = Object.keys(SIX);
-  await using silent = await evil(relay, {}, { find: saysNothing });
-  await using _good = await startNode(relay, SIX);
+  const names = Object.keys(SIX_FILES);
+  await using silent = await startLyingNode(relay, {}, { find: staySilent });
+  await using _good = await startNode(relay, SIX_FILES);
   await using folder = await tempShare();
   const { saved } = await within(
     get(relay, folder.path, names, { limits: { askingGraceMs: 1 } }),
@@ -208,7 +208,7 @@ for (
 ) {
   Deno.test(`getFiles takes ${what}, and first reports that contents differ`, async () => {
     await using relay = await startRelay();
-    await using nodes = await divided(relay);
+    await using nodes = await startDividedNodes(relay);
     await using folder = await tempShare();
     const options = choose(nodes.beta.server.id);
     const { log } = await get(relay, folder.path, ["f"], options);
@@ -228,7 +228,7 @@ for (
 
 Deno.test("getFiles that prefers the newest ignores a file of the year 2100", async () => {
   await using relay = await startRelay();
-  await using _nodes = await divided(relay);
+  await using _nodes = await startDividedNodes(relay);
   await using liar = await startNode(relay, { "f": MIDDLE }, { name: "liar" });
   const at = new Date(2100, 1, 1);
   await Deno.utime(join(liar.directory, "f"), at, at);
@@ -239,7 +239,7 @@ Deno.test("getFiles that prefers the newest ignores a file of the year 2100", as
 
 Deno.test("getFiles reports that no node has that SHA-256, or that name", async () => {
   await using relay = await startRelay();
-  await using _nodes = await divided(relay);
+  await using _nodes = await startDividedNodes(relay);
   await using folder = await tempShare();
   const pinnedTo = await get(relay, folder.path, ["f"], {
     sha256: "ab".repeat(32),
@@ -302,7 +302,7 @@ Deno.test("getFiles fetches a file that its node has not hashed yet", async () =
   const files = { "d/f": MIDDLE, "d/s": MIDDLE.slice(0, 9) };
   for (const wanted of [["d/f", "d/s"], [everything("d/")]]) {
     await using relay = await startRelay();
-    await using _node = await evil(relay, files, { unhashed: true });
+    await using _node = await startLyingNode(relay, files, { unhashed: true });
     await using folder = await tempShare();
     const { saved, log } = await get(relay, folder.path, wanted);
     assertEquals(Object.keys(saved).toSorted(), ["d/f", "d/s"]);

@@ -14,14 +14,14 @@ import type { ListedNode } from "../../lib/client/nodes.ts";
 import { sumFiles } from "../../lib/client/sums.ts";
 import type { Channel } from "../../lib/protocol/channel.ts";
 import type { ClientToNode, MessageOf } from "../../lib/protocol/messages.ts";
-import { saysNothing } from "../_evil_node.ts";
+import { staySilent } from "../_evil_node.ts";
 import { within } from "../_event_log.ts";
 import { FakeTime } from "../_fake_time.ts";
-import { describeBytes, honestBut } from "../_lies.ts";
+import { describeBytes, honestExcept } from "../_lies.ts";
 import { startNode, startRelay } from "../_network.ts";
 import { tempShare } from "../_temp_share.ts";
 import { assertBytes, ClientLog, fetch, get, pinned } from "./_outcomes.ts";
-import { evil, MIDDLE, NEW, OLD, read } from "./_setting.ts";
+import { MIDDLE, NEW, OLD, read, startLyingNode } from "./_setting.ts";
 
 const { hashingMs, hashingBytesPerSecond, hashingMostMs } = LIMITS;
 const { hashingAloneMs, hashingAloneBytesPerSecond } = LIMITS;
@@ -133,7 +133,7 @@ async function onlyWorks(
   message: MessageOf<"describe">,
 ): Promise<void> {
   await sayWorking(channel, message);
-  await saysNothing(channel);
+  await staySilent(channel);
 }
 
 function describesOf(asked: readonly ClientToNode[]): number {
@@ -142,7 +142,10 @@ function describesOf(asked: readonly ClientToNode[]): number {
 
 Deno.test("get with a SHA-256 excludes a node that only says that it hashes when another has answered", async () => {
   await using relay = await startRelay();
-  await using mallory = await evil(relay, { "f": MIDDLE, "g": MIDDLE }, {
+  await using mallory = await startLyingNode(relay, {
+    "f": MIDDLE,
+    "g": MIDDLE,
+  }, {
     unhashed: true,
     describe: onlyWorks,
   });
@@ -165,7 +168,7 @@ Deno.test("get with a SHA-256 excludes a node that only says that it hashes when
 
 Deno.test("The vote of a node that hashed for too long lapses", async () => {
   await using relay = await startRelay();
-  await using _mallory = await evil(relay, {
+  await using _mallory = await startLyingNode(relay, {
     "f": MIDDLE,
     "g": new Uint8Array(NEW.length + 1),
   }, { unhashed: true, describe: onlyWorks });
@@ -185,8 +188,8 @@ Deno.test("If no other node can answer, the user learns which node hashes which 
   await using relay = await startRelay();
   const log = new ClientLog();
   const files = { "f": MIDDLE };
-  const honest = honestBut(files, { unhashed: true });
-  await using _node = await evil(relay, files, {
+  const honest = honestExcept(files, { unhashed: true });
+  await using _node = await startLyingNode(relay, files, {
     unhashed: true,
     describe: async (channel, message) => {
       await sayWorking(channel, message);
@@ -210,7 +213,7 @@ Deno.test("If no other node can answer, the user learns which node hashes which 
 
 Deno.test("A fetch ends if its only node says that it hashes for longer than its claim takes", async () => {
   await using relay = await startRelay();
-  await using _mallory = await evil(relay, { "f": MIDDLE }, {
+  await using _mallory = await startLyingNode(relay, { "f": MIDDLE }, {
     unhashed: true,
     describe: onlyWorks,
   });
@@ -226,7 +229,7 @@ Deno.test("A fetch ends if its only node says that it hashes for longer than its
 
 Deno.test("sumFiles takes no content of a node that only says that it hashes, and ends", async () => {
   await using relay = await startRelay();
-  await using _mallory = await evil(relay, { "f": MIDDLE }, {
+  await using _mallory = await startLyingNode(relay, { "f": MIDDLE }, {
     unhashed: true,
     describe: onlyWorks,
   });

@@ -13,27 +13,27 @@ import { Failure } from "../../lib/base/errors.ts";
 import type { Channel } from "../../lib/protocol/channel.ts";
 import { within } from "../_event_log.ts";
 import {
-  closesEarly,
+  closeEarly,
   sendEndless,
+  sendHonestly,
+  sendOnly,
   sendOtherContent,
-  sendsOnly,
   sendTooFew,
   sendTooMany,
-  sendTruly,
   sendWrongBytes,
-  stalls,
+  stall,
 } from "../_lies.ts";
 import { startNode, startRelay } from "../_network.ts";
 import { tempShare } from "../_temp_share.ts";
 import { assertBytes, ClientLog, filesIn, get } from "./_outcomes.ts";
 import {
-  evil,
   LARGE,
   MIB,
   MIDDLE,
   PARTIAL,
   PIECE,
   read,
+  startLyingNode,
   TASK,
   TRUDY,
 } from "./_setting.ts";
@@ -46,9 +46,9 @@ const PATIENT = { ...LANES, connectMs: 60_000, pieceStallMs: 60_000 };
 /** Sends truly, and counts the connections that pieces go over. */
 function counting(channels: Set<Channel>) {
   return {
-    piece: (channel: Channel, piece: Parameters<typeof sendTruly>[1]) => {
+    piece: (channel: Channel, piece: Parameters<typeof sendHonestly>[1]) => {
       channels.add(channel);
-      return sendTruly(channel, piece);
+      return sendHonestly(channel, piece);
     },
   };
 }
@@ -57,11 +57,14 @@ function counting(channels: Set<Channel>) {
 function countingTwo(channels: Set<Channel>) {
   const two = Promise.withResolvers<void>();
   return {
-    piece: async (channel: Channel, piece: Parameters<typeof sendTruly>[1]) => {
+    piece: async (
+      channel: Channel,
+      piece: Parameters<typeof sendHonestly>[1],
+    ) => {
       channels.add(channel);
       if (channels.size > 1) two.resolve();
       await two.promise;
-      await sendTruly(channel, piece);
+      await sendHonestly(channel, piece);
     },
   };
 }
@@ -71,7 +74,11 @@ for (const files of [{ f: LARGE }, { f: MIDDLE, small: LARGE.slice(0, 100) }]) {
   Deno.test(`getFiles receives ${names.join(" and ")} in lanes, over several connections to one node`, async () => {
     await using relay = await startRelay();
     const channels = new Set<Channel>();
-    await using _node = await evil(relay, files, countingTwo(channels));
+    await using _node = await startLyingNode(
+      relay,
+      files,
+      countingTwo(channels),
+    );
     await using folder = await tempShare();
     const { failed, log } = await within(
       get(relay, folder.path, names, { limits: PATIENT }),
@@ -100,7 +107,7 @@ for (
     const channels = new Set<Channel>();
     const unhashed = why.endsWith("not known");
     const lies = { ...counting(channels), unhashed };
-    await using _node = await evil(relay, { f: LARGE }, lies);
+    await using _node = await startLyingNode(relay, { f: LARGE }, lies);
     await using folder = await tempShare();
     const { failed } = await get(relay, folder.path, ["f"], options);
     assertEquals(failed, {});
@@ -131,7 +138,11 @@ Deno.test("getFiles receives in lanes from several nodes, and without encryption
 Deno.test("getFiles uses no more lanes than allowed", async () => {
   await using relay = await startRelay();
   const channels = new Set<Channel>();
-  await using _node = await evil(relay, { f: LARGE }, counting(channels));
+  await using _node = await startLyingNode(
+    relay,
+    { f: LARGE },
+    counting(channels),
+  );
   await using folder = await tempShare();
   const { failed } = await get(relay, folder.path, ["f"], {
     limits: { ...LANES, laneCount: 1 },
@@ -146,8 +157,8 @@ Deno.test("getFiles uses no more lanes than allowed with several nodes", async (
   await using relay = await startRelay();
   const channels = new Set<Channel>();
   const lies = counting(channels);
-  await using _mallory = await evil(relay, { f: LARGE }, lies);
-  await using _trudy = await evil(
+  await using _mallory = await startLyingNode(relay, { f: LARGE }, lies);
+  await using _trudy = await startLyingNode(
     relay,
     { f: LARGE },
     { ...lies, identity: TRUDY },
@@ -169,13 +180,15 @@ for (
     "a byte too few": sendTooFew,
     "a byte too many": sendTooMany,
     "bytes that never end": sendEndless,
-    "wrong bytes after right ones": sendsOnly(TASK, sendWrongBytes),
+    "wrong bytes after right ones": sendOnly(TASK, sendWrongBytes),
   })
 ) {
   Deno.test(`getFiles excludes a node that sends ${what} to a lane, and fetches from another`, async () => {
     await using relay = await startRelay();
-    await using _mallory = await evil(relay, { f: LARGE }, { piece });
-    await using _honest = await evil(relay, { f: LARGE }, { identity: TRUDY });
+    await using _mallory = await startLyingNode(relay, { f: LARGE }, { piece });
+    await using _honest = await startLyingNode(relay, { f: LARGE }, {
+      identity: TRUDY,
+    });
     await using folder = await tempShare();
     const { failed, log } = await within(
       get(relay, folder.path, ["f"], { limits: LANES }),
@@ -189,8 +202,8 @@ for (
 
 Deno.test("getFiles continues with another node if one closes the connections of its lanes", async () => {
   await using relay = await startRelay();
-  await using _mallory = await evil(relay, { f: LARGE }, {
-    piece: sendsOnly(TASK + 1, closesEarly),
+  await using _mallory = await startLyingNode(relay, { f: LARGE }, {
+    piece: sendOnly(TASK + 1, closeEarly),
   });
   await using _honest = await startNode(relay, { f: LARGE }, {
     name: "honest",
@@ -209,9 +222,11 @@ Deno.test("getFiles continues with another node if one closes the connections of
 Deno.test("getFiles continues with the only node, which closes the connections of all lanes from time to time", async () => {
   await using relay = await startRelay();
   let count = 0;
-  await using _mallory = await evil(relay, { f: LARGE }, {
+  await using _mallory = await startLyingNode(relay, { f: LARGE }, {
     piece: (channel, piece) =>
-      ++count % 8 < 2 ? closesEarly(channel, piece) : sendTruly(channel, piece),
+      ++count % 8 < 2
+        ? closeEarly(channel, piece)
+        : sendHonestly(channel, piece),
   });
   await using folder = await tempShare();
   const { failed, log } = await within(
@@ -230,8 +245,8 @@ Deno.test("getFiles keeps pieces written by lanes when it is stopped, and contin
   const stop = new AbortController();
   const log = new ClientLog();
   {
-    await using _stalls = await evil(relay, { f: LARGE }, {
-      piece: sendsOnly(3 * TASK, stalls),
+    await using _stalls = await startLyingNode(relay, { f: LARGE }, {
+      piece: sendOnly(3 * TASK, stall),
     });
     const getting = get(relay, folder.path, ["f"], {
       signal: stop.signal,
@@ -257,10 +272,10 @@ Deno.test("getFiles reports that the partial file was removed while a lane write
   await using folder = await tempShare();
   const log = new ClientLog();
   const removed = Promise.withResolvers<void>();
-  await using _node = await evil(relay, { f: LARGE }, {
-    piece: sendsOnly(TASK, async (channel, piece) => {
+  await using _node = await startLyingNode(relay, { f: LARGE }, {
+    piece: sendOnly(TASK, async (channel, piece) => {
       await removed.promise;
-      await sendTruly(channel, piece);
+      await sendHonestly(channel, piece);
     }),
   });
   const getting = get(relay, folder.path, ["f"], { limits: LANES, log });

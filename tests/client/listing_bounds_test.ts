@@ -9,14 +9,9 @@ import type { Selection } from "../../lib/client/get.ts";
 import { parseSelection } from "../../lib/cli/options/selection.ts";
 import { createIdentity } from "../../lib/identity/identity.ts";
 import type { MessageOf } from "../../lib/protocol/messages.ts";
-import {
-  type Lie,
-  saysNothing,
-  startEvilNode,
-  VERSION,
-} from "../_evil_node.ts";
+import { type Lie, startEvilNode, staySilent, VERSION } from "../_evil_node.ts";
 import { within } from "../_event_log.ts";
-import { honestBut } from "../_lies.ts";
+import { honestExcept } from "../_lies.ts";
 import { startNode, startRelay } from "../_network.ts";
 import { tempShare } from "../_temp_share.ts";
 import { get } from "./_outcomes.ts";
@@ -26,7 +21,7 @@ import { list, mallory, rows } from "./_listing.ts";
 const stalls: Lie<MessageOf<"browse">> = async (channel, { request }) => {
   const files = [{ name: "f", size: 1, modifiedMs: 0, version: VERSION }];
   await channel.send({ kind: "files", request, files, more: true });
-  await saysNothing(channel);
+  await staySilent(channel);
 };
 
 /** Says one page of a list after the other, without end. */
@@ -53,7 +48,7 @@ Deno.test("listFiles does not wait for nodes that list too slowly, and names the
       await startEvilNode(relay, {
         identity: await createIdentity(),
         name: `slow${n}`,
-        lie: honestBut({}, { browse: stalls }),
+        lie: honestExcept({}, { browse: stalls }),
       }),
     );
   }
@@ -80,7 +75,7 @@ Deno.test("listFiles does not wait for a node that only says that it works when 
   await using _evil = await startEvilNode(relay, {
     identity: mallory,
     name: "mallory",
-    lie: honestBut({}, {
+    lie: honestExcept({}, {
       browse: async (channel, { request }) => {
         while (!over.signal.aborted) {
           await channel.send({ kind: "working", request });
@@ -121,7 +116,7 @@ Deno.test("listFiles waits for a list that comes quickly enough", async () => {
   await using relay = await startRelay();
   await using _node = await startEvilNode(relay, {
     identity: mallory,
-    lie: honestBut({}, {
+    lie: honestExcept({}, {
       browse: async (channel, { request }) => {
         const file = { size: 1, modifiedMs: 0, version: VERSION };
         const page = (name: string, more: boolean) =>
@@ -151,7 +146,7 @@ Deno.test("listFiles stops a list that never ends, even if it comes quickly", as
   await using _node = await startEvilNode(relay, {
     identity: mallory,
     name: "mallory",
-    lie: honestBut({}, { browse: endless(5) }),
+    lie: honestExcept({}, { browse: endless(5) }),
   });
   // Never too slow, also on a busy machine: only `listingMostMs` ends it.
   const limits = {
@@ -170,7 +165,7 @@ Deno.test("A search for longer names ends for all nodes after listingMs, and tak
   await using _node = await startEvilNode(relay, {
     identity: mallory,
     name: "mallory",
-    lie: honestBut({}, { browse: endless(5) }),
+    lie: honestExcept({}, { browse: endless(5) }),
   });
   await using folder = await tempShare();
   // Never too slow, and no list is too long: only the search has an end.
@@ -193,7 +188,7 @@ for (const isSame of [true, false]) {
     await using _evil = await startEvilNode(relay, {
       identity: mallory,
       name: "mallory",
-      lie: honestBut({}, {
+      lie: honestExcept({}, {
         browse: async (channel, { request }) => {
           for (;;) {
             const files = Array.from({ length: 100 }, () => ({

@@ -10,7 +10,7 @@ import { createIdentity } from "../../lib/identity/identity.ts";
 import type { ListedFile } from "../../lib/protocol/messages.ts";
 import { registerNode, startEvilNode, VERSION } from "../_evil_node.ts";
 import { within } from "../_event_log.ts";
-import { describeBytes, honestBut } from "../_lies.ts";
+import { describeBytes, honestExcept } from "../_lies.ts";
 import { seededRandom } from "../_random.ts";
 import { startNode, startRelay } from "../_network.ts";
 import { pinned } from "./_outcomes.ts";
@@ -119,7 +119,7 @@ Deno.test("listFiles gives the size and time of the content that would be fetche
     stack.use(
       await startEvilNode(relay, {
         identity,
-        lie: honestBut({ "f": bytes }, {
+        lie: honestExcept({ "f": bytes }, {
           browse: (channel, { request }) =>
             channel.send({
               kind: "files",
@@ -191,7 +191,7 @@ Deno.test("listFiles ignores hostile names and sizes, and a name that one node l
   ];
   await using _evil = await startEvilNode(relay, {
     identity: mallory,
-    lie: honestBut({}, {
+    lie: honestExcept({}, {
       browse: (channel, { request }) =>
         channel.send({ kind: "files", request, files, more: false }),
     }),
@@ -207,7 +207,7 @@ Deno.test("listFiles counts a node once, even if it lists a file often", async (
   const second = Promise.withResolvers<void>();
   await using _stuffs = await startEvilNode(relay, {
     identity: mallory,
-    lie: honestBut({}, {
+    lie: honestExcept({}, {
       browse: async (channel, { request }) => {
         const files = [listed];
         const page = { kind: "files" as const, request, files };
@@ -220,7 +220,7 @@ Deno.test("listFiles counts a node once, even if it lists a file often", async (
   });
   await using _honest = await startEvilNode(relay, {
     identity: trudy,
-    lie: honestBut({}, {
+    lie: honestExcept({}, {
       browse: async (channel, { request }) => {
         await first.promise;
         const files = [{ ...listed, size: 2 }];
@@ -244,7 +244,7 @@ Deno.test("listFiles ends with a node whose listing does not", async () => {
     let count = 0;
     await using _evil = await startEvilNode(relay, {
       identity: isEmpty ? mallory : await createIdentity(),
-      lie: honestBut({}, {
+      lie: honestExcept({}, {
         browse: async (channel, { request }) => {
           for (;;) {
             const name = `f${count++}`;

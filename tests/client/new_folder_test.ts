@@ -3,14 +3,14 @@ import { LIMITS } from "../../lib/base/limits.ts";
 import { startRelay } from "../_network.ts";
 import { tempShare } from "../_temp_share.ts";
 import { everything, get } from "./_outcomes.ts";
-import { evil } from "./_setting.ts";
+import { startLyingNode } from "./_setting.ts";
 
 Deno.test("getFiles looks for no file in a folder that it has made, even if nodes have hashed nothing", async () => {
   await using relay = await startRelay();
   const files = Object.fromEntries(
     Array.from({ length: 300 }, (_, n) => [`d/${n}`, new Uint8Array([n])]),
   );
-  await using _node = await evil(relay, files, { unhashed: true });
+  await using _node = await startLyingNode(relay, files, { unhashed: true });
   await using folder = await tempShare({});
   const { lstat, lstatSync } = Deno;
   let count = 0;

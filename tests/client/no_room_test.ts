@@ -8,7 +8,7 @@ import type { RelayAddress } from "../../lib/base/address.ts";
 import { Failure, isEnded, isNoRoom } from "../../lib/base/errors.ts";
 import type { Limits } from "../../lib/base/limits.ts";
 import { Peers } from "../../lib/client/peers.ts";
-import { sayRefused, startEvilNode } from "../_evil_node.ts";
+import { sendRefusal, startEvilNode } from "../_evil_node.ts";
 import { IDENTITIES, startRelay } from "../_network.ts";
 import { startScriptedRelay } from "../_scripted_relay.ts";
 
@@ -82,7 +82,7 @@ async function fullNode(times: number, tells: boolean) {
     identity: IDENTITIES[1]!,
     lie: async (channel, message) => {
       if (++seen.asked > times) {
-        return await sayRefused(channel, message, { code: "not_found" });
+        return await sendRefusal(channel, message, { code: "not_found" });
       }
       if (tells) await channel.send(NO_ROOM);
       channel.conn.close();

@@ -5,13 +5,13 @@
 import { assertEquals } from "@std/assert";
 import { type Lie, startEvilNode } from "../_evil_node.ts";
 import {
-  closesEarly,
+  closeEarly,
   describeBytes,
-  type Dishonesty,
-  honestBut,
-  sayManifest,
-  sendsOnly,
-  sendTruly,
+  honestExcept,
+  type Lies,
+  sendHonestly,
+  sendManifest,
+  sendOnly,
 } from "../_lies.ts";
 import { startNode, startRelay } from "../_network.ts";
 import { randomBytes, seededRandom } from "../_random.ts";
@@ -29,13 +29,13 @@ OTHER[7] = OTHER[7]! ^ 1;
  * A node that closes the connection in the middle of `CONTENT`, once the first part has been
  * given out; that is to be told with `onPart`.
  */
-function breaksLater(lies: Dishonesty = {}): { lie: Lie; onPart: () => void } {
+function breaksLater(lies: Lies = {}): { lie: Lie; onPart: () => void } {
   const { promise: taken, resolve: onPart } = Promise.withResolvers<void>();
-  const piece = sendsOnly(TASK, async (channel, piece) => {
+  const piece = sendOnly(TASK, async (channel, piece) => {
     await taken;
-    await closesEarly(channel, piece);
+    await closeEarly(channel, piece);
   });
-  return { lie: honestBut({ "f": CONTENT }, { piece, ...lies }), onPart };
+  return { lie: honestExcept({ "f": CONTENT }, { piece, ...lies }), onPart };
 }
 
 Deno.test("fetchFile continues from the next node if one disconnected", async () => {
@@ -60,9 +60,11 @@ Deno.test("fetchFile tries a node again that disconnected, before it asks the ne
   let count = 0;
   await using _breaks = await startEvilNode(relay, {
     identity: MALLORY,
-    lie: honestBut({ "f": CONTENT }, {
+    lie: honestExcept({ "f": CONTENT }, {
       piece: (channel, piece) =>
-        ++count === 2 ? closesEarly(channel, piece) : sendTruly(channel, piece),
+        ++count === 2
+          ? closeEarly(channel, piece)
+          : sendHonestly(channel, piece),
     }),
   });
   await using other = await startNode(relay, { "f": CONTENT });
@@ -119,11 +121,11 @@ Deno.test("fetchFile continues from a node that has not hashed the file, if the 
   await using _breaks = await startEvilNode(relay, { identity: MALLORY, lie });
   await using _other = await startEvilNode(relay, {
     identity: TRUDY,
-    lie: honestBut({ "f": OTHER }, { unhashed: true }),
+    lie: honestExcept({ "f": OTHER }, { unhashed: true }),
   });
   await using _same = await startEvilNode(relay, {
     identity: CAROL,
-    lie: honestBut({ "f": CONTENT }, { unhashed: true }),
+    lie: honestExcept({ "f": CONTENT }, { unhashed: true }),
   });
   const outcome = await fetch(relay, "f", { limits: ONE_FAILURE, onPart });
   assertBytes(outcome.content, CONTENT);
@@ -144,7 +146,7 @@ Deno.test("fetchFile checks the SHA-256 of the whole file, even if another node 
   const shorter = describeBytes("f", CONTENT.slice(0, (TASK + 1) * PIECE));
   await using _liar = await startEvilNode(relay, {
     identity: TRUDY,
-    lie: honestBut({ "f": shorter.bytes }, {
+    lie: honestExcept({ "f": shorter.bytes }, {
       find: (channel, { request }) => {
         const { name: _, ...found } = shorter.listed;
         return channel.send({ kind: "found", request, ...found, sha256 });
@@ -173,10 +175,10 @@ for (const extra of [-1, 1]) {
     other.set(CONTENT.subarray(0, size));
     await using _other = await startEvilNode(relay, {
       identity: TRUDY,
-      lie: honestBut({ "f": CONTENT }, {
+      lie: honestExcept({ "f": CONTENT }, {
         unhashed: true,
         describe: (channel, message) =>
-          sayManifest(channel, message, describeBytes("f", other)),
+          sendManifest(channel, message, describeBytes("f", other)),
       }),
     });
     const outcome = await fetch(relay, "f", { limits: ONE_FAILURE, onPart });

@@ -11,12 +11,12 @@ import { sha256 } from "../../lib/base/hash.ts";
 import {
   type Lie,
   registerNode,
-  sayData,
-  sayFound,
-  sayPieces,
-  sayRefused,
-  saysNothing,
+  sendData,
+  sendFound,
+  sendPieces,
+  sendRefusal,
   startEvilNode,
+  staySilent,
 } from "../_evil_node.ts";
 import { startNode, startRelay } from "../_network.ts";
 import { randomBytes, seededRandom } from "../_random.ts";
@@ -128,7 +128,7 @@ Deno.test("fetchFile tries a node's addresses in turn", async () => {
   await using evil = await startEvilNode(relay, {
     identity: MALLORY,
     addresses: [{ host: "127.0.0.1", port: 1 }],
-    lie: (channel, message) => sayFound(channel, message, 0),
+    lie: (channel, message) => sendFound(channel, message, 0),
   });
   const { nodes } = await listNodes({ relay: relay.server.address });
   const both = [{
@@ -162,7 +162,7 @@ Deno.test("fetchFile reports that nodes have the file and none could deliver it"
     identity: MALLORY,
     lie: (channel, message) =>
       message.kind === "find"
-        ? sayFound(channel, message, 10)
+        ? sendFound(channel, message, 10)
         : Promise.reject(new Error("closes the connection")),
   });
   const limits = { sourceFailureCount: 1 };
@@ -177,7 +177,7 @@ const TEN = new TextEncoder().encode("ten bytes!");
 function tenBytes(lie: Lie): Lie {
   return (channel, message) =>
     message.kind === "find"
-      ? sayFound(channel, message, TEN.length)
+      ? sendFound(channel, message, TEN.length)
       : lie(channel, message);
 }
 
@@ -185,85 +185,85 @@ const LIES: Readonly<Record<string, { lie: Lie; kind: FailureKind }>> = {
   "sends bytes that do not match their hash": {
     kind: "corrupt",
     lie: tenBytes(async (channel, message) => {
-      await sayData(channel, message, TEN);
-      await sayPieces(channel, message, "ab".repeat(32));
+      await sendData(channel, message, TEN);
+      await sendPieces(channel, message, "ab".repeat(32));
     }),
   },
   "sends a piece too short": {
     kind: "corrupt",
     lie: tenBytes(async (channel, message) => {
       const short = TEN.slice(1);
-      await sayData(channel, message, short);
-      await sayPieces(channel, message, sha256(short).toHex());
+      await sendData(channel, message, short);
+      await sendPieces(channel, message, sha256(short).toHex());
     }),
   },
   "sends a piece too long": {
     kind: "corrupt",
     lie: tenBytes((channel, message) =>
-      sayData(channel, message, new Uint8Array(11))
+      sendData(channel, message, new Uint8Array(11))
     ),
   },
   "says that a piece is done before its bytes came": {
     kind: "corrupt",
     lie: tenBytes((channel, message) =>
-      sayPieces(channel, message, sha256(TEN).toHex())
+      sendPieces(channel, message, sha256(TEN).toHex())
     ),
   },
   "answers with another kind of message": {
     kind: "corrupt",
-    lie: tenBytes((channel, message) => sayFound(channel, message, 10)),
+    lie: tenBytes((channel, message) => sendFound(channel, message, 10)),
   },
   "sends endless data": {
     kind: "corrupt",
     lie: tenBytes(async (channel, message) => {
-      for (;;) await sayData(channel, message, new Uint8Array(PIECE));
+      for (;;) await sendData(channel, message, new Uint8Array(PIECE));
     }),
   },
   "sends hashes of more pieces than the file has": {
     kind: "corrupt",
     lie: tenBytes(async (channel, message) => {
-      await sayData(channel, message, TEN);
+      await sendData(channel, message, TEN);
       const hash = sha256(TEN).toHex();
-      await sayPieces(channel, message, hash, hash);
+      await sendPieces(channel, message, hash, hash);
     }),
   },
   "answers another request": {
     kind: "undelivered",
-    lie: tenBytes((channel) => sayData(channel, { request: 99 }, TEN)),
+    lie: tenBytes((channel) => sendData(channel, { request: 99 }, TEN)),
   },
   "closes the connection in the middle": {
     kind: "undelivered",
     lie: tenBytes(async (channel, message) => {
-      await sayData(channel, message, TEN.slice(5));
+      await sendData(channel, message, TEN.slice(5));
       throw new Error("closes the connection");
     }),
   },
   "refuses in the middle": {
     kind: "undelivered",
     lie: tenBytes(async (channel, message) => {
-      await sayData(channel, message, TEN.slice(5));
+      await sendData(channel, message, TEN.slice(5));
       const text = "the file has\x1b[2J changed";
-      await sayRefused(channel, message, { code: "changed", text });
+      await sendRefusal(channel, message, { code: "changed", text });
     }),
   },
   "stalls": {
     kind: "undelivered",
     lie: tenBytes(async (channel, message) => {
-      await sayData(channel, message, TEN.slice(5));
-      await saysNothing(channel);
+      await sendData(channel, message, TEN.slice(5));
+      await staySilent(channel);
     }),
   },
   "claims a size that no file can have": {
     kind: "not_found",
-    lie: (channel, message) => sayFound(channel, message, 2 ** 52),
+    lie: (channel, message) => sendFound(channel, message, 2 ** 52),
   },
   "claims a size that is no number": {
     kind: "not_found",
-    lie: (channel, message) => sayFound(channel, message, -1),
+    lie: (channel, message) => sendFound(channel, message, -1),
   },
   "answers a request that was not made": {
     kind: "not_found",
-    lie: (channel) => sayFound(channel, { request: 99 }, 10),
+    lie: (channel) => sendFound(channel, { request: 99 }, 10),
   },
   "sends a frame of 4 GiB": {
     kind: "not_found",
@@ -304,7 +304,7 @@ Deno.test("fetchFile refuses a node with the hello of another node", async () =>
   await using _evil = await startEvilNode(relay, {
     identity: MALLORY,
     helloId: TRUDY.id,
-    lie: (channel, message) => sayFound(channel, message, 0),
+    lie: (channel, message) => sendFound(channel, message, 0),
   });
   const outcome = await fetch(relay, "1.txt");
   assertEquals(outcome.log.answers, ["1 failed"]);
@@ -326,7 +326,7 @@ Deno.test("fetchFile stops with the signal's reason, at every stage", async () =
   await using _evil = await startEvilNode(relay, {
     identity: MALLORY,
     lie: tenBytes((channel, message) =>
-      sayData(channel, message, TEN.slice(5))
+      sendData(channel, message, TEN.slice(5))
     ),
   });
   const stop = new AbortController();

@@ -13,7 +13,7 @@ import { LIMITS } from "../../lib/base/limits.ts";
 import { startNode, startRelay } from "../_network.ts";
 import { tempShare } from "../_temp_share.ts";
 import { ClientLog, everything, filesIn, get, pinned } from "./_outcomes.ts";
-import { evil, LARGE, MIB } from "./_setting.ts";
+import { LARGE, MIB, startLyingNode } from "./_setting.ts";
 
 /** A file that so many addresses have. */
 function job(name: string, votes = 1, path = `out/${name}`): Job {
@@ -183,7 +183,7 @@ Deno.test("getFiles saves A and a if the disk distinguishes them, and all other 
     "photos/1": "1",
   }, { name: "alpha" });
   await using _beta = await startNode(relay, { "a": "a" }, { name: "beta" });
-  await using _mallory = await evil(relay, {
+  await using _mallory = await startLyingNode(relay, {
     "letter.txt/x": new TextEncoder().encode("x"),
   });
   await using folder = await tempShare();

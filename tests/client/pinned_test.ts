@@ -4,13 +4,13 @@
 
 import { assert, assertEquals } from "@std/assert";
 import { LIMITS } from "../../lib/base/limits.ts";
-import { sayRefused } from "../_evil_node.ts";
+import { sendRefusal } from "../_evil_node.ts";
 import {
-  closesEarly,
+  closeEarly,
   describeBytes,
-  type Dishonesty,
-  sayManifest,
-  sendsOnly,
+  type Lies,
+  sendManifest,
+  sendOnly,
   sendWrongBytes,
 } from "../_lies.ts";
 import { startNode, startRelay, type TestRelay } from "../_network.ts";
@@ -26,14 +26,14 @@ import {
 } from "./_outcomes.ts";
 import {
   CAROL,
-  claims,
-  evil,
   MALLORY,
   MIDDLE,
   ONE_FAILURE,
   PIECE,
   read,
-  sayHas,
+  sendFoundFile,
+  startClaimingNode,
+  startLyingNode,
   TASK,
   TRUDY,
 } from "./_setting.ts";
@@ -51,7 +51,7 @@ for (const [size, right] of SIZES) {
 
   Deno.test(`getFiles checks the SHA-256 of an existing ${size} file, whatever its node claims`, async () => {
     await using relay = await startRelay();
-    await using _mallory = await claims(relay, wrong, sha256);
+    await using _mallory = await startClaimingNode(relay, wrong, sha256);
     await using folder = await tempShare({ "f": wrong });
     const kept = await get(relay, folder.path, ["f"], { sha256 });
     assertEquals([kept.saved, kept.failed], [{}, { "f": "local" }]);
@@ -69,12 +69,12 @@ for (const [size, right] of SIZES) {
   for (const isHashed of [true, false]) {
     Deno.test(`getFiles finds a ${size} file there by its SHA-256, where its node ${isHashed ? "claims another content of it" : "has not hashed it"}`, async () => {
       await using relay = await startRelay();
-      await using _mallory = await evil(relay, { "f": wrong }, {
+      await using _mallory = await startLyingNode(relay, { "f": wrong }, {
         unhashed: !isHashed,
         find: (channel, message) => {
           const { listed: { content, ...listed }, ...described } =
             describeBytes("f", wrong);
-          return sayHas(channel, message, {
+          return sendFoundFile(channel, message, {
             ...described,
             listed: isHashed ? { ...listed, content: content! } : listed,
             sha256,
@@ -109,10 +109,10 @@ async function liars(
       modifiedMs: newestMs(),
     };
     const listed = isHashed ? { ...rest, content: content! } : rest;
-    const node = await evil(relay, { "f": described.bytes }, {
+    const node = await startLyingNode(relay, { "f": described.bytes }, {
       identity,
       find: (channel, message) =>
-        sayHas(channel, message, { ...described, listed, sha256 }),
+        sendFoundFile(channel, message, { ...described, listed, sha256 }),
     });
     stack.use(node);
   }
@@ -159,11 +159,11 @@ for (const [size, right] of SIZES) {
     const log = new ClientLog();
     await using _liars = await liars(relay, { sha256, size: right.length });
     const alpha = describeBytes("f", right);
-    await using _late = await evil(relay, { "f": right }, {
+    await using _late = await startLyingNode(relay, { "f": right }, {
       identity: CAROL,
       find: async (channel, message) => {
         await log.until("node_trouble", ({ kind }) => kind === "lied");
-        await sayHas(channel, message, alpha);
+        await sendFoundFile(channel, message, alpha);
       },
     });
     await using folder = await tempShare();
@@ -188,12 +188,12 @@ Deno.test("getFiles with a pattern and a SHA-256 fetches few files from a node t
   const files = Object.fromEntries(
     wrong.map(({ listed, bytes }) => [listed.name, bytes]),
   );
-  await using _liar = await evil(relay, files, {
+  await using _liar = await startLyingNode(relay, files, {
     describe: async (channel, message) => {
       const { manifest } = wrong.find(({ listed }) =>
         [listed.content, listed.version].includes(message.of)
       )!;
-      await sayManifest(channel, message, { manifest, sha256 });
+      await sendManifest(channel, message, { manifest, sha256 });
     },
   });
   await using _alpha = await startNode(relay, { "n29": right }, {
@@ -222,17 +222,18 @@ Deno.test("fetchFile does not take the beginning of one content that a node clai
   const start = describeBytes("f", MIDDLE.slice(0, TASK * PIECE));
   const { sha256 } = describeBytes("f", MIDDLE);
   const listed = { ...whole.listed, modifiedMs: newestMs() };
-  await using _mallory = await evil(relay, { "f": whole.bytes }, {
-    piece: sendsOnly(TASK, async (channel, piece) => {
+  await using _mallory = await startLyingNode(relay, { "f": whole.bytes }, {
+    piece: sendOnly(TASK, async (channel, piece) => {
       await taken.promise;
-      await closesEarly(channel, piece);
+      await closeEarly(channel, piece);
     }),
     find: (channel, message) =>
-      sayHas(channel, message, { ...whole, listed, sha256 }),
+      sendFoundFile(channel, message, { ...whole, listed, sha256 }),
   });
-  await using _trudy = await evil(relay, { "f": start.bytes }, {
+  await using _trudy = await startLyingNode(relay, { "f": start.bytes }, {
     identity: TRUDY,
-    find: (channel, message) => sayHas(channel, message, { ...start, sha256 }),
+    find: (channel, message) =>
+      sendFoundFile(channel, message, { ...start, sha256 }),
   });
   const { content, kind } = await fetch(relay, "f", {
     sha256,
@@ -243,20 +244,20 @@ Deno.test("fetchFile does not take the beginning of one content that a node clai
 });
 
 /** Ways in which a node does not deliver a content that it claims. */
-const UNDELIVERED: readonly (readonly [string, Dishonesty])[] = [
-  ["breaks off", { piece: closesEarly }],
+const UNDELIVERED: readonly (readonly [string, Lies])[] = [
+  ["breaks off", { piece: closeEarly }],
   ["sends other bytes", { piece: sendWrongBytes }],
   ["does not describe it", {
     describe: (channel, message) =>
-      sayRefused(channel, message, { code: "unreadable" }),
+      sendRefusal(channel, message, { code: "unreadable" }),
     read: (channel, message) =>
-      sayRefused(channel, message, { code: "unreadable" }),
+      sendRefusal(channel, message, { code: "unreadable" }),
   }],
   ["says again and again that it has changed", {
     describe: (channel, message) =>
-      sayRefused(channel, message, { code: "changed" }),
+      sendRefusal(channel, message, { code: "changed" }),
     read: (channel, message) =>
-      sayRefused(channel, message, { code: "changed" }),
+      sendRefusal(channel, message, { code: "changed" }),
   }],
 ];
 
@@ -266,9 +267,9 @@ for (const [what, lies] of UNDELIVERED) {
     const small = MIDDLE.slice(0, 99);
     const described = { ...describeBytes("f", small), sha256 };
     await using relay = await startRelay();
-    await using mallory = await evil(relay, { "f": small }, {
+    await using mallory = await startLyingNode(relay, { "f": small }, {
       ...lies,
-      find: (channel, message) => sayHas(channel, message, described),
+      find: (channel, message) => sendFoundFile(channel, message, described),
     });
     await using _alpha = await startNode(relay, { "f": MIDDLE });
     await using _beta = await startNode(relay, { "f": MIDDLE });

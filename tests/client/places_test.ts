@@ -8,12 +8,12 @@ import { join } from "@std/path";
 import type { ClientEvent } from "../../lib/client/events.ts";
 import { Failure } from "../../lib/base/errors.ts";
 import { LIMITS } from "../../lib/base/limits.ts";
-import { type SendPiece, sendTruly } from "../_lies.ts";
+import { sendHonestly, type SendPiece } from "../_lies.ts";
 import { startNode, startRelay } from "../_network.ts";
 import { randomBytes, seededRandom } from "../_random.ts";
 import { type TempFolder, tempShare } from "../_temp_share.ts";
 import { ClientLog, everything, filesIn, get } from "./_outcomes.ts";
-import { evil, PIECE } from "./_setting.ts";
+import { PIECE, startLyingNode } from "./_setting.ts";
 
 const ANOTHER = 54_321;
 const ignore = Deno.build.os === "windows";
@@ -41,7 +41,7 @@ function firstOnes(saved: Promise<void>): SendPiece {
   return async (channel, piece) => {
     first ??= piece.message.request;
     if (piece.message.request !== first) await saved;
-    await sendTruly(channel, piece);
+    await sendHonestly(channel, piece);
   };
 }
 
@@ -72,7 +72,7 @@ for (const [size, files] of [["large", LARGE], ["small", SMALL]] as const) {
       fn: async () => {
         await using relay = await startRelay();
         const saved = Promise.withResolvers<void>();
-        await using _node = await evil(relay, files, {
+        await using _node = await startLyingNode(relay, files, {
           piece: firstOnes(saved.promise),
         });
         const names = Object.keys(files);

@@ -8,12 +8,12 @@ import { LIMITS } from "../../lib/base/limits.ts";
 import type { MessageOf } from "../../lib/protocol/messages.ts";
 import type { Channel } from "../../lib/protocol/channel.ts";
 import { within } from "../_event_log.ts";
-import { honestBut } from "../_lies.ts";
+import { honestExcept } from "../_lies.ts";
 import { startRelay } from "../_network.ts";
 import { randomBytes, seededRandom } from "../_random.ts";
 import { tempShare } from "../_temp_share.ts";
 import { assertBytes, everything, get } from "./_outcomes.ts";
-import { evil, LARGE, MIDDLE, read } from "./_setting.ts";
+import { LARGE, MIDDLE, read, startLyingNode } from "./_setting.ts";
 
 /** Small files in two folders. */
 function smallFiles(count: number): Record<string, Uint8Array> {
@@ -29,7 +29,7 @@ Deno.test("getFiles sends no request for existing files with the listed contents
   await using relay = await startRelay();
   // Of no piece, of one, of some, of more than are read at once.
   const files = { ...smallFiles(40), "middle": MIDDLE, "large": LARGE };
-  await using node = await evil(relay, files);
+  await using node = await startLyingNode(relay, files);
   await using folder = await tempShare(files);
   const { failed, log } = await get(relay, folder.path, [everything("")]);
   assertEquals(failed, {});
@@ -55,7 +55,7 @@ function watchLooks(paths: readonly string[]) {
 Deno.test("getFiles looks at an existing small file once", async () => {
   await using relay = await startRelay();
   const files = smallFiles(40);
-  await using _node = await evil(relay, files);
+  await using _node = await startLyingNode(relay, files);
   await using folder = await tempShare(files);
   const paths = Object.keys(files).map((name) => join(folder.path, name));
   using calls = watchLooks(paths);
@@ -70,7 +70,7 @@ Deno.test("getFiles detects an existing file that differs in one byte from the l
     ...smallFiles(4),
     "middle": MIDDLE,
   };
-  await using _node = await evil(relay, files);
+  await using _node = await startLyingNode(relay, files);
   const others = Object.fromEntries(
     Object.entries(files).map(([name, bytes]) => {
       const other = bytes.slice();
@@ -103,9 +103,9 @@ Deno.test("getFiles asks about several files at once if their contents are not l
   const { askedAheadCount } = LIMITS;
   await using relay = await startRelay();
   const files = smallFiles(2 * askedAheadCount);
-  const truth = honestBut(files);
+  const truth = honestExcept(files);
   const asked: MessageOf<"describe">[] = [];
-  await using node = await evil(relay, files, {
+  await using node = await startLyingNode(relay, files, {
     unhashed: true,
     // Says nothing before so many are asked for.
     describe: async (channel: Channel, message) => {
@@ -136,7 +136,7 @@ Deno.test("getFiles has a worker look at existing files once there are many, and
   const { lookedHereCount } = LIMITS;
   const lookedAheadCount = 6;
   const files = smallFiles(lookedHereCount + 80);
-  await using _node = await evil(relay, files);
+  await using _node = await startLyingNode(relay, files);
   await using folder = await tempShare(files);
   const names = Object.keys(files).toSorted();
   const [changed, missing, linked] = names.slice(-3) as [string, ...string[]];

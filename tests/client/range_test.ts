@@ -4,10 +4,10 @@
 
 import { assertEquals } from "@std/assert";
 import type { ByteRange } from "../../lib/content/section.ts";
-import { honestBut, sendWrongBytes } from "../_lies.ts";
+import { honestExcept, sendWrongBytes } from "../_lies.ts";
 import { startNode, startRelay } from "../_network.ts";
 import { assertBytes, fetch } from "./_outcomes.ts";
-import { evil, LARGE, MIDDLE, PIECE } from "./_setting.ts";
+import { LARGE, MIDDLE, PIECE, startLyingNode } from "./_setting.ts";
 import { startEvilNode } from "../_evil_node.ts";
 import { MALLORY } from "./_setting.ts";
 
@@ -45,7 +45,7 @@ for (
     await using node = await startEvilNode(relay, {
       identity: MALLORY,
       name: "mallory",
-      lie: honestBut({ "f": MIDDLE }),
+      lie: honestExcept({ "f": MIDDLE }),
     });
     const { content, log, message } = await fetch(relay, "f", { range });
     assertEquals(message, "");
@@ -73,7 +73,7 @@ Deno.test("fetchFile yields a part that comes from two nodes, and nothing else",
 
 Deno.test("fetchFile verifies a part with the hashes of the whole file", async () => {
   await using relay = await startRelay();
-  await using _liar = await evil(relay, { "f": MIDDLE }, {
+  await using _liar = await startLyingNode(relay, { "f": MIDDLE }, {
     piece: sendWrongBytes,
   });
   const { kind, content } = await fetch(relay, "f", { range: { tail: 10 } });

@@ -11,7 +11,7 @@ import { startNode, startRelay } from "../_network.ts";
 import { randomBytes, seededRandom } from "../_random.ts";
 import { tempShare } from "../_temp_share.ts";
 import { assertBytes, fetch, filesIn, get } from "./_outcomes.ts";
-import { evil, MIB, PARTIAL, PIECE, read } from "./_setting.ts";
+import { MIB, PARTIAL, PIECE, read, startLyingNode } from "./_setting.ts";
 
 const SIZE = 24 * MIB + 5;
 const DATA = randomBytes(2 * PIECE, seededRandom(3));
@@ -72,7 +72,9 @@ Deno.test("getFiles neither fetches nor writes the zeros of a sparse file", asyn
 
 Deno.test("getFiles leaves holes for zeros that a node sends because it has not hashed the file", async () => {
   await using relay = await startRelay();
-  await using _node = await evil(relay, { "f": IMAGE }, { unhashed: true });
+  await using _node = await startLyingNode(relay, { "f": IMAGE }, {
+    unhashed: true,
+  });
   await using share = await sparseShare();
   await using folder = await tempShare();
   await get(relay, folder.path, ["f"]);
@@ -90,7 +92,7 @@ for (
 ) {
   Deno.test(`getFiles with a SHA-256 saves a file that ${what}`, async () => {
     await using relay = await startRelay();
-    await using _node = await evil(relay, { "f": IMAGE });
+    await using _node = await startLyingNode(relay, { "f": IMAGE });
     await using folder = await tempShare(
       left === undefined
         ? {}
@@ -112,7 +114,7 @@ for (
 ) {
   Deno.test(`getFiles writes zeros over other bytes of an earlier run that ${what}`, async () => {
     await using relay = await startRelay();
-    await using node = await evil(relay, { "f": IMAGE });
+    await using node = await startLyingNode(relay, { "f": IMAGE });
     const left = randomBytes(bytes, seededRandom(4));
     left.fill(0, PIECE, 3 * PIECE); // two pieces are right
     await using folder = await tempShare({ [PARTIAL]: left });
@@ -138,7 +140,7 @@ Deno.test("getFiles requests no small file of zeros, and leaves a hole for it", 
     "two": new Uint8Array(2 * PIECE),
     "other": new Uint8Array(PIECE - 1).fill(1, PIECE - 2),
   };
-  await using node = await evil(relay, files);
+  await using node = await startLyingNode(relay, files);
   await using folder = await tempShare();
   const { saved, failed, log } = await get(
     relay,
@@ -164,7 +166,10 @@ Deno.test("getFiles requests no small file of zeros, and leaves a hole for it", 
 Deno.test("fetchFile yields zeros in their places, and fetches only the rest", async () => {
   await using relay = await startRelay();
   const small = new Uint8Array(1000);
-  await using node = await evil(relay, { "f": IMAGE, "small": small });
+  await using node = await startLyingNode(relay, {
+    "f": IMAGE,
+    "small": small,
+  });
   const { content, log } = await fetch(relay, "f");
   assertBytes(content, IMAGE);
   assertEquals(log.bytesFrom("f"), { mallory: DATA.length });
@@ -182,7 +187,7 @@ Deno.test("fetchFile yields zeros in their places, and fetches only the rest", a
 Deno.test("fetchFile stops in the middle of zeros that a node claims without end", async () => {
   await using relay = await startRelay();
   const zeros = new Uint8Array(400 * PIECE);
-  await using _evil = await evil(relay, { "f": zeros });
+  await using _evil = await startLyingNode(relay, { "f": zeros });
   const stop = new AbortController();
   const why = new Error("enough");
   await using file = await fetchFile({

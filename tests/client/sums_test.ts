@@ -10,9 +10,9 @@ import { listFiles } from "../../lib/client/listing.ts";
 import { sumFiles, type SumsOptions } from "../../lib/client/sums.ts";
 import type { Identity } from "../../lib/identity/identity.ts";
 import type { Offer } from "../../lib/content/choice.ts";
-import { saysNothing } from "../_evil_node.ts";
+import { staySilent } from "../_evil_node.ts";
 import { within } from "../_event_log.ts";
-import { describeBytes, sayManifest } from "../_lies.ts";
+import { describeBytes, sendManifest } from "../_lies.ts";
 import { startNode, startRelay, type TestRelay } from "../_network.ts";
 import { tempShare } from "../_temp_share.ts";
 import {
@@ -25,15 +25,15 @@ import {
 } from "./_outcomes.ts";
 import {
   CAROL,
-  claims,
-  divided,
-  evil,
   LARGE,
   MALLORY,
   MIDDLE,
   NEW,
   OLD,
   read,
+  startClaimingNode,
+  startDividedNodes,
+  startLyingNode,
   TRUDY,
 } from "./_setting.ts";
 
@@ -91,7 +91,7 @@ Deno.test("sumFiles yields the SHA-256 of each file, including those that were n
 
 Deno.test("sumFiles chooses the content that a fetch chooses", async () => {
   await using relay = await startRelay();
-  await using _nodes = await divided(relay);
+  await using _nodes = await startDividedNodes(relay);
   await untilHashed(relay);
   assertEquals(await sums(relay), { "f": `${OLD.length} ${sumOf(OLD)}` });
   assertEquals(
@@ -102,10 +102,13 @@ Deno.test("sumFiles chooses the content that a fetch chooses", async () => {
 
 Deno.test("sumFiles takes the sums from another node when one only says that it works", async () => {
   await using relay = await startRelay();
-  await using _mallory = await evil(relay, { "f": MIDDLE, "g": LARGE }, {
+  await using _mallory = await startLyingNode(relay, {
+    "f": MIDDLE,
+    "g": LARGE,
+  }, {
     describe: async (channel, { request }) => {
       await channel.send({ kind: "working", request });
-      await saysNothing(channel);
+      await staySilent(channel);
     },
   });
   await using honest = await startNode(relay, { "f": MIDDLE, "g": LARGE });
@@ -126,12 +129,12 @@ function givesOtherSums(
     ...describeBytes(name, bytes),
     sha256: sumOf("other"),
   }));
-  return evil(relay, files, {
+  return startLyingNode(relay, files, {
     describe: async (channel, message) => {
       const content = contents.find(({ manifest }) =>
         manifest.contentId === message.of
       );
-      await sayManifest(channel, message, content!);
+      await sendManifest(channel, message, content!);
     },
   });
 }
@@ -154,7 +157,7 @@ Deno.test("sumFiles asks a few of many addresses for a SHA-256", async () => {
   await using relay = await startRelay();
   const nodes = await Promise.all(
     [MALLORY, TRUDY, CAROL].map((identity) =>
-      evil(relay, { "f": MIDDLE }, { identity })
+      startLyingNode(relay, { "f": MIDDLE }, { identity })
     ),
   );
   const limits = { sumAddressCount: 1, askingPatienceMs: 600_000 };
@@ -169,7 +172,7 @@ Deno.test("sumFiles asks a few of many addresses for a SHA-256", async () => {
 /** A node that says for a while that it works, and then describes "f" truly. */
 function worksFor(relay: TestRelay, identity: Identity, count: number) {
   const files = { "f": MIDDLE, "g": LARGE };
-  return evil(relay, files, {
+  return startLyingNode(relay, files, {
     identity,
     describe: async (channel, message) => {
       const contents = Object.entries(files).map((file) =>
@@ -182,7 +185,7 @@ function worksFor(relay: TestRelay, identity: Identity, count: number) {
         await channel.send({ kind: "working", request: message.request });
         await delay(100);
       }
-      await sayManifest(channel, message, content);
+      await sendManifest(channel, message, content);
     },
   });
 }
@@ -204,7 +207,7 @@ Deno.test("sumFiles asks one node for the SHA-256 of a small file", async () => 
   await using relay = await startRelay();
   const nodes = await Promise.all(
     [MALLORY, TRUDY, CAROL].map((identity) =>
-      evil(relay, { "f": OLD }, { identity })
+      startLyingNode(relay, { "f": OLD }, { identity })
     ),
   );
   await sums(relay, { limits: { askingPatienceMs: 600_000 } });
@@ -239,7 +242,7 @@ Deno.test("sumFiles fails only for a file of which equally many nodes have anoth
 
 Deno.test("getFiles with sums fetches a content that most nodes do not have, and fails for one that nobody has", async () => {
   await using relay = await startRelay();
-  await using nodes = await divided(relay);
+  await using nodes = await startDividedNodes(relay);
   for (const [name, content] of [["g", "g"], ["h", MIDDLE]] as const) {
     const bytes = typeof content === "string"
       ? new TextEncoder().encode(content)
@@ -278,7 +281,7 @@ Deno.test("getFiles with sums fails for matching files without a sum, and for fi
   assertEquals(listed.failed, { "d/b": "corrupt" });
   assertEquals(filesIn(folder.path), ["d/a"]);
   const claimed = sumOf("what is wanted");
-  await using _liar = await claims(relay, MIDDLE, claimed);
+  await using _liar = await startClaimingNode(relay, MIDDLE, claimed);
   const log = new ClientLog();
   const lied = await get(relay, folder.path, ["f"], {
     log,

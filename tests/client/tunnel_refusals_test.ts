@@ -10,7 +10,7 @@ import {
   showKey,
 } from "../_tunnel_ends.ts";
 import { fetch } from "./_outcomes.ts";
-import { BYTES, startHidden } from "./_tunnel.ts";
+import { BYTES, startUnreachable } from "./_tunnel.ts";
 
 Deno.test("A client learns why both paths failed if neither leads to the node", async () => {
   const alice = IDENTITIES[1]!;
@@ -49,7 +49,7 @@ for (
 ) {
   Deno.test(`A client beyond ${limit} is refused with ${code}, and admitted later`, async () => {
     await using relay = await startRelay({ limits: { [limit]: 1 } });
-    await using node = await startHidden(relay);
+    await using node = await startUnreachable(relay);
     await node.log.until("attached");
     const answer = await askForTunnel(relay, node.server.id);
     assert(answer.kind === "rendezvous");
@@ -67,7 +67,7 @@ for (
 
 Deno.test("A node with its maximum of connections declines tunnels", async () => {
   await using relay = await startRelay();
-  await using node = await startHidden(relay, {
+  await using node = await startUnreachable(relay, {
     limits: { connectionCount: 0 },
   });
   await node.log.until("attached");
@@ -84,7 +84,7 @@ Deno.test("A node with its maximum of connections declines tunnels", async () =>
 for (const what of ["nothing", "noise"] as const) {
   Deno.test(`A client that sends ${what} in a tunnel does not delay its node`, async () => {
     await using relay = await startRelay();
-    await using node = await startHidden(relay);
+    await using node = await startUnreachable(relay);
     await node.log.until("attached");
     const answer = await askForTunnel(relay, node.server.id);
     assert(answer.kind === "rendezvous");
@@ -103,7 +103,7 @@ for (const what of ["nothing", "noise"] as const) {
 
 Deno.test("A client that is silent in a tunnel is disconnected at its handshake deadline", async () => {
   await using relay = await startRelay();
-  await using node = await startHidden(relay, {
+  await using node = await startUnreachable(relay, {
     limits: { handshakeMs: 3_000 },
   });
   await node.log.until("attached");

@@ -28,7 +28,7 @@ import { tempShare } from "../_temp_share.ts";
 import { askForTunnel } from "../_tunnel_ends.ts";
 import { type ClientLog, fetch, filesIn, get } from "./_outcomes.ts";
 import { PIECE } from "./_setting.ts";
-import { BYTES, closedAddress, startHidden } from "./_tunnel.ts";
+import { BYTES, closedAddress, startUnreachable } from "./_tunnel.ts";
 
 async function fetchFrom(
   relay: TestRelay,
@@ -48,7 +48,7 @@ async function fetchFrom(
 for (const plaintext of [false, true]) {
   Deno.test(`A node that the relay cannot dial attaches, and is fetched from through the relay${plaintext ? ", without encryption" : ""}`, async () => {
     await using relay = await startRelay({ plaintext });
-    await using node = await startHidden(relay, { plaintext });
+    await using node = await startUnreachable(relay, { plaintext });
     const { why } = await node.log.until("attached");
     assertEquals(why, "unreachable");
     const { nodes } = await listNodes({
@@ -71,7 +71,7 @@ for (const plaintext of [false, true]) {
 Deno.test("A transfer through a relay that restarts continues by itself", async () => {
   const at = ownAddress();
   const first = await startRelay({ ...at, limits: { tunnelDrainMs: 0 } });
-  await using node = await startHidden(first, {
+  await using node = await startUnreachable(first, {
     limitRate: 1_500_000,
     limits: { retryFirstMs: 50, retryMaxMs: 200 },
   });
@@ -109,7 +109,10 @@ function pathsOf(log: ClientLog): (string | undefined)[] {
 Deno.test("A get uses a node behind a tunnel and one that can be dialled at once, and counts bytes by path", async () => {
   await using relay = await startRelay();
   const limitRate = 4_000_000;
-  await using hidden = await startHidden(relay, { name: "hidden", limitRate });
+  await using hidden = await startUnreachable(relay, {
+    name: "hidden",
+    limitRate,
+  });
   await hidden.log.until("attached");
   await using _open = await startNode(relay, { "a.bin": BYTES }, {
     name: "open",
@@ -170,7 +173,7 @@ for (
   Deno.test(`The tunnel wins over an address where nobody answers, when dialling ${what}`, async () => {
     using hole = startBlackHole();
     await using relay = await startRelay({ limits: { connectMs: 50 } });
-    await using node = await startHidden(relay, { advertise: hole.at });
+    await using node = await startUnreachable(relay, { advertise: hole.at });
     await node.log.until("attached");
     const { content, log } = await fetch(relay, "a.bin", { limits });
     assertEquals(content, BYTES);
@@ -180,7 +183,7 @@ for (
 
 Deno.test("A client without tunnels uses none", async () => {
   await using relay = await startRelay();
-  await using node = await startHidden(relay);
+  await using node = await startUnreachable(relay);
   await node.log.until("attached");
   const { kind, log } = await fetch(relay, "a.bin", { tunnels: false });
   assertEquals([kind, log.answers], ["not_found", ["1 unreachable"]]);
@@ -196,7 +199,7 @@ Deno.test("A client without tunnels uses none", async () => {
 
 Deno.test("A node without tunnels does not attach, and is not listed for tunnels", async () => {
   await using relay = await startRelay();
-  await using node = await startHidden(relay, { tunnels: "never" });
+  await using node = await startUnreachable(relay, { tunnels: "never" });
   const refused = await askForTunnel(relay, node.server.id);
   assertEquals(refused.kind === "refused" && refused.code, "not_attached");
   const { kind, log } = await fetch(relay, "a.bin");
@@ -207,7 +210,7 @@ Deno.test("A node without tunnels does not attach, and is not listed for tunnels
 for (const tunnels of ["auto", "always"] as const) {
   Deno.test(`A relay without tunnels opens none, for nodes that want them ${tunnels}`, async () => {
     await using relay = await startRelay({ tunnels: false });
-    await using node = await startHidden(relay, { tunnels });
+    await using node = await startUnreachable(relay, { tunnels });
     const { kind, log } = await fetch(relay, "a.bin");
     assertEquals([kind, log.answers], ["not_found", ["1 unreachable"]]);
     if (tunnels === "always") await node.log.until("no_tunnels");
@@ -217,7 +220,7 @@ for (const tunnels of ["auto", "always"] as const) {
 
 Deno.test("maxRelayedBytes stops a get that comes through the relay, which the next run continues with", async () => {
   await using relay = await startRelay();
-  await using node = await startHidden(relay);
+  await using node = await startUnreachable(relay);
   await node.log.until("attached");
   await using folder = await tempShare();
   // It ends before the time is over for which a relay may be away.
@@ -267,7 +270,7 @@ Deno.test("maxRelayedBytes does not count what comes directly", async () => {
 
 Deno.test("maxRelayedBytes leaves a get to the nodes that can be dialled", async () => {
   await using relay = await startRelay();
-  await using hidden = await startHidden(relay, { name: "hidden" });
+  await using hidden = await startUnreachable(relay, { name: "hidden" });
   await hidden.log.until("attached");
   await using _open = await startNode(relay, { "a.bin": BYTES }, {
     name: "open",
@@ -291,7 +294,7 @@ Deno.test("A node that becomes reachable detaches, and is dialled from then on",
       ...{ connectMs: 50, dialBackPauseMs: 10 },
     },
   });
-  await using node = await startHidden(relay, {
+  await using node = await startUnreachable(relay, {
     advertise: { host: "127.0.0.1", port: way.port },
     limits: { renewMinSeconds: 0.1, reachCheckMs: 100 },
   });
@@ -315,7 +318,7 @@ function openUp(way: FaultProxy): void {
 
 Deno.test("A client waits for the only node behind a tunnel as long as it may be unreachable, and no longer", async () => {
   const relay = await startRelay({ limits: { tunnelDrainMs: 0 } });
-  await using node = await startHidden(relay, { limitRate: 1_000_000 });
+  await using node = await startUnreachable(relay, { limitRate: 1_000_000 });
   await node.log.until("attached");
   await using folder = await tempShare();
   let isClosed = false;
@@ -340,11 +343,11 @@ Deno.test("A client that meets forty dead nodes reports them over one connection
     const addresses = [closedAddress()];
     await registerNode(relay, { identity: await dead(), name: "", addresses });
   }
-  await using _near = await startHidden(relay, {
+  await using _near = await startUnreachable(relay, {
     identity: IDENTITIES[1]!,
     tunnels: "always",
   });
-  await using _far = await startHidden(relay, {
+  await using _far = await startUnreachable(relay, {
     identity: IDENTITIES[2]!,
     tunnels: "always",
   });

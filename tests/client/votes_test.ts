@@ -8,7 +8,7 @@ import { join } from "@std/path";
 import { makeLink } from "../../lib/client/link.ts";
 import { votesAs } from "../../lib/client/votes.ts";
 import { Failure } from "../../lib/base/errors.ts";
-import { sayRefused, saysNothing } from "../_evil_node.ts";
+import { sendRefusal, staySilent } from "../_evil_node.ts";
 import { within } from "../_event_log.ts";
 import { describeBytes } from "../_lies.ts";
 import { startNode, startRelay } from "../_network.ts";
@@ -23,14 +23,14 @@ import {
   pinned,
 } from "./_outcomes.ts";
 import {
-  answersLate,
-  divided,
-  evil,
   MIDDLE,
   NEW,
   OLD,
   PARTIAL,
   read,
+  startDividedNodes,
+  startLateNode,
+  startLyingNode,
   TRUDY,
 } from "./_setting.ts";
 
@@ -98,7 +98,7 @@ for (
 ) {
   Deno.test(`A file that exists is ${expected === null ? "not " : ""}replaced ${what}`, async () => {
     await using relay = await startRelay();
-    await using _nodes = await divided(relay);
+    await using _nodes = await startDividedNodes(relay);
     await using folder = await tempShare({ "f": MINE });
     const { saved, failed } = await get(relay, folder.path, ["f"], {
       ...options,
@@ -119,7 +119,7 @@ Deno.test("A file that exists is not replaced because a node with another conten
   await using relay = await startRelay();
   await using _alpha = await startNode(relay, { "f": OLD });
   const log = new ClientLog();
-  await using _late = await answersLate(relay, NEW, log);
+  await using _late = await startLateNode(relay, NEW, log);
   await using folder = await tempShare({ "f": NEW });
   const { saved, failed } = await get(relay, folder.path, ["f"], {
     log,
@@ -132,7 +132,7 @@ Deno.test("A file that exists is not replaced because a node with another conten
 
 Deno.test("An existing file with the content of most nodes is kept if contents differ", async () => {
   await using relay = await startRelay();
-  await using _nodes = await divided(relay);
+  await using _nodes = await startDividedNodes(relay);
   await using folder = await tempShare({ "f": OLD });
   const options = { overwrite: true };
   const { saved, log } = await get(relay, folder.path, ["f"], options);
@@ -142,8 +142,10 @@ Deno.test("An existing file with the content of most nodes is kept if contents d
 
 Deno.test("An existing large file is not replaced by one about which nodes may differ", async () => {
   await using relay = await startRelay();
-  await using _mallory = await evil(relay, { "f": MIDDLE }, { unhashed: true });
-  await using _trudy = await evil(relay, { "f": MIDDLE }, {
+  await using _mallory = await startLyingNode(relay, { "f": MIDDLE }, {
+    unhashed: true,
+  });
+  await using _trudy = await startLyingNode(relay, { "f": MIDDLE }, {
     identity: TRUDY,
     unhashed: true,
   });
@@ -174,7 +176,9 @@ for (
 ) {
   Deno.test(`A file that its node has not hashed, and that is asked for by its SHA-256 ${what}`, async () => {
     await using relay = await startRelay();
-    await using _node = await evil(relay, { "f": MIDDLE }, { unhashed: true });
+    await using _node = await startLyingNode(relay, { "f": MIDDLE }, {
+      unhashed: true,
+    });
     await using folder = await tempShare();
     for (const wanted of [["f"], [everything("f")]]) {
       const { failed } = await get(relay, folder.path, wanted, options);
@@ -191,10 +195,10 @@ for (
 
 Deno.test("If a node cannot hash a file that may be the right one, the client does not claim that no node has it", async () => {
   await using relay = await startRelay();
-  await using _node = await evil(relay, { "f": MIDDLE }, {
+  await using _node = await startLyingNode(relay, { "f": MIDDLE }, {
     unhashed: true,
     describe: (channel, message) =>
-      sayRefused(channel, message, { code: "changed" }),
+      sendRefusal(channel, message, { code: "changed" }),
   });
   const { kind, message } = await fetch(relay, "f", { sha256: RIGHT });
   assertEquals(kind, "undelivered");
@@ -211,10 +215,10 @@ Deno.test("If a node cannot hash a file that may be the right one, the client do
 Deno.test("A node that never hashes its file delays a choice for settleMs, and is not believed", async () => {
   await using relay = await startRelay();
   await using _good = await startNode(relay, { "f": OLD, "g": OLD });
-  await using _silent = await evil(relay, {
+  await using _silent = await startLyingNode(relay, {
     "f": new Uint8Array(OLD.length),
     "g": MIDDLE,
-  }, { unhashed: true, describe: saysNothing });
+  }, { unhashed: true, describe: staySilent });
   await using folder = await tempShare();
   const { saved, failed } = await within(
     get(relay, folder.path, ["f", "g"], { limits: { settleMs: 50 } }),
@@ -245,9 +249,9 @@ Deno.test("Asked one by one for a SHA-256, nodes are asked until one has it", as
 Deno.test("A node that had the wanted SHA-256 but could not deliver is not reported as lacking it", async () => {
   await using relay = await startRelay();
   await using _other = await startNode(relay, { "f": OLD });
-  await using _broken = await evil(relay, { "f": MIDDLE }, {
+  await using _broken = await startLyingNode(relay, { "f": MIDDLE }, {
     piece: (channel, { message }) =>
-      sayRefused(channel, message, { code: "unreadable" }),
+      sendRefusal(channel, message, { code: "unreadable" }),
   });
   const { kind } = await fetch(relay, "f", { sha256: RIGHT });
   assertEquals(kind, "undelivered");

@@ -1,9 +1,9 @@
-/** A TCP front before the instances of a relay, or before one of them. */
+/** A TCP load balancer before one or more instances of a relay. */
 
 import type { Endpoint } from "../../lib/base/conn.ts";
 import { dialFrom } from "../bench/_big_relay.ts";
 
-/** A front. Disposing ends all that goes through it. */
+/** A load balancer. Disposing closes its connections. */
 export class Front implements Disposable {
   readonly #listener: Deno.TcpListener;
   readonly #conns = new Set<Passed>();
@@ -11,7 +11,7 @@ export class Front implements Disposable {
   to: Endpoint | null = null;
   /** How many of the next connections are closed at once. */
   refuses = 0;
-  /** So many of the next connections hear nothing. */
+  /** How many of the next connections get no answer. */
   ignores = 0;
   /** The address that it dials from; by default the system's choice. */
   from: string | undefined;

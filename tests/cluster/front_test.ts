@@ -109,7 +109,7 @@ class Pair implements AsyncDisposable {
 }
 
 /** A node that nobody can dial, which comes through the front. */
-async function startHidden(pair: Pair, token?: Token): Promise<TestNode> {
+async function startUnreachable(pair: Pair, token?: Token): Promise<TestNode> {
   const node = await startNode(pair.relay, { "a.txt": "abc" }, {
     advertise: { host: "127.0.0.1", port: ownPort() },
     ...token === undefined ? {} : { token },
@@ -123,7 +123,7 @@ for (const isPrivate of [false, true]) {
     const secrets = isPrivate ? { secrets: { current: SECRET } } : {};
     const access = isPrivate ? { access: MEMBER } : {};
     await using pair = await Pair.start(secrets);
-    await using _node = await startHidden(
+    await using _node = await startUnreachable(
       pair,
       isPrivate ? NODE_TOKEN : undefined,
     );
@@ -150,7 +150,7 @@ for (const isPrivate of [false, true]) {
 
 Deno.test("A client that cannot dial the instance of a node waits instanceConnectMs, and asks its own", async () => {
   await using pair = await Pair.start();
-  await using _node = await startHidden(pair);
+  await using _node = await startUnreachable(pair);
   await pair.untilKnown();
   pair.front.to = pair.b.server.address;
   pair.inside.ignores = 1;

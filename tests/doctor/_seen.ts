@@ -1,4 +1,4 @@
-/** What the doctor is given, and what it says. */
+/** The input and the output of the doctor. */
 
 import { assertEquals } from "@std/assert";
 import {

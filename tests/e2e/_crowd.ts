@@ -44,12 +44,12 @@ export async function openCrowd(
   return { members, [Symbol.asyncDispose]: () => owned.disposeAsync() };
 }
 
-/** Pieces that are asked for together, as clients do. */
+/** Pieces in one request, as in a client. */
 const TASK = 4;
 
 /**
- * All members begin to read at once, and read on until they have read so much
- * together. Resolves to what each has had by then.
+ * All members read at the same time, until they have read `totalBytes` together.
+ * Resolves to the bytes of each.
  */
 export async function readTogether(
   { members }: Crowd,

@@ -93,7 +93,7 @@ export interface SpawnOptions {
   /** Variables of its environment, beyond those of this process. */
   env?: Record<string, string>;
   cwd?: string;
-  /** A script that is told which one to run. */
+  /** A script that runs another one by its name. */
   through?: string;
   /** A command that runs it, such as one that enters a network namespace. */
   prefix?: readonly string[];
@@ -210,7 +210,7 @@ export async function runRole(
   };
 }
 
-/** A relay that runs, and what it said of itself. */
+/** A running relay, and the facts that it printed. */
 export interface RelayProcess extends RoleProcess {
   readonly port: string;
   readonly id: string;

@@ -6,10 +6,10 @@ import {
   atTerminal,
   ended,
   linkOf,
-  lonelyRelay,
-  noFolderForDoctor,
+  missingFolder,
   OTHER_ID,
   ownRelay,
+  relayWithoutNodes,
   SECRET,
   shares,
   type Trials,
@@ -100,7 +100,7 @@ export const OF_COMMANDS: Readonly<Record<string, Trials>> = {
   },
   "lib/cli/commands/dialogue.ts": {
     "start one with peer_node.ts": async (here) => {
-      const { address, startNode, end } = await lonelyRelay();
+      const { address, startNode, end } = await relayWithoutNodes();
       const wrong = { ...here.bare(address), input: "a.txt\n" };
       return { wrong, mend: startNode, end };
     },
@@ -155,7 +155,7 @@ export const OF_COMMANDS: Readonly<Record<string, Trials>> = {
     },
   },
   "lib/cli/roles/doctor.ts": {
-    "see the failed checks above": noFolderForDoctor,
+    "see the failed checks above": missingFolder,
   },
   "lib/cli/options/text_file.ts": {
     grantRemedy: (here) => ({

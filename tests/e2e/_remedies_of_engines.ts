@@ -9,10 +9,10 @@ import { partialPathOf } from "../../lib/disk/partial_name.ts";
 import {
   ended,
   type Here,
-  lonelyRelay,
-  noFolderForDoctor,
+  missingFolder,
   OTHER_ID,
   ownRelay,
+  relayWithoutNodes,
   shares,
   TOKEN,
   type Trial,
@@ -177,7 +177,7 @@ export const OF_ENGINES: Readonly<Record<string, Trials>> = {
   },
   "lib/doctor/client.ts": {
     "start a peer node": async (here) => {
-      const { address, startNode, end } = await lonelyRelay();
+      const { address, startNode, end } = await relayWithoutNodes();
       return { wrong: here.bare(address, "doctor"), mend: startNode, end };
     },
   },
@@ -278,7 +278,7 @@ export const OF_ENGINES: Readonly<Record<string, Trials>> = {
         mend: () => Deno.remove(left),
       };
     },
-    "create it first, or choose another with -o": noFolderForDoctor,
+    "create it first, or choose another with -o": missingFolder,
     "choose another with -o": (here) => ({
       wrong: here.client("doctor", "-o", "there/b.txt/"),
       right: here.client("doctor", "-o", "there/"),
@@ -355,7 +355,7 @@ export const OF_ENGINES: Readonly<Record<string, Trials>> = {
       right: here.client("nodes"),
     }),
     "start one with peer_node.ts": async (here) => {
-      const { address, startNode, end } = await lonelyRelay();
+      const { address, startNode, end } = await relayWithoutNodes();
       const wrong = here.bare(address, "get", "a.txt", "-o", "there/");
       return { wrong, mend: startNode, end };
     },

@@ -248,14 +248,14 @@ export async function tooOpenSecret(here: Here): Promise<Trial> {
 }
 
 /** A folder that is missing. */
-export function noFolderForDoctor(here: Here): Trial {
+export function missingFolder(here: Here): Trial {
   return {
     wrong: here.client("doctor", "-o", "missing/"),
     mend: () => Deno.mkdir(`${here.path}/missing`),
   };
 }
 
-/** A relay of one trial, and how it is named. */
+/** A relay for one trial, and its address. */
 export interface OwnRelay {
   readonly relay: TestRelay;
   readonly address: string;
@@ -277,8 +277,8 @@ export async function ownRelay(
   };
 }
 
-/** A relay without nodes, and one that comes for the remedy. */
-export async function lonelyRelay(): Promise<
+/** A relay without nodes; the remedy is to start one. */
+export async function relayWithoutNodes(): Promise<
   OwnRelay & { startNode: () => Promise<void> }
 > {
   const relay = await ownRelay();

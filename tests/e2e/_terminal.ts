@@ -25,7 +25,7 @@ export interface Session {
   /** What stood on the terminal, its own line ends made plain. */
   readonly screen: string;
   readonly code: number;
-  /** The terminal's settings before and after, as `stty -g` tells them. */
+  /** The terminal's settings before and after, as printed by `stty -g`. */
   readonly settings: readonly [before: string, after: string];
 }
 

@@ -1,6 +1,6 @@
 /**
- * Fetches by real processes, and what can be said of them: what they told, what
- * they left in a folder, how much memory they took.
+ * Fetches by real processes, with their events, the files that they left, and
+ * their memory use.
  */
 
 import { assertEquals } from "@std/assert";
@@ -19,7 +19,7 @@ export const MIB = 1024 * KIB;
 /** Bytes of a piece of all files here. */
 export const PIECE = 256 * KIB;
 
-/** An event as a script tells it with `--json`. */
+/** An event as a script prints it with `--json`. */
 export interface FileReply {
   readonly event: string;
   readonly name: string;
@@ -27,7 +27,7 @@ export interface FileReply {
   readonly from: readonly { node: { name: string }; bytes: number }[];
 }
 
-/** All events that a role has told, in order. */
+/** All events that a role has printed, in order. */
 export function eventsOf({ all }: Lines): FileReply[] {
   return all.map((line) => JSON.parse(line) as FileReply);
 }
@@ -75,7 +75,7 @@ export function getArgs(
   return [addressOf(relay), "get", ...words, "-o", `${folder.path}/`];
 }
 
-/** Starts a client that gets files into a folder, and tells events. */
+/** Starts a client that gets files into a folder, and prints events. */
 export function spawnGet(
   relay: AnyRelay,
   folder: { path: string },
@@ -85,7 +85,7 @@ export function spawnGet(
   return spawnRole("peer_client.ts", args, accessTo(folder));
 }
 
-/** Gets files into a folder, and tells a person. */
+/** Gets files into a folder, with output for people. */
 export function runGet(
   relay: AnyRelay,
   folder: { path: string },
@@ -107,13 +107,13 @@ export function spawnNodes(
   );
 }
 
-/** Bytes of files that a node has sent to its first client, which has left. */
+/** Bytes of files that a node sent to its first client, after that has left. */
 export async function sentBytes({ stderr }: RoleProcess): Promise<number> {
   const [, bytes] = await stderr.until(/^sent .*, (\d+) bytes, to /);
   return Number(bytes);
 }
 
-/** The most memory that a process has had so far; 0 once it has ended. */
+/** The peak memory of a process; 0 once it has ended. */
 export async function peakBytesOf(pid: number): Promise<number> {
   // By another process: Deno gives /proc only to those with all permissions.
   const { stdout } = await new Deno.Command("cat", {
@@ -156,7 +156,7 @@ export async function writeSparse(
   }
 }
 
-/** Waits until something has become true that tells nobody of it. */
+/** Polls until a condition holds that no event reports. */
 export async function until(
   isTrue: () => boolean | Promise<boolean>,
   what: string,
@@ -170,6 +170,6 @@ export async function until(
 }
 
 /** Prints a figure. */
-export function say(line: string): void {
+export function print(line: string): void {
   Deno.stdout.writeSync(new TextEncoder().encode(`${line}\n`));
 }

@@ -7,14 +7,14 @@ import { assertEquals, assertMatch } from "@std/assert";
 import { createIdentity, type Identity } from "../../lib/identity/identity.ts";
 import { sha256 } from "../../lib/base/hash.ts";
 import {
-  sayData,
-  sayFound,
-  sayPieces,
+  sendData,
+  sendFound,
+  sendPieces,
   startEvilNode,
   VERSION,
 } from "../_evil_node.ts";
 import { runRoleHere } from "../_here.ts";
-import { honestBut } from "../_lies.ts";
+import { honestExcept } from "../_lies.ts";
 import { startNode, startRelay } from "../_network.ts";
 import { nodeHere, relayHere } from "../_scenery.ts";
 import { tempShare } from "../_temp_share.ts";
@@ -140,10 +140,10 @@ function tenBytesNode(
   return startEvilNode(relay, {
     identity,
     lie: async (channel, message) => {
-      if (message.kind === "find") return await sayFound(channel, message, 10);
-      await sayData(channel, message, bytes);
+      if (message.kind === "find") return await sendFound(channel, message, 10);
+      await sendData(channel, message, bytes);
       if (hash === null) throw new Error("closes the connection");
-      await sayPieces(channel, message, hash);
+      await sendPieces(channel, message, hash);
     },
   });
 }
@@ -154,7 +154,7 @@ Deno.test("ls prints an incomplete list, reports that it is incomplete, and ends
   const node = { identity, name: "flaky" };
   await using _breaks = await startEvilNode(relay, {
     ...node,
-    lie: honestBut({}, {
+    lie: honestExcept({}, {
       browse: async (channel, { request }) => {
         const file = { name: "f", size: 1, modifiedMs: 0, version: VERSION };
         await channel.send({

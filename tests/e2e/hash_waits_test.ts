@@ -4,8 +4,8 @@
 
 import { assertEquals } from "@std/assert";
 import { runRoleHere } from "../_here.ts";
-import { saysNothing, startEvilNode } from "../_evil_node.ts";
-import { honestBut } from "../_lies.ts";
+import { startEvilNode, staySilent } from "../_evil_node.ts";
+import { honestExcept } from "../_lies.ts";
 import { IDENTITIES } from "../_network.ts";
 import { relayHere } from "../_scenery.ts";
 import { tempShare } from "../_temp_share.ts";
@@ -16,11 +16,11 @@ Deno.test("get --sha256 says on stderr which node it waits for, and can be stopp
   await using _node = await startEvilNode(relay, {
     identity: IDENTITIES[1]!,
     name: "nas\u202e",
-    lie: honestBut({ "f": new Uint8Array(3_000) }, {
+    lie: honestExcept({ "f": new Uint8Array(3_000) }, {
       unhashed: true,
       describe: async (channel, { request }) => {
         await channel.send({ kind: "working", request });
-        await saysNothing(channel);
+        await staySilent(channel);
       },
     }),
   });

@@ -88,7 +88,7 @@ export async function startNetwork(
   };
 }
 
-/** A second node that nothing is wrong with, slow enough not to do it all. */
+/** A second node without faults, too slow to serve everything. */
 export function startGood(
   relay: TestRelay,
   mode: Mode,
@@ -101,7 +101,7 @@ export function startGood(
   });
 }
 
-/** Gets a file before the deadline; what is there is right, or nothing is. */
+/** Gets a file within the deadline: it is saved right, or not at all. */
 export async function getInTime(
   { relay }: Network,
   folder: { path: string },
@@ -136,18 +136,18 @@ export async function getInTime(
 export interface Fault {
   readonly name: string;
   readonly faults: FaultProxyOptions;
-  /** How it ends where there is no other node. */
+  /** How the fetch ends without another node. */
   readonly alone: FailureKind;
   /** Whether the client hears from the node at all. */
   readonly reached: boolean;
 }
 
-/** On the way from the node to the client. */
+/** Applies faults from the node to the client. */
 export function towardsClient(faults: Faults): FaultProxyOptions {
   return { toDialler: faults };
 }
 
-/** The same, and the way does not get better for whoever dials again. */
-export function forGood(faults: Faults): FaultProxyOptions {
+/** The same, for each new connection too. */
+export function onEachConnection(faults: Faults): FaultProxyOptions {
   return { toDialler: { ...faults, inAll: true } };
 }

@@ -9,10 +9,10 @@ import { within } from "../_event_log.ts";
 import { tempShare } from "../_temp_share.ts";
 import {
   FILE,
-  forGood,
   getInTime,
   LIMITS,
   MIDDLE,
+  onEachConnection,
   startGood,
   startNetwork,
   towardsClient,
@@ -69,7 +69,7 @@ for (const flipAt of [undefined, MIDDLE]) {
   const what = flipAt === undefined ? "cut off" : "changed on the way";
   Deno.test(`Fault proxy: a stream that is ${what} has delivered no wrong byte`, async () => {
     const faults = flipAt === undefined
-      ? forGood({ cutAfter: MIDDLE })
+      ? onEachConnection({ cutAfter: MIDDLE })
       : towardsClient({ flipAt });
     await using network = await startNetwork({ mode: "plaintext", faults });
     const parts: Uint8Array<ArrayBuffer>[] = [];

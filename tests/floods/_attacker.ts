@@ -25,8 +25,8 @@ export function pause(ms: number): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, ms));
 }
 
-/** Tells people, not programs. */
-export function say(line: string): void {
+/** Prints a line for people to stderr. */
+export function print(line: string): void {
   Deno.stderr.writeSync(new TextEncoder().encode(`${line}\n`));
 }
 
@@ -38,8 +38,8 @@ export function aborted(signal: AbortSignal): Promise<void> {
   return promise;
 }
 
-/** Runs an attacker's part, in which the victim may close the connection at any moment. */
-export async function untilCut(attack: () => Promise<void>): Promise<void> {
+/** Runs an attack until the victim closes the connection. */
+export async function untilClosed(attack: () => Promise<void>): Promise<void> {
   try {
     await attack();
   } catch (error) {
@@ -48,8 +48,8 @@ export async function untilCut(attack: () => Promise<void>): Promise<void> {
   }
 }
 
-/** Writes on and on, until it is cut off or told to stop. */
-export async function pour(
+/** Writes until the peer closes or `signal` is aborted. */
+export async function flood(
   conn: Conn,
   { next, signal }: { next: () => Uint8Array; signal: AbortSignal },
 ): Promise<void> {

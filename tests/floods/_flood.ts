@@ -6,7 +6,7 @@
 import type { Endpoint } from "../../lib/base/conn.ts";
 import { pause } from "./_attacker.ts";
 
-/** What an attacker is told of its victim. Plain data: it travels as JSON. */
+/** What an attacker knows about its victim. Plain data, sent as JSON. */
 export interface Target {
   readonly at: Endpoint;
   readonly plaintext: boolean;

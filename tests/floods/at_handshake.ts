@@ -5,10 +5,10 @@
 
 import { connect, type Socket } from "node:net";
 import type { Endpoint } from "../../lib/base/conn.ts";
-import { clientHello, inCrumbs } from "../_client_hello.ts";
+import { clientHello, inSingleBytes } from "../_client_hello.ts";
 import { randomBytes, seededRandom } from "../_random.ts";
 import { dialFrom, hostOf } from "../bench/_big_relay.ts";
-import { aborted, ATTACKER, pause, say, untilCut } from "./_attacker.ts";
+import { aborted, ATTACKER, pause, print, untilClosed } from "./_attacker.ts";
 import type { Attack, Flood, Target } from "./_flood.ts";
 import { openBareScene } from "./bare_server.ts";
 import { openNodeScene } from "./at_node.ts";
@@ -53,7 +53,7 @@ function playing(
     const startedAt = performance.now();
     await Promise.all(crowd.map(one));
     const seconds = (performance.now() - startedAt) / 1_000;
-    say(`  ${(count / seconds).toFixed(0)} connections a second`);
+    print(`  ${(count / seconds).toFixed(0)} connections a second`);
   };
 }
 
@@ -75,7 +75,7 @@ const silence = (hello: Uint8Array): Part => async (socket, signal) => {
 };
 
 const crumbs = (hello: Uint8Array): Part => {
-  const records = inCrumbs(hello);
+  const records = inSingleBytes(hello);
   return async (socket, signal) => {
     for (const record of records) {
       if (socket.destroyed || signal.aborted) return;
@@ -103,7 +103,7 @@ function finishing(hosts: readonly string[], each: number): Attack {
     let count = 0;
     const one = async (host: string) => {
       while (!signal.aborted) {
-        await untilCut(async () => {
+        await untilClosed(async () => {
           using _conn = await dialFrom(host, target);
           count++;
         });
@@ -113,7 +113,7 @@ function finishing(hosts: readonly string[], each: number): Attack {
     const crowd = hosts.flatMap((host) => Array<string>(each).fill(host));
     await Promise.all(crowd.map(one));
     const seconds = (performance.now() - startedAt) / 1_000;
-    say(`  ${(count / seconds).toFixed(0)} handshakes a second`);
+    print(`  ${(count / seconds).toFixed(0)} handshakes a second`);
   };
 }
 

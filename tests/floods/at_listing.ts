@@ -18,9 +18,9 @@ import {
   aborted,
   ATTACKER,
   pause,
-  say,
+  print,
   STRANGER,
-  untilCut,
+  untilClosed,
 } from "./_attacker.ts";
 import type { Attack, Flood, Scene, Target } from "./_flood.ts";
 
@@ -34,7 +34,7 @@ export const listing: Attack = async (target, signal) => {
   let count = 0;
   const listOn = async () => {
     while (!signal.aborted) {
-      await untilCut(async () => {
+      await untilClosed(async () => {
         const { exchange } = await greetFrom(ATTACKER, target, "client");
         using _conn = exchange.conn;
         for (; !signal.aborted; count++) await exchange.ask(LIST);
@@ -43,7 +43,7 @@ export const listing: Attack = async (target, signal) => {
   };
   await Promise.all(Array.from({ length: CONNECTIONS }, listOn));
   const seconds = (performance.now() - startedAt) / 1_000;
-  say(`  ${(count / seconds).toFixed(0)} listings a second`);
+  print(`  ${(count / seconds).toFixed(0)} listings a second`);
 };
 
 /** Registers a node at `host`, with a port there, and stays connected. */
@@ -93,7 +93,7 @@ export const silentPorts: Attack = async (target, signal) => {
   };
   const asking = Array.from(
     { length: SILENT_NODES },
-    () => untilCut(askOn),
+    () => untilClosed(askOn),
   );
   await aborted(signal);
   await Promise.all(asking);

@@ -11,7 +11,7 @@ import { encodeMessage } from "../../lib/protocol/messages.ts";
 import { tempShare } from "../_temp_share.ts";
 import { dialFrom, hostOf } from "../bench/_big_relay.ts";
 import { spawnRelay, spawnRole } from "../e2e/_processes.ts";
-import { ATTACKER, HELLO, pause, STRANGER, untilCut } from "./_attacker.ts";
+import { ATTACKER, HELLO, pause, STRANGER, untilClosed } from "./_attacker.ts";
 import type { Attack, Flood, Scene, Target } from "./_flood.ts";
 
 /** A folder of 100,000 files has been looked through by then. */
@@ -134,7 +134,7 @@ function asking(count: number, frames: () => Uint8Array): Attack {
   return async (target, signal) => {
     const one = async () => {
       while (!signal.aborted) {
-        await untilCut(async () => {
+        await untilClosed(async () => {
           using conn = await dialFrom(ATTACKER, target);
           const stop = () => conn.close();
           signal.addEventListener("abort", stop);
@@ -167,7 +167,7 @@ function hashing(count: number): Attack {
     let wanted = 0;
     const one = async () => {
       while (!signal.aborted) {
-        await untilCut(async () => {
+        await untilClosed(async () => {
           using conn = await dialFrom(ATTACKER, target);
           const channel = new Channel(conn, {
             limits: LIMITS,
@@ -197,7 +197,7 @@ const finding: Attack = async (target, signal) => {
   let wanted = 0;
   const one = async (host: string) => {
     while (!signal.aborted) {
-      await untilCut(async () => {
+      await untilClosed(async () => {
         using conn = await dialFrom(host, target);
         const stop = () => conn.close();
         signal.addEventListener("abort", stop);

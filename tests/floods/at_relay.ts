@@ -15,12 +15,12 @@ import {
   aborted,
   ATTACKER,
   Crowd,
+  flood,
   HELLO,
   pause,
-  pour,
-  say,
+  print,
   STRANGER,
-  untilCut,
+  untilClosed,
 } from "./_attacker.ts";
 import type { Attack, Flood, Scene, Target } from "./_flood.ts";
 
@@ -78,7 +78,7 @@ export const connecting: Attack = async ({ at }, signal) => {
     await pause(5);
   }
   const seconds = (performance.now() - startedAt) / 1_000;
-  say(`  ${(count / seconds).toFixed(0)} connects a second`);
+  print(`  ${(count / seconds).toFixed(0)} connects a second`);
 };
 
 /** Empty frames, on one connection after another. */
@@ -91,18 +91,18 @@ export const emptyFrames: Attack = async (target, signal) => {
   const startedAt = performance.now();
   let count = 0;
   while (!signal.aborted) {
-    await untilCut(async () => {
+    await untilClosed(async () => {
       using conn = await dialFrom(ATTACKER, target);
       await conn.write(HELLO);
       const next = () => {
         count += 10_000;
         return frames;
       };
-      await pour(conn, { next, signal });
+      await flood(conn, { next, signal });
     });
   }
   const seconds = (performance.now() - startedAt) / 1_000;
-  say(`  ${(count / seconds).toFixed(0)} empty frames a second`);
+  print(`  ${(count / seconds).toFixed(0)} empty frames a second`);
 };
 
 /** A length of 4 GiB, before the hello or after it, and bytes that follow. */
@@ -110,11 +110,11 @@ export const hugeLengths: Attack = async (target, signal) => {
   const header = Uint8Array.of(0x24, 0xff, 0xff, 0xff, 0xff);
   const next = () => new Uint8Array(64 * 1024);
   for (let n = 0; !signal.aborted; n++) {
-    await untilCut(async () => {
+    await untilClosed(async () => {
       using conn = await dialFrom(ATTACKER, target);
       if (n % 2 === 1) await conn.write(HELLO);
       await conn.write(header);
-      await pour(conn, { next, signal });
+      await flood(conn, { next, signal });
     });
   }
 };
@@ -126,11 +126,11 @@ export const noise: Attack = async ({ at, plaintext }, signal) => {
   const frame = () =>
     encodeFrame(random() * 256, randomBytes(random() * 2_000, random));
   for (let n = 0; !signal.aborted; n++) {
-    await untilCut(async () => {
+    await untilClosed(async () => {
       const isPlain = plaintext || n % 3 === 0;
       using conn = await dialFrom(ATTACKER, { at, plaintext: isPlain });
       if (n % 4 > 1) await conn.write(HELLO);
-      await pour(conn, { next: n % 3 === 1 ? bytes : frame, signal });
+      await flood(conn, { next: n % 3 === 1 ? bytes : frame, signal });
     });
   }
 };

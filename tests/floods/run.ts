@@ -6,13 +6,13 @@
  */
 
 import { FLOODS } from "./_all.ts";
-import { say } from "./_attacker.ts";
+import { print } from "./_attacker.ts";
 import { measure, type Outcome, percentile } from "./_flood.ts";
 
 const DEFAULT_SECONDS = 5;
 const NAME_WIDTH = Math.max(...FLOODS.map(({ name }) => name.length));
 
-function print(cells: readonly string[]): void {
+function printRow(cells: readonly string[]): void {
   const [name = "", ...figures] = cells;
   const line = [
     name.padEnd(NAME_WIDTH),
@@ -50,11 +50,11 @@ async function main(args: readonly string[]): Promise<number> {
     words.every((word) => name.includes(word))
   );
   if (chosen.length === 0) {
-    say(`no flood has ${words.join(" ")} in its name; there are:`);
-    for (const { name } of FLOODS) say(`  ${name}`);
+    print(`no flood has ${words.join(" ")} in its name; there are:`);
+    for (const { name } of FLOODS) print(`  ${name}`);
     return 2;
   }
-  print([
+  printRow([
     "flood",
     "idle ms",
     "median",
@@ -67,7 +67,7 @@ async function main(args: readonly string[]): Promise<number> {
   let isWell = true;
   for (const flood of chosen) {
     const outcome = await measure(flood, 1_000 * seconds);
-    print(row(outcome));
+    printRow(row(outcome));
     isWell &&= outcome.faults.length === 0;
   }
   return isWell ? 0 : 1;

@@ -21,7 +21,7 @@ export interface HostState {
   files: ApiFile[];
   nodes: PageNode[];
   transfers: () => { nowMs: number; transfers: unknown[] };
-  /** Contents of files by name; others cannot be had. */
+  /** Contents of files by name; others fail. */
   contents: Map<string, { type: string; bytes: Uint8Array<ArrayBuffer> }>;
   /** Answers to POST by path. */
   posts: Map<string, (body: Record<string, unknown>) => Response>;

@@ -2,7 +2,7 @@
 
 import { assertEquals } from "@std/assert";
 import { seededRandom } from "../_random.ts";
-import { Finder, placesOf, termsOf } from "../../lib/gateway/page/finder.js";
+import { Finder, matchSpans, termsOf } from "../../lib/gateway/page/finder.js";
 import { fold, orderKey, sortedOrder } from "../../lib/gateway/page/order.js";
 import { readList } from "../../lib/gateway/page/list_text.js";
 
@@ -328,8 +328,8 @@ Deno.test("readList reads a list with any names in slices", () => {
   }
 });
 
-Deno.test("placesOf marks each word in its place, the last part first", () => {
-  assertEquals(placesOf("Bäche/Bach 01", termsOf("bach")), [[6, 10]]);
-  assertEquals(placesOf("abcabc", termsOf("bc cab")), [[1, 5]]);
-  assertEquals(placesOf("x", termsOf("")), []);
+Deno.test("matchSpans marks each word in its place, the last part first", () => {
+  assertEquals(matchSpans("Bäche/Bach 01", termsOf("bach")), [[6, 10]]);
+  assertEquals(matchSpans("abcabc", termsOf("bc cab")), [[1, 5]]);
+  assertEquals(matchSpans("x", termsOf("")), []);
 });

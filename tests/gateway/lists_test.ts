@@ -19,10 +19,10 @@ import { Transfers } from "../../lib/gateway/transfers.ts";
 import type { BodyStream } from "../../lib/http/answer.ts";
 import type { WebRequest } from "../../lib/http/web_server.ts";
 import { EventLog } from "../_event_log.ts";
-import { saysNothing } from "../_evil_node.ts";
+import { staySilent } from "../_evil_node.ts";
 import { WebClient } from "../http/_web_client.ts";
 import { startNode, startRelay } from "../_network.ts";
-import { evil } from "../client/_setting.ts";
+import { startLyingNode } from "../client/_setting.ts";
 
 const COUNT = 100_000;
 
@@ -225,11 +225,11 @@ Deno.test("FileIndex finds the entries of a folder, whatever the number of files
 Deno.test("A node that stalls delays a list for gatewayListPatienceMs once, and not each request", async () => {
   await using relay = await startRelay();
   let times = 0;
-  await using _node = await evil(relay, {}, {
+  await using _node = await startLyingNode(relay, {}, {
     browse: (channel, { request }) =>
       ++times === 1
         ? channel.send({ kind: "files", request, files: [], more: false })
-        : saysNothing(channel),
+        : staySilent(channel),
   });
   await using closing = new AsyncDisposableStack();
   const stopped = new AbortController();
@@ -252,7 +252,7 @@ Deno.test("Lists shows what has come while a node stalls, and adds the rest late
   await using relay = await startRelay();
   let times = 0;
   const gates = [1, 2].map(() => Promise.withResolvers<void>());
-  await using _node = await evil(relay, {}, {
+  await using _node = await startLyingNode(relay, {}, {
     browse: async (channel, { request }) => {
       await gates[times++]?.promise;
       const file = {
@@ -311,8 +311,8 @@ Deno.test("Lists shows what has come while a node stalls, and adds the rest late
 
 Deno.test("Lists gives programs a list that is not whole after gatewayWholeListMs", async () => {
   await using relay = await startRelay();
-  await using _stalling = await evil(relay, {}, {
-    browse: (channel) => saysNothing(channel),
+  await using _stalling = await startLyingNode(relay, {}, {
+    browse: (channel) => staySilent(channel),
   });
   await using _node = await startNode(relay, { "a.txt": "here" });
   await using closing = new AsyncDisposableStack();
@@ -335,8 +335,8 @@ Deno.test("Lists gives programs a list that is not whole after gatewayWholeListM
 
 Deno.test("Gateway serves a file while a node stalls that delays the first list", async () => {
   await using relay = await startRelay();
-  await using _stalling = await evil(relay, {}, {
-    browse: (channel) => saysNothing(channel),
+  await using _stalling = await startLyingNode(relay, {}, {
+    browse: (channel) => staySilent(channel),
   });
   await using _node = await startNode(relay, { "a.txt": "here" });
   const log = new EventLog<GatewayEvent>();

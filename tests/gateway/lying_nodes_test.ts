@@ -7,14 +7,14 @@ import { assertEquals, assertMatch, assertNotEquals } from "@std/assert";
 import { LIMITS } from "../../lib/base/limits.ts";
 import { type GatewayEvent, serveGateway } from "../../lib/gateway/server.ts";
 import type { ListedFile } from "../../lib/protocol/messages.ts";
-import { CAROL, evil, TRUDY } from "../client/_setting.ts";
+import { CAROL, startLyingNode, TRUDY } from "../client/_setting.ts";
 import { EventLog } from "../_event_log.ts";
 import { WebClient } from "../http/_web_client.ts";
 import {
   describeBytes,
   type DescribedBytes,
-  type Dishonesty,
-  sayManifest,
+  type Lies,
+  sendManifest,
 } from "../_lies.ts";
 import {
   startNode,
@@ -22,7 +22,7 @@ import {
   type TestNode,
   type TestRelay,
 } from "../_network.ts";
-import { sayData, sayPieces } from "../_evil_node.ts";
+import { sendData, sendPieces } from "../_evil_node.ts";
 import { randomBytes, seededRandom } from "../_random.ts";
 
 const BYTES = randomBytes(70_000, seededRandom(3));
@@ -58,7 +58,7 @@ async function gatewayOver(
 function lyingOf(
   listed: Partial<ListedFile> & Omit<ListedFile, "content">,
   held: DescribedBytes = describeBytes(listed.name, BAIT),
-): Dishonesty {
+): Lies {
   const { name: _, ...found } = listed;
   return {
     find: (channel, { request, name }) =>
@@ -69,10 +69,10 @@ function lyingOf(
         }),
     browse: (channel, { request }) =>
       channel.send({ kind: "files", request, files: [listed], more: false }),
-    describe: (channel, message) => sayManifest(channel, message, held),
+    describe: (channel, message) => sendManifest(channel, message, held),
     read: async (channel, message) => {
-      await sayData(channel, message, held.bytes);
-      await sayPieces(channel, message, held.manifest.hashOf(0));
+      await sendData(channel, message, held.bytes);
+      await sendPieces(channel, message, held.manifest.hashOf(0));
     },
   };
 }
@@ -89,7 +89,7 @@ for (const sign of [1, -1]) {
     const { listed } = describeBytes("late.bin", BAIT);
     const modifiedMs = sign * (LIMITS.dateLastMs + 1);
     await using gateway = await gatewayOver(async (relay) => [
-      await evil(relay, {}, lyingOf({ ...listed, modifiedMs })),
+      await startLyingNode(relay, {}, lyingOf({ ...listed, modifiedMs })),
       await honest(relay, { "a.bin": BYTES }),
     ]);
     const { status, text } = await gateway.ask("GET /");
@@ -104,7 +104,7 @@ for (const sign of [1, -1]) {
     const { listed } = describeBytes("late.bin", BAIT);
     const modifiedMs = sign * LIMITS.dateLastMs;
     await using gateway = await gatewayOver(async (relay) => [
-      await evil(relay, {}, lyingOf({ ...listed, modifiedMs })),
+      await startLyingNode(relay, {}, lyingOf({ ...listed, modifiedMs })),
     ]);
     const page = await gateway.ask("GET /");
     assertMatch(page.text, /[+-]27\d\d\d\d-0[49]-\d\d 00:00<\/time>/);
@@ -122,8 +122,8 @@ Deno.test("A node that gives its file the version of another node's file changes
   const { version } = film.listed;
   const { content: _, ...bait } = describeBytes("bait.bin", BAIT).listed;
   await using gateway = await gatewayOver(async (relay) => [
-    await evil(relay, {}, lyingOf({ ...bait, version })),
-    await evil(relay, { "film.bin": BYTES }, {
+    await startLyingNode(relay, {}, lyingOf({ ...bait, version })),
+    await startLyingNode(relay, { "film.bin": BYTES }, {
       ...{ identity: TRUDY, unhashed: true },
     }),
   ]);
@@ -143,7 +143,7 @@ Deno.test("A node that lists a content that it does not have, in another size, h
   const content = true_.manifest.contentId;
   const listed = { ...true_.listed, name: "a.bin", size: BYTES.length + 9 };
   await using gateway = await gatewayOver(async (relay) => [
-    await evil(relay, {}, {
+    await startLyingNode(relay, {}, {
       ...lyingOf({ ...listed, content }, true_),
       identity: CAROL,
     }),

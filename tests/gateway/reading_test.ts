@@ -12,12 +12,12 @@ import { LIMITS } from "../../lib/base/limits.ts";
 import { serveGateway } from "../../lib/gateway/server.ts";
 import type { GatewayEvent, GatewayOptions } from "../../lib/gateway/server.ts";
 import { EventLog, within } from "../_event_log.ts";
-import { sendWrongBytes, stalls } from "../_lies.ts";
+import { sendWrongBytes, stall } from "../_lies.ts";
 import { NodeSessions } from "../../lib/gateway/node_sessions.ts";
 import type { ListedNode } from "../../lib/client/nodes.ts";
 import type { Peers } from "../../lib/client/peers.ts";
 import { FakeTime } from "../_fake_time.ts";
-import { evil } from "../client/_setting.ts";
+import { startLyingNode } from "../client/_setting.ts";
 
 const MIB = 1024 * 1024;
 const FILM = randomBytes(12 * MIB + 12_345, seededRandom(41));
@@ -193,10 +193,10 @@ Deno.test("Gateway gives up what it reads for a client that has disconnected, al
   const relay = stack.use(await startRelay());
   let asked = Promise.withResolvers<void>();
   stack.use(
-    await evil(relay, { "film.mkv": FILM }, {
+    await startLyingNode(relay, { "film.mkv": FILM }, {
       piece: (channel, piece) => {
         asked.resolve();
-        return stalls(channel, piece);
+        return stall(channel, piece);
       },
     }),
   );
@@ -229,7 +229,7 @@ Deno.test("Gateway gives up what it reads for a client that has disconnected, al
 Deno.test("Gateway sends no wrong byte of a lying node, and reports the node", async () => {
   await using relay = await startRelay();
   const film = FILM.slice(0, 3 * MIB);
-  await using _liar = await evil(relay, { "film.mkv": film }, {
+  await using _liar = await startLyingNode(relay, { "film.mkv": film }, {
     piece: sendWrongBytes,
   });
   await using _honest = await startNode(relay, { "film.mkv": film }, {
@@ -252,7 +252,7 @@ Deno.test("Gateway sends no wrong byte of a lying node, and reports the node", a
 Deno.test("Gateway answers 502 with each node's reason if no node that has a file delivers it", async () => {
   await using relay = await startRelay();
   const film = FILM.slice(0, 3 * MIB);
-  await using _liar = await evil(relay, { "film.mkv": film }, {
+  await using _liar = await startLyingNode(relay, { "film.mkv": film }, {
     piece: sendWrongBytes,
   });
   await using server = await serveGateway({

@@ -50,8 +50,8 @@ interface Aftermath {
 }
 
 /**
- * Runs the client into the fault, hands what it left to `judge`, and runs it
- * again: then the file must be there, and nothing else.
+ * Runs the client with a fault, passes what it left to `judge`, and runs it again:
+ * then exactly the wanted file must be there.
  */
 export async function through(
   scene: Scene,

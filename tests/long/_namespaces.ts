@@ -9,7 +9,7 @@ import { within } from "../_event_log.ts";
 const TOOLS = ["ip", "nft", "tcpdump"];
 
 /** Why there can be no such network here; nothing where there can. */
-export async function whyNoNetworks(): Promise<string | undefined> {
+export async function missingForNamespaces(): Promise<string | undefined> {
   const missing = TOOLS.filter((tool) => !hasTool(tool));
   if (missing.length > 0) return `${missing.join(", ")} not installed`;
   try {

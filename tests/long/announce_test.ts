@@ -8,9 +8,13 @@ import { join } from "@std/path";
 import { within } from "../_event_log.ts";
 import { tempShare } from "../_temp_share.ts";
 import { type RoleProcess, ROOT, spawnRole } from "../e2e/_processes.ts";
-import { type Machine, openNetwork, whyNoNetworks } from "./_namespaces.ts";
+import {
+  type Machine,
+  missingForNamespaces,
+  openNetwork,
+} from "./_namespaces.ts";
 
-const WHY_NOT = await whyNoNetworks();
+const WHY_NOT = await missingForNamespaces();
 const DROPS = {
   multicast: "ip daddr 239.255.17.0",
   broadcast: "meta pkttype broadcast",

@@ -9,11 +9,11 @@ import { randomBytes, seededRandom } from "../_random.ts";
 import { tempShare } from "../_temp_share.ts";
 import { type RoleProcess, spawnRole } from "../e2e/_processes.ts";
 import { accessTo, assertSaved, only } from "../e2e/_transfer.ts";
-import { run, startGuard, whyNoNetworks } from "./_namespaces.ts";
+import { missingForNamespaces, run, startGuard } from "./_namespaces.ts";
 
 const NAME = "report.bin";
 const CONTENT = randomBytes(300_000, seededRandom(6));
-const why = await whyNoNetworks();
+const why = await missingForNamespaces();
 
 let count = 0;
 

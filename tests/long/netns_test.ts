@@ -10,19 +10,19 @@ import { randomBytes, seededRandom } from "../_random.ts";
 import { tempShare } from "../_temp_share.ts";
 import {
   type Machine,
+  missingForNamespaces,
   type Network,
   NEW_CONNECTIONS,
   openNetwork,
   startCapture,
-  whyNoNetworks,
 } from "./_namespaces.ts";
 import { type RoleProcess, spawnRole } from "../e2e/_processes.ts";
 import {
   accessTo,
   assertSaved,
   only,
+  print,
   received,
-  say,
 } from "../e2e/_transfer.ts";
 
 const PORT = 1700;
@@ -32,7 +32,7 @@ const CONTENT = randomBytes(100_000_000, seededRandom(10));
 /** What takes a while at the rates below. */
 const PART = CONTENT.subarray(0, 24_000_000);
 
-const why = await whyNoNetworks();
+const why = await missingForNamespaces();
 
 /** A test in a network, where there can be one. */
 function testIn(name: string, fn: (network: Network) => Promise<void>): void {
@@ -139,7 +139,7 @@ testIn(
       hidden: { direct: 0, tunnel: CONTENT.length },
     });
     const packets = await capture.end();
-    say(
+    print(
       `100 MB by a tunnel in ${seconds.toFixed(1)} s while ` +
         `${(packets.length / 1e6).toFixed(0)} MB were captured`,
     );

@@ -12,8 +12,8 @@ import { within } from "../_event_log.ts";
 import { randomBytes, seededRandom } from "../_random.ts";
 import { tempShare } from "../_temp_share.ts";
 import { type RoleProcess, spawnRole } from "../e2e/_processes.ts";
-import { accessTo, assertSaved, only, say } from "../e2e/_transfer.ts";
-import { whyNoNetworks } from "./_namespaces.ts";
+import { accessTo, assertSaved, only, print } from "../e2e/_transfer.ts";
+import { missingForNamespaces } from "./_namespaces.ts";
 import { openNatNetwork } from "./_nat.ts";
 import { fetchInOffice } from "./_office.ts";
 
@@ -106,7 +106,7 @@ Deno.test("Machines whose seed is killed at 60 % end with 5, report which pieces
   assert(await sentBytes(back.metrics) <= 3 * 0.8 * IMAGE.length);
 });
 
-const why = await whyNoNetworks();
+const why = await missingForNamespaces();
 
 /** A test that needs network namespaces. */
 function testInNetworks(name: string, fn: () => Promise<void>): void {
@@ -166,7 +166,7 @@ testInNetworks(
     }
     const copies = clients.map(({ client }) => fromSeed(client) / IMAGE.length);
     const sum = copies.reduce((sum, part) => sum + part);
-    say(`copies of the seed: ${copies.map((part) => part.toFixed(2))}`);
+    print(`copies of the seed: ${copies.map((part) => part.toFixed(2))}`);
     assert(sum < 2, `${sum}`);
   },
 );

@@ -152,7 +152,7 @@ interface Stay {
   readonly invitations: Invitation[];
   /** Whether the node lets clients in. */
   lets: boolean;
-  /** The names of what was told of being attached. */
+  /** The names of the events about being attached. */
   readonly told: string[];
   stop(): Promise<void>;
 }
@@ -216,8 +216,8 @@ function dialerTo(relay: StayingRelay): RelayDialer {
   return dialer as unknown as RelayDialer;
 }
 
-/** A registrar and a relay in memory that lets it stay. */
-export function startStaying(
+/** A registrar, and a relay in memory to which it stays attached. */
+export function startAttached(
   options: Partial<RegistrarOptions> = {},
   start: Partial<StayingRelay> = {},
 ): Stay {

@@ -39,7 +39,7 @@ interface ReadTask {
   readonly count: number;
 }
 
-export function askToRead(
+export function sendRead(
   channel: Channel,
   { request = 8, of, first = 0, count }: ReadTask,
 ): Promise<void> {
@@ -93,7 +93,7 @@ export async function read(
   channel: Channel,
   task: ReadTask,
 ): Promise<string[]> {
-  await askToRead(channel, task);
+  await sendRead(channel, task);
   const parts: string[] = [];
   for await (const part of partsOf(channel, task)) {
     if ("kind" in part) {

@@ -12,7 +12,7 @@ const HOME: WayToRelay = {
   isReached: false,
 };
 const OPEN: WayToRelay = { ...HOME, isReached: true };
-const SIX: WayToRelay = {
+const SIX_FILES: WayToRelay = {
   local: "2001:db8::7",
   observed: "2001:db8::7",
   isReached: false,
@@ -41,17 +41,17 @@ for (
     ],
     [
       "with IPv6 registers its global address too",
-      { ways: [HOME, SIX] },
+      { ways: [HOME, SIX_FILES] },
       ["192.168.1.7:1500", "[2001:db8::7]:1500"],
     ],
     [
       "that IPv6 alone reaches registers that first",
-      { ways: [HOME, { ...SIX, isReached: true }] },
+      { ways: [HOME, { ...SIX_FILES, isReached: true }] },
       ["[2001:db8::7]:1500", "192.168.1.7:1500"],
     ],
     [
       "that listens at IPv4 alone registers no IPv6 address",
-      { bound: { host: "0.0.0.0", port: 1500 }, ways: [HOME, SIX] },
+      { bound: { host: "0.0.0.0", port: 1500 }, ways: [HOME, SIX_FILES] },
       ["192.168.1.7:1500"],
     ],
     [
@@ -61,7 +61,7 @@ for (
     ],
     [
       "without local addresses registers its global one alone",
-      { lan: false, ways: [HOME, SIX] },
+      { lan: false, ways: [HOME, SIX_FILES] },
       ["[2001:db8::7]:1500"],
     ],
     [
@@ -71,12 +71,12 @@ for (
     ],
     [
       "with an address from its owner registers that alone",
-      { advertise: { host: "nas.example", port: 9 }, ways: [OPEN, SIX] },
+      { advertise: { host: "nas.example", port: 9 }, ways: [OPEN, SIX_FILES] },
       ["nas.example:9"],
     ],
     [
       "that is bound to one address registers that alone",
-      { bound: { host: "192.168.1.7", port: 1500 }, ways: [OPEN, SIX] },
+      { bound: { host: "192.168.1.7", port: 1500 }, ways: [OPEN, SIX_FILES] },
       ["192.168.1.7:1500"],
     ],
     [

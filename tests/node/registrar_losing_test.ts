@@ -3,11 +3,11 @@ import { LIMITS } from "../../lib/base/limits.ts";
 import { FakeTime } from "../_fake_time.ts";
 import { startNode, startRelay } from "../_network.ts";
 import { ownAddress } from "../_own_address.ts";
-import { ENTRANCES, startStaying } from "./_registrar.ts";
+import { ENTRANCES, startAttached } from "./_registrar.ts";
 
 Deno.test("A registrar that loses its relay reports it, returns with full jitter, and attaches again without asking", async () => {
   using time = new FakeTime();
-  const stay = startStaying({ random: () => 0.5 });
+  const stay = startAttached({ random: () => 0.5 });
   await time.advance(0);
   const lose = () => {
     stay.relay.away = true;
@@ -28,7 +28,7 @@ Deno.test("A registrar that loses its relay reports it, returns with full jitter
   assertEquals(stay.relay.asked, ["register", "attach"]);
   assertEquals(stay.told.at(-1), "attached unreachable");
   await stay.stop();
-  const full = startStaying({ random: () => 0 });
+  const full = startAttached({ random: () => 0 });
   await time.advance(0);
   for (const channel of full.relay.channels) channel.conn.close();
   await time.advance(0);
@@ -38,7 +38,7 @@ Deno.test("A registrar that loses its relay reports it, returns with full jitter
 
 Deno.test("A registrar that was replaced learns why, and tries again", async () => {
   using time = new FakeTime();
-  const stay = startStaying();
+  const stay = startAttached();
   await time.advance(0);
   for (const channel of stay.relay.channels) {
     void channel.send({ kind: "refused", code: "replaced", text: "anew" });
@@ -57,7 +57,7 @@ Deno.test("A registrar that was replaced learns why, and tries again", async () 
 
 Deno.test("A registrar passes invitations on with the entrances, and declines those that are refused", async () => {
   using time = new FakeTime();
-  const stay = startStaying();
+  const stay = startAttached();
   await time.advance(0);
   const [channel] = stay.relay.channels;
   const key = "AAECAwQFBgcICQoLDA0ODw";

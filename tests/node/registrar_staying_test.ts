@@ -8,11 +8,11 @@ import { Slept } from "../../lib/base/clock_watch.ts";
 import { LIMITS } from "../../lib/base/limits.ts";
 import { addressesOf } from "../../lib/node/addresses.ts";
 import { FakeTime } from "../_fake_time.ts";
-import { startStaying } from "./_registrar.ts";
+import { startAttached } from "./_registrar.ts";
 
 Deno.test("A registrar attaches if the node cannot be dialled, and renews over the same connection", async () => {
   using time = new FakeTime();
-  const stay = startStaying();
+  const stay = startAttached();
   await time.advance(0);
   assertEquals(stay.told, ["attached unreachable"]);
   const [channel] = stay.relay.channels;
@@ -34,7 +34,7 @@ Deno.test("A registrar attaches if the node cannot be dialled, and renews over t
 Deno.test("A registrar asks every 300 s whether the node can be dialled, attached or not", async () => {
   for (const reached of ["alive", "gone"] as const) {
     using time = new FakeTime();
-    const stay = startStaying({}, { reached });
+    const stay = startAttached({}, { reached });
     const askedAt: number[] = [];
     for (let second = 0; second < 1_300; second++) {
       await time.advance(1_000);
@@ -53,7 +53,7 @@ Deno.test("A registrar asks every 300 s whether the node can be dialled, attache
 
 Deno.test("A registrar whose node becomes reachable detaches, and attaches when it no longer is", async () => {
   using time = new FakeTime();
-  const stay = startStaying();
+  const stay = startAttached();
   await time.advance(0);
   stay.relay.reached = "alive";
   await time.advance(320_000);
@@ -69,7 +69,7 @@ Deno.test("A registrar whose node becomes reachable detaches, and attaches when 
 Deno.test("A registrar behind a router registers the outer address as soon as the relay has reached it there, and no longer at another", async () => {
   using time = new FakeTime();
   const bound = { host: "::", port: 1500 };
-  const stay = startStaying({
+  const stay = startAttached({
     addressesFrom: (way) =>
       addressesOf({
         bound,
@@ -110,7 +110,7 @@ class SleepyClock {
 Deno.test("An attached registrar connects again at once after a sleep, and asks again whether the node can be dialled", async () => {
   using time = new FakeTime();
   const clock = new SleepyClock();
-  const stay = startStaying({ clock });
+  const stay = startAttached({ clock });
   await time.advance(0);
   const [before] = stay.relay.channels;
   stay.relay.asked.length = 0;
@@ -130,7 +130,7 @@ Deno.test("An attached registrar connects again at once after a sleep, and asks 
 Deno.test("A registrar between two renewals renews at once after a sleep", async () => {
   using time = new FakeTime();
   const clock = new SleepyClock();
-  const stay = startStaying({ clock }, { reached: "alive" });
+  const stay = startAttached({ clock }, { reached: "alive" });
   await time.advance(0);
   stay.relay.asked.length = 0;
   clock.sleep();
@@ -144,7 +144,7 @@ Deno.test("A registrar between two renewals renews at once after a sleep", async
 Deno.test("A registrar whose relay is down tries at once after a sleep, and then with short pauses", async () => {
   using time = new FakeTime();
   const clock = new SleepyClock();
-  const stay = startStaying({ clock }, { away: true });
+  const stay = startAttached({ clock }, { away: true });
   await time.advance(600_000);
   assertGreater(time.nextTimerMs, LIMITS.retryFirstMs);
   clock.sleep();
@@ -159,7 +159,7 @@ Deno.test("A registrar whose relay is down tries at once after a sleep, and then
 
 Deno.test("A registrar attaches if it gets no answer whether the node can be dialled, and keeps the last answer", async () => {
   using time = new FakeTime();
-  const unknown = startStaying({}, { reached: "unchecked" });
+  const unknown = startAttached({}, { reached: "unchecked" });
   await time.advance(0);
   assertEquals(unknown.told, ["attached unchecked"]);
   unknown.relay.reached = "alive";
@@ -179,7 +179,7 @@ Deno.test("A registrar attaches if it gets no answer whether the node can be dia
 
 Deno.test("A registrar stays connected if its relay asks for it, and renews over the same connection", async () => {
   using time = new FakeTime();
-  const stay = startStaying({}, { reached: "alive", stay: true });
+  const stay = startAttached({}, { reached: "alive", stay: true });
   await time.advance(0);
   const [channel] = stay.relay.channels;
   await time.advance(100_000);
@@ -201,7 +201,7 @@ Deno.test("A registrar stays connected if its relay asks for it, and renews over
 Deno.test("A registrar that stayed connected is listed again soon after its relay is back, and not at the same time as others", async () => {
   for (const [random, waits] of [[0.5, [250, 500, 1_000]], [0, [0, 0, 0]]]) {
     using time = new FakeTime();
-    const stay = startStaying({ random: () => random as number }, {
+    const stay = startAttached({ random: () => random as number }, {
       reached: "alive",
       stay: true,
     });
@@ -219,7 +219,7 @@ Deno.test("A registrar that stayed connected is listed again soon after its rela
 
 Deno.test("A registrar whose relay closes each kept connection at once tries less and less often", async () => {
   using time = new FakeTime();
-  const stay = startStaying({ random: () => 0.999 }, {
+  const stay = startAttached({ random: () => 0.999 }, {
     reached: "alive",
     stay: true,
   });
@@ -241,7 +241,7 @@ Deno.test("A registrar whose relay closes each kept connection at once tries les
 
 Deno.test("A registrar that stays connected reports why the relay refuses it later", async () => {
   using time = new FakeTime();
-  const stay = startStaying({}, { reached: "alive", stay: true });
+  const stay = startAttached({}, { reached: "alive", stay: true });
   await time.advance(0);
   stay.relay.refuses = { kind: "refused", code: "registry_full", text: "full" };
   await time.advance(22_000);
@@ -256,7 +256,7 @@ Deno.test("A registrar that stays connected reports why the relay refuses it lat
 for (const mode of ["always", "never"] as const) {
   Deno.test(`A registrar with tunnels "${mode}" does not ask whether the node can be dialled`, async () => {
     using time = new FakeTime();
-    const stay = startStaying({ tunnels: mode }, { reached: "alive" });
+    const stay = startAttached({ tunnels: mode }, { reached: "alive" });
     await time.advance(1_000_000);
     const asked = new Set(stay.relay.asked);
     assertEquals(
@@ -272,7 +272,7 @@ Deno.test("A registrar reports once that a relay offers no tunnels, if they are 
   for (const [mode, names] of [["always", ["no_tunnels"]], ["auto", []]]) {
     using time = new FakeTime();
     const tunnels = mode as "always" | "auto";
-    const stay = startStaying({ tunnels }, { carries: false });
+    const stay = startAttached({ tunnels }, { carries: false });
     await time.advance(200_000);
     assertEquals(new Set(stay.relay.asked), new Set(["register"]));
     const others = stay.log.names.filter((name) => !/^re/.test(name));

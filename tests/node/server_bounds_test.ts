@@ -8,7 +8,6 @@ import { within } from "../_event_log.ts";
 import { openChannelFrom, startNode, startRelay } from "../_network.ts";
 import { randomBytes, seededRandom } from "../_random.ts";
 import {
-  askToRead,
   describe,
   find,
   greeted,
@@ -16,6 +15,7 @@ import {
   partsOf,
   PIECE,
   read,
+  sendRead,
 } from "./_server.ts";
 
 for (
@@ -39,7 +39,7 @@ for (
     await using channel = await greeted(node);
     const f = await find(channel, "f");
     if (f?.kind !== "found") throw new Error("not found");
-    await askToRead(channel, { of: f.version, count: 50 });
+    await sendRead(channel, { of: f.version, count: 50 });
     const runs: number[] = [];
     let filled = 0;
     for (let left = 50; left > 0; left -= runs.at(-1)!) {
@@ -135,7 +135,7 @@ for (
       const found = await find(channel, "f");
       if (found?.kind !== "found") throw new Error("not found");
       const task = { of: found[by]!, count: 64 };
-      await askToRead(channel, task);
+      await sendRead(channel, task);
       const parts = partsOf(channel, task);
       // The node is held back by what is not read: it cannot be done yet.
       const first = await parts.next();
@@ -224,7 +224,7 @@ Deno.test("A node serves one client while another does not read", async () => {
   const cathy = await greeted(node);
   const big = await find(cathy, "big");
   if (big?.kind !== "found") throw new Error("not found");
-  await askToRead(cathy, { of: big.version, count: 64 });
+  await sendRead(cathy, { of: big.version, count: 64 });
   await using bob = await greeted(node);
   for (let n = 0; n < 20; n++) {
     const found = await within(find(bob, "1.txt"), "an answer to bob");
@@ -254,7 +254,7 @@ Deno.test("A node cuts off a client that reads nothing for the stall time", asyn
   const cathy = await greeted(node);
   const big = await find(cathy, "big");
   if (big?.kind !== "found") throw new Error("not found");
-  await askToRead(cathy, { of: big.version, count: 64 });
+  await sendRead(cathy, { of: big.version, count: 64 });
   await node.log.until("refused", ({ reason }) => reason === "slow_consumer");
   cathy.conn.close();
 });
@@ -283,7 +283,7 @@ Deno.test({
       await channel.receive(["hello"]);
       // More than the system keeps of it: otherwise it might be done at once.
       for (let request = 0; request < 6; request++) {
-        await askToRead(channel, { request, of: big.version, count: 64 });
+        await sendRead(channel, { request, of: big.version, count: 64 });
       }
       return channel;
     };

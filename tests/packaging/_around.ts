@@ -13,7 +13,7 @@ export const ID = "a".repeat(52);
 export const KEPT = `p2p://nas.local:1700/${ID}`;
 export const REMEMBERED: Remembered = { relay: KEPT, tokenFiles: {} };
 /** A second relay. */
-export const ALSO_KEPT = `p2p://pi.local:1700/${"b".repeat(52)}`;
+export const SECOND_RELAY = `p2p://pi.local:1700/${"b".repeat(52)}`;
 
 const NAMES: Readonly<Record<string, "folder" | "file">> = {
   "Downloads": "folder",
@@ -21,11 +21,11 @@ const NAMES: Readonly<Record<string, "folder" | "file">> = {
   "/usr/bin/xdg-open": "file",
 };
 
-/** Such a world. */
+/** The surroundings of a `p2p` command. */
 export function around(
   remembered: Remembered | readonly Remembered[] = [],
   { settings = new Map(), isTerminal = true, isLinked = false }: {
-    /** What stands in every configuration file. */
+    /** The content of every configuration file. */
     settings?: Settings;
     isTerminal?: boolean;
     /** Whether the file with the remembered relays is a link. */

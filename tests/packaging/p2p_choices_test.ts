@@ -9,7 +9,7 @@ import { planOf as wholePlanOf } from "../../packaging/p2p/plan.ts";
 import { placesOf } from "../../packaging/p2p/places.ts";
 import type { Remembered } from "../../packaging/p2p/remembered.ts";
 import { withVariables } from "../_here.ts";
-import { ALSO_KEPT, around, KEPT, REMEMBERED } from "./_around.ts";
+import { around, KEPT, REMEMBERED, SECOND_RELAY } from "./_around.ts";
 import {
   CONFIG,
   CONFIG_ENV,
@@ -180,7 +180,7 @@ Deno.test("p2p needs no HOME for commands that use no folder there, or if variab
 
 Deno.test("p2p gives several remembered relays as options, each with the token of the role", async () => {
   const both = [WITH_TOKENS, {
-    relay: ALSO_KEPT,
+    relay: SECOND_RELAY,
     tokenFiles: { client: "/t/pi client" },
   }];
   const planned = (typed: string, remembered = both) =>
@@ -188,17 +188,17 @@ Deno.test("p2p gives several remembered relays as options, each with the token o
   const ls = await planned("ls");
   assertEquals(ls.args, [
     ...["--relay", `${KEPT} /t/client`],
-    ...["--relay", `${ALSO_KEPT} /t/pi client`, "ls"],
+    ...["--relay", `${SECOND_RELAY} /t/pi client`, "ls"],
   ]);
   assertEquals(ls.flags[1], "--allow-read=/t/client,/t/pi client");
   const share = await planned("share docs");
   assertEquals(share.args.slice(2), [
-    ...["--relay", `${KEPT} /t/node`, "--relay", ALSO_KEPT],
+    ...["--relay", `${KEPT} /t/node`, "--relay", SECOND_RELAY],
     ...["0", "docs"],
   ]);
   const given = await planned("ls --token-file t");
   assertEquals(given.args.slice(0, 4), [
-    ...["--relay", KEPT, "--relay", ALSO_KEPT],
+    ...["--relay", KEPT, "--relay", SECOND_RELAY],
   ]);
   // What is typed stands in their place.
   const typed = await planOf(

@@ -85,7 +85,7 @@ export async function list(relay: TestRelay): Promise<MessageOf<"nodes">> {
   return nodes;
 }
 
-/** What an open relay says to a node that has told no index. */
+/** The answer of an open relay to a node without an index. */
 export async function emptyIndexOf({ identity }: TestRelay) {
   const text = new TextEncoder().encode(`relay-p2p index 1\n${identity.id}`);
   const key = new Uint8Array(await crypto.subtle.digest("SHA-256", text));

@@ -44,8 +44,8 @@ export function tunnelsBySelf(limits: Partial<Limits> = {}) {
   return { tunnels, log, incidents };
 }
 
-/** As much of a channel as tunnels use. */
-export function channelThat(
+/** The part of a channel that tunnels use. */
+export function channelWith(
   send: (message: { kind: string }) => void,
   close: () => void = () => {},
 ): Channel {

@@ -204,13 +204,13 @@ for (const isLate of [false, true]) {
       client.close();
     }
     // Keys that nobody made count as before.
-    const closesEarly = async () => {
+    const closeEarly = async () => {
       const key = "AAECAwQFBgcICQoLDA0ODw";
       using end = await comeFrom("127.0.0.2", { relay, key });
       return await answerTo(end).catch(() => "end") !== "unknown_key";
     };
     let count = 0;
-    while (!await closesEarly().catch(() => true)) count++;
+    while (!await closeEarly().catch(() => true)) count++;
     assertEquals(count, 5);
   });
 }

@@ -20,7 +20,7 @@ import {
   alice,
   bob,
   BYTES,
-  channelThat,
+  channelWith,
   endingOf,
   tunnelsBySelf,
   untilEnd,
@@ -31,7 +31,7 @@ Deno.test("Tunnels ping attached nodes every 20 s, and have no timer without att
   const { tunnels } = tunnelsBySelf();
   const heard: Record<string, number> = { a: 0, b: 0 };
   const listen = (id: string) =>
-    tunnels.attach(id, channelThat(() => void heard[id]!++));
+    tunnels.attach(id, channelWith(() => void heard[id]!++));
   const a = listen("a");
   await time.advance(20_000);
   const b = listen("b");
@@ -110,7 +110,7 @@ for (
 
 Deno.test("A relay refuses the 17th tunnel for one address, and counts none for its own machine", () => {
   const { tunnels, incidents } = tunnelsBySelf({ tunnelsPerNodeCount: 100 });
-  using _attached = tunnels.attach("node", channelThat(() => {}));
+  using _attached = tunnels.attach("node", channelWith(() => {}));
   const ask = (host: string) => {
     const answer = tunnels.open("node", { host, port: 1 });
     return answer.kind === "refused" ? answer.code : answer.kind;
@@ -191,7 +191,7 @@ Deno.test("A relay that closes ends the remaining tunnels as failed after tunnel
 
 Deno.test("A relay that closes opens no more tunnels meanwhile", async () => {
   const { tunnels } = tunnelsBySelf();
-  using _attached = tunnels.attach("node", channelThat(() => {}));
+  using _attached = tunnels.attach("node", channelWith(() => {}));
   const closing = tunnels.close();
   const answer = tunnels.open("node", { host: "192.0.2.1", port: 1 });
   assertEquals(answer.kind === "refused" && answer.code, "closing");

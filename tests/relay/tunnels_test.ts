@@ -22,7 +22,7 @@ import {
   alice,
   bob,
   BYTES,
-  channelThat,
+  channelWith,
   endingOf,
   tunnelsBySelf,
   untilEnd,
@@ -272,7 +272,7 @@ Deno.test("A relay that loses a node ends the tunnels that nobody has joined as 
   // A channel that can no longer be written to.
   using _attached = tunnels.attach(
     "node",
-    channelThat(() => {
+    channelWith(() => {
       throw new Deno.errors.BrokenPipe("gone");
     }),
   );

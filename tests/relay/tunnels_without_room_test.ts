@@ -7,13 +7,13 @@ import { ProtocolError } from "../../lib/base/errors.ts";
 import { encodeMessage } from "../../lib/protocol/messages.ts";
 import { within } from "../_event_log.ts";
 import { memoryPair } from "../_memory_conn.ts";
-import { channelThat, tunnelsBySelf } from "./_tunnels.ts";
+import { channelWith, tunnelsBySelf } from "./_tunnels.ts";
 
 for (const place of ["first", "second"] as const) {
   Deno.test(`A tunnel ends for both ends if there is no room for the end that comes ${place}`, async () => {
     const { tunnels, log } = tunnelsBySelf({ tunnelJoinMs: 50, sweepMs: 5 });
     const keys: string[] = [];
-    const channel = channelThat((message) => {
+    const channel = channelWith((message) => {
       if ("key" in message) keys.push(String(message.key));
     });
     using _attached = tunnels.attach("node", channel);

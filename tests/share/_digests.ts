@@ -44,7 +44,7 @@ interface Setup extends AsyncDisposable {
   readonly path: string;
   readonly share: Share;
   readonly digests: Digests;
-  /** What `onIdle` was told. */
+  /** The arguments of calls of `onIdle`. */
   readonly idles: readonly number[];
   /** Waits for the next time that all is hashed. */
   idle(): Promise<number>;

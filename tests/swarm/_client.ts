@@ -9,23 +9,23 @@ import { askAgainMs, SwarmLinks } from "../../lib/swarm/links.ts";
 import { Plan } from "../../lib/transfer/plan.ts";
 import { type Receiver, Sender } from "./_sender.ts";
 
-/** What a client does to the others. */
-export type Conduct = "honest" | "liar" | "idler";
+/** How a client treats the others. */
+export type Behaviour = "honest" | "liar" | "idler";
 
-/** What a client needs of the world around it. */
+/** What a client needs from the simulation. */
 export interface World {
   readonly now: number;
   readonly random: () => number;
   readonly limits: Limits;
   readonly pieceCount: number;
   readonly pieceBytes: number;
-  /** The seed; `undefined` while it is away. */
+  /** The seed; `undefined` while it is offline. */
   readonly seed: Sender | undefined;
-  /** The client of that id, unless it has gone. */
+  /** The client with that id, unless it has left. */
   find(id: string): Client | undefined;
   /** Asks the relay for holders. */
   listed(asker: string): string[];
-  /** Calls back after a while. */
+  /** Calls `what` after `ms`. */
   later(ms: number, what: () => void): void;
 }
 
@@ -34,24 +34,24 @@ export interface ClientOptions {
   readonly id: string;
   readonly upPerMs: number;
   readonly downPerMs: number;
-  readonly conduct: Conduct;
+  readonly conduct: Behaviour;
 }
 
 /** A TCP and a TLS handshake between homes. */
 const DIAL_MS = 50;
-/** How often news of pieces are told. */
+/** Interval of announcements of new pieces. */
 const TELL_EVERY_MS = 100;
 const SEED = "seed";
 
 /** One client. */
 export class Client implements Receiver {
   readonly id: string;
-  readonly conduct: Conduct;
+  readonly conduct: Behaviour;
   readonly downPerMs: number;
   readonly startedAt: number;
   readonly sender: Sender;
   downLeft = 0;
-  /** When it had everything. */
+  /** When it was complete. */
   doneAt: number | undefined;
   hasGone = false;
   /** Pieces that came from the seed, from others, and for nothing. */
@@ -60,7 +60,7 @@ export class Client implements Receiver {
   readonly #plan: Plan;
   /** Pieces that it can give to others. */
   readonly #saved: PieceSet;
-  /** Those that it has not told the others about. */
+  /** Pieces that it has not announced yet. */
   #gained: number[] = [];
   readonly #links: SwarmLinks;
   /** The source of each holder with a link, in the plan. */
@@ -178,7 +178,7 @@ export class Client implements Receiver {
     return !this.hasGone && this.#readers.size < swarmAcceptCount;
   }
 
-  /** What it says that it has. */
+  /** The pieces that it claims to have. */
   get #announced(): Uint8Array | "complete" {
     return this.conduct !== "honest" || this.#saved.isComplete
       ? "complete"

@@ -5,7 +5,7 @@ import { Channel } from "../../lib/protocol/channel.ts";
 import { greet } from "../../lib/protocol/hello.ts";
 import { DIRECTION, type Message } from "../../lib/protocol/messages.ts";
 import { dial } from "../../lib/transport/dial.ts";
-import { say } from "../bench/_report.ts";
+import { print } from "../bench/_report.ts";
 
 /** What a flooder is told. */
 export interface Flood {
@@ -48,6 +48,6 @@ async function floodOnce(channel: Channel): Promise<void> {
 const channels = await Promise.all(
   Array.from({ length: flood.connections }, meet),
 );
-say("floods");
+print("floods");
 // It is ended by the holder, or killed.
 await Promise.allSettled(channels.map(floodOnce));

@@ -44,7 +44,7 @@ export interface OneHolder {
   readonly service: Service;
   /** The partial file. */
   readonly path: string;
-  /** Writes pieces to the file, and then tells that they are there. */
+  /** Writes pieces to the file, and then announces them. */
   gain(first: number, count: number): void;
   /** Begins to serve another client; its end of the conn. */
   serve(): { conn: Conn; client: ClientService };

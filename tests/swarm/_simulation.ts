@@ -5,7 +5,7 @@
 
 import { LIMITS, type Limits } from "../../lib/base/limits.ts";
 import { seededRandom } from "../_random.ts";
-import { Client, type Conduct, type World } from "./_client.ts";
+import { type Behaviour, Client, type World } from "./_client.ts";
 import { Sender } from "./_sender.ts";
 
 /** What is simulated. */
@@ -122,7 +122,7 @@ class Swarm implements World {
     const factor = isUneven ? 2 ** Math.floor(this.random() * 5 - 2) : 1;
     const upPerMs = this.#upPerMs * factor;
     const chance = this.random();
-    const conduct: Conduct = chance < liars
+    const conduct: Behaviour = chance < liars
       ? "liar"
       : chance < liars + idlers
       ? "idler"

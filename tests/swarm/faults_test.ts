@@ -12,8 +12,8 @@ import { createIdentity } from "../../lib/identity/identity.ts";
 import { HolderLease } from "../../lib/uplink/holder_lease.ts";
 import { RelayDialer } from "../../lib/uplink/relay_dialer.ts";
 import { describeBytes, sendWrongBytes } from "../_lies.ts";
-import { type Dishonesty, honestBut } from "../_lies.ts";
-import { type Lie, saysNothing, startEvilNode } from "../_evil_node.ts";
+import { honestExcept, type Lies } from "../_lies.ts";
+import { type Lie, startEvilNode, staySilent } from "../_evil_node.ts";
 import { within } from "../_event_log.ts";
 import { startNode, startRelay, type TestRelay } from "../_network.ts";
 import { replaced, systemError } from "../_replaced.ts";
@@ -44,12 +44,12 @@ async function hasSome({ log }: Getting, bytes: number): Promise<void> {
 /** Lists a holder that has all of the file, and is not honest. */
 async function startEvilHolder(
   relay: TestRelay,
-  lies: Dishonesty,
+  lies: Lies,
   stack: AsyncDisposableStack,
 ) {
   const identity = await createIdentity();
   const read = Promise.withResolvers<void>();
-  const says = honestBut(FILES, lies);
+  const says = honestExcept(FILES, lies);
   const lie: Lie = (channel, message) => {
     if (message.kind === "read") read.resolve();
     return says(channel, message);
@@ -80,7 +80,7 @@ async function startEvilHolder(
 for (
   const [what, lies] of [
     ["sends wrong bytes", { piece: sendWrongBytes }],
-    ["announces everything and sends nothing", { read: saysNothing }],
+    ["announces everything and sends nothing", { read: staySilent }],
   ] as const
 ) {
   Deno.test(`Clients of a swarm finish although one of them ${what}`, async () => {

@@ -28,7 +28,7 @@ import { within } from "../_event_log.ts";
 import {
   describeBytes,
   type DescribedBytes,
-  honestBut,
+  honestExcept,
   type SendPiece,
 } from "../_lies.ts";
 import { memoryPair } from "../_memory_conn.ts";
@@ -283,7 +283,10 @@ export function sourceWith(
   file = LARGE,
 ): Source {
   const files = { [file.listed.name]: file.bytes };
-  return new Source(id, honestBut(files, piece === undefined ? {} : { piece }));
+  return new Source(
+    id,
+    honestExcept(files, piece === undefined ? {} : { piece }),
+  );
 }
 
 /** Receives one file from sources, and what came of it. */

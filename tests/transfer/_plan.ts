@@ -45,7 +45,7 @@ export function format(task: Task | undefined): string | undefined {
   return task && `${task.file}:${task.first}-${task.first + task.count - 1}`;
 }
 
-/** What `source` is given until there is nothing more for it. */
+/** All tasks that the plan has for `source`. */
 export function takeAll(plan: Plan, source: string, now = 0): string[] {
   const tasks: string[] = [];
   for (let task = plan.take(source, now); task; task = plan.take(source, now)) {

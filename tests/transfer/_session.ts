@@ -47,5 +47,5 @@ export function refused(request?: number): MessageOf<"refused"> {
 
 export type Answer = (node: Channel, request: number) => Promise<void>;
 
-export const say = (message: NodeToClient): Answer => (node) =>
+export const reply = (message: NodeToClient): Answer => (node) =>
   node.send(message);

@@ -7,13 +7,13 @@ import { LIMITS, limitsWith } from "../../lib/base/limits.ts";
 import { RateLimit } from "../../lib/base/rate.ts";
 import type { DownloadOptions } from "../../lib/transfer/download_options.ts";
 import type { SourceTrouble } from "../../lib/transfer/source.ts";
-import { sayData, sayPieces, sayRefused } from "../_evil_node.ts";
+import { sendData, sendPieces, sendRefusal } from "../_evil_node.ts";
 import { FakeTime } from "../_fake_time.ts";
 import {
-  closesEarly,
+  closeEarly,
   sendEndless,
+  sendOnly,
   type SendPiece,
-  sendsOnly,
   sendTooFew,
   sendTooMany,
   sendWrongBytes,
@@ -37,10 +37,10 @@ function trickles(bytesPerSecond: number): SendPiece {
   return async (channel, { message, bytes, hash }) => {
     for (let at = 0; at < bytes.length; at += bytesPerSecond) {
       const part = bytes.subarray(at, at + bytesPerSecond);
-      await sayData(channel, message, part);
+      await sendData(channel, message, part);
       await new Promise<void>((resolve) => setTimeout(resolve, 1_000));
     }
-    await sayPieces(channel, message, hash);
+    await sendPieces(channel, message, hash);
   };
 }
 
@@ -74,14 +74,14 @@ for (const [more, isOut] of [[-64, true], [64, false]] as const) {
 
 /** How a source may end: each is chosen by chance. */
 const ENDS: readonly SendPiece[] = [
-  closesEarly,
+  closeEarly,
   sendWrongBytes,
   sendWrongHash,
   sendTooFew,
   sendTooMany,
   sendEndless,
   (channel, { message }) =>
-    sayRefused(channel, message, { code: "changed", text: "it" }),
+    sendRefusal(channel, message, { code: "changed", text: "it" }),
 ];
 
 testInBoth(
@@ -92,7 +92,7 @@ testInBoth(
     for (let round = 0; round < 12; round++) {
       const ending = Array.from({ length: 1 + below(3) }, (_, n) => {
         const end = ENDS[below(ENDS.length)]!;
-        return sourceWith(`ends${n}`, sendsOnly(below(9), end));
+        return sourceWith(`ends${n}`, sendOnly(below(9), end));
       });
       const sources = [...ending, sourceWith("honest")];
       const { sink, download } = await receive(sources, {
@@ -118,7 +118,7 @@ testInBoth(
     // One slab: whatever the liar's other connections were lent would be all.
     const limits = limitsWith({ slabBytes: MIB, pieceFailureCount: 100 });
     for (let round = 0; round < 8; round++) {
-      const liar = sourceWith("liar", sendsOnly(round, sendWrongBytes));
+      const liar = sourceWith("liar", sendOnly(round, sendWrongBytes));
       const honest = sourceWith("honest");
       const { sink, download } = await receive([liar, honest], {
         options: { limits, connections: 4 },

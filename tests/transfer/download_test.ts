@@ -1,19 +1,19 @@
 import { assertEquals } from "@std/assert";
 import { limitsWith } from "../../lib/base/limits.ts";
 import type { Lie } from "../_evil_node.ts";
-import { sayRefused } from "../_evil_node.ts";
+import { sendRefusal } from "../_evil_node.ts";
 import {
-  closesEarly,
+  closeEarly,
   describeBytes,
-  honestBut,
+  honestExcept,
   sendEndless,
+  sendHonestly,
+  sendOnly,
   type SendPiece,
-  sendsOnly,
   sendTooFew,
   sendTooMany,
-  sendTruly,
   sendWrongBytes,
-  stalls,
+  stall,
 } from "../_lies.ts";
 import { assertBytes } from "../client/_outcomes.ts";
 import {
@@ -118,7 +118,7 @@ testInBoth(
 testInBoth(
   "Download continues with the other source when one closes its connection for good",
   async () => {
-    const dies = sourceWith("dies", sendsOnly(TASK + 1, closesEarly));
+    const dies = sourceWith("dies", sendOnly(TASK + 1, closeEarly));
     const lives = sourceWith("lives");
     const { sink, trouble, bytes } = await receive([dies, lives], {
       options: { limits: limitsWith({ ...SHARED, sourceFailureCount: 1 }) },
@@ -136,7 +136,7 @@ testInBoth(
 testInBoth(
   "Download tries a source again that closes its connection, and excludes it the third time",
   async () => {
-    const dies = sourceWith("dies", closesEarly);
+    const dies = sourceWith("dies", closeEarly);
     const { failed, trouble } = await receive([dies], {
       options: { limits: limitsWith({ pieceFailureCount: 100 }) },
     });
@@ -151,7 +151,7 @@ testInBoth("Download continues after a source broke off once", async () => {
   const source = sourceWith(
     "a",
     (channel, piece) =>
-      ++count === 6 ? closesEarly(channel, piece) : sendTruly(channel, piece),
+      ++count === 6 ? closeEarly(channel, piece) : sendHonestly(channel, piece),
   );
   const { sink, trouble } = await receive([source]);
   assertBytes(sink.bytes, LARGE.bytes);
@@ -173,7 +173,7 @@ for (
     `Download puts out and names a source that sends ${what}, and the file is right`,
     async () => {
       // It begins well, so that it is trusted by then.
-      const liar = sourceWith("liar", sendsOnly(TASK + 1, piece));
+      const liar = sourceWith("liar", sendOnly(TASK + 1, piece));
       const honest = sourceWith("honest");
       const { sink, trouble, failed } = await receive([liar, honest]);
       assertBytes(sink.bytes, LARGE.bytes);
@@ -192,11 +192,11 @@ testInBoth(
   async () => {
     const piece: SendPiece = (channel, told) =>
       told.message.of === SMALL.manifest.contentId
-        ? sendTruly(channel, told)
+        ? sendHonestly(channel, told)
         : sendWrongBytes(channel, told);
     const files = { large: LARGE.bytes };
     const liars = ["a", "b"].map((id) =>
-      new Source(id, honestBut(files, { piece }))
+      new Source(id, honestExcept(files, { piece }))
     );
     const honest = sourceWith("c", undefined, SMALL);
     const run = start();
@@ -221,10 +221,10 @@ testInBoth(
 testInBoth(
   "Download takes from a source only the file that it no longer has",
   async () => {
-    const lie = honestBut({ large: LARGE.bytes, small: SMALL.bytes });
+    const lie = honestExcept({ large: LARGE.bytes, small: SMALL.bytes });
     const partly: Lie = (channel, message) =>
       message.kind === "read" && message.of === LARGE.manifest.contentId
-        ? sayRefused(channel, message, { code: "changed", text: "it\x1b[2J" })
+        ? sendRefusal(channel, message, { code: "changed", text: "it\x1b[2J" })
         : lie(channel, message);
     const source = new Source("a", partly);
     const other = sourceWith("b");
@@ -256,7 +256,7 @@ testInBoth(
 testInBoth(
   "Download takes the last pieces from a source that stalls",
   async () => {
-    const slow = sourceWith("slow", sendsOnly(TASK + 1, stalls));
+    const slow = sourceWith("slow", sendOnly(TASK + 1, stall));
     const quick = sourceWith("quick");
     const { sink, bytes, trouble } = await receive([slow, quick], {
       options: { limits: limitsWith({ ...SHARED, takeOverMs: 50 }) },

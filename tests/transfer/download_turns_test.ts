@@ -9,13 +9,13 @@ import { RateLimit } from "../../lib/base/rate.ts";
 import type { Arrived } from "../../lib/transfer/download_options.ts";
 import { within } from "../_event_log.ts";
 import {
-  closesEarly,
+  closeEarly,
   describeBytes,
-  honestBut,
-  sendsOnly,
-  sendTruly,
+  honestExcept,
+  sendHonestly,
+  sendOnly,
   sendWrongBytes,
-  stalls,
+  stall,
 } from "../_lies.ts";
 import { assertBytes } from "../client/_outcomes.ts";
 import { randomBytes, seededRandom } from "../_random.ts";
@@ -43,7 +43,7 @@ testInBoth(
   "Download takes pieces from a source that stalls, also for one that has delivered little so far",
   async () => {
     // The first is asked for 8 MiB at once, the other for the last 3 bytes.
-    const slow = sourceWith("slow", stalls);
+    const slow = sourceWith("slow", stall);
     const quick = sourceWith("quick");
     const { sink } = await receive([slow, quick], {
       options: { limits: limitsWith({ takeOverMs: 50 }) },
@@ -57,7 +57,7 @@ testInBoth(
   async () => {
     const limits = limitsWith({ windowBytes: MIB, windowRequestCount: 2 });
     const held = Promise.withResolvers<void>();
-    const lie = honestBut({ large: LARGE.bytes });
+    const lie = honestExcept({ large: LARGE.bytes });
     const source = new Source("a", async (channel, message) => {
       await held.promise;
       await lie(channel, message);
@@ -93,7 +93,7 @@ function manySmall(
     (_, n) => describeBytes(`f${n}`, randomBytes(bytes, seededRandom(n))),
   );
   const held = files.map((file) => [file.listed.name, file.bytes] as const);
-  const lie = honestBut(Object.fromEntries(held));
+  const lie = honestExcept(Object.fromEntries(held));
   const source = new Source("a", async (channel, message) => {
     await answers;
     await lie(channel, message);
@@ -168,7 +168,7 @@ testInBoth("Download holds back sources when the sink is slow", async () => {
   const limits = limitsWith({ slabBytes: 2 * MIB });
   let sent = 0;
   const counted = sourceWith("a", async (channel, piece) => {
-    await sendTruly(channel, piece);
+    await sendHonestly(channel, piece);
     sent++;
   });
   const run = start({ limits });
@@ -239,14 +239,14 @@ testInBoth("Download lets sources and files join while it runs", async () => {
   const gate = Promise.withResolvers<void>();
   const late = sourceWith("late", async (channel, piece) => {
     gate.resolve();
-    await sendTruly(channel, piece);
+    await sendHonestly(channel, piece);
   });
   // The first delivers nothing more until the other has joined.
   const waiting = sourceWith(
     "first",
-    sendsOnly(TASK, async (channel, piece) => {
+    sendOnly(TASK, async (channel, piece) => {
       await gate.promise;
-      await sendTruly(channel, piece);
+      await sendHonestly(channel, piece);
     }),
   );
   const { file, sink } = wanted(LARGE, [waiting]);
@@ -288,10 +288,10 @@ testInBoth(
     const arrived: Arrived[] = [];
     const source: Source = sourceWith(
       "a",
-      sendsOnly(TASK, async (channel, piece) => {
-        if (source.path === "tunnel") return await sendTruly(channel, piece);
+      sendOnly(TASK, async (channel, piece) => {
+        if (source.path === "tunnel") return await sendHonestly(channel, piece);
         source.path = "tunnel";
-        await closesEarly(channel, piece);
+        await closeEarly(channel, piece);
       }),
     );
     const { sink } = await receive([source], {
@@ -310,7 +310,7 @@ testInBoth(
 testInBoth(
   "Download puts all connections of a source out when it lies on one",
   async () => {
-    const liar = sourceWith("liar", sendsOnly(2 * TASK, sendWrongBytes));
+    const liar = sourceWith("liar", sendOnly(2 * TASK, sendWrongBytes));
     const honest = sourceWith("honest");
     const { sink, trouble } = await receive([liar, honest], {
       options: { connections: 3 },
@@ -340,7 +340,7 @@ testInBoth(
   "Download stops with the reason of its signal, and closes everything",
   async () => {
     const stop = new AbortController();
-    const source = sourceWith("a", stalls);
+    const source = sourceWith("a", stall);
     const run = start({ signal: stop.signal });
     run.download.addFile(wanted(LARGE, [source]).file);
     run.download.addSource(source);

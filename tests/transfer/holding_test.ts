@@ -8,14 +8,14 @@ import { Channel } from "../../lib/protocol/channel.ts";
 import { serviceOf, TIMING } from "../_client_service.ts";
 import { within } from "../_event_log.ts";
 import { FakeTime } from "../_fake_time.ts";
-import { asked, IDLE_MS, talk } from "../_session.ts";
+import { asked, IDLE_MS, openSessionPair } from "../_session.ts";
 
 const CONTENT = "c".repeat(64);
 const PIECES = 20;
 
 /** A session that follows a holder of the first two pieces. */
 async function following(stack: AsyncDisposableStack) {
-  const { session, node } = stack.use(await talk());
+  const { session, node } = stack.use(await openSessionPair());
   const heard: string[] = [];
   let news = Promise.withResolvers<void>();
   const outcome = session.holding(CONTENT, {
@@ -51,7 +51,7 @@ Deno.test("NodeSession.holding returns the pieces of the holder, and each new pi
 
 Deno.test("NodeSession.holding believes a complete holder, and waits for no news of it", async () => {
   using time = new FakeTime();
-  await using talking = await talk();
+  await using talking = await openSessionPair();
   const { session, node } = talking;
   const onGained = () => assert(false, "there is nothing to gain");
   const question = { pieceCount: PIECES, onGained };
@@ -73,7 +73,7 @@ Deno.test("NodeSession.holding believes a complete holder, and waits for no news
 });
 
 Deno.test("NodeSession.holding returns the refusal of a node without the content", async () => {
-  await using talking = await talk();
+  await using talking = await openSessionPair();
   const { session, node } = talking;
   const question = { pieceCount: PIECES, onGained: () => {} };
   const outcome = session.holding(CONTENT, question);
@@ -127,7 +127,7 @@ for (
   ] as const
 ) {
   Deno.test(`NodeSession disconnects from a holder with a bitmap ${what}`, async () => {
-    await using talking = await talk();
+    await using talking = await openSessionPair();
     const { session, node } = talking;
     const question = { pieceCount: PIECES, onGained: () => {} };
     const failed = assertRejects(
@@ -142,7 +142,7 @@ for (
 }
 
 Deno.test("NodeSession disconnects from a node that reports pieces without a request", async () => {
-  await using talking = await talk();
+  await using talking = await openSessionPair();
   const { session, node } = talking;
   const failed = assertRejects(
     () => session.find("a"),
@@ -174,7 +174,7 @@ Deno.test("NodeSession disconnects from a holder that floods it with empty news"
 Deno.test("NodeSession gives up a silent holder, and keeps one that reports that it is there", async () => {
   using time = new FakeTime();
   await using stack = new AsyncDisposableStack();
-  const talking = stack.use(await talk());
+  const talking = stack.use(await openSessionPair());
   const { session, node } = talking;
   const question = { pieceCount: PIECES, onGained: () => {} };
   const outcome = session.holding(CONTENT, question);

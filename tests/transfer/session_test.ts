@@ -10,11 +10,11 @@ import {
   type PieceReceiver,
 } from "../../lib/transfer/answers.ts";
 import { NodeSession } from "../../lib/transfer/session.ts";
-import { sayData } from "../_evil_node.ts";
+import { sendData } from "../_evil_node.ts";
 import { within } from "../_event_log.ts";
-import { describeBytes, sayManifest } from "../_lies.ts";
+import { describeBytes, sendManifest } from "../_lies.ts";
 import { randomBytes, seededRandom } from "../_random.ts";
-import { asked, channels, ID, talk } from "../_session.ts";
+import { asked, channels, ID, openSessionPair } from "../_session.ts";
 import { found, Keeper, piecesOf, refused, VERSION } from "./_session.ts";
 
 const PIECE = 256 * 1024;
@@ -24,7 +24,7 @@ async function sayText(
   { request }: { request: number },
   text: string,
 ): Promise<void> {
-  await sayData(node, { request }, new TextEncoder().encode(text));
+  await sendData(node, { request }, new TextEncoder().encode(text));
   await node.send(piecesOf(request));
 }
 
@@ -78,7 +78,7 @@ Deno.test("NodeSession reports that the node refuses to talk", async () => {
 });
 
 Deno.test("NodeSession sends requests without waiting, and takes the answers in order", async () => {
-  await using talking = await talk();
+  await using talking = await openSessionPair();
   const { session, node } = talking;
   const file = describeBytes("f", randomBytes(2 * PIECE, seededRandom(1)));
   const first = new Keeper();
@@ -105,7 +105,7 @@ Deno.test("NodeSession sends requests without waiting, and takes the answers in 
   assertEquals(new Set(requests).size, 5);
   await sayText(node, read, "one");
   await sayText(node, read, "two");
-  await sayManifest(node, describe, file);
+  await sendManifest(node, describe, file);
   await node.send(found(find.request));
   await node.send({
     kind: "files",
@@ -125,7 +125,7 @@ Deno.test("NodeSession sends requests without waiting, and takes the answers in 
 });
 
 Deno.test("NodeSession continues with the next answer after a refusal", async () => {
-  await using talking = await talk();
+  await using talking = await openSessionPair();
   const { session, node } = talking;
   const keeper = new Keeper();
   const all = Promise.all([
@@ -145,7 +145,7 @@ Deno.test("NodeSession continues with the next answer after a refusal", async ()
 });
 
 Deno.test("NodeSession.describe gives the manifest, by content id or version, of an empty file too", async () => {
-  await using talking = await talk();
+  await using talking = await openSessionPair();
   const { session, node } = talking;
   for (const size of [0, 3, 2 * PIECE + 1, 9_000 * PIECE]) {
     // Not of real bytes: a manifest is what it is.
@@ -158,7 +158,7 @@ Deno.test("NodeSession.describe gives the manifest, by content id or version, of
       const describing = session.describe(id);
       const request = await asked(node, "describe");
       assertEquals(request.of, id);
-      const sending = sayManifest(node, request, {
+      const sending = sendManifest(node, request, {
         manifest: known,
         sha256: "0".repeat(64),
       });
@@ -174,7 +174,7 @@ Deno.test("NodeSession.describe gives the manifest, by content id or version, of
 });
 
 Deno.test("NodeSession.describe refuses a manifest of another content than was asked for", async () => {
-  await using talking = await talk();
+  await using talking = await openSessionPair();
   const { session, node } = talking;
   const wanted = describeBytes("f", randomBytes(3 * PIECE, seededRandom(1)));
   const other = describeBytes("f", randomBytes(3 * PIECE, seededRandom(2)));
@@ -193,12 +193,12 @@ Deno.test("NodeSession.describe refuses a manifest of another content than was a
     content: contentId,
     sha256: wanted.sha256,
   });
-  await sayData(node, { request }, other.manifest.hashes);
+  await sendData(node, { request }, other.manifest.hashes);
   assertEquals((await describing).code, "corrupt_piece");
 });
 
 Deno.test("NodeSession.browse goes from page to page, and no further than the last", async () => {
-  await using talking = await talk();
+  await using talking = await openSessionPair();
   const { session, node } = talking;
   const listed = (name: string): ListedFile => ({
     name,
@@ -222,7 +222,7 @@ Deno.test("NodeSession.browse goes from page to page, and no further than the la
 Deno.test("NodeSession keeps no timer of a listing that is broken off, wherever its next page is", async () => {
   const files = [{ name: "f", size: 1, modifiedMs: 0, version: VERSION }];
   for (let turns = 0; turns < 40; turns++) {
-    await using talking = await talk();
+    await using talking = await openSessionPair();
     const { session, node } = talking;
     const pages = session.browse("");
     const first = pages.next();
@@ -237,7 +237,7 @@ Deno.test("NodeSession keeps no timer of a listing that is broken off, wherever 
 });
 
 Deno.test("NodeSession accepts all messages that come together after its network stood still for a minute", async () => {
-  await using talking = await talk();
+  await using talking = await openSessionPair();
   const { session, node } = talking;
   const describing = session.describe(VERSION);
   const { request } = await asked(node, "describe");
@@ -249,7 +249,7 @@ Deno.test("NodeSession accepts all messages that come together after its network
 });
 
 Deno.test("NodeSession.abort rejects all waiting calls with its reason, and frees the conn", async () => {
-  await using talking = await talk();
+  await using talking = await openSessionPair();
   const { session, node, conns } = talking;
   const waiting = [
     session.read({ of: VERSION, first: 0, count: 1 }, new Keeper()),
@@ -270,12 +270,12 @@ Deno.test("NodeSession.abort rejects all waiting calls with its reason, and free
 
 Deno.test("NodeSession closes gracefully when idle, and aborts pending requests", async () => {
   {
-    await using talking = await talk();
+    await using talking = await openSessionPair();
     await talking.session[Symbol.asyncDispose]();
     assertEquals(await talking.node.receive(DIRECTION.clientToNode), null);
     await assertRejects(() => talking.session.find("f"), Error, "closed");
   }
-  await using talking = await talk();
+  await using talking = await openSessionPair();
   const finding = assertRejects(
     () => talking.session.find("f"),
     Error,
@@ -287,7 +287,7 @@ Deno.test("NodeSession closes gracefully when idle, and aborts pending requests"
 });
 
 Deno.test("NodeSession reads no more than the receiver has room for", async () => {
-  await using talking = await talk();
+  await using talking = await openSessionPair();
   const { session, node } = talking;
   const room = Promise.withResolvers<void>();
   const waits = Promise.withResolvers<void>();
@@ -306,7 +306,7 @@ Deno.test("NodeSession reads no more than the receiver has room for", async () =
   let sent = 0;
   const sending = (async () => {
     for (; sent < 32; sent++) {
-      await sayData(node, { request }, new Uint8Array(PIECE));
+      await sendData(node, { request }, new Uint8Array(PIECE));
     }
     await node.send(piecesOf(request));
   })();
@@ -321,7 +321,7 @@ Deno.test("NodeSession reads no more than the receiver has room for", async () =
 });
 
 Deno.test("NodeSession ends with what its receiver throws", async () => {
-  await using talking = await talk();
+  await using talking = await openSessionPair();
   const { session, node } = talking;
   const receiver: PieceReceiver = {
     target: () => Promise.reject(new RangeError("no room")),
@@ -333,7 +333,7 @@ Deno.test("NodeSession ends with what its receiver throws", async () => {
     RangeError,
     "no room",
   );
-  await sayData(node, await asked(node, "read"), sha256(new Uint8Array()));
+  await sendData(node, await asked(node, "read"), sha256(new Uint8Array()));
   await within(reading, "the end");
 });
 

@@ -5,14 +5,14 @@ import { type ClientToNode, DIRECTION } from "../../lib/protocol/messages.ts";
 import type { NodeSession } from "../../lib/transfer/session.ts";
 import { within } from "../_event_log.ts";
 import { FakeTime } from "../_fake_time.ts";
-import { asked, IDLE_MS, talk } from "../_session.ts";
+import { asked, IDLE_MS, openSessionPair } from "../_session.ts";
 import { Keeper, refused, VERSION } from "./_session.ts";
 
 const ONE_PIECE = { of: VERSION, first: 0, count: 1 };
 
 Deno.test("NodeSession waits while the node says that it is working, and no longer", async () => {
   using time = new FakeTime();
-  await using talking = await talk();
+  await using talking = await openSessionPair();
   const { session, node } = talking;
   let outcome = "pending";
   const describing = session.describe(VERSION).catch((error) =>
@@ -39,7 +39,7 @@ for (
   ] satisfies [string, (session: NodeSession) => Promise<unknown>][]
 ) {
   Deno.test(`NodeSession disconnects from a node that says it works on a ${what}, which takes no time`, async () => {
-    await using talking = await talk();
+    await using talking = await openSessionPair();
     const { session, node } = talking;
     const answer = assertRejects(
       () => ask(session),
@@ -55,7 +55,7 @@ for (
 
 Deno.test("NodeSession waits for its turn at a node while others fetch the same file, if it asked which pieces are held", async () => {
   using time = new FakeTime();
-  await using talking = await talk();
+  await using talking = await openSessionPair();
   const { session, node } = talking;
   const question = { pieceCount: 1, onGained: () => {} };
   const holding = session.holding("cd".repeat(32), question);
@@ -77,7 +77,7 @@ Deno.test("NodeSession waits for its turn at a node while others fetch the same 
 });
 
 Deno.test("NodeSession waits for a node that hashes before it tells a client with a grant what it found", async () => {
-  await using talking = await talk({ grant: "g" });
+  await using talking = await openSessionPair({ grant: "g" });
   const { session, node } = talking;
   const finding = session.find("f");
   const { request } = await asked(node, "find");
@@ -87,7 +87,7 @@ Deno.test("NodeSession waits for a node that hashes before it tells a client wit
 });
 
 Deno.test("NodeSession disconnects from a node that says too often that it works", async () => {
-  await using talking = await talk();
+  await using talking = await openSessionPair();
   const { session, node } = talking;
   const describing = assertRejects(
     () => session.describe(VERSION),
@@ -106,7 +106,7 @@ Deno.test("NodeSession disconnects from a node that says too often that it works
 
 Deno.test("NodeSession lets a node say for hours, every 5 s, that it works", async () => {
   using time = new FakeTime();
-  await using talking = await talk();
+  await using talking = await openSessionPair();
   const { session, node } = talking;
   const describing = session.describe(VERSION);
   await time.advance(0);
@@ -121,7 +121,7 @@ Deno.test("NodeSession lets a node say for hours, every 5 s, that it works", asy
 
 Deno.test("NodeSession disconnects from a node that says for more than two hours that it works", async () => {
   using time = new FakeTime();
-  await using talking = await talk();
+  await using talking = await openSessionPair();
   const { session, node } = talking;
   const describing = session.describe(VERSION);
   describing.catch(() => {});

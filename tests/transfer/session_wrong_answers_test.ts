@@ -9,17 +9,17 @@ import {
   type NodeToClient,
 } from "../../lib/protocol/messages.ts";
 import type { NodeSession } from "../../lib/transfer/session.ts";
-import { sayData } from "../_evil_node.ts";
+import { sendData } from "../_evil_node.ts";
 import { within } from "../_event_log.ts";
 import { describeBytes } from "../_lies.ts";
-import { asked, talk } from "../_session.ts";
+import { asked, openSessionPair } from "../_session.ts";
 import {
   type Answer,
   found,
   Keeper,
   piecesOf,
   refused,
-  say,
+  reply,
   VERSION,
 } from "./_session.ts";
 
@@ -38,12 +38,12 @@ const NO_ANSWERS: Readonly<
 > = {
   "a find by an answer to another request": [
     (session) => session.find("f"),
-    say(found(999)),
+    reply(found(999)),
     "wrong_phase",
   ],
   "a find by file bytes": [
     (session) => session.find("f"),
-    (node, request) => sayData(node, { request }, new Uint8Array(3)),
+    (node, request) => sendData(node, { request }, new Uint8Array(3)),
     "wrong_phase",
   ],
   "a find by a piece": [
@@ -85,12 +85,12 @@ const NO_ANSWERS: Readonly<
   "a read by the bytes of another request": [
     (session) =>
       session.read({ of: VERSION, first: 0, count: 1 }, new Keeper()),
-    (node) => sayData(node, { request: 999 }, new Uint8Array(3)),
+    (node) => sendData(node, { request: 999 }, new Uint8Array(3)),
     "wrong_phase",
   ],
   "a describe by bytes without a manifest": [
     (session) => session.describe(VERSION),
-    (node, request) => sayData(node, { request }, new Uint8Array(32)),
+    (node, request) => sendData(node, { request }, new Uint8Array(32)),
     "corrupt_piece",
   ],
   "a describe by two manifests": [
@@ -115,7 +115,7 @@ const NO_ANSWERS: Readonly<
       const { manifest, sha256 } = describeBytes("f", new Uint8Array(3));
       const { size, contentId: content } = manifest;
       await node.send({ kind: "manifest", request, size, content, sha256 });
-      await sayData(node, { request }, new Uint8Array(33));
+      await sendData(node, { request }, new Uint8Array(33));
     },
     "corrupt_piece",
   ],
@@ -149,7 +149,7 @@ const NO_ANSWERS: Readonly<
 
 for (const [what, [ask, answer, code]] of Object.entries(NO_ANSWERS)) {
   Deno.test(`NodeSession ends a node that answers ${what}`, async () => {
-    await using talking = await talk();
+    await using talking = await openSessionPair();
     const { session, node, conns } = talking;
     const asking = assertRejects(() => ask(session), ProtocolError);
     const next = assertRejects(() => session.find("g"), ProtocolError);
@@ -166,7 +166,7 @@ for (const [what, [ask, answer, code]] of Object.entries(NO_ANSWERS)) {
 }
 
 Deno.test("NodeSession refuses an answer that came before its request", async () => {
-  await using talking = await talk();
+  await using talking = await openSessionPair();
   const { session, node } = talking;
   await node.send(piecesOf(2));
   const error = await assertRejects(() => session.find("f"), ProtocolError);
@@ -181,7 +181,7 @@ for (
   ] as const
 ) {
   Deno.test(`NodeSession rejects all waiting calls when the node ${what}`, async () => {
-    await using talking = await talk();
+    await using talking = await openSessionPair();
     const { session, node } = talking;
     const waiting = [
       session.read({ of: VERSION, first: 0, count: 1 }, new Keeper()),

@@ -1,7 +1,7 @@
 import { assertEquals } from "@std/assert";
 import { Buffer } from "node:buffer";
 import { beginningOf } from "../../lib/transport/client_hello.ts";
-import { clientHello, inCrumbs, inRecords } from "../_client_hello.ts";
+import { clientHello, inRecords, inSingleBytes } from "../_client_hello.ts";
 
 const HELLO = await clientHello();
 
@@ -32,7 +32,7 @@ for (
     ["another message", [0x16, 3, 1, 0, 5, 2]],
     ["a message that is too long", [0x16, 3, 1, 0, 5, 1, 1, 0, 0]],
     ["a 17th record", [
-      ...Buffer.concat(inCrumbs(HELLO).slice(0, 16)),
+      ...Buffer.concat(inSingleBytes(HELLO).slice(0, 16)),
       0x16,
       3,
       1,

@@ -38,8 +38,8 @@ export function allAfter(ms: number): Partial<Limits> {
   return { connectMs: ms, handshakeMs: ms, turnedAwayMs: ms };
 }
 
-/** Opens and closes a session; the relay's id. */
-export async function meet(dialer: RelayDialer): Promise<string> {
+/** Opens and closes a session; returns the relay's id. */
+export async function openOnce(dialer: RelayDialer): Promise<string> {
   const session = await dialer.open();
   await session.channel.close();
   return session.id;
@@ -47,7 +47,7 @@ export async function meet(dialer: RelayDialer): Promise<string> {
 
 /** The failure of a dialer that cannot open a session. */
 export async function failureOf(dialer: RelayDialer): Promise<Failure> {
-  const failure = await assertRejects(() => meet(dialer), Failure);
+  const failure = await assertRejects(() => openOnce(dialer), Failure);
   assertEquals(failure.kind, "relay");
   assertEquals(failure.message.includes("\n"), false);
   return failure;

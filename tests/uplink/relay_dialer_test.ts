@@ -15,7 +15,7 @@ import { IDENTITIES, startNode, startRelay } from "../_network.ts";
 import { MEMBER } from "../access/_private.ts";
 import { ownAddress } from "../_own_address.ts";
 import { tempShare } from "../_temp_share.ts";
-import { allAfter, dialerTo, failureOf, meet } from "./_dialer.ts";
+import { allAfter, dialerTo, failureOf, openOnce } from "./_dialer.ts";
 
 const [first, second] = IDENTITIES as [Identity, Identity];
 
@@ -23,8 +23,8 @@ Deno.test("RelayDialer at a bare address accepts any relay, and reports that it 
   await using relay = await startRelay();
   const events: RelayLinkEvent[] = [];
   const dialer = dialerTo(relay.server.address, { events });
-  assertEquals(await meet(dialer), first.id);
-  assertEquals(await meet(dialer), first.id);
+  assertEquals(await openOnce(dialer), first.id);
+  assertEquals(await openOnce(dialer), first.id);
   assertEquals(events, [{
     event: "relay_unverified",
     relay: `127.0.0.1:${relay.server.address.port}`,
@@ -58,7 +58,7 @@ Deno.test("RelayDialer accepts the relay that a relay address names, without a w
   const dialer = dialerTo({ ...relay.server.address, id: first.id }, {
     events,
   });
-  assertEquals(await meet(dialer), first.id);
+  assertEquals(await openOnce(dialer), first.id);
   assertEquals(events, []);
 });
 
@@ -70,9 +70,9 @@ Deno.test("RelayDialer needs one connection to learn a relay's certificate and t
   for (const address of [at, { ...at, id: first.id }]) {
     const before = proxy.acceptedCount;
     const dialer = dialerTo(address);
-    assertEquals(await meet(dialer), first.id);
+    assertEquals(await openOnce(dialer), first.id);
     assertEquals(proxy.acceptedCount - before, 1);
-    assertEquals(await meet(dialer), first.id);
+    assertEquals(await openOnce(dialer), first.id);
     assertEquals(proxy.acceptedCount - before, 2, "pinned from now on");
   }
 });
@@ -92,7 +92,7 @@ Deno.test("RelayDialer remembers a relay in the file of known relays, and refuse
   const at = ownAddress();
   const before = await startRelay({ ...at, identity: first });
   const events: RelayLinkEvent[] = [];
-  await meet(
+  await openOnce(
     dialerTo(at, { knownRelays: await KnownRelays.load(path), events }),
   );
   assertEquals(events, [{
@@ -102,7 +102,7 @@ Deno.test("RelayDialer remembers a relay in the file of known relays, and refuse
     path,
   }]);
   // Known now: nothing more is said.
-  await meet(
+  await openOnce(
     dialerTo(at, { knownRelays: await KnownRelays.load(path), events }),
   );
   assertEquals(events.length, 1);
@@ -122,7 +122,7 @@ Deno.test("RelayDialer remembers a relay whose address has its id, without a war
   const at = { ...relay.server.address, id: first.id };
   const events: RelayLinkEvent[] = [];
   const knownRelays = await KnownRelays.load(path);
-  await meet(dialerTo(at, { knownRelays, events }));
+  await openOnce(dialerTo(at, { knownRelays, events }));
   assertEquals(events, []);
   const again = await KnownRelays.load(path);
   assertEquals(again.compare(at, first.id), { kind: "same" });
@@ -138,7 +138,7 @@ Deno.test("A relay address with another id than the remembered one is used, and 
   const events: RelayLinkEvent[] = [];
   const knownRelays = await KnownRelays.load(path);
   const dialer = dialerTo({ ...at, id: second.id }, { knownRelays, events });
-  for (let n = 0; n < 2; n++) await meet(dialer);
+  for (let n = 0; n < 2; n++) await openOnce(dialer);
   assertEquals(events, []);
   assertEquals(await Deno.readTextFile(path), text);
   const failure = await failureOf(dialerTo(at, { knownRelays, events }));
@@ -161,10 +161,10 @@ Deno.test("RelayDialer at a bare address accepts another relay, and reports it",
   const before = await startRelay({ ...at, identity: first });
   const events: RelayLinkEvent[] = [];
   const dialer = dialerTo(at, { events });
-  assertEquals(await meet(dialer), first.id);
+  assertEquals(await openOnce(dialer), first.id);
   await before.server.close();
   await using _after = await startRelay({ ...at, identity: second });
-  assertEquals(await meet(dialer), second.id);
+  assertEquals(await openOnce(dialer), second.id);
   assertEquals(events.at(-1), {
     event: "relay_changed",
     relay: formatEndpoint(at),
@@ -177,7 +177,7 @@ Deno.test("RelayDialer works without encryption only if both sides request it", 
   await using clear = await startRelay({ plaintext: true });
   await using secret = await startRelay();
   assertEquals(
-    await meet(dialerTo(clear.server.address, { plaintext: true })),
+    await openOnce(dialerTo(clear.server.address, { plaintext: true })),
     first.id,
   );
   const toClear = await failureOf(dialerTo(clear.server.address));
@@ -294,7 +294,7 @@ Deno.test("RelayDialer leaves at most one socket at a stopped relay after any nu
   const at = { ...address, port: front.port };
   const limits = { ...LIMITS };
   const dialer = dialerTo(at, { limits });
-  await meet(dialer);
+  await openOnce(dialer);
   Object.assign(limits, allAfter(200)); // only those that are to fail
   await relay.server.close();
   const silent = Deno.listen({ hostname: "127.0.0.1", port: 0 });

@@ -14,7 +14,7 @@ import {
 import { VERSION } from "../../lib/base/version.ts";
 import { listen } from "../../lib/transport/listen.ts";
 import { IDENTITIES } from "../_network.ts";
-import { dialerTo, failureOf, meet } from "./_dialer.ts";
+import { dialerTo, failureOf, openOnce } from "./_dialer.ts";
 
 const [first, second] = IDENTITIES as [Identity, Identity];
 
@@ -117,7 +117,7 @@ for (
 Deno.test("RelayDialer of a client tries again where the relay that it expects ends the connection before its hello", async () => {
   const hello = encodeMessage({ ...HELLO, id: first.id });
   await using relay = await impostorRelay(first, [hello], { endedCount: 2 });
-  await meet(dialerTo({ ...relay.address, id: first.id }));
+  await openOnce(dialerTo({ ...relay.address, id: first.id }));
   assertEquals(relay.count(), 3);
 });
 

@@ -1,10 +1,10 @@
 // @ts-check
 /// <reference lib="dom" />
-/** The nodes, and the transfers as they run. */
+/** The sections for nodes and for transfers. */
 
-import { folderAddress } from "./address.js";
+import { folderUrl } from "./address.js";
 import { marked } from "./cells.js";
-import { byId, h, icon, KeptItems, ROOT, svg } from "./dom.js";
+import { byId, h, icon, ReusedItems, ROOT, svg } from "./dom.js";
 import { counted, formatAgo, formatBytes, kindOf } from "./formats.js";
 import { Rates } from "./rates.js";
 
@@ -16,12 +16,12 @@ import { Rates } from "./rates.js";
 const SHOWN_MS = 1_000;
 const HIDDEN_MS = 5_000;
 const NODES_MS = 5_000;
-const WAYS = {
+const PATH_LABELS = {
   direct: "direct",
   tunnel: "through the relay",
   none: "not reached",
 };
-const STATES = {
+const STATE_LABELS = {
   running: "running",
   paused: "paused: the reader waits",
   done: "done",
@@ -32,15 +32,15 @@ const STATES = {
 export class Activity {
   #section = "";
   #open;
-  #nodes = new KeptItems(byId("node-list"));
-  #transfers = new KeptItems(byId("transfer-list"));
+  #nodes = new ReusedItems(byId("node-list"));
+  #transfers = new ReusedItems(byId("transfer-list"));
   #rates = new Rates();
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #nodesTimer;
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #transfersTimer;
 
-  /** @param {{ open: (node: string) => void }} options what shows the files of a node */
+  /** @param {{ open: (node: string) => void }} options `open` shows the files of a node */
   constructor({ open }) {
     this.#open = open;
   }
@@ -50,30 +50,30 @@ export class Activity {
    * @param {string} section
    */
   watch(section) {
-    if (section === this.#section) return; // somebody types, and stays here
+    if (section === this.#section) return; // called for each key, with no change
     this.#section = section;
-    this.#askTransfers();
-    this.#askNodes();
+    this.#pollTransfers();
+    this.#pollNodes();
   }
 
-  async #askTransfers() {
+  async #pollTransfers() {
     clearTimeout(this.#transfersTimer);
     if (!document.hidden) await this.#drawTransfers();
     const isShown = this.#section === "transfers";
     clearTimeout(this.#transfersTimer);
     this.#transfersTimer = setTimeout(
-      () => this.#askTransfers(),
+      () => this.#pollTransfers(),
       isShown ? SHOWN_MS : HIDDEN_MS,
     );
   }
 
-  async #askNodes() {
+  async #pollNodes() {
     clearTimeout(this.#nodesTimer);
     const isShown = this.#section === "nodes";
     if (isShown && !document.hidden) await this.#drawNodes();
     clearTimeout(this.#nodesTimer);
     if (isShown) {
-      this.#nodesTimer = setTimeout(() => this.#askNodes(), NODES_MS);
+      this.#nodesTimer = setTimeout(() => this.#pollNodes(), NODES_MS);
     }
   }
 
@@ -87,11 +87,13 @@ export class Activity {
         ? "No node is listed yet. A node appears here as soon as it has started."
         : counted(nodes.length, "node");
       this.#nodes.show(nodes.map((node) => ({
-        key: JSON.stringify([node, agoOf(node, nowMs)]),
+        key: JSON.stringify([node, lastSeen(node, nowMs)]),
         make: () => nodeItem(node, { nowMs, open: this.#open }),
       })));
     } catch (error) {
-      byId("node-summary").textContent = `Cannot list nodes: ${wordsOf(error)}`;
+      byId("node-summary").textContent = `Cannot list nodes: ${
+        messageOf(error)
+      }`;
     }
   }
 
@@ -124,7 +126,7 @@ export class Activity {
       );
     } catch (error) {
       byId("transfer-summary").textContent = `Cannot list transfers: ${
-        wordsOf(error)
+        messageOf(error)
       }`;
     }
   }
@@ -142,7 +144,7 @@ export class Activity {
 }
 
 /**
- * Those that run, then the others, each part the newest first.
+ * Running transfers first, then the others, each group newest first.
  * @param {readonly TransferInfo[]} transfers
  */
 function runningFirst(transfers) {
@@ -152,18 +154,18 @@ function runningFirst(transfers) {
 }
 
 /** @param {unknown} error */
-function wordsOf(error) {
+function messageOf(error) {
   return error instanceof Error && !(error instanceof TypeError)
     ? error.message.trim()
     : "the gateway cannot be reached";
 }
 
 /**
- * When a node was seen, in words.
+ * When a node was last seen, in words.
  * @param {NodeInfo} node
  * @param {number} nowMs
  */
-function agoOf({ lastSeenMs }, nowMs) {
+function lastSeen({ lastSeenMs }, nowMs) {
   return lastSeenMs === 0
     ? "never seen"
     : `seen ${formatAgo(nowMs - lastSeenMs)}`;
@@ -178,7 +180,7 @@ function nodeItem(node, { nowMs, open }) {
   const isDirect = path === "direct";
   const link = h(
     "a",
-    { href: folderAddress("", id), title: `Show the files of ${name}` },
+    { href: folderUrl("", id), title: `Show the files of ${name}` },
     name,
   );
   link.addEventListener("click", (event) => {
@@ -197,13 +199,13 @@ function nodeItem(node, { nowMs, open }) {
         "span",
         { class: "way" },
         icon(isDirect ? "direct" : path === "none" ? "close" : "tunnel"),
-        WAYS[path],
+        PATH_LABELS[path],
       ),
       h("span", {}, counted(files, "file")),
       h(
         "span",
         {},
-        agoOf(node, nowMs),
+        lastSeen(node, nowMs),
       ),
       h(
         "span",
@@ -228,7 +230,7 @@ function transferItem(transfer, { points, most, now }) {
     : `, bytes ${formatBytes(first)} to ${formatBytes(last)}`;
   const words = state === "running"
     ? `${formatBytes(now)}/s`
-    : STATES[state] ?? state;
+    : STATE_LABELS[state] ?? state;
   const bar = h("progress", {
     ...{ max: Math.max(1, wanted), value: sent },
     "aria-label": `sent of ${name}`,

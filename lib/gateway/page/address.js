@@ -1,6 +1,6 @@
 // @ts-check
 /// <reference lib="dom" />
-/** Views of the list as addresses of the browser, and back. */
+/** Views of the list as URLs, and back. */
 
 import { ROOT } from "./dom.js";
 import { fileUrl } from "./formats.js";
@@ -15,11 +15,11 @@ const COLUMNS = /** @type {Column[]} */ (["name", "size", "date", "nodes"]);
 const FOLDER = new URL("files/", ROOT).pathname;
 
 /**
- * The view that an address stands for.
+ * The view that a URL stands for.
  * @param {URL | Location} address
  * @returns {Wanted}
  */
-export function wantedIn({ pathname, search }) {
+export function parseView({ pathname, search }) {
   const terms = new URLSearchParams(search);
   const [column = "", direction] = (terms.get("sort") ?? "").split("-");
   const mark = terms.get("mark") ?? "";
@@ -29,7 +29,7 @@ export function wantedIn({ pathname, search }) {
       folder = decodeURIComponent(pathname.slice(FOLDER.length));
     }
   } catch {
-    folder = ""; // no address of ours
+    folder = ""; // not one of our URLs
   }
   return {
     folder,
@@ -42,10 +42,10 @@ export function wantedIn({ pathname, search }) {
 }
 
 /**
- * The address of a view.
+ * The URL of a view.
  * @param {Wanted} wanted
  */
-export function addressOf({ folder, query, column, descending, mark, node }) {
+export function viewUrl({ folder, query, column, descending, mark, node }) {
   const terms = new URLSearchParams();
   if (query !== "") terms.set("q", query);
   if (column !== "") terms.set("sort", column + (descending ? "-down" : ""));
@@ -57,11 +57,11 @@ export function addressOf({ folder, query, column, descending, mark, node }) {
 }
 
 /**
- * The address of a folder, in the usual order.
+ * The URL of a folder, sorted as usual.
  * @param {string} folder
  * @param {string} [node] the id of a node, to show only its files
  */
-export function folderAddress(folder, node = "") {
+export function folderUrl(folder, node = "") {
   const rest = { query: "", column: "", descending: false, mark: "" };
-  return addressOf(/** @type {Wanted} */ ({ folder, node, ...rest }));
+  return viewUrl(/** @type {Wanted} */ ({ folder, node, ...rest }));
 }

@@ -1,12 +1,12 @@
 // @ts-check
 /// <reference lib="dom" />
 /**
- * The page with script: the list of files, its search, and the way between
- * views. The address in the browser is that of the page without script.
+ * The page with script: the list of files, the search, and switching between
+ * views. Each view has the same URL as in the page without script.
  */
 
 import { Activity } from "./activity.js";
-import { addressOf, folderAddress, wantedIn } from "./address.js";
+import { folderUrl, parseView, viewUrl } from "./address.js";
 import { blankRow, fillRow } from "./cells.js";
 import { byId, h, icon } from "./dom.js";
 import { counted, formatAgo, formatBytes, formatCount } from "./formats.js";
@@ -17,11 +17,11 @@ import { Preview } from "./preview.js";
 /**
  * @typedef {import("./finder.js").Row} Row
  * @typedef {import("./finder.js").Wanted} Wanted
- * @typedef {import("./worker.js").ViewTold} ViewTold
- * @typedef {import("./worker.js").ListTold} ListTold
+ * @typedef {import("./worker.js").ViewMessage} ViewMessage
+ * @typedef {import("./worker.js").ListMessage} ListMessage
  */
 
-/** What each column is called, and whether it begins with the largest. */
+/** Key and title of each column, and whether it sorts the largest first. */
 const COLUMNS = /** @type {const} */ ([
   ["name", "Name", false],
   ["size", "Size", true],
@@ -36,18 +36,18 @@ const worker = new Worker(new URL("worker.js", import.meta.url), {
 });
 
 /** @type {Wanted} */
-let wanted = wantedIn(location);
-let asked = 0;
-let askedAt = 0;
-/** The last question that was answered. */
-let answered = 0;
-/** Whether the first row is opened when it is known. */
-let isFirstWanted = false;
+let wanted = parseView(location);
+let lastRequest = 0;
+let requestedAt = 0;
+/** The id of the last view that the worker sent. */
+let lastAnswer = 0;
+/** Whether to open the first row once it has arrived. */
+let opensFirst = false;
 /** @type {ReturnType<typeof setTimeout> | undefined} */
 let addressTimer;
-/** @type {ListTold | undefined} */
-let told;
-/** @type {ViewTold | undefined} */
+/** @type {ListMessage | undefined} */
+let listState;
+/** @type {ViewMessage | undefined} */
 let view;
 
 const body = h("div", { class: "rows", role: "rowgroup" });
@@ -63,8 +63,9 @@ const list = new RowList({
   body,
   blank: blankRow,
   fill: (element, row) => fillRow(element, row, { ...wanted, terms: terms() }),
-  manner: () => JSON.stringify([terms(), wanted.folder, wanted.node]),
-  ask: (from, to) => worker.postMessage({ kind: "rows", id: asked, from, to }),
+  style: () => JSON.stringify([terms(), wanted.folder, wanted.node]),
+  ask: (from, to) =>
+    worker.postMessage({ kind: "rows", id: lastRequest, from, to }),
   open: (row, index) => open(row, index),
   leave: () => search.focus(),
 });
@@ -77,18 +78,18 @@ const preview = new Preview({
 /**
  * Shows another view.
  * @param {Partial<Wanted>} change
- * @param {{ isNew?: boolean }} [options] whether the browser's Back leads here
+ * @param {{ isNew?: boolean }} [options] whether it becomes an entry of the browser's history
  */
 function go(change, { isNew = true } = {}) {
   wanted = { ...wanted, ...change };
   clearTimeout(addressTimer);
   if (isNew) {
-    history.pushState(null, "", addressOf(wanted));
+    history.pushState(null, "", viewUrl(wanted));
     showSection();
   } else {
     showFiles();
-    // Browsers limit changes of the address, and people type faster than that.
-    const write = () => history.replaceState(null, "", addressOf(wanted));
+    // Browsers limit how often a page may change its URL, and typing is faster.
+    const write = () => history.replaceState(null, "", viewUrl(wanted));
     addressTimer = setTimeout(write, 250);
   }
   list.reset();
@@ -97,9 +98,9 @@ function go(change, { isNew = true } = {}) {
 }
 
 function ask() {
-  askedAt = performance.now();
-  isFirstWanted = false;
-  worker.postMessage({ kind: "view", id: ++asked, wanted });
+  requestedAt = performance.now();
+  opensFirst = false;
+  worker.postMessage({ kind: "view", id: ++lastRequest, wanted });
   drawPath();
   drawHeads();
 }
@@ -113,56 +114,58 @@ function open(row, index) {
   preview.show(row, index);
 }
 
-/** Opens the first that was found, as soon as it is known. */
+/** Opens the first row if Enter was pressed and the view has arrived. */
 function openFirst() {
-  if (!isFirstWanted || answered !== asked) return;
-  isFirstWanted = false;
+  if (!opensFirst || lastAnswer !== lastRequest) return;
+  opensFirst = false;
   const row = list.row(0);
   if (row !== undefined) open(row, 0);
 }
 
 /**
- * The next file in the list, or the one before.
+ * The next or the previous file in the list.
  * @param {number} index
  * @param {1 | -1} by
  */
 function neighbour(index, by) {
   for (let at = index + by; at >= 0 && at < list.count; at += by) {
     const row = list.row(at);
-    if (row === undefined) return undefined; // it is on its way
+    if (row === undefined) return undefined; // it was requested
     if (!row.isFolder) return { row, index: at };
   }
   return undefined;
 }
 
-/** The terms of a query, for which every row asks. */
-let termsKnown = { query: "", terms: termsOf("") };
+/** The terms of the last query: every row needs them. */
+let cachedTerms = { query: "", terms: termsOf("") };
 
 function terms() {
   const { query } = wanted;
-  if (termsKnown.query !== query) termsKnown = { query, terms: termsOf(query) };
-  return termsKnown.terms;
+  if (cachedTerms.query !== query) {
+    cachedTerms = { query, terms: termsOf(query) };
+  }
+  return cachedTerms.terms;
 }
 
-/** What stands above the list; it is not made again while it stays the same. */
-const above = { place: "?", order: "?" };
+/** What the path and the heads were last drawn from, to draw only changes. */
+const drawn = { path: "?", heads: "?" };
 
 function drawPath() {
   const names = wanted.folder.split("/").filter((part) => part !== "");
   const here = names.at(-1) ?? "All files";
   document.title = `${wanted.query === "" ? here : wanted.query} · relay-p2p`;
-  const place = JSON.stringify([wanted.folder, wanted.node]);
-  if (above.place === place) return;
-  above.place = place;
+  const path = JSON.stringify([wanted.folder, wanted.node]);
+  if (drawn.path === path) return;
+  drawn.path = path;
   const parts = [{ name: "All files", folder: "" }];
   names.forEach((name, index) =>
     parts.push({ name, folder: names.slice(0, index + 1).join("/") + "/" })
   );
   byId("path").replaceChildren(...parts.map(({ name, folder }, index) => {
-    const isHere = index === parts.length - 1;
+    const isCurrent = index === parts.length - 1;
     const link = h("a", {
-      href: folderAddress(folder, wanted.node),
-      "aria-current": isHere ? "page" : undefined,
+      href: folderUrl(folder, wanted.node),
+      "aria-current": isCurrent ? "page" : undefined,
     }, name);
     link.addEventListener("click", (event) => {
       event.preventDefault();
@@ -177,25 +180,25 @@ function drawPath() {
 
 function drawHeads() {
   const { column: by, descending, query } = wanted;
-  const order = JSON.stringify([by, descending, termsOf(query).length > 0]);
-  if (above.order === order) return;
-  above.order = order;
+  const heads = JSON.stringify([by, descending, termsOf(query).length > 0]);
+  if (drawn.heads === heads) return;
+  drawn.heads = heads;
   head.replaceChildren(...COLUMNS.map(([column, title, isLargeFirst]) => {
-    const isHere = wanted.column === column ||
+    const isCurrent = wanted.column === column ||
       (column === "name" && wanted.column === "" && terms().length === 0);
     const direction = wanted.descending ? "descending" : "ascending";
     const button = h("button", { type: "button" }, title);
-    if (isHere) button.append(icon(wanted.descending ? "down" : "up"));
+    if (isCurrent) button.append(icon(wanted.descending ? "down" : "up"));
     button.addEventListener("click", () => {
-      const descending = isHere ? !wanted.descending : isLargeFirst;
+      const descending = isCurrent ? !wanted.descending : isLargeFirst;
       go({ column, descending }, { isNew: false });
-      const again = head.querySelectorAll("button");
-      again[COLUMNS.findIndex(([name]) => name === column)]?.focus();
+      const buttons = head.querySelectorAll("button");
+      buttons[COLUMNS.findIndex(([name]) => name === column)]?.focus();
     });
     return h("div", {
       class: column === "nodes" ? "on" : column,
       role: "columnheader",
-      "aria-sort": isHere ? direction : undefined,
+      "aria-sort": isCurrent ? direction : undefined,
     }, button);
   }));
 }
@@ -204,7 +207,7 @@ function drawSummary() {
   if (view === undefined) return;
   const { files, bytes, marks, on } = view;
   const found = [wanted.query, wanted.mark, wanted.node].some((word) => word);
-  const all = told === undefined ? files : told.files;
+  const all = listState === undefined ? files : listState.files;
   const words = files === 0 && (wanted.query !== "" || wanted.mark !== "")
     ? "no file has such a name"
     : files === 0
@@ -212,7 +215,7 @@ function drawSummary() {
     : found
     ? `${formatCount(files)} of ${counted(all, "file")}, ${formatBytes(bytes)}`
     : `${counted(files, "file")}, ${formatBytes(bytes)}`;
-  const missing = told?.complete === false
+  const missing = listState?.complete === false
     ? "; some nodes have not listed all of their files"
     : "";
   summary.textContent = words + missing;
@@ -232,8 +235,8 @@ function drawSummary() {
   }
 }
 
-/** @param {ListTold} list */
-function drawTold(list) {
+/** @param {ListMessage} list */
+function drawListState(list) {
   problem.hidden = list.problem === "";
   problem.textContent = list.problem === ""
     ? ""
@@ -248,14 +251,14 @@ function drawTold(list) {
 
 worker.addEventListener("message", ({ data }) => {
   if (data.kind === "rows") {
-    if (data.id === asked) list.add(data.from, data.rows);
+    if (data.id === lastRequest) list.add(data.from, data.rows);
     return;
   }
   if (data.kind === "list") {
-    told = data;
-    return drawTold(data);
+    listState = data;
+    return drawListState(data);
   }
-  if (data.id !== asked) return; // somebody has typed on
+  if (data.id !== lastRequest) return; // a newer query is on its way
   view = data;
   const plain = document.getElementById("plain");
   plain?.replaceWith(table);
@@ -263,27 +266,27 @@ worker.addEventListener("message", ({ data }) => {
   list.show(data.count, data.rows);
   table.setAttribute("aria-rowcount", String(data.count + 1));
   byId("none").hidden = data.count > 0;
-  byId("none-words").textContent = told?.files === 0
+  byId("none-words").textContent = listState?.files === 0
     ? "No node shares a file yet. Files appear here as soon as a node shares some."
     : "Nothing to show.";
   drawSummary();
-  // For tests and the curious: how long the answer took.
-  table.dataset["ms"] = (performance.now() - askedAt).toFixed(1);
+  // For tests and debugging: how long the worker took.
+  table.dataset["ms"] = (performance.now() - requestedAt).toFixed(1);
   table.dataset["view"] = wanted.query;
-  answered = data.id;
+  lastAnswer = data.id;
   openFirst();
 });
 
 // --- keys and tabs -----------------------------------------------------------
 
 search.addEventListener("input", () => {
-  const isFirst = wanted.query === "";
+  const startsSearch = wanted.query === "";
   const column = search.value === "" ? "" : wanted.column;
-  go({ query: search.value, column }, { isNew: isFirst });
+  go({ query: search.value, column }, { isNew: startsSearch });
 });
 byId("search").addEventListener("submit", (event) => {
   event.preventDefault();
-  isFirstWanted = wanted.query !== "";
+  opensFirst = wanted.query !== "";
   openFirst();
 });
 search.addEventListener("keydown", (event) => {
@@ -331,7 +334,7 @@ const activity = new Activity({
   },
 });
 
-/** Shows the section that the address names. */
+/** Shows the section in the URL's fragment. */
 function showSection() {
   const named = location.hash.slice(1);
   const shown = SECTIONS.includes(named) ? named : "files";
@@ -363,7 +366,7 @@ for (const id of SECTIONS) {
 }
 addEventListener("hashchange", showSection);
 addEventListener("popstate", () => {
-  wanted = wantedIn(location);
+  wanted = parseView(location);
   search.value = wanted.query;
   showSection();
   ask();

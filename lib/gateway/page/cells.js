@@ -2,7 +2,7 @@
 /// <reference lib="dom" />
 /** The cells of a row of the list. */
 
-import { folderAddress } from "./address.js";
+import { folderUrl } from "./address.js";
 import { h, icon, ROOT } from "./dom.js";
 import {
   counted,
@@ -13,15 +13,15 @@ import {
   isoDate,
   kindOf,
 } from "./formats.js";
-import { placesOf } from "./finder.js";
+import { matchSpans } from "./finder.js";
 
 /**
  * @typedef {import("./finder.js").Row} Row
- * @typedef {{ terms: readonly string[], folder: string, node: string }} View what was searched, and where
+ * @typedef {{ terms: readonly string[], folder: string, node: string }} View the search and the folder
  */
 
-/** A row of which copies are filled: making each element anew takes longer. */
-const BLANK = h(
+/** A row to copy: that is faster than creating each element. */
+const TEMPLATE = h(
   "div",
   { class: "row", role: "row" },
   h(
@@ -38,22 +38,22 @@ const BLANK = h(
 
 /** An empty row. */
 export function blankRow() {
-  return /** @type {HTMLElement} */ (BLANK.cloneNode(true));
+  return /** @type {HTMLElement} */ (TEMPLATE.cloneNode(true));
 }
 
 /**
- * Fills a row, whatever it showed before: elements that stay cost the browser
- * less than new ones.
+ * Fills a row, also one that was in use: changing elements is faster than
+ * creating them.
  * @param {HTMLElement} element
  * @param {Row} row
  * @param {View} view
  */
 export function fillRow(element, row, view) {
-  const [naming, size, date, on] =
+  const [nameCell, size, date, on] =
     /** @type {[HTMLElement, HTMLElement, HTMLElement, HTMLElement]} */ ([
       ...element.children,
     ]);
-  fillName(naming, row, view);
+  fillName(nameCell, row, view);
   size.title = `${formatCount(row.size)} bytes`;
   setText(size, formatBytes(row.size));
   const time = /** @type {HTMLTimeElement} */ (date.firstElementChild);
@@ -61,8 +61,8 @@ export function fillRow(element, row, view) {
   setText(time, formatDate(row.modifiedMs));
   const names = row.nodes.join(", ");
   on.title = names;
-  const many = row.nodes.length > 2 ? `${row.nodes.length} nodes` : names;
-  setText(on, row.isFolder ? counted(row.files, "file") : many);
+  const holders = row.nodes.length > 2 ? `${row.nodes.length} nodes` : names;
+  setText(on, row.isFolder ? counted(row.files, "file") : holders);
 }
 
 /**
@@ -93,7 +93,7 @@ function fillName(cell, { name, isFolder, mark }, { terms, folder, node }) {
   use?.setAttribute("href", `#i-${isFolder ? "folder" : kindOf(name)}`);
   words?.setAttribute("title", name);
   const link = /** @type {HTMLAnchorElement} */ (words?.firstElementChild);
-  link.href = isFolder ? folderAddress(name, node) : fileUrl(name, ROOT);
+  link.href = isFolder ? folderUrl(name, node) : fileUrl(name, ROOT);
   link.replaceChildren(
     ...marked(name.slice(terms.length > 0 ? 0 : folder.length), terms),
   );
@@ -106,13 +106,13 @@ function fillName(cell, { name, isFolder, mark }, { terms, folder, node }) {
 }
 
 /**
- * A name with its folder quieter, and what was searched marked.
+ * A name with its folder less prominent and the search terms marked.
  * @param {string} name
  * @param {readonly string[]} terms
  */
 export function marked(name, terms) {
   const folderEnd = name.lastIndexOf("/", name.length - 2) + 1;
-  const places = placesOf(name, terms);
+  const spansFound = matchSpans(name, terms);
   /** @type {HTMLElement[]} */
   const parts = [];
   /** @type {[number, number, string][]} */
@@ -121,7 +121,7 @@ export function marked(name, terms) {
     if (start === end) continue;
     const part = h("span", { class: kind });
     let at = start;
-    for (const [from, to] of places) {
+    for (const [from, to] of spansFound) {
       const [left, right] = [Math.max(from, start), Math.min(to, end)];
       if (left >= right) continue;
       part.append(name.slice(at, left), h("mark", {}, name.slice(left, right)));

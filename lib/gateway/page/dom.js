@@ -2,7 +2,7 @@
 /// <reference lib="dom" />
 /** Builds elements. */
 
-/** Where the gateway begins: the page may stand below a proxy's path. */
+/** The gateway's root URL: behind a proxy it may have a path. */
 export const ROOT = new URL("..", import.meta.url);
 
 /**
@@ -56,10 +56,10 @@ export function byId(id) {
 }
 
 /**
- * The items of a list that is drawn again and again. One that stays the same
- * stays there, for a click, a selection of text, or a screen reader.
+ * The items of a list that is drawn repeatedly. Unchanged items keep their
+ * elements, for clicks, selected text and screen readers.
  */
-export class KeptItems {
+export class ReusedItems {
   #place;
   /** @type {Map<string, HTMLElement>} */
   #items = new Map();
@@ -81,8 +81,8 @@ export class KeptItems {
       if (!(child instanceof HTMLElement) || !kept.has(child)) child.remove();
     }
     [...kept].forEach((item, index) => {
-      const there = this.#place.children[index];
-      if (there !== item) this.#place.insertBefore(item, there ?? null);
+      const present = this.#place.children[index];
+      if (present !== item) this.#place.insertBefore(item, present ?? null);
     });
   }
 }
@@ -100,7 +100,7 @@ export function icon(name) {
 }
 
 /**
- * What a failed answer says, in the words of the terminal.
+ * The error text of a failed answer, as the terminal would print it.
  * @param {Response} answer
  */
 export async function problemIn(answer) {

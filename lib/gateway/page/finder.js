@@ -1,8 +1,8 @@
 // @ts-check
 /**
- * The list of files in memory: folders, search and order, over 100,000 names
- * and more. Knows no page and no network. Works in slices: a view is a
- * generator that can be left between two of them.
+ * The list of files in memory: folders, search and order, for 100,000 names and
+ * more. Uses neither the page nor the network. Works in slices: a view is a
+ * generator that can be stopped between two of them.
  */
 
 import { Hits } from "./matching.js";
@@ -22,9 +22,9 @@ import { fold, orderKey, sortedOrder } from "./order.js";
 /** Bits of a file's flags; `matching.js` counts them. */
 export const FLAGS = { only: 1, differs: 2 };
 
-/** Names that are looked at between two pauses: a few milliseconds of work. */
+/** Names searched between two pauses: a few milliseconds of work. */
 const SLICE = 10_000;
-/** Names that are put in order between two pauses, which is more work. */
+/** Names sorted between two pauses, which is more work. */
 const LOAD_SLICE = 2_000;
 
 /**
@@ -38,12 +38,13 @@ export function termsOf(query) {
 }
 
 /**
- * Places of the terms in a name, as pairs of start and end, joined and in order.
+ * Where the terms stand in a name: sorted pairs of start and end, without
+ * overlaps.
  * @param {string} name
  * @param {readonly string[]} terms
  * @returns {[number, number][]}
  */
-export function placesOf(name, terms) {
+export function matchSpans(name, terms) {
   const folded = fold(name);
   const last = folded.lastIndexOf("/") + 1;
   /** @type {[number, number][]} */
@@ -77,17 +78,17 @@ export class Finder {
   };
   /** @type {readonly { id: string, name: string }[]} */
   #nodes = [];
-  /** Flags that say something: with one node, all files are only there. */
+  /** Flags that are shown: with one node, `only` would mark every file. */
   #flags = FLAGS.only | FLAGS.differs;
   /**
-   * What the last search found, in the order of names, and for which terms: a
-   * longer query finds no other files.
+   * What the last search found, in the order of names, and its terms: a longer
+   * query finds a part of these files.
    * @type {{ terms: readonly string[], folder: string, node: string, files: Uint32Array } | undefined}
    */
   #found;
   /**
-   * Where each file stands by a column, and which stands where, once somebody
-   * has asked for that order.
+   * For each column that was sorted by: the position of each file, and the file
+   * at each position.
    * @type {Map<string, { places: Uint32Array, files: Uint32Array }>}
    */
   #orders = new Map();
@@ -98,8 +99,8 @@ export class Finder {
   }
 
   /**
-   * Takes a list in place of the one before, once all of it is in order. Yields
-   * between slices, in which the list before can be searched.
+   * Replaces the list once the new one is sorted. Yields between slices; until
+   * the end, views show the previous list.
    * @param {Pick<FileList, "nodes" | "files">} list
    * @returns {Generator<void, void>}
    */
@@ -141,7 +142,7 @@ export class Finder {
   }
 
   /**
-   * What a person wants to see. Yields between slices.
+   * Computes a view. Yields between slices.
    * @param {Wanted} wanted
    * @returns {Generator<void, View>}
    */
@@ -185,14 +186,14 @@ export class Finder {
    */
   *#matches(terms, { folder, mark, node }, on) {
     const flag = mark === "" ? 0 : FLAGS[mark];
-    const among = this.#foundBefore(terms, { folder, node });
+    const among = this.#previousMatches(terms, { folder, node });
     const count = among?.length ?? this.count;
     const hits = new Hits(count);
-    const question = { terms, folder, node: on, flag };
+    const criteria = { terms, folder, node: on, flag };
     for (let from = 0; from < count; from += SLICE) {
       if (from > 0) yield;
       const to = Math.min(count, from + SLICE);
-      hits.take(this.#columns, question, { among, from, to });
+      hits.take(this.#columns, criteria, { among, from, to });
     }
     this.#found = { terms, folder, node, files: hits.all };
     const { bytes, marks } = hits;
@@ -200,11 +201,11 @@ export class Finder {
   }
 
   /**
-   * The files among which those with these terms are, if that is known.
+   * Files of the last search, if all matches of these terms are among them.
    * @param {readonly string[]} terms
    * @param {Pick<Wanted, "folder" | "node">} wanted
    */
-  #foundBefore(terms, { folder, node }) {
+  #previousMatches(terms, { folder, node }) {
     const before = this.#found;
     const isNarrower = before !== undefined &&
       folder.startsWith(before.folder) &&
@@ -214,7 +215,7 @@ export class Finder {
   }
 
   /**
-   * Files and folders that lie in a folder.
+   * Files and folders directly in a folder.
    * @param {Pick<Wanted, "folder">} wanted
    * @param {number | undefined} on the node that has them
    * @returns {Generator<void, Found>}
@@ -238,7 +239,7 @@ export class Finder {
       bytes += size;
       countMarks(marks, flags[index] ?? 0);
       if (last !== undefined && name.startsWith(last.name)) {
-        addTo(last, size, modifiedMs);
+        countInFolder(last, size, modifiedMs);
         continue;
       }
       const slash = name.indexOf("/", folder.length);
@@ -249,7 +250,7 @@ export class Finder {
       const path = name.slice(0, slash + 1);
       const group = folders.get(path);
       last = group;
-      if (group !== undefined) addTo(group, size, modifiedMs);
+      if (group !== undefined) countInFolder(group, size, modifiedMs);
       else {
         last = {
           ...{ name: path, isFolder: true, size, modifiedMs, files: 1 },
@@ -281,7 +282,7 @@ export class Finder {
   }
 
   /**
-   * The order of all files by a column, those that are equal by name.
+   * All files sorted by a column, equal ones by name.
    * @param {"size" | "date" | "nodes"} column
    * @param {boolean} descending
    */
@@ -328,7 +329,7 @@ export class Finder {
  * @param {number} size
  * @param {number} modifiedMs
  */
-function addTo(folder, size, modifiedMs) {
+function countInFolder(folder, size, modifiedMs) {
   folder.size += size;
   folder.files++;
   folder.modifiedMs = Math.max(folder.modifiedMs, modifiedMs);

@@ -1,5 +1,5 @@
 // @ts-check
-/** Says numbers as the terminal does, and what kind of file a name is. */
+/** Formats numbers as the terminal does, and knows file types by name. */
 
 const UNITS = ["bytes", "KB", "MB", "GB", "TB"];
 
@@ -46,7 +46,7 @@ export function isoDate(ms) {
 }
 
 /**
- * Day and minute, here.
+ * Day and minute in local time.
  * @param {number} ms
  */
 export function formatDate(ms) {
@@ -75,7 +75,7 @@ export function formatAgo(ms) {
 /**
  * A file's address below `/files/`.
  * @param {string} name
- * @param {URL} root where the gateway begins
+ * @param {URL} root the gateway's root URL
  */
 export function fileUrl(name, root) {
   const path = name.split("/").map(encodeURIComponent).join("/");
@@ -93,7 +93,8 @@ const KINDS = {
 };
 
 /**
- * How a file can be shown here: by its name, as the gateway gives its type.
+ * How the page can show a file. Uses the extension, as the gateway does for
+ * the content type.
  * @param {string} name
  * @returns {"picture" | "film" | "sound" | "text" | "file"}
  */

@@ -1,9 +1,8 @@
 // @ts-check
 /// <reference lib="dom" />
 /**
- * A link in a browser. It stands in the fragment of the address, which no
- * browser sends and no server logs. To look at it spends no use; the button
- * does.
+ * A link in a browser. It is in the fragment of the URL, which no browser sends
+ * and no server logs. Showing the link costs no use; the button does.
  */
 
 import { byId, problemIn, ROOT } from "./dom.js";
@@ -13,33 +12,33 @@ const field = /** @type {HTMLTextAreaElement} */ (byId("link"));
 const form = /** @type {HTMLFormElement} */ (byId("open"));
 const button = /** @type {HTMLButtonElement} */ (byId("press"));
 
-// A second press within this belongs to the first, as of a double click.
-const DOUBLE_MS = 1_000;
+// A second press within this time is part of a double click.
+const DOUBLE_CLICK_MS = 1_000;
 
-/** The link in the address, and the size that its sender put behind it. */
+/** The link in the URL, and the size that its sender added. */
 function linkInAddress() {
   const [, text = "", size] = /^#(.*?)(?:(?:,|%2C)size(?:=|%3D)(\d+))?$/is.exec(
     location.hash,
   ) ?? [];
-  const said = size === undefined ? undefined : Number(size);
+  const statedSize = size === undefined ? undefined : Number(size);
   try {
     const link = text.includes("/") ? text : decodeURIComponent(text);
-    return { link, said };
+    return { link, statedSize };
   } catch {
-    return { link: text, said };
+    return { link: text, statedSize };
   }
 }
 
 /** @param {string} words */
-function complain(words) {
+function showProblem(words) {
   const problem = byId("problem");
   problem.hidden = words === "";
   problem.textContent = words;
 }
 
-async function look() {
-  const { link, said } = linkInAddress();
-  complain("");
+async function showLink() {
+  const { link, statedSize } = linkInAddress();
+  showProblem("");
   byId("file").hidden = true;
   if (link === "") return;
   field.value = link;
@@ -52,7 +51,7 @@ async function look() {
       headers: { "Content-Type": "application/json" },
     });
     if (!answer.ok) throw new Error(await problemIn(answer));
-    const { name, size = said } = await answer.json();
+    const { name, size = statedSize } = await answer.json();
     byId("file").hidden = false;
     byId("file-name").textContent = name;
     byId("file-size").textContent = size === undefined ? "" : formatBytes(size);
@@ -60,7 +59,7 @@ async function look() {
     button.disabled = false;
     button.focus();
   } catch (error) {
-    complain(
+    showProblem(
       error instanceof TypeError
         ? "The gateway cannot be reached."
         : error instanceof Error
@@ -75,12 +74,12 @@ let pressedAt = -Infinity;
 
 form.addEventListener("submit", (event) => {
   const { timeStamp } = event;
-  const isSecond = timeStamp - pressedAt < DOUBLE_MS;
+  const isDoubleClick = timeStamp - pressedAt < DOUBLE_CLICK_MS;
   pressedAt = timeStamp;
-  if (isSecond) return event.preventDefault();
+  if (isDoubleClick) return event.preventDefault();
   byId("status").textContent =
     "The download begins. If it stops, its progress and reason are in your browser's downloads.";
 });
-addEventListener("hashchange", look);
+addEventListener("hashchange", showLink);
 document.documentElement.classList.add("scripted");
-look();
+showLink();

@@ -1,8 +1,8 @@
 // @ts-check
 /// <reference lib="dom" />
 /**
- * A list of any length, of which only the rows in sight are elements. One row
- * can be reached with Tab, the others from there with the arrow keys.
+ * A list of any length, of which only the visible rows are elements. Tab moves
+ * to one row, the arrow keys move to the others.
  */
 
 /** @typedef {import("./finder.js").Row} Row */
@@ -12,17 +12,17 @@
  * @property {HTMLElement} body the element that holds the rows
  * @property {() => HTMLElement} blank makes an empty row
  * @property {(element: HTMLElement, row: Row) => void} fill shows a row in it
- * @property {() => string} manner how rows are shown now, in words
- * @property {(from: number, to: number) => void} ask called for rows that are not there yet
+ * @property {() => string} style changes if rows must be drawn in another way
+ * @property {(from: number, to: number) => void} ask requests rows that have not arrived
  * @property {(row: Row, index: number) => void} open called when a row is chosen
- * @property {() => void} leave called at the arrow up from the first row
+ * @property {() => void} leave called for the arrow key up in the first row
  */
 
-/** Rows beyond the edges of the window that are made all the same. */
-const SPARE = 12;
-/** They are made so long after those in sight: somebody may type on. */
-const SPARE_MS = 150;
-/** Rows that are asked for at once. */
+/** Rows above and below the window that are drawn in advance. */
+const OVERSCAN = 12;
+/** Delay before they are drawn: more typing may replace the view first. */
+const OVERSCAN_DELAY_MS = 150;
+/** Rows in one request. */
 const BLOCK = 100;
 
 export class RowList {
@@ -33,7 +33,7 @@ export class RowList {
   /** @type {Map<number, HTMLElement>} */
   #shown = new Map();
   /**
-   * What each element shows; it is not filled with the same again.
+   * What each element shows, to fill it only with something else.
    * @type {WeakMap<HTMLElement, string>}
    */
   #contents = new WeakMap();
@@ -50,7 +50,7 @@ export class RowList {
   #height = 44;
   #isDue = false;
   /** @type {ReturnType<typeof setTimeout> | undefined} */
-  #spareTimer;
+  #overscanTimer;
 
   /** @param {ListParts} parts */
   constructor(parts) {
@@ -62,8 +62,8 @@ export class RowList {
     body.addEventListener("pointerdown", ({ button }) => {
       this.#isPressed = button === 0;
     });
-    for (const over of ["pointerup", "pointercancel"]) {
-      addEventListener(over, () => setTimeout(() => this.#release()));
+    for (const type of ["pointerup", "pointercancel"]) {
+      addEventListener(type, () => setTimeout(() => this.#release()));
     }
     body.addEventListener("click", (event) => this.#onClick(event));
     body.addEventListener("focusin", ({ target }) => {
@@ -94,20 +94,20 @@ export class RowList {
     this.#redraw();
   }
 
-  /** Called when the pressed entry has been opened. */
+  /** Called after the press, when its row has been opened. */
   #release() {
     const next = this.#next;
     [this.#isPressed, this.#next] = [false, undefined];
     next?.();
   }
 
-  /** Begins at the top again. */
+  /** Makes the first row current. */
   reset() {
     this.#setCurrent(0);
   }
 
   /**
-   * Takes rows that were asked for.
+   * Adds rows that have arrived.
    * @param {number} from
    * @param {Row[]} rows
    */
@@ -117,7 +117,7 @@ export class RowList {
   }
 
   /**
-   * A row, if it is there; asks for it otherwise.
+   * A row, if it has arrived; otherwise this requests it.
    * @param {number} index
    */
   row(index) {
@@ -150,31 +150,31 @@ export class RowList {
     return this.#parts.body.getBoundingClientRect().top + scrollY;
   }
 
-  /** Rows above the window; negative where there is something else. */
+  /** Rows above the window; negative if the list begins below its top. */
   #above() {
     const { top } = this.#parts.body.getBoundingClientRect();
     return Math.floor(-top / this.#height);
   }
 
-  /** What stays at the top of the window, above the rows. */
+  /** Height of the head that stays at the top of the window. */
   #headHeight() {
     const style = getComputedStyle(document.documentElement);
     return parseFloat(style.getPropertyValue("--head")) || 0;
   }
 
-  /** Draws what is in sight at once, and what is beyond the edges later. */
+  /** Draws the visible rows now, and those beyond the window later. */
   #redraw() {
     const style = getComputedStyle(this.#parts.body);
     this.#height = parseFloat(style.getPropertyValue("--row")) || 44;
     const focused = indexOf(document.activeElement);
-    const above = this.#above(); // before anything changes, which costs more
+    const above = this.#above(); // measured before changes, which would force a layout
     for (const index of this.#shown.keys()) {
-      if (index >= this.#count) this.#takeAway(index);
+      if (index >= this.#count) this.#remove(index);
     }
     this.#parts.body.style.height = `${this.#count * this.#height}px`;
-    this.#draw({ above, spare: 0 });
-    clearTimeout(this.#spareTimer);
-    this.#spareTimer = setTimeout(() => this.#draw(), SPARE_MS);
+    this.#draw({ above, overscan: 0 });
+    clearTimeout(this.#overscanTimer);
+    this.#overscanTimer = setTimeout(() => this.#draw(), OVERSCAN_DELAY_MS);
     if (focused !== undefined && this.#count > 0) {
       this.#linkAt(Math.min(focused, this.#count - 1))?.focus({
         preventScroll: true,
@@ -183,7 +183,7 @@ export class RowList {
   }
 
   /** @param {number} index */
-  #takeAway(index) {
+  #remove(index) {
     this.#shown.get(index)?.remove();
     this.#shown.delete(index);
   }
@@ -197,15 +197,15 @@ export class RowList {
     });
   }
 
-  #draw({ above = this.#above(), spare = SPARE } = {}) {
-    const inSight = Math.ceil(innerHeight / this.#height) + 1;
-    const from = Math.max(0, Math.min(above - spare, this.#count));
-    const to = Math.min(this.#count, Math.max(0, above + inSight + spare));
+  #draw({ above = this.#above(), overscan = OVERSCAN } = {}) {
+    const visible = Math.ceil(innerHeight / this.#height) + 1;
+    const from = Math.max(0, Math.min(above - overscan, this.#count));
+    const to = Math.min(this.#count, Math.max(0, above + visible + overscan));
     for (const [index, element] of this.#shown) {
       const isKept = index === this.#current && element.contains(
         document.activeElement,
       );
-      if ((index < from || index >= to) && !isKept) this.#takeAway(index);
+      if ((index < from || index >= to) && !isKept) this.#remove(index);
       else this.#fill(element, index);
     }
     /** @type {HTMLElement[]} */
@@ -224,25 +224,25 @@ export class RowList {
     this.#ask(from, to);
   }
 
-  /** Elements stand in the order of their rows, for those who hear them. */
+  /** Keeps elements in the order of their rows, for screen readers. */
   #sortElements() {
     const ordered = [...this.#shown].sort(([a], [b]) => a - b);
     /** @type {HTMLElement | undefined} */
-    let before;
+    let previous;
     for (const [, element] of ordered) {
-      const isThere = before === undefined
+      const isInPlace = previous === undefined
         ? this.#parts.body.firstElementChild === element
-        : before.nextElementSibling === element;
-      if (!isThere) {
-        if (before === undefined) this.#parts.body.prepend(element);
-        else before.after(element);
+        : previous.nextElementSibling === element;
+      if (!isInPlace) {
+        if (previous === undefined) this.#parts.body.prepend(element);
+        else previous.after(element);
       }
-      before = element;
+      previous = element;
     }
   }
 
   /**
-   * Shows a row in an element, where it does not show it already.
+   * Shows a row in an element, unless it shows it already.
    * @param {HTMLElement} element
    * @param {number} index
    */
@@ -251,7 +251,7 @@ export class RowList {
     if (element.style.top !== top) element.style.top = top;
     const row = this.#rows.get(index);
     if (row === undefined) return;
-    const content = this.#parts.manner() + JSON.stringify(row);
+    const content = this.#parts.style() + JSON.stringify(row);
     if (this.#contents.get(element) === content) return;
     this.#contents.set(element, content);
     this.#parts.fill(element, row);
@@ -330,7 +330,7 @@ export class RowList {
 }
 
 /**
- * The row that an element lies in.
+ * The index of the row around an element.
  * @param {unknown} target
  */
 function indexOf(target) {

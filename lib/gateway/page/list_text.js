@@ -1,12 +1,12 @@
 // @ts-check
 /**
- * Reads the list of files, of which each file is a line, in slices: a list of
- * 100,000 files takes long, and nothing else happens meanwhile. Pure.
+ * Parses the list of files, which has a line for each file, in slices: parsing
+ * 100,000 files at once would block the worker. Pure.
  */
 
 /** @typedef {import("./finder.js").FileList} FileList */
 
-/** Characters that are read between two pauses. */
+/** Characters parsed between two pauses. */
 const SLICE_LENGTH = 200_000;
 
 /**

@@ -1,7 +1,7 @@
 // @ts-check
 /**
- * The work on every name of a list while somebody types, kept apart from the
- * pauses: plain loops over numbers and texts. Pure.
+ * Matches every name of a list at each key: plain loops over numbers and texts,
+ * apart from the pauses. Pure.
  */
 
 /** @typedef {import("./finder.js").ListedFile} ListedFile */
@@ -17,15 +17,15 @@
  */
 
 /**
- * What a file must have.
- * @typedef {object} Question
+ * What a file must match.
+ * @typedef {object} Criteria
  * @property {readonly string[]} terms texts in its name
  * @property {string} folder how its name begins
  * @property {number | undefined} node the index of a node that has it
  * @property {number} flag a bit of its flags; 0 for any file
  */
 
-/** Ranks of hits, best first; one that is not shown has the last. */
+/** Ranks of hits, best first; hits without the wanted mark get the last. */
 const RANKS = 5;
 const HIDDEN = RANKS - 1;
 
@@ -38,7 +38,7 @@ export class Hits {
   #counts = new Uint32Array(RANKS);
   /** Bytes of those that are shown. */
   bytes = 0;
-  /** How many have each flag, whether it was asked for or not. */
+  /** How many have each flag, shown or not. */
   marks = { only: 0, differs: 0 };
 
   /** @param {number} most */
@@ -48,14 +48,14 @@ export class Hits {
   }
 
   /**
-   * Looks at some of the files, or of those of `among`.
+   * Matches a slice of all files, or of `among`.
    * @param {Columns} columns
-   * @param {Question} question
+   * @param {Criteria} criteria
    * @param {{ among: Uint32Array | undefined, from: number, to: number }} slice
    */
-  take(columns, question, { among, from, to }) {
+  take(columns, criteria, { among, from, to }) {
     const { files, folded, lastParts, sizes, marks } = columns;
-    const { terms, folder, node, flag } = question;
+    const { terms, folder, node, flag } = criteria;
     const [first = "", ...others] = terms;
     const isNarrow = folder !== "" || node !== undefined;
     for (let at = from; at < to; at++) {
@@ -65,7 +65,7 @@ export class Hits {
       const place = name.indexOf(first, last);
       if (place < 0 && !name.includes(first)) continue;
       if (others.length > 0 && !hasAll(name, others)) continue;
-      if (isNarrow && !isThere(files[file], folder, node)) continue;
+      if (isNarrow && !isInScope(files[file], folder, node)) continue;
       const flags = marks[file] ?? 0;
       this.marks.only += flags & 1;
       this.marks.differs += (flags >> 1) & 1;
@@ -80,7 +80,7 @@ export class Hits {
     }
   }
 
-  /** All that have the terms, in the order of names. */
+  /** All hits, in the order of names. */
   get all() {
     return this.#files.slice(0, this.#count);
   }
@@ -116,7 +116,7 @@ function hasAll(name, terms) {
  * @param {string} folder
  * @param {number | undefined} node
  */
-function isThere(file, folder, node) {
+function isInScope(file, folder, node) {
   if (file === undefined || !file[0].startsWith(folder)) return false;
   return node === undefined || file[3].includes(node);
 }

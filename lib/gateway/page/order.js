@@ -1,9 +1,9 @@
 // @ts-check
-/** The order of names that people expect, made in slices. Pure. */
+/** Natural sort order of names, computed in slices. Pure. */
 
 /**
- * Small letters without accents, one code unit for each of the text, so that a
- * place in one is a place in the other.
+ * Lower case without accents. Each code unit of the text gives one, so positions
+ * are the same in both.
  * @param {string} text
  */
 export function fold(text) {
@@ -21,8 +21,8 @@ export function fold(text) {
 }
 
 /**
- * A text whose order is the one that people expect: capitals and accents do not
- * matter, numbers go by their values, and a folder's files stand together.
+ * A sort key for natural order: it ignores case and accents, compares numbers by
+ * value, and keeps the files of a folder together.
  * @param {string} folded a name, as {@linkcode fold} makes it
  */
 export function orderKey(folded) {
@@ -34,7 +34,7 @@ export function orderKey(folded) {
     while (isDigit(folded.charCodeAt(end))) end++;
     let first = at;
     while (first < end - 1 && folded.charCodeAt(first) === ZERO) first++;
-    // How long a number is goes before its digits.
+    // The length of a number comes before its digits.
     const length = end - first;
     const size = "9".repeat(Math.floor(length / 9)) + (length % 9);
     key += folded.slice(from, at) + size + folded.slice(first, end);
@@ -75,9 +75,9 @@ export function* sortedOrder(keys, slice) {
       const end = Math.min(start + 2 * width, length);
       let [left, right] = [start, middle];
       for (let at = start; at < end; at++) {
-        const isRight = left === middle ||
+        const takesRight = left === middle ||
           right < end && isAfter(order[left] ?? 0, order[right] ?? 0);
-        merged[at] = order[isRight ? right++ : left++] ?? 0;
+        merged[at] = order[takesRight ? right++ : left++] ?? 0;
         if (at % slice === slice - 1) yield;
       }
     }

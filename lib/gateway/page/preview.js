@@ -1,8 +1,8 @@
 // @ts-check
 /// <reference lib="dom" />
 /**
- * One file: its picture, sound, film or text, what is known of it, download,
- * and a link to give away.
+ * One file: its picture, sound, film or text, its properties, a download and a
+ * link to share.
  */
 
 import { byId, h, icon, problemIn, ROOT } from "./dom.js";
@@ -17,7 +17,7 @@ import { showAddress } from "./share.js";
 
 /** @typedef {import("./finder.js").Row} Row */
 
-/** The start of a text that is shown. */
+/** How much of a text is shown. */
 const TEXT_BYTES = 65_536;
 
 export class Preview {
@@ -39,7 +39,7 @@ export class Preview {
       this.#close();
     });
     this.#dialog.addEventListener("close", () => {
-      // A late one may come when the next file is shown already.
+      // The event may come after the next file was opened.
       if (!this.#dialog.open) this.#close();
     });
     this.#dialog.addEventListener("click", (event) => {
@@ -99,7 +99,7 @@ export class Preview {
       h(
         "footer",
         {},
-        factsOf(row),
+        properties(row),
         h("div", { class: "actions" }, share, download),
         shared,
       ),
@@ -140,8 +140,8 @@ export class Preview {
   }
 
   /**
-   * Closes at once: a browser's own event comes a moment later, when somebody
-   * may have gone on to type, and would lose the focus.
+   * Closes at once. The browser's event comes later; moving the focus then would
+   * disturb somebody who types.
    */
   #close() {
     if (!this.#isShown) return;
@@ -151,7 +151,7 @@ export class Preview {
     this.#parts.closed(this.#index);
   }
 
-  /** Ends what is under way: a film that nobody sees is not fetched. */
+  /** Aborts requests, so that no hidden film is fetched. */
   #empty() {
     this.#stop.abort();
     this.#stop = new AbortController();
@@ -196,9 +196,9 @@ export class Preview {
       });
     element.addEventListener("error", async () => {
       if (signal.aborted) return;
-      const why = await whyNot(url, signal);
+      const why = await failureOf(url, signal);
       if (signal.aborted) return;
-      place.replaceChildren(alertOf(
+      place.replaceChildren(alertBox(
         why ??
           "This browser cannot show it. Download it, and open it with another program.",
       ));
@@ -209,8 +209,8 @@ export class Preview {
 }
 
 /** @param {Row} row */
-function factsOf({ size, modifiedMs, nodes, mark }) {
-  const facts = [
+function properties({ size, modifiedMs, nodes, mark }) {
+  const entries = [
     [
       "Size",
       `${formatBytes(size)}${
@@ -220,21 +220,21 @@ function factsOf({ size, modifiedMs, nodes, mark }) {
     ["Modified", formatDate(modifiedMs)],
     ["On", nodes.join(", ")],
   ];
-  if (mark === "only") facts.push(["Note", "only this node has the file"]);
+  if (mark === "only") entries.push(["Note", "only this node has the file"]);
   if (mark === "differs") {
-    facts.push(["Note", "nodes have different contents under this name"]);
+    entries.push(["Note", "nodes have different contents under this name"]);
   }
   return h(
     "dl",
     {},
-    ...facts.map(([term, words]) =>
+    ...entries.map(([term, words]) =>
       h("div", {}, h("dt", {}, term), h("dd", {}, words))
     ),
   );
 }
 
 /** @param {string} words */
-function alertOf(words) {
+function alertBox(words) {
   return h("pre", { class: "alert", role: "alert" }, words);
 }
 
@@ -254,7 +254,7 @@ async function showText(place, url, signal) {
       const words = answer.status === 416
         ? "The file is empty."
         : await problemIn(answer);
-      return place.replaceChildren(alertOf(words));
+      return place.replaceChildren(alertBox(words));
     }
     const bytes = await firstBytes(answer);
     const text = new TextDecoder().decode(bytes);
@@ -276,12 +276,12 @@ async function showText(place, url, signal) {
       );
     }
   } catch (error) {
-    if (!signal.aborted) place.replaceChildren(alertOf(String(error)));
+    if (!signal.aborted) place.replaceChildren(alertBox(String(error)));
   }
 }
 
 /**
- * The start of an answer, and no more of it.
+ * Reads the start of an answer, and cancels the rest.
  * @param {Response} answer
  */
 async function firstBytes(answer) {
@@ -300,11 +300,11 @@ async function firstBytes(answer) {
 }
 
 /**
- * Why a file cannot be had; nothing if it can, and the browser refuses it.
+ * Why a file cannot be fetched; undefined if the browser alone refuses it.
  * @param {string} url
  * @param {AbortSignal} signal
  */
-async function whyNot(url, signal) {
+async function failureOf(url, signal) {
   try {
     const answer = await fetch(url, {
       signal,

@@ -1,20 +1,20 @@
 // @ts-check
-/** Bytes a second over time, from how much was sent at each look. */
+/** Bytes a second over time, from samples of the bytes sent. */
 
 /** How far back a plot reaches. */
-const SPAN_MS = 180_000;
+const MAX_SPAN_MS = 180_000;
 /** How far back it reaches at first. */
-const LEAST_MS = 30_000;
+const MIN_SPAN_MS = 30_000;
 
 export class Rates {
   /** @type {Map<number, [at: number, sent: number][]>} */
-  #looks = new Map();
+  #samples = new Map();
   /** @type {[at: number, rate: number][]} */
   #totals = [];
   #now = 0;
 
   /**
-   * Takes a look.
+   * Adds a sample.
    * @param {number} now
    * @param {readonly { id: number, sent: number }[]} transfers
    */
@@ -22,24 +22,26 @@ export class Rates {
     let total = 0;
     let isFirst = true;
     const ids = new Set(transfers.map(({ id }) => id));
-    for (const id of this.#looks.keys()) {
-      if (!ids.has(id)) this.#looks.delete(id);
+    for (const id of this.#samples.keys()) {
+      if (!ids.has(id)) this.#samples.delete(id);
     }
     for (const { id, sent } of transfers) {
-      const looks = this.#looks.get(id) ?? [];
-      this.#looks.set(id, looks);
-      const before = looks.at(-1);
+      const samples = this.#samples.get(id) ?? [];
+      this.#samples.set(id, samples);
+      const before = samples.at(-1);
       if (before !== undefined && now > before[0]) {
         isFirst = false;
         total += rateBetween(before, [now, sent]);
       }
-      looks.push([now, sent]);
-      while ((looks[0]?.[0] ?? now) < now - SPAN_MS) looks.shift();
+      samples.push([now, sent]);
+      while ((samples[0]?.[0] ?? now) < now - MAX_SPAN_MS) samples.shift();
     }
     this.#now = now;
     if (isFirst && transfers.length > 0) return; // nothing to compare with
     this.#totals.push([now, total]);
-    while ((this.#totals[0]?.[0] ?? now) < now - SPAN_MS) this.#totals.shift();
+    while ((this.#totals[0]?.[0] ?? now) < now - MAX_SPAN_MS) {
+      this.#totals.shift();
+    }
   }
 
   /** All transfers together, now. */
@@ -49,7 +51,7 @@ export class Rates {
 
   /** All transfers together, over time. */
   total() {
-    return this.#drawn(this.#totals);
+    return this.#pointsOf(this.#totals);
   }
 
   /**
@@ -57,23 +59,23 @@ export class Rates {
    * @param {number} id
    */
   of(id) {
-    const looks = this.#looks.get(id) ?? [];
+    const samples = this.#samples.get(id) ?? [];
     /** @type {[number, number][]} */
-    const rates = looks.slice(1).map((look, index) => [
-      look[0],
-      rateBetween(looks[index] ?? look, look),
+    const rates = samples.slice(1).map((sample, index) => [
+      sample[0],
+      rateBetween(samples[index] ?? sample, sample),
     ]);
-    return { ...this.#drawn(rates), now: rates.at(-1)?.[1] ?? 0 };
+    return { ...this.#pointsOf(rates), now: rates.at(-1)?.[1] ?? 0 };
   }
 
   /** How far back the plots reach, now. */
   get spanMs() {
     const [first] = this.#totals[0] ?? [this.#now];
-    return Math.min(SPAN_MS, Math.max(LEAST_MS, this.#now - first));
+    return Math.min(MAX_SPAN_MS, Math.max(MIN_SPAN_MS, this.#now - first));
   }
 
   /** @param {readonly [number, number][]} rates */
-  #drawn(rates) {
+  #pointsOf(rates) {
     const span = this.spanMs;
     const from = this.#now - span;
     /** @type {[number, number][]} */

@@ -1,11 +1,11 @@
 // @ts-check
 /// <reference lib="dom" />
-/** Addresses to give away, to copy or as a QR code. */
+/** URLs to share: to copy, or as a QR code. */
 
 import { h, problemIn, ROOT, svg } from "./dom.js";
 
 /** The margin that scanners need. */
-const QUIET = 4;
+const QUIET_ZONE = 4;
 
 /**
  * Shows the address of a file, to copy and as a QR code.
@@ -44,7 +44,7 @@ function copyField(label, text) {
       await navigator.clipboard.writeText(text);
       button.textContent = "Copied";
     } catch {
-      input.focus(); // not allowed here: it is selected, for Ctrl-C
+      input.focus(); // not allowed; the text is selected, so Ctrl-C copies it
       button.textContent = "Press Ctrl-C";
     }
   });
@@ -64,10 +64,10 @@ function drawQr(qr, label) {
   const { size, rows } = qr;
   const path = rows.map((row, y) =>
     [...row.matchAll(/1+/g)].map(({ 0: run, index }) =>
-      `M${index + QUIET} ${y + QUIET}h${run.length}v1h-${run.length}z`
+      `M${index + QUIET_ZONE} ${y + QUIET_ZONE}h${run.length}v1h-${run.length}z`
     ).join("")
   ).join("");
-  const side = size + 2 * QUIET;
+  const side = size + 2 * QUIET_ZONE;
   return svg(
     "svg",
     {

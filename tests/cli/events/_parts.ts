@@ -20,9 +20,9 @@ export type EventName =
 
 /** One event. */
 export interface EventSpec {
-  /** What it says, one sentence. */
+  /** Its meaning, in one sentence. */
   readonly says: string;
-  /** The scripts that tell it. */
+  /** The scripts that print it. */
   readonly roles: readonly (Role | "p2p")[];
   /** Its fields, beside `v` and `event`. */
   readonly fields: TProperties;

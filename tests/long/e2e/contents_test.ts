@@ -5,7 +5,7 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { sha256 } from "../../../lib/base/hash.ts";
 import { startEvilNode } from "../../_evil_node.ts";
-import { honestBut, sendWrongBytes } from "../../_lies.ts";
+import { honestExcept, sendWrongBytes } from "../../_lies.ts";
 import { IDENTITIES, startRelay, type TestRelay } from "../../_network.ts";
 import { randomBytes, seededRandom } from "../../_random.ts";
 import { relayHere } from "../../_scenery.ts";
@@ -30,7 +30,7 @@ Deno.test("One of three nodes sends wrong bytes: it is left out and named, and t
   await using mallory = await startEvilNode(relay, {
     identity: IDENTITIES[1]!,
     name: "mallory",
-    lie: honestBut({ f: CONTENT }, { piece: sendWrongBytes }),
+    lie: honestExcept({ f: CONTENT }, { piece: sendWrongBytes }),
   });
   const [starting, other] = spawnNodes(
     portOf(relay),
@@ -69,7 +69,7 @@ Deno.test("All three nodes send wrong bytes: exit 6 names them all, and nothing 
       await startEvilNode(relay, {
         identity: IDENTITIES[index + 1]!,
         name,
-        lie: honestBut({ f: CONTENT }, { piece: sendWrongBytes }),
+        lie: honestExcept({ f: CONTENT }, { piece: sendWrongBytes }),
       }),
     );
   }

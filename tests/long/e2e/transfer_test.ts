@@ -14,7 +14,7 @@ import type {
 import { within } from "../../_event_log.ts";
 import { type EvilNode, startEvilNode } from "../../_evil_node.ts";
 import { startFaultProxy } from "../../_fault_proxy.ts";
-import { honestBut } from "../../_lies.ts";
+import { honestExcept } from "../../_lies.ts";
 import { IDENTITIES, startRelay } from "../../_network.ts";
 import { randomBytes, seededRandom } from "../../_random.ts";
 import { nodeHere, relayHere } from "../../_scenery.ts";
@@ -29,9 +29,9 @@ import {
   namesIn,
   only,
   PIECE,
+  print,
   received,
   runGet,
-  say,
   sentBytes,
   spawnGet,
   spawnNodes,
@@ -77,7 +77,7 @@ Deno.test("kill -9 of one of three nodes: the file arrives whole, and at most a 
   const lost = proxy.passedBytes / OVERHEAD - used;
   const twice = await sentBytes(alpha) + await sentBytes(beta) -
     rest["alpha"]! - rest["beta"]!;
-  say(
+  print(
     `killed node: ${(lost / PIECE).toFixed(1)} pieces lost on the way, ` +
       `${(twice / PIECE).toFixed(1)} fetched twice from the others`,
   );
@@ -276,7 +276,7 @@ Deno.test("cat yields the first bytes of a large file before the last are asked 
     startEvilNode(relay, {
       identity: IDENTITIES[index]!,
       name,
-      lie: honestBut({ f: content }),
+      lie: honestExcept({ f: content }),
     });
   await using alpha = await start(1, "alpha");
   await using beta = await start(2, "beta");
@@ -299,7 +299,7 @@ Deno.test("cat yields the first bytes of a large file before the last are asked 
       first + count - 1
     ),
   );
-  say(`cat: piece ${furthest} of ${lastPiece} asked for at the first bytes`);
+  print(`cat: piece ${furthest} of ${lastPiece} asked for at the first bytes`);
   assertLess(furthest, lastPiece);
   const parts = [first.value!];
   for (;;) {

@@ -21,8 +21,8 @@ import {
   MIB,
   namesIn,
   only,
+  print,
   received,
-  say,
   sentBytes,
   spawnGet,
 } from "../../e2e/_transfer.ts";
@@ -97,7 +97,7 @@ Deno.test("--max-relayed: exit 5 says how to continue, and the next run fetches 
   assertEquals(finished.code, 0, finished.said);
   await assertSaved(folder, content);
   assertMatch(finished.said, /^f: .*B are here from an earlier run$/m);
-  say(`relayed with --max-relayed 4M: ${sent} bytes were sent`);
+  print(`relayed with --max-relayed 4M: ${sent} bytes were sent`);
   // What was under way when it stopped is all that is sent beyond.
   assertLess(sent, content.length);
   assert(sent >= 3 * MIB);
