@@ -109,13 +109,14 @@ export function floorPlan(modules: readonly string[]): string {
     [...arrows.get(from) ?? []].some((room) =>
       room === to || reaches(room, to)
     );
-  const drawn = [...arrows].flatMap(([from, rooms]) =>
-    [...rooms]
-      .filter((to) =>
-        ![...rooms].some((other) => other !== to && reaches(other, to))
-      )
-      .map((to) => `  ${nodeOf(from)} --> ${nodeOf(to)}`)
-  );
+  const drawn = [...arrows].flatMap(([from, rooms]) => {
+    const targets = [...rooms].filter((to) =>
+      ![...rooms].some((other) => other !== to && reaches(other, to))
+    );
+    return targets.length === 0
+      ? []
+      : [`  ${nodeOf(from)} --> ${targets.sort().map(nodeOf).join(" & ")}`];
+  });
   return `\`\`\`mermaid\nflowchart TD\n${drawn.sort().join("\n")}\n\`\`\`\n`;
 }
 
