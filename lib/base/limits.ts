@@ -227,10 +227,7 @@ const NUMBERS = {
   relayListingBytes: 100 * MIB,
   /** How long such a list may take at most: that is 1 Mbit/s. */
   relayListingMostMs: 900_000,
-  /**
-   * Times that a node may say, every 5 s, that it still scans its share: a
-   * million files take a minute.
-   */
+  /** Times that a node may say, every 5 s, that it still scans its share. */
   listingWorkingCount: 24,
   /** Bytes that a client keeps of one node's list: about 200,000 files. */
   listingNodeBytes: 24 * MIB,
@@ -383,6 +380,8 @@ const NUMBERS = {
   clusterBatchCount: 200,
   /** Items in one page when all items are read. */
   clusterPageCount: 500,
+  /** All pages that a store may have: five times the nodes, each twice. */
+  clusterAllPageCount: 2_000,
   /** Batches in the stream: 10 minutes and more, at 32 KB each. */
   clusterStreamCount: 20_000,
   /** The largest item: a node's entry as it is listed, with room to spare. */

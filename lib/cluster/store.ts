@@ -136,3 +136,25 @@ export interface Store {
   /** Begins a conversation. */
   open(signal: AbortSignal): Promise<StoreSession>;
 }
+
+/**
+ * All pages of stored items, while others are written.
+ *
+ * @throws {StoreError} `bad_reply` if there are more than `most`.
+ */
+export async function* allPages(
+  session: StoreSession,
+  most: number,
+): AsyncGenerator<StorePage> {
+  let after: string | undefined;
+  for (let count = 0; count < most; count++) {
+    const page = await session.page(after);
+    yield page;
+    after = page.next;
+    if (after === undefined) return;
+  }
+  throw new StoreError(
+    "bad_reply",
+    `Cannot read the store: its items do not end after ${most} pages`,
+  );
+}

@@ -35,6 +35,7 @@ import type {
 import { rowOf } from "./rows.ts";
 import { Sealing } from "./sealing.ts";
 import {
+  allPages,
   type Beat,
   type Store,
   StoreError,
@@ -255,12 +256,10 @@ export class StoreReplicator implements Replicator {
   /** Reads all items, then continues from the end of the stream. */
   async #load(session: StoreSession): Promise<void> {
     const { count, position } = await this.#beat(session);
-    let after: string | undefined;
-    do {
-      const page = await session.page(after);
+    const { clusterAllPageCount } = this.#options.limits;
+    for await (const page of allPages(session, clusterAllPageCount)) {
       await this.#take(session, page);
-      after = page.next;
-    } while (after !== undefined);
+    }
     this.#readCount = count;
     this.#position = position;
     this.#isLevelAt = performance.now();

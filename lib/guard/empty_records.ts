@@ -7,6 +7,8 @@
  * @module
  */
 
+import { addressGroup, isLoopback } from "../base/address.ts";
+import { putLast } from "../base/collections.ts";
 import type { Limits } from "../base/limits.ts";
 
 /** The numbers that bound records without content. */
@@ -15,8 +17,8 @@ export type EmptyRecordLimits = Pick<
   "emptyRecordBytes" | "emptyRecordBytesPerSecond"
 >;
 
-/** For a record of 88 bytes, what TLS adds to it is free. */
-const FREE_SHARE = 1 / 4;
+/** For a record of 1,408 bytes, what TLS adds to it is free. */
+const FREE_SHARE = 1 / 64;
 
 /**
  * The bytes of `encrypted` that count as empty, if they contained `plain`. May
@@ -45,4 +47,45 @@ export function afterEmptyBytes(
   const ms = (bytes: number) => 1_000 * bytes / emptyRecordBytesPerSecond;
   const next = Math.max(now, Math.max(now, paidAt) + ms(emptyBytes));
   return next - now > ms(emptyRecordBytes) ? undefined : next;
+}
+
+/** The numbers that bound records without content of an address group. */
+export type GroupRecordLimits = Pick<
+  Limits,
+  | "addressEmptyRecordBytes"
+  | "addressEmptyRecordBytesPerSecond"
+  | "handshakeGroupCount"
+>;
+
+/**
+ * Counts empty bytes of address groups, over all connections of each. A local
+ * proxy or tunnel makes everybody appear at a loopback address, which therefore
+ * has no limit as a group.
+ */
+export class EmptyRecordGroups {
+  readonly #limits: GroupRecordLimits;
+  /** When all that a group sent is paid for. */
+  readonly #paidAt = new Map<string, number>();
+
+  constructor(limits: GroupRecordLimits) {
+    this.#limits = limits;
+  }
+
+  /** Counts bytes that came from `host`; `false` if they are too many. */
+  add(host: string, emptyBytes: number, now: number): boolean {
+    if (isLoopback(host)) return true;
+    const group = addressGroup(host);
+    const { addressEmptyRecordBytes, addressEmptyRecordBytesPerSecond } =
+      this.#limits;
+    const next = afterEmptyBytes(this.#paidAt.get(group) ?? 0, emptyBytes, {
+      now,
+      limits: {
+        emptyRecordBytes: addressEmptyRecordBytes,
+        emptyRecordBytesPerSecond: addressEmptyRecordBytesPerSecond,
+      },
+    });
+    if (next === undefined) return false;
+    putLast(this.#paidAt, [group, next], this.#limits.handshakeGroupCount);
+    return true;
+  }
 }

@@ -80,7 +80,7 @@ export async function handshake(
     highWaterMark: READ_AHEAD_BYTES,
   } as TLSSocketOptions);
   readNoFurther(socket, () => tls.destroyed);
-  guardInput(tls);
+  guardInput(tls, ends.remote.host);
   // Before waiting for the handshake: the peer may end in the same turn.
   const conn = new StreamConn(tls, ends);
   try {

@@ -7,9 +7,14 @@
  */
 
 import type { TLSSocket } from "node:tls";
+import { withoutMapping } from "../base/address.ts";
 import { ProtocolError } from "../base/errors.ts";
 import { LIMITS } from "../base/limits.ts";
-import { afterEmptyBytes, emptyBytesIn } from "../guard/empty_records.ts";
+import {
+  afterEmptyBytes,
+  emptyBytesIn,
+  EmptyRecordGroups,
+} from "../guard/empty_records.ts";
 
 /** The system's side of a socket, as far as reading goes. */
 interface Handle {
@@ -29,6 +34,8 @@ interface TlsHandle extends Handle {
   emptyBytes: number;
   /** When they are paid for. */
   paidAt: number;
+  /** The peer's address, if it is not the socket's. */
+  peer?: string;
 }
 
 /**
@@ -36,13 +43,18 @@ interface TlsHandle extends Handle {
  * and end if its peer sends too many records without content. Deno 2.9.6 stops
  * only the passing on: a peer that writes 100 MB a second to a server that does
  * not read then takes 90 MB of its memory a second.
+ *
+ * @param host the peer's address, which counts for its address group.
  */
-export function guardInput(tls: TLSSocket): void {
+export function guardInput(tls: TLSSocket, host: string): void {
   const { _handle: handle } = tls as TLSSocket & { _handle?: TlsHandle | null };
   if (!handle) return; // gone already
   guarded ??= guardedOver(Object.getPrototypeOf(handle) as TlsHandle);
   Object.setPrototypeOf(handle, guarded);
+  if (host !== withoutMapping(tls.remoteAddress ?? "")) handle.peer = host;
 }
+
+const GROUPS = new EmptyRecordGroups(LIMITS);
 
 /** Shared by all connections: properties of each take memory of idle ones. */
 let guarded: TlsHandle | undefined;
@@ -80,8 +92,10 @@ function countEmptyBytes(handle: TlsHandle, parent: Handle): void {
   const now = performance.now();
   const counting = { now, limits: LIMITS };
   const paidAt = afterEmptyBytes(handle.paidAt, more, counting);
-  if (paidAt === undefined) handle._owner?.destroy(tooEmpty());
-  else handle.paidAt = paidAt;
+  const host = handle.peer ?? handle._owner?.remoteAddress ?? "";
+  if (paidAt === undefined || !GROUPS.add(host, more, now)) {
+    handle._owner?.destroy(tooEmpty());
+  } else handle.paidAt = paidAt;
 }
 
 function tooEmpty(): ProtocolError {

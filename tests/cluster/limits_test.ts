@@ -49,6 +49,33 @@ Deno.test("A replicator asks a store that waits for no changes once in clusterBa
   assertLess(19 * (clusterBatchMs - 2), performance.now() - from);
 });
 
+Deno.test("A replicator reads clusterAllPageCount pages at most, says that the store is broken, and tries again later", async () => {
+  const store = new MemoryStore();
+  const clusterAllPageCount = 20;
+  let isEndless = true;
+  let asked = 0;
+  const asks = Promise.withResolvers<void>();
+  using _store = replaced(store, "open", (open) => async () => {
+    const session = await open.call(store);
+    const page = session.page.bind(session);
+    session.page = async (after) => {
+      if (!isEndless) return await page(after);
+      if (++asked > 2 * clusterAllPageCount) asks.resolve();
+      return { largeCount: 0, values: [], next: `${asked} 0` };
+    };
+    return session;
+  });
+  await using side = new Side(store, {
+    limits: { ...PATIENT, clusterAllPageCount },
+  });
+  await asks.promise;
+  const failed = side.replicator.stats().failures;
+  assertEquals(failed, { bad_reply: 2 });
+  isEndless = false;
+  await side.until(() => side.phase === "whole");
+  assertEquals(LIMITS.clusterAllPageCount, 2_000);
+});
+
 Deno.test("A replicator writes and accepts no item larger than clusterItemBytes", async () => {
   const store = new MemoryStore();
   const most = LIMITS.clusterItemBytes;

@@ -2,6 +2,7 @@ import { assertEquals } from "@std/assert";
 import {
   afterEmptyBytes,
   emptyBytesIn,
+  EmptyRecordGroups,
 } from "../../lib/guard/empty_records.ts";
 import { LIMITS } from "../../lib/base/limits.ts";
 
@@ -28,8 +29,37 @@ Deno.test("A record that arrives in two parts counts as empty until its end, and
   assertEquals(afterEmptyBytes(paidAt, rest, { now, limits }), now);
 });
 
-Deno.test("What TLS adds to a record of 88 bytes or more is free", () => {
-  for (const plain of [88, 1_024, 16_384]) {
+Deno.test("What TLS adds to a record of 1,408 bytes or more is free", () => {
+  for (const plain of [1_408, 16_384]) {
     assertEquals(emptyBytesIn(plain + 22, plain) <= 0, true, `${plain}`);
   }
+});
+
+Deno.test("EmptyRecordGroups counts all connections of an address group together, and none of loopback", () => {
+  const groups = new EmptyRecordGroups(LIMITS);
+  const now = 5_000;
+  const { addressEmptyRecordBytes, addressEmptyRecordBytesPerSecond } = LIMITS;
+  for (const host of ["2001:db8::1", "2001:db8::2"]) {
+    assertEquals(groups.add(host, addressEmptyRecordBytes / 2, now), true);
+  }
+  assertEquals(groups.add("2001:db8::3", 1, now), false);
+  assertEquals(groups.add("192.0.2.7", addressEmptyRecordBytes, now), true);
+  assertEquals(groups.add("::ffff:192.0.2.7", 1, now), false);
+  const rate = addressEmptyRecordBytesPerSecond;
+  assertEquals(groups.add("192.0.2.7", rate, now + 1_000), true);
+  assertEquals(groups.add("192.0.2.7", 1, now + 1_000), false);
+  for (const host of ["127.0.0.1", "::1", "::ffff:127.0.0.1"]) {
+    for (let n = 0; n < 9; n++) {
+      assertEquals(groups.add(host, addressEmptyRecordBytes, now), true);
+    }
+  }
+});
+
+Deno.test("EmptyRecordGroups remembers the last handshakeGroupCount groups", () => {
+  const limits = { ...LIMITS, handshakeGroupCount: 2 };
+  const groups = new EmptyRecordGroups(limits);
+  const all = LIMITS.addressEmptyRecordBytes;
+  for (const n of [1, 2, 3]) groups.add(`192.0.2.${n}`, all, 0);
+  const full = [2, 3].map((n) => groups.add(`192.0.2.${n}`, 1, 0));
+  assertEquals([...full, groups.add("192.0.2.1", 1, 0)], [false, false, true]);
 });
