@@ -152,6 +152,7 @@ class Trial {
     using _end = session.channel.endOn(signal);
     await using calls = new RelayCalls(session, {
       answerMs: limits.handshakeMs,
+      limits,
       onRefused: (refused) => this.#registrant.denied(refused),
       onInvite: ({ key, from }) => this.#comeTo(key, from),
     });
@@ -247,6 +248,7 @@ class Trial {
     using _end = session.channel.endOn(signal);
     await using calls = new RelayCalls(session, {
       answerMs: limits.handshakeMs,
+      limits,
       onRefused: () => {},
       onInvite: () => {},
     });

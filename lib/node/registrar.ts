@@ -406,6 +406,7 @@ class Registrar {
     this.#notice(session.hello.observed);
     return new RelayCalls(session, {
       answerMs: limits.handshakeMs,
+      limits,
       onRefused: (refused) => this.#registrant.denied(refused),
       onInvite: ({ key, from }, calls) => {
         const { entrances } = session;

@@ -5,7 +5,10 @@
  * @module
  */
 
+import { delay } from "@std/async/delay";
 import { ProtocolError } from "../base/errors.ts";
+import type { Limits } from "../base/limits.ts";
+import { TokenBucket } from "../guard/token_bucket.ts";
 import {
   DIRECTION,
   type MessageOf,
@@ -24,6 +27,11 @@ export type RelayAnswer = Exclude<
 export interface RelayCallsOptions {
   /** How long an answer may take, in milliseconds. */
   readonly answerMs: number;
+  /** How fast it hears what it did not ask for. */
+  readonly limits: Pick<
+    Limits,
+    "unaskedRatePerSecond" | "unaskedBurstCount"
+  >;
   /** Called when a client waits in a tunnel; never throws. */
   readonly onInvite?: (
     invite: MessageOf<"invite">,
@@ -46,6 +54,9 @@ export class RelayCalls implements AsyncDisposable {
   readonly session: RelaySession;
   readonly #options: RelayCallsOptions;
   readonly #questions: Question[] = [];
+  /** What the relay may still say unasked without a pause. */
+  readonly #unasked: TokenBucket;
+  readonly #closing = new AbortController();
   #isOver = false;
   /** Rejects with the reason when the connection ends; never resolves. */
   readonly ended: Promise<never>;
@@ -54,6 +65,12 @@ export class RelayCalls implements AsyncDisposable {
   constructor(session: RelaySession, options: RelayCallsOptions) {
     this.session = session;
     this.#options = options;
+    const { unaskedRatePerSecond, unaskedBurstCount } = options.limits;
+    this.#unasked = new TokenBucket(
+      unaskedRatePerSecond,
+      unaskedBurstCount,
+      performance.now(),
+    );
     this.ended = this.#listen();
     this.ended.catch(() => {}); // the pending request reports it
   }
@@ -83,7 +100,11 @@ export class RelayCalls implements AsyncDisposable {
 
   async #listen(): Promise<never> {
     try {
-      for (;;) this.#hear(await this.#receive());
+      for (;;) {
+        const message = await this.#receive();
+        if (isUnasked(message)) await this.#turn();
+        this.#hear(message);
+      }
     } catch (error) {
       this.#isOver = true;
       for (const { reject } of this.#questions.splice(0)) reject(error);
@@ -96,6 +117,18 @@ export class RelayCalls implements AsyncDisposable {
       .receive(DIRECTION.relayToNode);
     if (message !== null) return message;
     throw new ProtocolError("truncated", "the relay closed the connection");
+  }
+
+  /**
+   * Waits until the next unasked message may be heard. A relay that sends more
+   * is read more slowly, and not left: many clients may want tunnels at once.
+   */
+  async #turn(): Promise<void> {
+    const { signal } = this.#closing;
+    while (!this.#unasked.take(performance.now())) {
+      const ms = 1_000 / this.#options.limits.unaskedRatePerSecond;
+      await delay(ms, { signal });
+    }
   }
 
   #hear(message: RelayToNode): void {
@@ -121,6 +154,11 @@ export class RelayCalls implements AsyncDisposable {
   }
 
   [Symbol.asyncDispose](): Promise<void> {
+    this.#closing.abort();
     return this.session.channel.close();
   }
+}
+
+function isUnasked({ kind }: RelayToNode): boolean {
+  return kind === "ping" || kind === "invite";
 }

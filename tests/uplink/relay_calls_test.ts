@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { Channel } from "../../lib/protocol/channel.ts";
 import { ProtocolError } from "../../lib/base/errors.ts";
-import { LIMITS } from "../../lib/base/limits.ts";
+import { LIMITS, limitsWith } from "../../lib/base/limits.ts";
 import { PROTOCOL_VERSION } from "../../lib/base/version.ts";
 import {
   DIRECTION,
@@ -24,7 +24,7 @@ interface Setting extends AsyncDisposable {
 }
 
 /** A visit to a relay that is played by hand. */
-function start({ answerMs = 5_000 } = {}): Setting {
+function start({ answerMs = 5_000, limits = LIMITS } = {}): Setting {
   const [near, far] = memoryPair();
   const options = { limits: LIMITS, writeStallMs: 20_000, idleMs: 60_000 };
   const relay = new Channel(far, options);
@@ -44,6 +44,7 @@ function start({ answerMs = 5_000 } = {}): Setting {
   const invites: MessageOf<"invite">[] = [];
   const visit = new RelayCalls(session, {
     answerMs,
+    limits,
     onInvite: (invite) => void invites.push(invite),
   });
   return {
@@ -152,4 +153,39 @@ Deno.test("RelayCalls stays connected without requests, and disconnects when dis
   assertEquals(await within(relay.receive([]), "parting"), null);
   await relay.close();
   assert(await visit.ended.catch(() => true));
+});
+
+Deno.test("RelayCalls hears a flood of what it did not ask for no faster than its rate, and can be closed meanwhile", async () => {
+  const limits = limitsWith({
+    unaskedRatePerSecond: 0.001,
+    unaskedBurstCount: 3,
+  });
+  const setting = start({ limits });
+  const { visit, relay, invites } = setting;
+  const flood = Array.from({ length: 20 }, () => INVITE);
+  const answered = visit.ask({ kind: "reach" });
+  await relay.receive(DIRECTION.nodeToRelay);
+  await relay.send({ kind: "reached", outcome: "gone" }, ...flood);
+  await answered;
+  for (let turn = 0; turn < 20; turn++) {
+    await new Promise((resolve) => setTimeout(resolve));
+  }
+  assertEquals(invites.length, 3);
+  await setting[Symbol.asyncDispose]();
+  await assertRejects(() => within(visit.ended, "the end"));
+});
+
+Deno.test("RelayCalls hears all invitations of a burst, the later ones at its rate", async () => {
+  const limits = limitsWith({
+    unaskedRatePerSecond: 500,
+    unaskedBurstCount: 2,
+  });
+  await using setting = start({ limits });
+  const { visit, relay, invites } = setting;
+  const answered = visit.ask({ kind: "reach" });
+  await relay.receive(DIRECTION.nodeToRelay);
+  const flood = Array.from({ length: 20 }, () => INVITE);
+  await relay.send(...flood, { kind: "reached", outcome: "gone" });
+  await answered;
+  assertEquals(invites.length, 20);
 });
