@@ -5,6 +5,7 @@
  * @module
  */
 
+import { join } from "@std/path/join";
 import { Failure } from "../base/errors.ts";
 import { Turns } from "../base/turns.ts";
 import type { CatalogueEntry } from "./catalogue.ts";
@@ -117,7 +118,8 @@ export class RunJobs {
     try {
       if (!wanted.allows(name)) throw hasNoSum(name);
       const choice = await choosing.choose(name, offers);
-      return jobOf(choice, { name, path: pathOf(name, selection), listed });
+      const path = oneWay(pathOf(name, selection));
+      return jobOf(choice, { name, path, listed });
     } catch (error) {
       signal.throwIfAborted(); // the file did not fail
       if (!(error instanceof Failure)) throw error;
@@ -125,4 +127,13 @@ export class RunJobs {
       return null;
     }
   }
+}
+
+/**
+ * A path without `..` after a name. Deno's calls differ there: one follows a
+ * link that comes before it, and removes another file than the others made.
+ */
+function oneWay(path: string): string {
+  // Windows itself resolves it first, and names keep their slashes.
+  return Deno.build.os === "windows" ? path : join(path);
 }

@@ -19,7 +19,7 @@ import { requirePlace } from "../disk/own_place.ts";
 import { Owners } from "../disk/owners.ts";
 import { PartialFile } from "../disk/partial.ts";
 import { partialPathOf } from "../disk/partial_name.ts";
-import type { Inode } from "../disk/leftover_file.ts";
+import type { JudgedInode } from "../disk/leftover_file.ts";
 import { removePublished, type TargetOptions } from "../disk/publishing.ts";
 import { SmallFiles } from "../disk/small_files.ts";
 import { type Job, sizeOf } from "./jobs.ts";
@@ -63,7 +63,7 @@ interface FoundFile extends ExistingFile {
   /** Whether it has no other name. */
   readonly hasOneName: boolean;
   /** The folder that it must be in; nothing if any will do. */
-  readonly folder: Inode | undefined;
+  readonly folder: JudgedInode | undefined;
 }
 
 /** Places that files are saved in. Disposing keeps incomplete files. */
@@ -104,7 +104,7 @@ export class Targets implements AsyncDisposable {
   lookAhead(job: Job): Promise<CheckedFile> | undefined {
     if (!this.#looks.isWorthIt) return undefined;
     const [size, { path, name }] = [sizeOf(job), job];
-    const place = this.#folders.prepared(path, name);
+    const place = this.#folders.prepared(path);
     const isApt = place?.isNew === false && size <= HASHED_AT_ONCE_BYTES &&
       this.#options.wanted.of(name) === undefined;
     if (!isApt) return undefined;
@@ -140,7 +140,7 @@ export class Targets implements AsyncDisposable {
   async open(job: Job, ahead: Ahead = {}): Promise<DownloadFile | undefined> {
     const { name, path, group: { size, content }, sources } = job;
     const { describe } = this.#options;
-    const { isNew, folder } = this.#folders.prepared(path, name) ??
+    const { isNew, folder } = this.#folders.prepared(path) ??
       await this.#folders.prepare(path, name);
     const found: Found = isNew
       ? NOTHING
@@ -188,7 +188,7 @@ export class Targets implements AsyncDisposable {
   /** A file of one piece; if that is zeros, no node has to send it. */
   #openSmall(
     job: Job,
-    folder: Inode | undefined,
+    folder: JudgedInode | undefined,
   ): Pick<DownloadFile, "sink" | "have" | "manifest"> {
     const manifest = manifestIfZeros(job.group);
     const zeros = manifest?.size ?? 0;
@@ -200,7 +200,7 @@ export class Targets implements AsyncDisposable {
   /** Saves a file that comes in one piece, or consists of `zeros` zeros. */
   #smallSink(
     job: Job,
-    { zeros, folder }: { zeros: number; folder: Inode | undefined },
+    { zeros, folder }: { zeros: number; folder: JudgedInode | undefined },
   ): Sink {
     const { name, path, group } = job;
     const options = this.#targetOptions(job, folder);
@@ -233,7 +233,7 @@ export class Targets implements AsyncDisposable {
     job: Job,
     { known, folder }: {
       known: Manifest | undefined;
-      folder: Inode | undefined;
+      folder: JudgedInode | undefined;
     },
   ): Promise<Pick<DownloadFile, "sink" | "have" | "manifest"> | undefined> {
     const { name, path, group } = job;
@@ -301,7 +301,7 @@ export class Targets implements AsyncDisposable {
 
   #targetOptions(
     { group, isVoted }: Job,
-    folder: Inode | undefined,
+    folder: JudgedInode | undefined,
   ): TargetOptions {
     const overwrite = this.#options.overwrite && !isVoted;
     const { modifiedMs } = group;

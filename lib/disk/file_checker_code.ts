@@ -87,9 +87,9 @@ export function makeFileChecker(
     }
   };
 
-  const isStill = ({ path, ino, dev }: JudgedFolder) => {
+  const isStill = ({ path, ino, dev, mayBeLinked }: JudgedFolder) => {
     try {
-      const info = Deno.lstatSync(path);
+      const info = (mayBeLinked ? Deno.statSync : Deno.lstatSync)(path);
       return info.ino === ino && info.dev === dev;
     } catch {
       return false;

@@ -24,6 +24,12 @@ export const OTHERS_WRITE = 0o022;
 /** Identifies a file or folder on this machine. */
 export type Inode = Pick<Deno.FileInfo, "ino" | "dev">;
 
+/** A folder that files are saved in, and which one it was at the start. */
+export interface JudgedInode extends Inode {
+  /** Whether a link may lead to it: the user chose it by that path. */
+  readonly mayBeLinked: boolean;
+}
+
 /** Whether both are the same file. */
 export function isInode(one: Inode, other: Inode): boolean {
   return one.ino === other.ino && one.dev === other.dev;

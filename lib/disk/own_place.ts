@@ -8,17 +8,21 @@
 import { dirname } from "@std/path/dirname";
 import type { Failure } from "../base/errors.ts";
 import { unsaved } from "./disk_failure.ts";
-import { type Inode, isInode } from "./leftover_file.ts";
+import { isInode, type JudgedInode } from "./leftover_file.ts";
 
 /**
  * Makes sure that the folder of a file is the one that was judged, and no link
- * to it.
+ * to it unless that was there from the start.
  *
  * @throws {Failure} of kind `local` if it is another.
  */
-export function requirePlace(path: string, judged: Inode | undefined): void {
+export function requirePlace(
+  path: string,
+  judged: JudgedInode | undefined,
+): void {
   if (judged === undefined) return;
-  if (!isInode(Deno.lstatSync(dirname(path)), judged)) throw replaced(path);
+  const look = judged.mayBeLinked ? Deno.statSync : Deno.lstatSync;
+  if (!isInode(look(dirname(path)), judged)) throw replaced(path);
 }
 
 /** The failure if the folder of a file is another one than before. */

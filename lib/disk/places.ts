@@ -17,8 +17,8 @@ import { savingThereRemedy } from "../base/permission.ts";
 import { PARTIAL_SUFFIX } from "../base/names.ts";
 import { show } from "../base/text.ts";
 import { unsaved } from "./disk_failure.ts";
-import { type Inode, isInode } from "./leftover_file.ts";
-import { replaced } from "./own_place.ts";
+import type { JudgedInode } from "./leftover_file.ts";
+import { replaced, requirePlace } from "./own_place.ts";
 import type { Owners } from "./owners.ts";
 import { OTHERS } from "./partial_name.ts";
 import { ignoreGone } from "./publishing.ts";
@@ -36,10 +36,10 @@ export interface Place {
   /** Whether it is new, and therefore empty. */
   readonly isNew: boolean;
   /**
-   * Which one it is, if it is below the target folder: then nothing else may
-   * take its place. The user chose the target folder itself.
+   * Which one it is: nothing else may take its place. Only to the target folder,
+   * which the user chose, a link may lead.
    */
-  readonly folder: Inode | undefined;
+  readonly folder: JudgedInode;
 }
 
 /** The folders for saved files. Missing ones are made. */
@@ -49,8 +49,8 @@ export class Folders {
   /** Folders with new folders in them, whose names are not durable yet. */
   readonly #grown = new Set<string>();
   #syncing: Promise<unknown> | undefined;
-  /** The folders below target folders, as they were when they were judged. */
-  readonly #judged = new Map<string, Inode>();
+  /** The folders of files, as they were when they were judged. */
+  readonly #judged = new Map<string, JudgedInode>();
 
   constructor(owners: Owners) {
     this.#owners = owners;
@@ -97,27 +97,27 @@ export class Folders {
    * @throws {Failure} of kind `local` if a file must not be saved there.
    */
   async prepare(path: string, name: string): Promise<Place> {
-    const known = this.prepared(path, name);
+    const known = this.prepared(path);
     if (known !== undefined) return known;
     const target = targetOf(path, name);
     let isNew = await this.ensure(target);
-    let folder: Inode | undefined;
+    let folder = await this.#keep(target, isNew);
     for (const at of foldersBelow(path, name)) {
       isNew = await this.ensure(at);
-      folder = await this.#judge(at, target);
+      const judged = await this.#judge(at, target);
+      if (judged === undefined) throw replaced(path);
+      folder = judged;
     }
     return { isNew, folder };
   }
 
   /** The folder of a file, if {@linkcode Folders.prepare} made or found it. */
-  prepared(path: string, name: string): Place | undefined {
+  prepared(path: string): Place | undefined {
     const lowest = dirname(path);
     const known = this.#known.get(lowest);
     if (known === undefined) return undefined;
     const folder = this.#judged.get(lowest);
-    if (folder === undefined && lowest !== targetOf(path, name)) {
-      return undefined;
-    }
+    if (folder === undefined) return undefined;
     return { isNew: known === "new", folder };
   }
 
@@ -130,10 +130,30 @@ export class Folders {
   }
 
   /**
+   * Remembers once which folder the target is: others may put a link in its
+   * place while files are saved.
+   */
+  async #keep(target: string, isNew: boolean): Promise<JudgedInode> {
+    const known = this.#judged.get(target);
+    if (known !== undefined) return known;
+    const info = await (isNew ? Deno.lstat : Deno.stat)(target)
+      .catch((error) => {
+        throw cannotMake(target, error);
+      });
+    if (!info.isDirectory) throw noFolderAt(target);
+    const judged = { ino: info.ino, dev: info.dev, mayBeLinked: !isNew };
+    this.#judged.set(target, judged);
+    return judged;
+  }
+
+  /**
    * Judges a folder once: it must be no link, and not another user's. Nothing
    * if it does not exist.
    */
-  async #judge(path: string, target: string): Promise<Inode | undefined> {
+  async #judge(
+    path: string,
+    target: string,
+  ): Promise<JudgedInode | undefined> {
     const known = this.#judged.get(path);
     if (known !== undefined) return known;
     const info = await lookAt(path);
@@ -153,11 +173,8 @@ export class Folders {
     }
     // If the folder around it is another one by now, so may this one be.
     const around = this.#judged.get(dirname(path));
-    if (around !== undefined) {
-      const now = await lookAt(dirname(path));
-      if (now === undefined || !isInode(now, around)) throw replaced(path);
-    }
-    const judged = { ino: info.ino, dev: info.dev };
+    requirePlace(path, around);
+    const judged = { ino: info.ino, dev: info.dev, mayBeLinked: false };
     this.#judged.set(path, judged);
     return judged;
   }

@@ -10,7 +10,7 @@ import { join } from "@std/path/join";
 import { systemErrorCode } from "../base/errors.ts";
 import { LIMITS } from "../base/limits.ts";
 import { PARTIAL_SUFFIX } from "../base/names.ts";
-import { type Inode, isInode } from "./leftover_file.ts";
+import { isInode, type JudgedInode } from "./leftover_file.ts";
 
 /** The properties of the saved file. */
 export interface TargetOptions {
@@ -23,7 +23,7 @@ export interface TargetOptions {
   /** Whether it must be durable before it counts as saved; true by default. */
   readonly sync?: boolean | undefined;
   /** The folder to which its path must lead, if that matters. */
-  readonly folder?: Inode | undefined;
+  readonly folder?: JudgedInode | undefined;
 }
 
 /** The time of writing for a file: the peer's number, if a file can have it. */

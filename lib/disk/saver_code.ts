@@ -53,6 +53,8 @@ export interface JudgedFolder {
   readonly path: string;
   readonly ino: number | null;
   readonly dev: number;
+  /** Whether its path may lead through a link. */
+  readonly mayBeLinked: boolean;
 }
 
 /** An error of the system, as it travels between threads. */
@@ -317,7 +319,8 @@ export function makeSaver(
       let outcome = looked.get(judged.path);
       if (outcome !== undefined) return outcome;
       try {
-        const { ino, dev } = Deno.lstatSync(judged.path);
+        const look = judged.mayBeLinked ? Deno.statSync : Deno.lstatSync;
+        const { ino, dev } = look(judged.path);
         const isIt = ino === judged.ino && dev === judged.dev;
         outcome = isIt ? saved : { kind: "moved" };
       } catch (error) {

@@ -4,7 +4,7 @@
  */
 
 import { assert, assertEquals, assertMatch } from "@std/assert";
-import { join } from "@std/path";
+import { basename, join } from "@std/path";
 import type { ClientEvent } from "../../lib/client/events.ts";
 import { Failure } from "../../lib/base/errors.ts";
 import { LIMITS } from "../../lib/base/limits.ts";
@@ -62,12 +62,23 @@ class AtFirst extends ClientLog {
   }
 }
 
-for (const [size, files] of [["large", LARGE], ["small", SMALL]] as const) {
-  for (const overwrite of [false, true]) {
+const TURNS = [false, true].flatMap((overwrite) =>
+  (["its", "the new target", "the old target"] as const).map((which) => ({
+    overwrite,
+    which,
+  }))
+);
+
+for (const [size, all] of [["large", LARGE], ["small", SMALL]] as const) {
+  for (const { overwrite, which } of TURNS) {
     const how = overwrite ? "with" : "without";
+    const isBelow = which === "its";
+    const files = isBelow ? all : Object.fromEntries(
+      Object.entries(all).map(([name, bytes]) => [name.slice(3), bytes]),
+    );
     Deno.test({
       name:
-        `getFiles saves no ${size} file through a link that takes the place of its folder, ${how} overwriting`,
+        `getFiles saves no ${size} file through a link that takes the place of ${which} folder, ${how} overwriting`,
       ignore,
       fn: async () => {
         await using relay = await startRelay();
@@ -77,20 +88,23 @@ for (const [size, files] of [["large", LARGE], ["small", SMALL]] as const) {
         });
         const names = Object.keys(files);
         const mine = overwrite
-          ? Object.fromEntries(names.map((name) => [name.slice(3), "mine"]))
+          ? Object.fromEntries(names.map((name) => [basename(name), "mine"]))
           : { kept: "mine" };
         await using victim = await tempShare(mine);
         await using folder = await tempShare();
         const lg = join(folder.path, "lg");
+        if (which === "the old target") await Deno.mkdir(lg);
         const log = new AtFirst(() => {
           Deno.renameSync(lg, join(folder.path, "away"));
           Deno.symlinkSync(victim.path, lg);
           saved.resolve();
         });
-        const { error } = await get(relay, folder.path, [everything()], {
-          log,
-          overwrite,
-        });
+        const { error } = await get(
+          relay,
+          isBelow ? folder.path : lg,
+          [everything()],
+          { log, overwrite },
+        );
         assert(error instanceof Failure);
         assertEquals(error.kind, "local");
         // Or a file came between the two steps of the one who swaps them.
@@ -102,7 +116,7 @@ for (const [size, files] of [["large", LARGE], ["small", SMALL]] as const) {
         const received = log.of("file_received");
         const kept = new Set(filesIn(join(folder.path, "away")));
         assertEquals(
-          received.filter(({ name }) => !kept.has(name.slice(3))),
+          received.filter(({ name }) => !kept.has(basename(name))),
           [],
         );
         const most = size === "large" ? 1 : LIMITS.batchFileCount;
@@ -216,3 +230,33 @@ Deno.test({
     }
   },
 });
+
+for (const size of ["small", "large"] as const) {
+  Deno.test({
+    name:
+      `getFiles removes no other file, and leaves no second name, if a ${size} file is saved at a path with .. after a link or a missing folder`,
+    ignore,
+    fn: async () => {
+      await using relay = await startRelay();
+      const content = randomBytes(
+        size === "small" ? 9 : 2 * PIECE,
+        seededRandom(1),
+      );
+      await using _node = await startNode(relay, { f: content });
+      await using folder = await tempShare({ "far/.f.p2p-part": "theirs" });
+      await Deno.mkdir(join(folder.path, "far", "in"));
+      await Deno.mkdir(join(folder.path, "near"));
+      const link = join(folder.path, "near", "link");
+      await Deno.symlink(join(folder.path, "far", "in"), link);
+      const { saved } = await get(relay, `${link}/..`, ["f"]);
+      assertEquals(Object.keys(saved), ["f"]);
+      await get(relay, `${folder.path}/none/..`, ["f"]);
+      assertEquals(filesIn(folder.path), [
+        "f",
+        "far/.f.p2p-part",
+        "near/f",
+        "near/link",
+      ]);
+    },
+  });
+}

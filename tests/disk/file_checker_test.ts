@@ -95,7 +95,7 @@ for (const { where, look } of PLACES) {
     const judge = async (name: string) => {
       const path = join(folder.path, name);
       const { ino, dev } = await Deno.lstat(path);
-      return { path, ino, dev };
+      return { path, ino, dev, mayBeLinked: false };
     };
     const [a, b] = [await judge("a"), await judge("b")];
     const size = CONTENT.length;

@@ -253,14 +253,15 @@ Deno.test("SmallFiles gives files with the same terms one object, which a messag
   for (let n = 0; n < LIMITS.savedHereCount; n++) {
     await small.save(join(folder.path, `here${n}`), CONTENT, options);
   }
-  const judged = { ino: 1, dev: 2 };
+  const judged = { ino: 1, dev: 2, mayBeLinked: false };
+  const other = { ...judged, ino: 3 };
   const inner = join(folder.path, "inner");
   const saving: [path: string, given: Partial<TargetOptions>][] = [
     [join(folder.path, "one"), {}],
     [join(folder.path, "two"), { modifiedMs: WRITTEN_MS + 1 }],
     [join(inner, "one"), { folder: judged }],
     [join(inner, "two"), { folder: judged }],
-    [join(inner, "three"), { folder: { ino: 3, dev: 2 } }],
+    [join(inner, "three"), { folder: other }],
     [join(inner, "four"), { sync: true }],
     [join(inner, "five"), { overwrite: true }],
     [join(inner, "six"), { isExecutable: true }],
@@ -276,7 +277,7 @@ Deno.test("SmallFiles gives files with the same terms one object, which a messag
   assertEquals(terms[0]?.syncedIn, undefined);
   assertEquals(terms[0]?.judged, undefined);
   assertEquals(terms[2]?.judged, { path: inner, ...judged });
-  assertEquals(terms[4]?.judged, { path: inner, ino: 3, dev: 2 });
+  assertEquals(terms[4]?.judged, { path: inner, ...other });
   assertEquals(terms[5]?.syncedIn, inner);
   assertEquals(terms.map(({ overwrite }) => overwrite).indexOf(true), 6);
   assert(
