@@ -16,6 +16,7 @@ import { given } from "../options/values.ts";
 import type { CliEvent } from "../output/cli_events.ts";
 import { worded } from "../output/remedies.ts";
 import type { RoleContext } from "./role.ts";
+import { oneAtATime } from "./one_at_a_time.ts";
 
 /** The options that a running node can change. */
 const CHANGEABLE: readonly string[] = ["limit-rate", "exclude", "hidden"];
@@ -39,9 +40,10 @@ export function rereadOnHangup(
   if (Deno.build.os === "windows") return onDispose(() => {});
   const hadTerminal = isAtTerminal();
   const reloads = new Reloads(node, context);
+  const reload = oneAtATime(() => reloads.reload());
   const onHangup = () => {
     if (hadTerminal && !isAtTerminal()) context.stop();
-    else reloads.wanted();
+    else void reload();
   };
   Deno.addSignalListener("SIGHUP", onHangup);
   return onDispose(() => Deno.removeSignalListener("SIGHUP", onHangup));
@@ -51,14 +53,12 @@ function isAtTerminal(): boolean {
   return Deno.stdin.isTerminal() || Deno.stderr.isTerminal();
 }
 
-/** Changes a node, one change at a time. */
+/** Changes a node. */
 class Reloads {
   readonly #node: Pick<NodeServer, "change" | "fileCount">;
   readonly #context: RoleContext;
   /** The current settings, and those that need a restart. */
   #line: CommandLine;
-  #isWanted = false;
-  #isRunning = false;
 
   constructor(
     node: Pick<NodeServer, "change" | "fileCount">,
@@ -69,25 +69,8 @@ class Reloads {
     this.#line = context.line;
   }
 
-  /** Reads the settings again: now, or once more after a run under way. */
-  wanted(): void {
-    this.#isWanted = true;
-    if (!this.#isRunning) void this.#run();
-  }
-
-  async #run(): Promise<void> {
-    this.#isRunning = true;
-    try {
-      while (this.#isWanted) {
-        this.#isWanted = false;
-        await this.#reload();
-      }
-    } finally {
-      this.#isRunning = false;
-    }
-  }
-
-  async #reload(): Promise<void> {
+  /** Reads the settings again. */
+  async reload(): Promise<void> {
     const { terminal, reread } = this.#context;
     const before = this.#node.fileCount;
     try {

@@ -49,6 +49,7 @@ import {
   surviveRejections,
 } from "./role.ts";
 import { worded } from "../output/remedies.ts";
+import { oneAtATime } from "./one_at_a_time.ts";
 
 /** Options of a relay that is one of several instances. */
 const CLUSTERED = ["cluster", "cluster-file", "advertise-instance"];
@@ -164,7 +165,8 @@ function rereadOnHangup(relay: RelayServer, context: RoleContext): Disposable {
   const isOfUse = line.value("secret-file") !== undefined &&
     Deno.build.os !== "windows";
   if (!isOfUse) return onDispose(() => {});
-  const reread = async () => {
+  // Of two runs at once, the one with the earlier files could end last.
+  const reread = oneAtATime(async () => {
     try {
       const secrets = await readSecrets(context);
       if (secrets !== undefined) relay.replaceSecrets(secrets);
@@ -175,7 +177,7 @@ function rereadOnHangup(relay: RelayServer, context: RoleContext): Disposable {
         `${worded(error).message}; continuing with the previous secrets`,
       );
     }
-  };
+  });
   const onHangup = () => void reread();
   Deno.addSignalListener("SIGHUP", onHangup);
   return onDispose(() => Deno.removeSignalListener("SIGHUP", onHangup));
