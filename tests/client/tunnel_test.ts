@@ -167,7 +167,7 @@ for (
       tunnelHeadStartMs: 20,
       connectMs: 60_000,
     }],
-    ["has been given up", { tunnelHeadStartMs: 60_000, connectMs: 3_000 }],
+    ["has been given up", { tunnelHeadStartMs: 60_000, connectMs: 10_000 }],
   ] as const
 ) {
   Deno.test(`The tunnel wins over an address where nobody answers, when dialling ${what}`, async () => {

@@ -214,7 +214,8 @@ Deno.test("If a node cannot hash a file that may be the right one, the client do
 
 Deno.test("A node that never hashes its file delays a choice for settleMs, and is not believed", async () => {
   await using relay = await startRelay();
-  await using _good = await startNode(relay, { "f": OLD, "g": OLD });
+  await using good = await startNode(relay, { "f": OLD, "g": OLD });
+  await good.log.until("hashed"); // it has nothing left to do in settleMs
   await using _silent = await startLyingNode(relay, {
     "f": new Uint8Array(OLD.length),
     "g": MIDDLE,

@@ -373,7 +373,7 @@ for (const secrets of [undefined, { current: SECRET }]) {
 Deno.test("A peer that claims to be an instance and asks nothing is waited for as long as a handshake may take", async () => {
   await using pair = await Pair.start({
     secrets: { current: SECRET },
-    limitsOfA: { handshakeMs: 4_000 },
+    limitsOfA: { handshakeMs: 10_000 },
   });
   const { identity, server } = pair.a;
   await using channel = await openChannel(server.address, identity);

@@ -196,7 +196,7 @@ Deno.test("HTTP keeps httpConnectionCount connections: the oldest silent one giv
 
 Deno.test("HTTP ends a connection whose request has not arrived after httpHeadMs, and answers others meanwhile", async () => {
   await using server = serve({
-    limits: { httpHeadMs: 2_000, httpMs: 600_000 },
+    limits: { httpHeadMs: 8_000, httpMs: 600_000 },
   });
   const started = performance.now();
   using silent = await connect(server);
@@ -208,7 +208,7 @@ Deno.test("HTTP ends a connection whose request has not arrived after httpHeadMs
   );
   assertEquals(end, null);
   const ms = performance.now() - started;
-  assertEquals(ms >= 1_990, true, `${ms}`);
+  assertEquals(ms >= 7_990, true, `${ms}`);
 });
 
 Deno.test("HTTP replaces connections that stay open after their answer", async () => {
@@ -277,7 +277,14 @@ Deno.test("HTTP gives up an answer that never comes, and frees its slot", async 
   for (let count = 0; count < 3; count++) {
     assertEquals(await ask(server, "GET /stuck HTTP/1.1\r\n\r\n"), "");
   }
-  const answer = await ask(server, "GET /well HTTP/1.1\r\n\r\n");
+  // On a busy machine that is slower than httpMs too, and then ends the same.
+  const untilAnswered = async () => {
+    for (;;) {
+      const answer = await ask(server, "GET /well HTTP/1.1\r\n\r\n");
+      if (answer !== "") return answer;
+    }
+  };
+  const answer = await within(untilAnswered(), "an answer");
   assertMatch(answer, /^HTTP\/1\.1 200 /);
 });
 

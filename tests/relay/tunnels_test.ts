@@ -60,7 +60,7 @@ for (const entrance of ["tunnel", "own"] as const) {
 
 Deno.test("row 81: if the node never joins, the client gets peer_did_not_join and the tunnel expires", async () => {
   await using relay = await startRelay({
-    limits: { ...OFTEN, tunnelJoinMs: 3_000 },
+    limits: { ...OFTEN, tunnelJoinMs: 10_000 },
   });
   await using node = await attachNode(relay, alice);
   const keys = await openTunnel(relay, node);
