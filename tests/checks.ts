@@ -35,16 +35,20 @@ export const MADE: readonly Made[] = [{
   base: "../base",
   imports: 'import type { CODEC } from "./message_schemas.ts";\n',
   parts: (code) => [
-    "/** The number of each message, and the checks of its fields. */",
+    "/** The number of each message, the checks of its fields, its JSON Schema. */",
     "export const MESSAGE_CHECKS: Readonly<",
-    "  Record<keyof typeof CODEC, { type: number; fields: Fields }>",
+    "  Record<keyof typeof CODEC, { type: number; fields: Fields; schema: string }>",
     "> = {",
     ...Object.entries(CODEC).map(([kind, { type, schema }]) =>
-      `  ${kind}: { type: ${type}, fields: ${code.fieldsOf(schema)} },`
+      `  ${kind}: { type: ${type}, fields: ${code.fieldsOf(schema)}, schema: ${
+        textOf(schema)
+      } },`
     ),
     "};",
     "/** The fields of a signed record. */",
     `export const RECORD_FIELDS: Fields = ${code.fieldsOf(RecordSchema)};`,
+    "/** The JSON Schema of a signed record. */",
+    `export const RECORD_SCHEMA = ${textOf(RecordSchema)};`,
   ],
 }, {
   path: "lib/client/kept_checks.ts",
@@ -61,6 +65,8 @@ export const MADE: readonly Made[] = [{
   parts: (code) => [
     "/** The fields of a receipt. */",
     `export const RECEIPT_FIELDS: Fields = ${code.fieldsOf(ReceiptSchema)};`,
+    "/** The JSON Schema of a receipt. */",
+    `export const RECEIPT_SCHEMA = ${textOf(ReceiptSchema)};`,
   ],
 }, {
   path: "lib/relay/instance_checks.ts",
@@ -119,6 +125,13 @@ class CheckCode {
   get lines(): readonly string[] {
     return [...this.#names].map(([code, name]) => `const ${name} = ${code};`);
   }
+}
+
+/** A schema as text: programs parse it only to describe a mismatch. */
+function textOf(schema: TSchema): string {
+  return `'${
+    JSON.stringify(schema).replaceAll("\\", "\\\\").replaceAll("'", "\\'")
+  }'`;
 }
 
 /** The text that a module of checks must have. */

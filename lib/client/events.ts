@@ -201,6 +201,8 @@ export type ClientEvent =
     bytes: number;
     /** Content id, if the file was compared with it. */
     content?: string;
+    /** The required SHA-256, which the file has. */
+    sha256?: string;
   }
   /** Part of a file existed from an earlier run, and was verified again. */
   | { event: "file_resumed"; name: string; path: string; bytes: number }

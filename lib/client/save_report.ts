@@ -84,10 +84,13 @@ export class SaveReport {
     this.#emit({ event: "file_failed", name, error: failure, from });
   }
 
-  /** A file already exists; with this content, if that was compared. */
+  /** A file already exists, with the digest that it was compared with. */
   present(
     { name, path, group: { size }, placed }: Job,
-    content: string | undefined,
+    { content, sha256 }: {
+      readonly content?: string | undefined;
+      readonly sha256?: string | undefined;
+    },
   ): void {
     this.tally.start(name, size);
     this.tally.complete();
@@ -95,6 +98,7 @@ export class SaveReport {
     this.#emit({
       ...{ event: "file_present", name, path, bytes: size },
       ...content === undefined ? {} : { content },
+      ...sha256 === undefined ? {} : { sha256 },
     });
   }
 

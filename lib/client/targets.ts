@@ -180,8 +180,10 @@ export class Targets implements AsyncDisposable {
     // A run that was killed while publishing left the partial name.
     if (!hasOneName) await removePublished(partialPathOf(path), path);
     const { name, group } = job;
-    const isCompared = this.#options.wanted.of(name) === undefined;
-    this.#options.outcomes.present(job, isCompared ? group.content : undefined);
+    const sha256 = this.#options.wanted.of(name);
+    const { content } = group;
+    const compared = sha256 === undefined ? { content } : { sha256 };
+    this.#options.outcomes.present(job, compared);
     return true;
   }
 

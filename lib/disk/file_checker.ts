@@ -23,8 +23,9 @@ export type FileChecker = Orders<FileToCheck, CheckedFile>;
 /** Starts a worker. Orders wait for about 40 ms until it runs. */
 export function startFileChecker(): FileChecker {
   const code = `import { createHash } from "node:crypto";
-import { closeSync, constants, openSync, readSync } from "node:fs";
-const tools = { createHash, closeSync, constants, openSync, readSync };
+import { closeSync, constants, fstatSync, openSync, readSync } from "node:fs";
+const files = { closeSync, constants, fstatSync, openSync, readSync };
+const tools = { createHash, ...files };
 const look = (${makeFileChecker})(tools, ${HASHED_AT_ONCE_BYTES});
 self.onmessage = ({ data: { id, files } }) =>
   self.postMessage({ id, outcomes: look(files) });`;

@@ -8,7 +8,13 @@
  */
 
 import type { createHash } from "node:crypto";
-import type { closeSync, constants, openSync, readSync } from "node:fs";
+import type {
+  closeSync,
+  constants,
+  fstatSync,
+  openSync,
+  readSync,
+} from "node:fs";
 import type { JudgedFolder } from "./saver_code.ts";
 
 /** A path to look at. */
@@ -42,6 +48,7 @@ export type CheckFiles = (files: readonly FileToCheck[]) => CheckedFile[];
 export interface CheckerTools {
   readonly createHash: typeof createHash;
   readonly openSync: typeof openSync;
+  readonly fstatSync: typeof fstatSync;
   readonly readSync: typeof readSync;
   readonly closeSync: typeof closeSync;
   readonly constants: Partial<typeof constants>;
@@ -49,26 +56,26 @@ export interface CheckerTools {
 
 /** A function that looks at files of up to `mostBytes`. */
 export function makeFileChecker(
-  { createHash, openSync, readSync, closeSync, constants }: CheckerTools,
+  { createHash, constants, ...fs }: CheckerTools,
   mostBytes: number,
 ): CheckFiles {
   const { O_NONBLOCK = 0, O_NOFOLLOW = 0 } = constants; // a pipe would wait
-  const [none, other]: [CheckedFile, CheckedFile] = [{ kind: "none" }, {
-    kind: "other",
-  }];
+  const [none, other] = [{ kind: "none" }, { kind: "other" }] as const;
   const room = new Uint8Array(mostBytes + 1); // one more, for a longer file
 
-  /** The bytes of a file; `undefined` if it has another size. */
-  const read = (path: string, size: number) => {
-    const file = openSync(path, O_NONBLOCK | O_NOFOLLOW);
+  /** The bytes; not through a link, which Deno 2.9.6 may follow. */
+  const read = (path: string, { size, ino, dev }: Deno.FileInfo) => {
+    const file = fs.openSync(path, O_NONBLOCK | O_NOFOLLOW);
     try {
+      const opened = fs.fstatSync(file); // Windows gives no inode
+      if (ino !== null && (opened.ino !== ino || opened.dev !== dev)) return;
       let [filled, count] = [0, 1];
       for (; count > 0 && filled <= size; filled += count) {
-        count = readSync(file, room, filled, size + 1 - filled, null);
+        count = fs.readSync(file, room, filled, size + 1 - filled, null);
       }
       return filled === size ? room.subarray(0, size) : undefined;
     } finally {
-      closeSync(file);
+      fs.closeSync(file);
     }
   };
 
@@ -76,7 +83,7 @@ export function makeFileChecker(
     try {
       const info = Deno.lstatSync(path);
       const isIt = info.isFile && info.size === size && info.nlink === 1;
-      const bytes = isIt && size <= mostBytes ? read(path, size) : undefined;
+      const bytes = isIt && size <= mostBytes ? read(path, info) : undefined;
       if (bytes === undefined) return other;
       const hash = size === 0
         ? new Uint8Array()

@@ -4,7 +4,8 @@
  * @module
  */
 
-import { closeSync, constants, openSync, readSync } from "node:fs";
+import { closeSync, constants, fstatSync, openSync, readSync } from "node:fs";
+import { type Inode, isInode } from "./leftover_file.ts";
 import { isBug } from "../base/errors.ts";
 import { createSha256, HASH_BYTES, sha256 } from "../base/hash.ts";
 import { openRegular } from "../base/regular_file.ts";
@@ -203,10 +204,13 @@ function hashSmall(
   path: string,
   { size, isFresh = false }: ContentIdOptions,
 ): Uint8Array<ArrayBuffer> | undefined {
-  if (!isFresh && !Deno.lstatSync(path).isFile) return undefined;
+  const named = isFresh ? undefined : Deno.lstatSync(path);
+  if (named?.isFile === false) return undefined;
   // Somebody may put a pipe in its place, and opening that would wait.
   const file = openSync(path, O_RDONLY | O_NONBLOCK | O_NOFOLLOW);
   try {
+    // With permission for some folders, Deno 2.9.6 follows a link all the same.
+    if (named && !isOpened(named, fstatSync(file))) return undefined;
     // One byte more, to notice a longer file. A short read means the end of the
     // file.
     let filled = 0;
@@ -220,6 +224,11 @@ function hashSmall(
   } finally {
     closeSync(file);
   }
+}
+
+/** Whether `opened` is the file with that name; Windows does not tell. */
+function isOpened(named: Inode, opened: Inode): boolean {
+  return named.ino === null || isInode(named, opened);
 }
 
 async function hashLarge(

@@ -79,7 +79,10 @@ export class KnownRelays {
   }
 }
 
-/** Adds text to a file durably: all of it or, on a full disk, nothing. */
+/**
+ * Adds text to a file durably: all of it or, if the disk fails, nothing. What
+ * other processes add meanwhile stays.
+ */
 async function append(path: string, text: string): Promise<void> {
   const options = { append: true, create: true, mode: 0o600 };
   using file = await Deno.open(path, options);
@@ -89,8 +92,27 @@ async function append(path: string, text: string): Promise<void> {
     await file.sync();
     if (size === 0) await syncNameOf(path);
   } catch (error) {
-    await file.truncate(size);
+    await removeAdded(file, { path, text, size });
     throw error;
+  }
+}
+
+/**
+ * Removes the part of `text` at the end of a file that had `size` bytes. Anything
+ * after it, or in its place, is from another process.
+ */
+async function removeAdded(
+  file: Deno.FsFile,
+  { path, text, size }: { path: string; text: string; size: number },
+): Promise<void> {
+  const bytes = await Deno.readFile(path);
+  const added = new TextEncoder().encode(text);
+  for (let count = Math.min(added.length, bytes.length - size); count > 0;) {
+    const end = bytes.subarray(-count);
+    if (end.every((byte, at) => byte === added[at])) {
+      return await file.truncate(bytes.length - count);
+    }
+    count--;
   }
 }
 

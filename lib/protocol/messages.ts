@@ -8,6 +8,7 @@
 
 import type { Static } from "@sinclair/typebox";
 import { wrongField } from "../base/checks.ts";
+import { describeMismatch } from "../base/mismatch.ts";
 import { ProtocolError } from "../base/errors.ts";
 import { decodePieces, encodePieces } from "./bulk.ts";
 import { encodeFrame } from "./frame.ts";
@@ -265,9 +266,9 @@ export function decodeMessage<Kind extends MessageKind>(
     return { ...decodePieces(frame.body), kind } as MessageOf<Kind>;
   }
   const body = parseJson(kind, frame.body);
-  const wrong = wrongField(body, MESSAGE_CHECKS[kind].fields);
-  if (wrong !== undefined) {
-    throw badMessage(kind, `${wrong || "body"}: not as declared`);
+  const { fields, schema } = MESSAGE_CHECKS[kind];
+  if (wrongField(body, fields) !== undefined) {
+    throw badMessage(kind, describeMismatch(body, schema, "body"));
   }
   // The kind comes last: a peer's own `kind` field must not win.
   return { ...(body as object), kind } as MessageOf<Kind>;

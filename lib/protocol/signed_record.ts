@@ -8,6 +8,7 @@
 
 import { parseEndpoint, unlistableReason } from "../base/address.ts";
 import { CLOSED, wrongField } from "../base/checks.ts";
+import { describeMismatch } from "../base/mismatch.ts";
 import { type Endpoint, formatEndpoint } from "../base/conn.ts";
 import {
   certificateId,
@@ -15,7 +16,7 @@ import {
   verifySignature,
 } from "../identity/identity.ts";
 import { LIMITS } from "../base/limits.ts";
-import { RECORD_FIELDS } from "./message_checks.ts";
+import { RECORD_FIELDS, RECORD_SCHEMA } from "./message_checks.ts";
 import type { WrittenRecord } from "./record_schema.ts";
 import type { SignedRecord } from "./messages.ts";
 
@@ -115,9 +116,9 @@ export function readRegistration(
   terms?: SigningTerms,
 ): RecordVerdict {
   const parsed = parseJson(signed.record);
-  const wrong = wrongField(parsed, RECORD_FIELDS, CLOSED);
-  if (wrong !== undefined) {
-    return refused("bad_record", `${wrong || "record"}: not as declared`);
+  if (wrongField(parsed, RECORD_FIELDS, CLOSED) !== undefined) {
+    const why = describeMismatch(parsed, RECORD_SCHEMA, "record");
+    return refused("bad_record", why);
   }
   const record = parsed as WrittenRecord;
   if (

@@ -170,3 +170,13 @@ Deno.test("AheadChecks end without a result when the run does, even if the worke
   assertEquals(asked, ["f", "ended"]);
   assertEquals(checks.isWorthIt, false);
 });
+
+Deno.test("A file checker reads nothing through a link that somebody puts in place of a file", async () => {
+  await using folder = await tempShare({ "f": "mine", "other": "ours" });
+  const [path, other] = [join(folder.path, "f"), join(folder.path, "other")];
+  const openSync = () => fs.openSync(other, "r");
+  const tools = { createHash, ...fs, openSync: openSync as typeof fs.openSync };
+  const look = makeFileChecker(tools, HASHED_AT_ONCE_BYTES);
+  const [found] = look([{ path, size: 4, judged: undefined }]);
+  assertEquals(found?.kind, "other");
+});

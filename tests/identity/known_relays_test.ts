@@ -141,6 +141,41 @@ Deno.test("KnownRelays reports that its file cannot be used", async () => {
   assertEquals(writing.parts.what, "Cannot write known relays");
 });
 
+Deno.test("KnownRelays keeps what another process adds while the disk fails", async () => {
+  for (const when of ["before", "after"]) {
+    await using folder = await tempShare({ "relays": "# mine\n" });
+    const path = join(folder.path, "relays");
+    const known = await KnownRelays.load(path);
+    const other = `other.local:1700 ${ID}\n`;
+    const add = () => Deno.writeTextFileSync(path, other, { append: true });
+    {
+      using _write = replaced(
+        Deno.FsFile.prototype,
+        "write",
+        (write) =>
+          function (this: Deno.FsFile, bytes: Uint8Array) {
+            if (when === "before") add();
+            return write.call(this, bytes);
+          },
+      );
+      using _sync = replaced(
+        Deno.FsFile.prototype,
+        "sync",
+        () => () => {
+          if (when === "after") add();
+          return Promise.reject(systemError("EIO"));
+        },
+      );
+      await assertRejects(() => known.remember(NAS, ID), Failure);
+    }
+    const again = await KnownRelays.load(path);
+    const there = { host: "other.local", port: 1700 };
+    assertEquals(again.compare(there, ID), { kind: "same" }, when);
+    const wanted = when === "before" ? "unknown" : "same";
+    assertEquals(again.compare(NAS, ID), { kind: wanted }, when);
+  }
+});
+
 Deno.test("KnownRelays leaves no part of a line that a full disk cuts off", async () => {
   await using folder = await tempShare({ "relays": "# mine\n" });
   const path = join(folder.path, "relays");

@@ -131,7 +131,7 @@ for (
     const error = assertThrows(
       () => decode(frameOf(FOUND, text)),
       ProtocolError,
-      "Cannot decode found: size:",
+      "Cannot decode found: size must be a whole number from 0 to 9007199254740991, found ",
     );
     assertEquals(error.code, "bad_message");
   });
@@ -215,7 +215,7 @@ for (
     const error = assertThrows(
       () => decode(encodeMessage({ ...message, ...bad } as Message)),
       ProtocolError,
-      `Cannot decode ${kind}: ${field}:`,
+      `Cannot decode ${kind}: ${field}`,
     );
     assertEquals(error.code, "bad_message");
   });

@@ -81,37 +81,44 @@ const WIRE = {
 
 for (
   const [what, record, refusal] of [
-    ["no JSON", "{", "bad_record, record: not as declared"],
-    ["a list", [], "bad_record, record: not as declared"],
+    ["no JSON", "{", "bad_record, record must be an object, found nothing"],
+    [
+      "a list",
+      [],
+      "bad_record, record must be an object, found a list of 0 items",
+    ],
     [
       "another purpose",
       { ...WIRE, purpose: "x" },
-      "bad_record, purpose: not as declared",
+      'bad_record, purpose must be "register" or "withdraw" or "hold", found "x"',
     ],
     [
       "a negative sequence",
       { ...WIRE, sequence: -1 },
-      "bad_record, sequence: not as declared",
+      "bad_record, sequence must be a whole number from 0 to 9007199254740991, found -1",
     ],
     [
       "an instance of 7 characters",
       { ...WIRE, instance: "AAECAwQ" },
-      "bad_record, instance: not as declared",
+      String
+        .raw`bad_record, instance must be text that matches ^[ !#-\[\]-~]{8,32}$, found text of 7 characters`,
     ],
     [
       "no instance",
       { ...WIRE, instance: undefined },
-      "bad_record, instance: not as declared",
+      String
+        .raw`bad_record, instance must be text that matches ^[ !#-\[\]-~]{8,32}$, found nothing`,
     ],
     [
       "something beside it",
       { ...WIRE, more: "x".repeat(1_000) },
-      "bad_record, more: not as declared",
+      'bad_record, record must have no field "more"',
     ],
     [
       "a short relay id",
       { ...WIRE, relay: "x" },
-      "bad_record, relay: not as declared",
+      String
+        .raw`bad_record, relay must be text that matches ^[ !#-\[\]-~]{52,52}$, found text of 1 character`,
     ],
     [
       "a name of 65 characters",
@@ -176,17 +183,22 @@ for (
     [
       "an instance that JSON escapes",
       { ...WIRE, instance: "\x7f".repeat(32) },
-      "bad_record, instance: not as declared",
+      String
+        .raw`bad_record, instance must be text that matches ^[ !#-\[\]-~]{8,32}$, found text of 32 characters`,
     ],
     [
       "half a character in its name",
       { ...WIRE, name: "\ud800" },
       "bad_record, record: not in its canonical form",
     ],
-    ["an address of 300 bytes", {
-      ...WIRE,
-      addresses: ["a".repeat(300) + ":1"],
-    }, "bad_record, addresses: not as declared"],
+    [
+      "an address of 300 bytes",
+      {
+        ...WIRE,
+        addresses: ["a".repeat(300) + ":1"],
+      },
+      "bad_record, addresses[0] must be text of at most 136 characters, found text of 302 characters",
+    ],
   ] as const
 ) {
   Deno.test(`openRegistration refuses a record with ${what}`, async () => {

@@ -10,6 +10,7 @@ import { dirname } from "@std/path/dirname";
 import { join } from "@std/path/join";
 import type { RelayAddress } from "../../base/address.ts";
 import { wrongField } from "../../base/checks.ts";
+import { describeMismatch } from "../../base/mismatch.ts";
 import type { ClientEvent } from "../../client/events.ts";
 import { formatEndpoint } from "../../base/conn.ts";
 import { describeCause, Failure } from "../../base/errors.ts";
@@ -20,7 +21,7 @@ import { isSpecial, SPECIAL_WHY } from "../../disk/existing_entry.ts";
 import { SmallFiles } from "../../disk/small_files.ts";
 import { VERSION } from "../../base/version.ts";
 import { digestFile } from "./digest.ts";
-import { RECEIPT_FIELDS } from "./receipt_checks.ts";
+import { RECEIPT_FIELDS, RECEIPT_SCHEMA } from "./receipt_checks.ts";
 import type { Receipt, ReceiptFile } from "./receipt_schema.ts";
 import { readBounded, requireSaving } from "../options/text_file.ts";
 
@@ -48,6 +49,8 @@ interface Noted extends
   > {
   /** The content id with which it was saved or found, if that is known. */
   readonly content: string | undefined;
+  /** The required SHA-256 with which it was found. */
+  readonly sha256?: string | undefined;
 }
 
 /** Collects the entries of a receipt from the events of a `get`. */
@@ -158,10 +161,10 @@ export class ReceiptWriter {
       const { name, bytes } = event;
       this.#earlier.set(name, bytes + (this.#earlier.get(name) ?? 0));
     } else if (event.event === "file_present") {
-      const { name, path, content } = event;
+      const { name, path, content, sha256 } = event;
       const verified = "present";
-      const noted = { name, path, verified, receivedAt, content } as const;
-      this.#noted.push({ ...noted, from: [] });
+      const noted = { name, path, verified, receivedAt } as const;
+      this.#noted.push({ ...noted, content, sha256, from: [] });
     } else if (event.event === "file_received" && event.path !== undefined) {
       const { name, path, content } = event;
       const from = event.from.map(({ node, isHolder, bytes, paths }) => ({
@@ -185,10 +188,13 @@ export class ReceiptWriter {
   async write(): Promise<number> {
     if (this.#noted.length === 0) return 0;
     const files: ReceiptFile[] = [];
-    for (const { content, ...noted } of this.#noted) {
+    for (const { content, sha256, ...noted } of this.#noted) {
       const digest = await digestFile(noted.path);
       // Somebody may have changed it since: this client did not save that.
-      if (content !== undefined && digest.content !== content) {
+      if (
+        digest.content !== (content ?? digest.content) ||
+        digest.sha256 !== (sha256 ?? digest.sha256)
+      ) {
         throw this.#cannot(
           `${show(noted.path)} was changed after it was saved`,
           "repeat the command to a folder that nobody else changes",
@@ -260,14 +266,15 @@ export async function readReceipt(path: string): Promise<Receipt> {
   } catch {
     value = undefined; // reported below
   }
-  const wrong = wrongField(value, RECEIPT_FIELDS);
-  if (wrong === undefined) return value as Receipt;
+  if (wrongField(value, RECEIPT_FIELDS) === undefined) return value as Receipt;
   throw new Failure("local", {
     what,
     where: show(path),
     why: value === undefined
       ? "it is not JSON"
-      : `it is not a receipt, at ${show(`/${wrong}`)}`,
+      : `it is not a receipt: ${
+        describeMismatch(value, RECEIPT_SCHEMA, "the file")
+      }`,
     remedy,
   });
 }

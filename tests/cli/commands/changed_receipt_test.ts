@@ -10,17 +10,23 @@ import { tempShare } from "../../_temp_share.ts";
 Deno.test("A receipt is not written if a file was changed after it was saved", async () => {
   await using folder = await tempShare({ "f": "changed" });
   const { path } = folder;
-  for (const event of ["file_received", "file_present"] as const) {
+  const [content, sha256] = ["ab".repeat(32), "cd".repeat(32)];
+  for (
+    const { event, ...digest } of [
+      { event: "file_received", content },
+      { event: "file_present", content },
+      { event: "file_present", sha256 },
+    ] as const
+  ) {
     const receipt = new ReceiptWriter({
       ...{ path: join(path, "r.json"), overwrite: false, encrypted: true },
       relay: { host: "nas", port: 1700 },
     });
-    const content = "ab".repeat(32);
-    const saved = { name: "f", path: join(path, "f"), bytes: 7, content };
+    const saved = { name: "f", path: join(path, "f"), bytes: 7 };
     receipt.note(
       event === "file_present"
-        ? { event, ...saved }
-        : { event, ...saved, from: [], holders: 1 },
+        ? { event, ...saved, ...digest }
+        : { event, ...saved, content, from: [], holders: 1 },
     );
     const error = await assertRejects(() => receipt.write(), Failure);
     assertEquals(error.kind, "local");

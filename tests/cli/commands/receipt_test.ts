@@ -223,7 +223,7 @@ Deno.test("verify reports what is missing, without a network", async () => {
       [
         ["f", "other.json"],
         8,
-        /Cannot read receipt \(other\.json\): it is not a receipt, at \/v; /,
+        / \(other\.json\): it is not a receipt: .* must be /,
       ],
       [
         ["f", "../outside.json"],
@@ -329,7 +329,7 @@ Deno.test("readReceipt accepts known receipts, and refuses everything else", asy
     await Deno.writeTextFile(path, JSON.stringify(wrong));
     const error = await assertRejects(() => readReceipt(path), Failure);
     assertEquals(error.kind, "local");
-    assertMatch(error.message, /: it is not a receipt, at \/.*; name a file/);
+    assertMatch(error.message, /: it is not a receipt: .* must .*; name /);
   }
   await Deno.writeTextFile(path, "[".repeat(1_000_000));
   await assertRejects(() => readReceipt(path), Failure, "it is not JSON");

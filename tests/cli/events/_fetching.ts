@@ -140,6 +140,9 @@ export const FETCHING = {
       content: Type.Optional(
         digest("content id, if the file was compared with it"),
       ),
+      sha256: Type.Optional(
+        digest("the required SHA-256, which the file has"),
+      ),
     },
   },
   "file_received": {
