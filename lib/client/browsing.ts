@@ -37,6 +37,8 @@ export interface BrowseOptions {
    * is asked, because several may have the same file.
    */
   readonly addUp?: ((file: ListedFile) => number | undefined) | undefined;
+  /** Called with the wanted files of each page that are kept. */
+  readonly onListed?: ((files: readonly ListedFile[]) => void) | undefined;
   /**
    * Takes the wanted files of each page instead of keeping them. A slow taker
    * does not count against the node.
@@ -197,9 +199,10 @@ class Browsing implements Browsed, Underway {
     const { prefix } = this.#options;
     for await (const files of session.browse(prefix, () => clock.works())) {
       clock.came(files);
-      const { take } = this.#options;
+      const { take, onListed } = this.#options;
       const page = take && [];
-      for (const file of files) this.#take(file, taking, page);
+      const kept = files.filter((file) => this.#take(file, taking, page));
+      if (kept.length > 0) onListed?.(kept);
       if (page !== undefined && page.length > 0) {
         const name = this.#names.get(node.id)!;
         await clock.hold(this.#hand(take!(page, { id: node.id, name })));
@@ -234,26 +237,29 @@ class Browsing implements Browsed, Underway {
     return { ...limits, listingMostMs: Math.max(left, 0) };
   }
 
-  /** Takes one file of a node; `taking` counts those before it. */
+  /**
+   * Takes one file of a node; `taking` counts those before it. Returns whether
+   * the catalogue has it.
+   */
   #take(
     file: ListedFile,
     taking: { readonly from: Offerer; count: number; bytes: number },
     page: ListedFile[] | undefined,
-  ): void {
+  ): boolean {
     const { matches, leavesOut, addUp } = this.#options;
     const { listingCount, listingBytes, listingNodeBytes } = this.#peers.limits;
     if (++taking.count > listingCount) {
       throw new Stopped(`it lists more than ${listingCount} files`);
     }
-    if (!isListed(file)) return;
+    if (!isListed(file)) return false;
     if (!matches(file.name)) {
       if (leavesOut?.(file.name)) this.#leaveOut(file.name);
-      return;
+      return false;
     }
     if (page !== undefined) {
       page.push(file);
       this.addedUpCount++;
-      return;
+      return false;
     }
     if (this.#bytes >= listingBytes) {
       throw new Stopped("all nodes together list more than there is room for");
@@ -270,6 +276,7 @@ class Browsing implements Browsed, Underway {
         }`,
       );
     }
+    return sumBytes === undefined;
   }
 
   get fileCount(): number {

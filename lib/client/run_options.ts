@@ -14,8 +14,10 @@ import type { TransferOptions } from "./transfer_options.ts";
 export interface GetOptions extends TransferOptions {
   /** The names and patterns to fetch. */
   selections: readonly Selection[];
-  /** The path to save a file at. */
+  /** The path to save a file at. It may be asked for several times. */
   pathOf: (name: string, selection: Selection) => string;
+  /** Called once for each file that will be saved; the run ends if it throws. */
+  onPath?: (name: string, path: string) => void;
   /** Whether to replace existing files. */
   overwrite?: boolean;
   /**

@@ -1,14 +1,19 @@
 /**
- * Looks ahead at the files of a run that may be there already. A worker does
- * that once many have been found, because for a few it is not worth its start.
+ * Looks ahead at the files of a run that may be there already: at some while
+ * nodes still list others, and at the next ones while files are handled. A
+ * worker does that if there are many, because for a few it is not worth its
+ * start.
  *
  * @module
  */
 
+import { dirname } from "@std/path/dirname";
 import { LIMITS } from "../base/limits.ts";
 import { hasRoomForWorker } from "../transport/descriptors.ts";
 import { type FileChecker, startFileChecker } from "./file_checker.ts";
 import type { CheckedFile, FileToCheck } from "./file_checker_code.ts";
+import { type Inode, isInode } from "./leftover_file.ts";
+import type { JudgedFolder } from "./saver_code.ts";
 
 /** Options of {@linkcode AheadChecks}. */
 export interface AheadChecksOptions {
@@ -19,6 +24,28 @@ export interface AheadChecksOptions {
 }
 
 const OTHER: CheckedFile = { kind: "other" };
+// Files of the first page that decide whether to look early: 0.1 ms.
+const SAMPLE_COUNT = 16;
+
+/** A file that is probably wanted, and where it would be. */
+export interface ExpectedFile {
+  readonly path: string;
+  readonly size: number;
+}
+
+/** A look at a file before its content was chosen. */
+interface EarlyLook {
+  readonly size: number;
+  /** Its folder, as it was then. */
+  readonly judged: JudgedFolder;
+  readonly found: Promise<CheckedFile>;
+  readonly batch: EarlyBatch;
+}
+
+/** Looks that were ordered together, and when they had all been done. */
+interface EarlyBatch {
+  doneAt: number | undefined;
+}
 
 /** Looks at files. Disposing ends the worker. */
 export class AheadChecks implements Disposable {
@@ -28,6 +55,10 @@ export class AheadChecks implements Disposable {
   #checker: FileChecker | undefined;
   #foundCount = 0;
   #isOver = false;
+  /** Early looks, by path, and whether they are worth it. */
+  readonly #early = new Map<string, EarlyLook>();
+  #isEarlyWorthIt: boolean | undefined;
+  readonly #folders = new Map<string, JudgedFolder | undefined>();
 
   constructor(
     { signal, start = startFileChecker }: AheadChecksOptions,
@@ -40,7 +71,8 @@ export class AheadChecks implements Disposable {
 
   /** Whether so many files were found that looking ahead pays. */
   get isWorthIt(): boolean {
-    return !this.#isOver && this.#foundCount >= LIMITS.lookedHereCount;
+    return !this.#isOver && (this.#isEarlyWorthIt === true ||
+      this.#foundCount >= LIMITS.lookedHereCount);
   }
 
   /** Notes that the caller found a small file, and read it. */
@@ -58,9 +90,84 @@ export class AheadChecks implements Disposable {
     return this.#checker.add(file).catch(() => OTHER);
   }
 
+  /**
+   * Starts to look at files that a node has listed. Does nothing unless most of
+   * the first ones are there.
+   */
+  lookEarly(files: readonly ExpectedFile[]): void {
+    if (this.#isEarlyWorthIt === undefined) {
+      if (files.length < LIMITS.lookedHereCount) return;
+      this.#isEarlyWorthIt = this.#areMostThere(files);
+    }
+    if (!this.#isEarlyWorthIt || this.#isOver) return;
+    const batch: EarlyBatch = { doneAt: undefined };
+    let last: Promise<CheckedFile> | undefined;
+    for (const { path, size } of files) {
+      if (this.#early.size >= LIMITS.lookedEarlyCount) break;
+      if (this.#early.has(path)) continue;
+      const judged = this.#folderOf(path);
+      if (judged === undefined) continue;
+      last = this.look({ path, size, judged });
+      this.#early.set(path, { size, judged, found: last, batch });
+    }
+    last?.then(() => batch.doneAt = performance.now());
+  }
+
+  #areMostThere(files: readonly ExpectedFile[]): boolean {
+    const step = Math.ceil(files.length / SAMPLE_COUNT);
+    const sample = files.filter((_, n) => n % step === 0);
+    const there = sample.filter(({ path, size }) => {
+      const info = lookAt(path);
+      return info?.isFile && info.size === size;
+    });
+    return 2 * there.length > sample.length;
+  }
+
+  #folderOf(path: string): JudgedFolder | undefined {
+    const folder = dirname(path);
+    if (this.#folders.has(folder)) return this.#folders.get(folder);
+    const info = lookAt(folder);
+    const judged = info && { path: folder, ino: info.ino, dev: info.dev };
+    this.#folders.set(folder, judged);
+    return judged;
+  }
+
+  /** Whether there is an early look at a file that has not been taken. */
+  isLookedAt(path: string): boolean {
+    return this.#early.has(path);
+  }
+
+  /**
+   * Takes the early look at a file of that size, unless it is too old or was in
+   * another folder than `folder`.
+   */
+  takeEarly(
+    { path, size }: ExpectedFile,
+    folder: Inode | undefined,
+  ): Promise<CheckedFile> | undefined {
+    const look = this.#early.get(path);
+    if (look === undefined) return undefined;
+    this.#early.delete(path);
+    const { judged, found, batch: { doneAt = Infinity } } = look;
+    const isIt = look.size === size &&
+      (folder === undefined || isInode(folder, judged)) &&
+      performance.now() - doneAt <= LIMITS.lookedEarlyMs;
+    return isIt ? found : undefined;
+  }
+
   [Symbol.dispose](): void {
     this.#isOver = true;
+    this.#early.clear();
     this.#signal.removeEventListener("abort", this.#end);
     this.#checker?.[Symbol.dispose]();
+  }
+}
+
+/** What is at a path; `undefined` if nothing is, or it cannot be told. */
+function lookAt(path: string): Deno.FileInfo | undefined {
+  try {
+    return Deno.lstatSync(path);
+  } catch {
+    return undefined; // the run looks again when it is the turn of the file
   }
 }

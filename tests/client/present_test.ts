@@ -8,9 +8,11 @@ import { LIMITS } from "../../lib/base/limits.ts";
 import type { MessageOf } from "../../lib/protocol/messages.ts";
 import type { Channel } from "../../lib/protocol/channel.ts";
 import { within } from "../_event_log.ts";
+import type { Lie } from "../_evil_node.ts";
 import { honestExcept } from "../_lies.ts";
 import { startRelay } from "../_network.ts";
 import { randomBytes, seededRandom } from "../_random.ts";
+import { replaced } from "../_replaced.ts";
 import { tempShare } from "../_temp_share.ts";
 import { assertBytes, everything, get } from "./_outcomes.ts";
 import { LARGE, MIDDLE, read, startLyingNode } from "./_setting.ts";
@@ -50,6 +52,28 @@ function watchLooks(paths: readonly string[]) {
   };
   const restore = () => void Object.assign(Deno, { lstatSync });
   return { looked, [Symbol.dispose]: restore };
+}
+
+/** Lists files in pages of `count`, and waits between them. */
+function inPages(
+  files: Record<string, Uint8Array>,
+  { count, between = () => Promise.resolve() }: {
+    count: number;
+    between?: () => Promise<void>;
+  },
+): Lie<MessageOf<"browse">> {
+  const truth = honestExcept(files);
+  return async (channel, message) => {
+    const send = async (answer: MessageOf<"files">) => {
+      for (let at = 0; at < answer.files.length; at += count) {
+        if (at > 0) await between();
+        const page = answer.files.slice(at, at + count);
+        const more = at + count < answer.files.length;
+        await channel.send({ ...answer, files: page, more });
+      }
+    };
+    await truth({ send } as unknown as Channel, message);
+  };
 }
 
 Deno.test("getFiles looks at an existing small file once", async () => {
@@ -131,24 +155,39 @@ Deno.test("getFiles asks about several files at once if their contents are not l
   assertEquals([count("describe"), count("read")], [2 * askedAheadCount, 0]);
 });
 
-Deno.test("getFiles has a worker look at existing files once there are many, and finds what is different", async () => {
-  await using relay = await startRelay();
-  const { lookedHereCount } = LIMITS;
-  const lookedAheadCount = 6;
-  const files = smallFiles(lookedHereCount + 80);
-  await using _node = await startLyingNode(relay, files);
-  await using folder = await tempShare(files);
+/** Existing files, of which one changed, one is missing, one has two names. */
+async function spoiled(count: number) {
+  const files = smallFiles(count);
+  const folder = await tempShare(files);
   const names = Object.keys(files).toSorted();
-  const [changed, missing, linked] = names.slice(-3) as [string, ...string[]];
+  const [changed, missing, linked] = names.slice(-3) as [
+    string,
+    string,
+    string,
+  ];
   await Deno.writeFile(
     join(folder.path, changed),
     files[changed]!.map((byte) => byte ^ 1),
   );
-  await Deno.remove(join(folder.path, missing!));
-  await Deno.link(join(folder.path, linked!), join(folder.path, ".other"));
+  await Deno.remove(join(folder.path, missing));
+  await Deno.link(join(folder.path, linked), join(folder.path, ".other"));
+  return { files, folder, names, changed, missing };
+}
+
+/** Fetches spoiled files, and returns how many were looked at here. */
+async function getSpoiled(
+  { files, folder, names, changed, missing }: Awaited<
+    ReturnType<typeof spoiled>
+  >,
+  browse: Lie<MessageOf<"browse">>,
+): Promise<number> {
+  await using relay = await startRelay();
+  await using _node = await startLyingNode(relay, files, { browse });
   using calls = watchLooks(names.map((name) => join(folder.path, name)));
+  const expected: string[] = [];
   const { failed, log } = await get(relay, folder.path, [everything("")], {
-    limits: { lookedAheadCount },
+    limits: { lookedAheadCount: 6 },
+    onPath: (name) => expected.push(name),
   });
   assertEquals(Object.keys(failed), [changed]);
   assertEquals(log.of("file_received").map(({ name }) => name), [missing]);
@@ -156,8 +195,43 @@ Deno.test("getFiles has a worker look at existing files once there are many, and
     log.of("file_present").map(({ name }) => name),
     names.filter((name) => name !== changed && name !== missing),
   );
+  assertEquals(expected, names);
+  return calls.looked.length;
+}
+
+Deno.test("getFiles has a worker look at existing files once there are many, and finds what is different", async () => {
+  const { lookedHereCount } = LIMITS;
+  const all = await spoiled(lookedHereCount + 80);
+  await using _folder = all.folder;
+  // No page has so many files that a worker would look early.
+  const browse = inPages(all.files, { count: lookedHereCount - 1 });
+  const here = await getSpoiled(all, browse);
   // The worker looked at the others.
-  const here = calls.looked.length;
   assert(here >= lookedHereCount, `${here} are looked at here`);
-  assert(here < names.length - 20, `${here} are looked at here`);
+  assert(here < all.names.length - 20, `${here} are looked at here`);
+});
+
+Deno.test("getFiles has a worker look at existing files while a node lists others", async () => {
+  const { lookedHereCount } = LIMITS;
+  const all = await spoiled(lookedHereCount + 80);
+  await using _folder = all.folder;
+  const looked = Promise.withResolvers<void>();
+  using _watched = replaced(
+    globalThis,
+    "Worker",
+    (Original) =>
+      class extends Original {
+        constructor(...args: ConstructorParameters<typeof Worker>) {
+          super(...args);
+          this.addEventListener("message", () => looked.resolve());
+        }
+      },
+  );
+  const browse = inPages(all.files, {
+    count: lookedHereCount,
+    between: () => looked.promise,
+  });
+  const here = await within(getSpoiled(all, browse), "all files");
+  // Some to decide, and what the worker could not tell.
+  assert(here < lookedHereCount / 4, `${here} are looked at here`);
 });

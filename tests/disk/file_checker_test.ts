@@ -179,4 +179,78 @@ Deno.test("A file checker reads nothing through a link that somebody puts in pla
   const look = makeFileChecker(tools, HASHED_AT_ONCE_BYTES);
   const [found] = look([{ path, size: 4, judged: undefined }]);
   assertEquals(found?.kind, "other");
+
+/** So many existing files that a worker looks at them early. */
+async function manyFiles() {
+  const names = Array.from({ length: LIMITS.lookedHereCount }, (_, n) => n);
+  const folder = await tempShare(
+    Object.fromEntries(names.map((n) => [`many/${n}`, CONTENT])),
+  );
+  const { ino, dev } = await Deno.lstat(join(folder.path, "many"));
+  const size = CONTENT.length;
+  const files = names.map((n) => ({
+    path: join(folder.path, `many/${n}`),
+    size,
+  }));
+  return {
+    files,
+    inode: { ino, dev },
+    [Symbol.asyncDispose]: () => folder[Symbol.asyncDispose](),
+  };
+}
+
+Deno.test("AheadChecks look early at files of a list if most of them are there, up to lookedEarlyCount", async () => {
+  await using many = await manyFiles();
+  const { files } = many;
+  const missing = files.map(({ path, size }) => ({ path: `${path}-`, size }));
+  const longer = files.map(({ path, size }) => ({ path, size: size + 1 }));
+  const endless = Array.from(
+    { length: LIMITS.lookedEarlyCount },
+    (_, n) => ({ path: `${missing[0]!.path}${n}`, size: 1 }),
+  );
+  const cases: readonly (readonly [typeof files, number])[] = [
+    [files, files.length],
+    [files.slice(1), 0],
+    [missing, 0],
+    [longer, 0],
+    [[...files.slice(0, 70), ...missing.slice(70)], files.length],
+    [[...files, ...files], files.length],
+  ];
+  for (const [listed, count] of cases) {
+    const { checker } = silent();
+    const { signal } = new AbortController();
+    using checks = new AheadChecks({ signal, start: () => checker });
+    checks.lookEarly(listed);
+    const found = new Set(listed.map(({ path }) => path)).values()
+      .filter((path) => checks.isLookedAt(path));
+    assertEquals([...found].length, count);
+    assertEquals(checks.isWorthIt, count > 0);
+    checks.lookEarly(endless);
+    const more = endless.filter(({ path }) => checks.isLookedAt(path)).length;
+    assertEquals(more, count > 0 ? LIMITS.lookedEarlyCount - count : 0);
+  }
+});
+
+Deno.test("AheadChecks give an early look once, for the same size and folder, and while it is new", async () => {
+  await using many = await manyFiles();
+  const { files, inode } = many;
+  const [first, second, third, ...others] = files;
+  assert(first !== undefined && second !== undefined && third !== undefined);
+  using checks = new AheadChecks({ signal: new AbortController().signal });
+  checks.lookEarly(files);
+  const found = await checks.takeEarly(first, inode);
+  assertEquals(found && plain(found), sha256(CONTENT).toHex());
+  assertEquals(checks.takeEarly(first, inode), undefined);
+  const longer = { ...second, size: second.size + 1 };
+  assertEquals(checks.takeEarly(longer, inode), undefined);
+  const other = { ...inode, ino: (inode.ino ?? 0) + 1 };
+  assertEquals(checks.takeEarly(third, other), undefined);
+  const last = others.pop()!;
+  assert(await checks.takeEarly(last, undefined) !== undefined);
+  await Promise.resolve(); // all have been looked at
+  const now = performance.now() + LIMITS.lookedEarlyMs + 1;
+  using _later = replaced(performance, "now", () => () => now);
+  for (const file of others) {
+    assertEquals(checks.takeEarly(file, inode), undefined);
+  }
 });

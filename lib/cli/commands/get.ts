@@ -77,7 +77,8 @@ export async function runGet(
         ...options.signal ? [options.signal] : [],
       ]),
       selections,
-      pathOf: pathOrStop(place, receipt, stop),
+      pathOf: orStop(place, stop),
+      onPath: orStop((name, path) => receipt?.expect(name, path), stop),
       onEvent: (event) => {
         conclusion.note(event);
         printer.onEvent(event);
@@ -95,17 +96,14 @@ export async function runGet(
   }
 }
 
-/** Gives paths. If there is none for a file, or no receipt, the fetch stops. */
-function pathOrStop(
-  place: PathOf,
-  receipt: ReceiptWriter | undefined,
+/** The same function; if it throws, the fetch stops. */
+function orStop<Args extends unknown[], Result>(
+  call: (...args: Args) => Result,
   stop: AbortController,
-): PathOf {
-  return (name, selection) => {
+): (...args: Args) => Result {
+  return (...args) => {
     try {
-      const path = place(name, selection);
-      receipt?.expect(name, path);
-      return path;
+      return call(...args);
     } catch (error) {
       stop.abort(error);
       throw error;
