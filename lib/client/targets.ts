@@ -172,7 +172,7 @@ export class Targets implements AsyncDisposable {
   /** What a worker found at a path, early or ahead of its turn. */
   #lookedAt(
     { path, name, group: { size } }: Job,
-    { folder, ahead }: { folder: Inode | undefined; ahead: Ahead },
+    { folder, ahead }: { folder: JudgedInode | undefined; ahead: Ahead },
   ): Promise<CheckedFile> | undefined {
     const early = this.#looks.takeEarly({ path, size }, folder);
     const isApt = this.#options.wanted.of(name) === undefined;

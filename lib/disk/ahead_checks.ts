@@ -126,8 +126,10 @@ export class AheadChecks implements Disposable {
   #folderOf(path: string): JudgedFolder | undefined {
     const folder = dirname(path);
     if (this.#folders.has(folder)) return this.#folders.get(folder);
-    const info = lookAt(folder);
-    const judged = info && { path: folder, ino: info.ino, dev: info.dev };
+    const info = lookAt(folder, Deno.statSync); // `-o` may be a link
+    const judged = info && {
+      ...{ path: folder, ino: info.ino, dev: info.dev, mayBeLinked: true },
+    };
     this.#folders.set(folder, judged);
     return judged;
   }
@@ -164,9 +166,12 @@ export class AheadChecks implements Disposable {
 }
 
 /** What is at a path; `undefined` if nothing is, or it cannot be told. */
-function lookAt(path: string): Deno.FileInfo | undefined {
+function lookAt(
+  path: string,
+  look: (path: string) => Deno.FileInfo = Deno.lstatSync,
+): Deno.FileInfo | undefined {
   try {
-    return Deno.lstatSync(path);
+    return look(path);
   } catch {
     return undefined; // the run looks again when it is the turn of the file
   }
