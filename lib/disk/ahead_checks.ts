@@ -126,7 +126,7 @@ export class AheadChecks implements Disposable {
   #folderOf(path: string): JudgedFolder | undefined {
     const folder = dirname(path);
     if (this.#folders.has(folder)) return this.#folders.get(folder);
-    const info = lookAt(folder, Deno.statSync); // `-o` may be a link
+    const info = lookAt(folder, Deno.statSync); // the target may be a link
     const judged = info && {
       ...{ path: folder, ino: info.ino, dev: info.dev, mayBeLinked: true },
     };

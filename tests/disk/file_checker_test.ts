@@ -179,6 +179,7 @@ Deno.test("A file checker reads nothing through a link that somebody puts in pla
   const look = makeFileChecker(tools, HASHED_AT_ONCE_BYTES);
   const [found] = look([{ path, size: 4, judged: undefined }]);
   assertEquals(found?.kind, "other");
+});
 
 /** So many existing files that a worker looks at them early. */
 async function manyFiles() {
