@@ -16,7 +16,10 @@ export interface GetOptions extends TransferOptions {
   selections: readonly Selection[];
   /** The path to save a file at. It may be asked for several times. */
   pathOf: (name: string, selection: Selection) => string;
-  /** Called once for each file that will be saved; the run ends if it throws. */
+  /**
+   * Called once for each file that may be saved. If it throws, a `Failure` is
+   * that of the file, and anything else ends the run.
+   */
   onPath?: (name: string, path: string) => void;
   /** Whether to replace existing files. */
   overwrite?: boolean;

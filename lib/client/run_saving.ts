@@ -7,6 +7,7 @@
 
 import type { Failure } from "../base/errors.ts";
 import { AheadChecks, type ExpectedFile } from "../disk/ahead_checks.ts";
+import { targetOf } from "../disk/places.ts";
 import type { ListedFile } from "../protocol/messages.ts";
 import { HASHED_AT_ONCE_BYTES, type Hasher } from "../transfer/hashing.ts";
 import type { Lanes } from "../transfer/lanes.ts";
@@ -68,11 +69,13 @@ export class RunSaving implements Disposable {
   lookEarly(files: readonly ListedFile[], selection: Selection): void {
     const { dryRun, pathOf } = this.#options;
     if (dryRun || this.#parts.wanted.isPinned) return;
+    if (!this.#looks.looksEarly) return; // paths cost time
     const small: ExpectedFile[] = [];
     try {
       for (const { name, size, content } of files) {
         if (size > HASHED_AT_ONCE_BYTES || content === undefined) continue;
-        small.push({ path: oneWay(pathOf(name, selection)), size });
+        const path = oneWay(pathOf(name, selection));
+        small.push({ path, size, target: targetOf(path, name) });
       }
     } catch {
       return; // there is no path: reported when it is its turn

@@ -171,12 +171,12 @@ export class Targets implements AsyncDisposable {
 
   /** What a worker found at a path, early or ahead of its turn. */
   #lookedAt(
-    { path, name, group: { size } }: Job,
+    { path, name, group: { size, content } }: Job,
     { folder, ahead }: { folder: JudgedInode | undefined; ahead: Ahead },
   ): Promise<CheckedFile> | undefined {
     const early = this.#looks.takeEarly({ path, size }, folder);
     const isApt = this.#options.wanted.of(name) === undefined;
-    return isApt ? early ?? ahead.looked : ahead.looked;
+    return isApt && early ? asWanted(early, { size, content }) : ahead.looked;
   }
 
   /** Whether the file exists already; throws if another one is at its path. */
@@ -354,6 +354,17 @@ export class Targets implements AsyncDisposable {
     this.#small[Symbol.dispose]();
     this.#looks[Symbol.dispose]();
   }
+}
+
+/** An early look, if it found the wanted file: others may have come since. */
+async function asWanted(
+  early: Promise<CheckedFile>,
+  { size, content }: Pick<Job["group"], "size" | "content">,
+): Promise<CheckedFile> {
+  const found = await early;
+  const { contentId } = foundBy(found, size) ?? {};
+  const isIt = contentId !== undefined && contentId === content;
+  return isIt ? found : { kind: "other" };
 }
 
 /** What a worker found, if it could tell. */

@@ -31,6 +31,8 @@ const SAMPLE_COUNT = 16;
 export interface ExpectedFile {
   readonly path: string;
   readonly size: number;
+  /** The folder that the user chose, to which a link may lead. */
+  readonly target: string;
 }
 
 /** A look at a file before its content was chosen. */
@@ -90,6 +92,13 @@ export class AheadChecks implements Disposable {
     return this.#checker.add(file).catch(() => OTHER);
   }
 
+  /** Whether {@linkcode AheadChecks.lookEarly} may do anything. */
+  get looksEarly(): boolean {
+    return !this.#isOver && this.#isEarlyWorthIt !== false &&
+      this.#early.size < LIMITS.lookedEarlyCount &&
+      this.#folders.size < LIMITS.lookedEarlyCount;
+  }
+
   /**
    * Starts to look at files that a node has listed. Does nothing unless most of
    * the first ones are there.
@@ -99,13 +108,13 @@ export class AheadChecks implements Disposable {
       if (files.length < LIMITS.lookedHereCount) return;
       this.#isEarlyWorthIt = this.#areMostThere(files);
     }
-    if (!this.#isEarlyWorthIt || this.#isOver) return;
+    if (!this.looksEarly) return;
     const batch: EarlyBatch = { doneAt: undefined };
     let last: Promise<CheckedFile> | undefined;
-    for (const { path, size } of files) {
-      if (this.#early.size >= LIMITS.lookedEarlyCount) break;
+    for (const { path, size, target } of files) {
+      if (!this.looksEarly) break;
       if (this.#early.has(path)) continue;
-      const judged = this.#folderOf(path);
+      const judged = this.#folderAt(dirname(path), target);
       if (judged === undefined) continue;
       last = this.look({ path, size, judged });
       this.#early.set(path, { size, judged, found: last, batch });
@@ -116,26 +125,33 @@ export class AheadChecks implements Disposable {
   #areMostThere(files: readonly ExpectedFile[]): boolean {
     const step = Math.ceil(files.length / SAMPLE_COUNT);
     const sample = files.filter((_, n) => n % step === 0);
-    const there = sample.filter(({ path, size }) => {
-      const info = lookAt(path);
+    const there = sample.filter(({ path, size, target }) => {
+      const isIn = this.#folderAt(dirname(path), target) !== undefined;
+      const info = isIn ? lookAt(path) : undefined;
       return info?.isFile && info.size === size;
     });
     return 2 * there.length > sample.length;
   }
 
-  #folderOf(path: string): JudgedFolder | undefined {
-    const folder = dirname(path);
+  /** A folder at or below the target, if no link below that leads to it. */
+  #folderAt(folder: string, target: string): JudgedFolder | undefined {
     if (this.#folders.has(folder)) return this.#folders.get(folder);
-    const info = lookAt(folder, Deno.statSync); // the target may be a link
-    const judged = info && {
-      ...{ path: folder, ino: info.ino, dev: info.dev, mayBeLinked: true },
-    };
+    const mayBeLinked = folder === target;
+    const isIn = mayBeLinked ||
+      this.#folderAt(dirname(folder), target) !== undefined;
+    const look = mayBeLinked ? Deno.statSync : Deno.lstatSync;
+    const info = isIn ? lookAt(folder, look) : undefined;
+    const judged = info?.isDirectory
+      ? { path: folder, ino: info.ino, dev: info.dev, mayBeLinked }
+      : undefined;
     this.#folders.set(folder, judged);
     return judged;
   }
 
   /** Whether there is an early look at a file that has not been taken. */
   isLookedAt(path: string): boolean {
+    const look = this.#early.get(path);
+    if (look !== undefined && isOld(look)) this.#early.delete(path);
     return this.#early.has(path);
   }
 
@@ -144,16 +160,15 @@ export class AheadChecks implements Disposable {
    * another folder than `folder`.
    */
   takeEarly(
-    { path, size }: ExpectedFile,
+    { path, size }: Pick<ExpectedFile, "path" | "size">,
     folder: Inode | undefined,
   ): Promise<CheckedFile> | undefined {
     const look = this.#early.get(path);
     if (look === undefined) return undefined;
     this.#early.delete(path);
-    const { judged, found, batch: { doneAt = Infinity } } = look;
-    const isIt = look.size === size &&
-      (folder === undefined || isInode(folder, judged)) &&
-      performance.now() - doneAt <= LIMITS.lookedEarlyMs;
+    const { judged, found } = look;
+    const isIt = look.size === size && !isOld(look) &&
+      (folder === undefined || isInode(folder, judged));
     return isIt ? found : undefined;
   }
 
@@ -163,6 +178,11 @@ export class AheadChecks implements Disposable {
     this.#signal.removeEventListener("abort", this.#end);
     this.#checker?.[Symbol.dispose]();
   }
+}
+
+/** Whether a look was so long ago that it does not count. */
+function isOld({ batch: { doneAt = Infinity } }: EarlyLook): boolean {
+  return performance.now() - doneAt > LIMITS.lookedEarlyMs;
 }
 
 /** What is at a path; `undefined` if nothing is, or it cannot be told. */

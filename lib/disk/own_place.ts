@@ -7,14 +7,14 @@
 
 import { dirname } from "@std/path/dirname";
 import type { Failure } from "../base/errors.ts";
-import { unsaved } from "./disk_failure.ts";
+import { cannot, unsaved } from "./disk_failure.ts";
 import { isInode, type JudgedInode } from "./leftover_file.ts";
 
 /**
  * Makes sure that the folder of a file is the one that was judged, and no link
  * to it unless that was there from the start.
  *
- * @throws {Failure} of kind `local` if it is another.
+ * @throws {Failure} of kind `local` if it is another, or gone.
  */
 export function requirePlace(
   path: string,
@@ -22,7 +22,13 @@ export function requirePlace(
 ): void {
   if (judged === undefined) return;
   const look = judged.mayBeLinked ? Deno.statSync : Deno.lstatSync;
-  if (!isInode(look(dirname(path)), judged)) throw replaced(path);
+  let found: Deno.FileInfo;
+  try {
+    found = look(dirname(path));
+  } catch (error) {
+    throw cannot("save", path, error);
+  }
+  if (!isInode(found, judged)) throw replaced(path);
 }
 
 /** The failure if the folder of a file is another one than before. */

@@ -7,9 +7,10 @@
  * @module
  */
 
-import { addressGroup, isLoopback } from "../base/address.ts";
+import { isLoopback } from "../base/address.ts";
 import { putLast } from "../base/collections.ts";
 import type { Limits } from "../base/limits.ts";
+import { isShared } from "./places.ts";
 
 /** The numbers that bound records without content. */
 export type EmptyRecordLimits = Pick<
@@ -71,10 +72,9 @@ export class EmptyRecordGroups {
     this.#limits = limits;
   }
 
-  /** Counts bytes that came from `host`; `false` if they are too many. */
-  add(host: string, emptyBytes: number, now: number): boolean {
-    if (isLoopback(host)) return true;
-    const group = addressGroup(host);
+  /** Counts bytes that came from a group; `false` if they are too many. */
+  add(group: string, emptyBytes: number, now: number): boolean {
+    if (isLoopback(group) || isShared(group)) return true;
     const { addressEmptyRecordBytes, addressEmptyRecordBytesPerSecond } =
       this.#limits;
     const next = afterEmptyBytes(this.#paidAt.get(group) ?? 0, emptyBytes, {

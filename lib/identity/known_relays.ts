@@ -8,7 +8,7 @@
 
 import { endpointIn, isId, isIpv6, parseHost } from "../base/address.ts";
 import { type Endpoint, formatEndpoint } from "../base/conn.ts";
-import { syncNameOf, writeText } from "../base/durable.ts";
+import { syncNameOf } from "../base/durable.ts";
 import { describeCause, Failure, localKindOf } from "../base/errors.ts";
 import {
   type FileAccess,
@@ -87,32 +87,33 @@ async function append(path: string, text: string): Promise<void> {
   const options = { append: true, create: true, mode: 0o600 };
   using file = await Deno.open(path, options);
   const { size } = await file.stat();
+  const bytes = new TextEncoder().encode(text);
+  let count = 0;
   try {
-    await writeText(file, text);
+    while (count < bytes.length) {
+      count += await file.write(bytes.subarray(count));
+    }
     await file.sync();
     if (size === 0) await syncNameOf(path);
   } catch (error) {
-    await removeAdded(file, { path, text, size });
+    await removeAdded(file, { path, added: bytes.subarray(0, count) });
     throw error;
   }
 }
 
 /**
- * Removes the part of `text` at the end of a file that had `size` bytes. Anything
- * after it, or in its place, is from another process.
+ * Removes what was `added`, if the file ends with it: another process may have
+ * added the same relay, or something after it.
  */
 async function removeAdded(
   file: Deno.FsFile,
-  { path, text, size }: { path: string; text: string; size: number },
+  { path, added }: { path: string; added: Uint8Array },
 ): Promise<void> {
+  if (added.length === 0) return;
   const bytes = await Deno.readFile(path);
-  const added = new TextEncoder().encode(text);
-  for (let count = Math.min(added.length, bytes.length - size); count > 0;) {
-    const end = bytes.subarray(-count);
-    if (end.every((byte, at) => byte === added[at])) {
-      return await file.truncate(bytes.length - count);
-    }
-    count--;
+  const size = bytes.length - added.length;
+  if (size >= 0 && added.every((byte, at) => byte === bytes[size + at])) {
+    await file.truncate(size);
   }
 }
 

@@ -7,7 +7,7 @@
  */
 
 import { connect, type Socket } from "node:net";
-import { withoutMapping } from "../base/address.ts";
+import { addressGroup, withoutMapping } from "../base/address.ts";
 import type { Conn, Endpoint } from "../base/conn.ts";
 import { ProtocolError } from "../base/errors.ts";
 import { requireNet } from "../base/permission.ts";
@@ -16,6 +16,7 @@ import {
   type CallDeadlineOptions,
   orAborted,
 } from "../base/waiting.ts";
+import { tunnelSource } from "../guard/places.ts";
 import type { Identity } from "../identity/identity.ts";
 import { firstOf } from "./dial.ts";
 import { join, joinDeadline, type JoinOptions } from "./join.ts";
@@ -46,8 +47,9 @@ export async function acceptTunnel(
   const socket = conn.release();
   if (identity === null) return new StreamConn(socket, ends);
   using deadline = joinDeadline(options, () => socket.destroy());
+  const source = tunnelSource(addressGroup(remote.host));
   return await deadline.guard(
-    serverHandshake(socket, secureContextOf(identity), ends),
+    serverHandshake(socket, secureContextOf(identity), ends, source),
   );
 }
 

@@ -61,16 +61,18 @@ export function serverHandshake(
   socket: Socket,
   secureContext: SecureContext,
   ends: Ends,
+  source?: string,
 ): Promise<Conn> {
   const service = { secureContext, alpn: ALPN_PROTOCOL, isAlpnRequired: true };
-  return handshake(socket, service, ends);
+  return handshake(socket, service, ends, source);
 }
 
-/** The same for any protocol. */
+/** The same for any protocol; `source` is the group that counts the peer. */
 export async function handshake(
   socket: Socket,
   { secureContext, alpn, isAlpnRequired }: TlsService,
   ends: Ends,
+  source?: string,
 ): Promise<Conn> {
   const tls = new TLSSocket(socket, {
     isServer: true,
@@ -80,7 +82,7 @@ export async function handshake(
     highWaterMark: READ_AHEAD_BYTES,
   } as TLSSocketOptions);
   readNoFurther(socket, () => tls.destroyed);
-  guardInput(tls, ends.remote.host);
+  guardInput(tls, ends.remote.host, source);
   // Before waiting for the handshake: the peer may end in the same turn.
   const conn = new StreamConn(tls, ends);
   try {

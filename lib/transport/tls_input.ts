@@ -7,7 +7,7 @@
  */
 
 import type { TLSSocket } from "node:tls";
-import { withoutMapping } from "../base/address.ts";
+import { addressGroup, withoutMapping } from "../base/address.ts";
 import { ProtocolError } from "../base/errors.ts";
 import { LIMITS } from "../base/limits.ts";
 import {
@@ -34,8 +34,8 @@ interface TlsHandle extends Handle {
   emptyBytes: number;
   /** When they are paid for. */
   paidAt: number;
-  /** The peer's address, if it is not the socket's. */
-  peer?: string;
+  /** The group that counts the peer, if it is not that of the socket. */
+  source?: string;
 }
 
 /**
@@ -44,14 +44,22 @@ interface TlsHandle extends Handle {
  * only the passing on: a peer that writes 100 MB a second to a server that does
  * not read then takes 90 MB of its memory a second.
  *
- * @param host the peer's address, which counts for its address group.
+ * @param host the peer's address
+ * @param source the group that counts it; by default that of its address
  */
-export function guardInput(tls: TLSSocket, host: string): void {
+export function guardInput(
+  tls: TLSSocket,
+  host: string,
+  source?: string,
+): void {
   const { _handle: handle } = tls as TLSSocket & { _handle?: TlsHandle | null };
   if (!handle) return; // gone already
   guarded ??= guardedOver(Object.getPrototypeOf(handle) as TlsHandle);
   Object.setPrototypeOf(handle, guarded);
-  if (host !== withoutMapping(tls.remoteAddress ?? "")) handle.peer = host;
+  if (source !== undefined) handle.source = source;
+  else if (host !== withoutMapping(tls.remoteAddress ?? "")) {
+    handle.source = addressGroup(host);
+  }
 }
 
 const GROUPS = new EmptyRecordGroups(LIMITS);
@@ -92,8 +100,9 @@ function countEmptyBytes(handle: TlsHandle, parent: Handle): void {
   const now = performance.now();
   const counting = { now, limits: LIMITS };
   const paidAt = afterEmptyBytes(handle.paidAt, more, counting);
-  const host = handle.peer ?? handle._owner?.remoteAddress ?? "";
-  if (paidAt === undefined || !GROUPS.add(host, more, now)) {
+  const source = handle.source ??
+    addressGroup(handle._owner?.remoteAddress ?? "");
+  if (paidAt === undefined || !GROUPS.add(source, more, now)) {
     handle._owner?.destroy(tooEmpty());
   } else handle.paidAt = paidAt;
 }

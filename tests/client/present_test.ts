@@ -211,27 +211,58 @@ Deno.test("getFiles has a worker look at existing files once there are many, and
   assert(here < all.names.length - 20, `${here} are looked at here`);
 });
 
-Deno.test("getFiles has a worker look at existing files while a node lists others", async () => {
-  const { lookedHereCount } = LIMITS;
-  const all = await spoiled(lookedHereCount + 80);
-  await using _folder = all.folder;
-  const looked = Promise.withResolvers<void>();
-  using _watched = replaced(
+/** Resolves `looked` when a worker has answered. */
+function watchWorker() {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const watched = replaced(
     globalThis,
     "Worker",
     (Original) =>
       class extends Original {
         constructor(...args: ConstructorParameters<typeof Worker>) {
           super(...args);
-          this.addEventListener("message", () => looked.resolve());
+          this.addEventListener("message", () => resolve());
         }
       },
   );
+  return { looked: promise, [Symbol.dispose]: () => watched[Symbol.dispose]() };
+}
+
+Deno.test("getFiles has a worker look at existing files while a node lists others", async () => {
+  const { lookedHereCount } = LIMITS;
+  const all = await spoiled(lookedHereCount + 80);
+  await using _folder = all.folder;
+  using worker = watchWorker();
   const browse = inPages(all.files, {
     count: lookedHereCount,
-    between: () => looked.promise,
+    between: () => worker.looked,
   });
   const here = await within(getSpoiled(all, browse), "all files");
   // Some to decide, and what the worker could not tell.
   assert(here < lookedHereCount / 4, `${here} are looked at here`);
+});
+
+Deno.test("getFiles takes a file that another program completes while a node lists others", async () => {
+  const { lookedHereCount } = LIMITS;
+  const files = smallFiles(lookedHereCount + 80);
+  await using folder = await tempShare(files);
+  const [changed, missing] = Object.keys(files).toSorted() as [string, string];
+  const put = (name: string, bytes: Uint8Array) =>
+    Deno.writeFileSync(join(folder.path, name), bytes);
+  put(changed, files[changed]!.map((byte) => byte ^ 1));
+  await Deno.remove(join(folder.path, missing));
+  using worker = watchWorker();
+  const browse = inPages(files, {
+    count: lookedHereCount,
+    between: async () => {
+      await worker.looked;
+      for (const name of [changed, missing]) put(name, files[name]!);
+    },
+  });
+  await using relay = await startRelay();
+  await using _node = await startLyingNode(relay, files, { browse });
+  const fetching = get(relay, folder.path, [everything("")], {});
+  const { failed, log } = await within(fetching, "all files");
+  assertEquals(failed, {});
+  assertEquals(log.of("file_present").length, Object.keys(files).length);
 });

@@ -191,10 +191,11 @@ async function manyFiles() {
   const size = CONTENT.length;
   const files = names.map((n) => ({
     path: join(folder.path, `many/${n}`),
-    size,
+    ...{ size, target: folder.path },
   }));
   return {
     files,
+    folder: folder.path,
     inode: { ino, dev },
     [Symbol.asyncDispose]: () => folder[Symbol.asyncDispose](),
   };
@@ -202,18 +203,28 @@ async function manyFiles() {
 
 Deno.test("AheadChecks look early at files of a list if most of them are there, up to lookedEarlyCount", async () => {
   await using many = await manyFiles();
-  const { files } = many;
-  const missing = files.map(({ path, size }) => ({ path: `${path}-`, size }));
-  const longer = files.map(({ path, size }) => ({ path, size: size + 1 }));
+  const { files, folder: target } = many;
+  const missing = files.map((file) => ({ ...file, path: `${file.path}-` }));
+  const longer = files.map((file) => ({ ...file, size: file.size + 1 }));
+  await Deno.symlink(join(target, "many"), join(target, "link"));
+  const linked = files.map((file) => ({
+    ...file,
+    path: file.path.replace("/many/", "/link/"),
+  }));
   const endless = Array.from(
     { length: LIMITS.lookedEarlyCount },
-    (_, n) => ({ path: `${missing[0]!.path}${n}`, size: 1 }),
+    (_, n) => ({ path: `${missing[0]!.path}${n}`, size: 1, target }),
   );
   const cases: readonly (readonly [typeof files, number])[] = [
     [files, files.length],
     [files.slice(1), 0],
     [missing, 0],
     [longer, 0],
+    [linked, 0],
+    [
+      linked.map((file) => ({ ...file, target: join(target, "link") })),
+      files.length,
+    ],
     [[...files.slice(0, 70), ...missing.slice(70)], files.length],
     [[...files, ...files], files.length],
   ];
@@ -230,6 +241,21 @@ Deno.test("AheadChecks look early at files of a list if most of them are there, 
     const more = endless.filter(({ path }) => checks.isLookedAt(path)).length;
     assertEquals(more, count > 0 ? LIMITS.lookedEarlyCount - count : 0);
   }
+});
+
+Deno.test("AheadChecks look at up to lookedEarlyCount folders early", async () => {
+  await using many = await manyFiles();
+  const { checker } = silent();
+  const { signal } = new AbortController();
+  using checks = new AheadChecks({ signal, start: () => checker });
+  checks.lookEarly(many.files);
+  assert(checks.looksEarly);
+  const count = LIMITS.lookedEarlyCount;
+  checks.lookEarly(Array.from({ length: count }, (_, n) => ({
+    ...{ path: join(many.folder, `none${n}/file`), size: 1 },
+    target: many.folder,
+  })));
+  assert(!checks.looksEarly);
 });
 
 Deno.test("AheadChecks give an early look once, for the same size and folder, and while it is new", async () => {
@@ -251,7 +277,8 @@ Deno.test("AheadChecks give an early look once, for the same size and folder, an
   await Promise.resolve(); // all have been looked at
   const now = performance.now() + LIMITS.lookedEarlyMs + 1;
   using _later = replaced(performance, "now", () => () => now);
-  for (const file of others) {
+  for (const file of others.splice(1)) {
     assertEquals(checks.takeEarly(file, inode), undefined);
   }
+  assert(!checks.isLookedAt(others[0]!.path));
 });

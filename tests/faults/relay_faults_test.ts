@@ -38,6 +38,7 @@ const [relayIdentity, alice] = IDENTITIES as [Identity, Identity];
 
 /** A relay whose nodes renew each second, for there is no time for more. */
 const QUICK = { renewSeconds: 1, leaseSeconds: 3, reregisterCount: 100 };
+const LASTING = { ...QUICK, leaseSeconds: 60 }; // where the machine stands still
 const QUICK_NODE = { renewMinSeconds: 1, retryFirstMs: 100 };
 
 function addressOf({ server, identity }: TestRelay): Endpoint & { id: string } {
@@ -103,8 +104,7 @@ function shiftClock(ms: number): Disposable {
 
 for (const [how, ms] of [["ahead", 3_600_000], ["back", -3_600_000]] as const) {
   Deno.test(`row 11: a wall clock that jumps an hour ${how} ends no lease, and renewals continue`, async () => {
-    const limits = { ...QUICK, leaseSeconds: 60 }; // it may stand still
-    await using relay = await startRelay({ limits });
+    await using relay = await startRelay({ limits: LASTING });
     await using node = await startNode(relay, {}, { limits: QUICK_NODE });
     {
       using _clock = shiftClock(ms);
@@ -147,8 +147,7 @@ for (const plaintext of [false, true]) {
 }
 
 Deno.test("row 30, row 31: of two nodes with one identity the newer is always listed, and the older reports why it is not", async () => {
-  const limits = { ...QUICK, leaseSeconds: 60 }; // it may stand still
-  await using relay = await startRelay({ limits });
+  await using relay = await startRelay({ limits: LASTING });
   const options = { identity: alice, limits: QUICK_NODE };
   await using older = await startNode(relay, {}, { ...options, name: "older" });
   {

@@ -1,4 +1,6 @@
 import { assertEquals } from "@std/assert";
+import { addressGroup } from "../../lib/base/address.ts";
+import { tunnelSource } from "../../lib/guard/places.ts";
 import {
   afterEmptyBytes,
   emptyBytesIn,
@@ -40,15 +42,21 @@ Deno.test("EmptyRecordGroups counts all connections of an address group together
   const now = 5_000;
   const { addressEmptyRecordBytes, addressEmptyRecordBytesPerSecond } = LIMITS;
   for (const host of ["2001:db8::1", "2001:db8::2"]) {
-    assertEquals(groups.add(host, addressEmptyRecordBytes / 2, now), true);
+    assertEquals(
+      groups.add(addressGroup(host), addressEmptyRecordBytes / 2, now),
+      true,
+    );
   }
-  assertEquals(groups.add("2001:db8::3", 1, now), false);
+  assertEquals(groups.add(addressGroup("2001:db8::3"), 1, now), false);
   assertEquals(groups.add("192.0.2.7", addressEmptyRecordBytes, now), true);
-  assertEquals(groups.add("::ffff:192.0.2.7", 1, now), false);
+  assertEquals(groups.add(addressGroup("::ffff:192.0.2.7"), 1, now), false);
+  // A relay may claim any address for a client in a tunnel.
+  assertEquals(groups.add(tunnelSource("192.0.2.7"), 1, now), true);
   const rate = addressEmptyRecordBytesPerSecond;
   assertEquals(groups.add("192.0.2.7", rate, now + 1_000), true);
   assertEquals(groups.add("192.0.2.7", 1, now + 1_000), false);
-  for (const host of ["127.0.0.1", "::1", "::ffff:127.0.0.1"]) {
+  const here = ["127.0.0.1", "::1", "127.0.0.9", "tunnel 127.0.0.1"];
+  for (const host of here) {
     for (let n = 0; n < 9; n++) {
       assertEquals(groups.add(host, addressEmptyRecordBytes, now), true);
     }

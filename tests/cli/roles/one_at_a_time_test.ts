@@ -20,3 +20,19 @@ Deno.test("oneAtATime runs never twice at once, and once more for all calls duri
   await call();
   assertEquals(runs, 3);
 });
+
+Deno.test("oneAtATime loses no call that comes just when a run ends", async () => {
+  for (let turns = 0; turns < 8; turns++) {
+    let runs = 0;
+    const gate = Promise.withResolvers<void>();
+    const call = oneAtATime(async () => {
+      runs++;
+      await gate.promise;
+    });
+    void call();
+    gate.resolve();
+    for (let turn = 0; turn < turns; turn++) await Promise.resolve();
+    await call();
+    assertEquals(runs, 2, `${turns}`);
+  }
+});
