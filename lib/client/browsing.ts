@@ -37,8 +37,6 @@ export interface BrowseOptions {
    * is asked, because several may have the same file.
    */
   readonly addUp?: ((file: ListedFile) => number | undefined) | undefined;
-  /** Called with the wanted files of each page that are kept. */
-  readonly onListed?: ((files: readonly ListedFile[]) => void) | undefined;
   /**
    * Takes the wanted files of each page instead of keeping them. A slow taker
    * does not count against the node.
@@ -199,10 +197,9 @@ class Browsing implements Browsed, Underway {
     const { prefix } = this.#options;
     for await (const files of session.browse(prefix, () => clock.works())) {
       clock.came(files);
-      const { take, onListed } = this.#options;
+      const { take } = this.#options;
       const page = take && [];
-      const kept = files.filter((file) => this.#take(file, taking, page));
-      if (kept.length > 0) onListed?.(kept);
+      for (const file of files) this.#take(file, taking, page);
       if (page !== undefined && page.length > 0) {
         const name = this.#names.get(node.id)!;
         await clock.hold(this.#hand(take!(page, { id: node.id, name })));
@@ -237,29 +234,26 @@ class Browsing implements Browsed, Underway {
     return { ...limits, listingMostMs: Math.max(left, 0) };
   }
 
-  /**
-   * Takes one file of a node; `taking` counts those before it. Returns whether
-   * the catalogue has it.
-   */
+  /** Takes one file of a node; `taking` counts those before it. */
   #take(
     file: ListedFile,
     taking: { readonly from: Offerer; count: number; bytes: number },
     page: ListedFile[] | undefined,
-  ): boolean {
+  ): void {
     const { matches, leavesOut, addUp } = this.#options;
     const { listingCount, listingBytes, listingNodeBytes } = this.#peers.limits;
     if (++taking.count > listingCount) {
       throw new Stopped(`it lists more than ${listingCount} files`);
     }
-    if (!isListed(file)) return false;
+    if (!isListed(file)) return;
     if (!matches(file.name)) {
       if (leavesOut?.(file.name)) this.#leaveOut(file.name);
-      return false;
+      return;
     }
     if (page !== undefined) {
       page.push(file);
       this.addedUpCount++;
-      return false;
+      return;
     }
     if (this.#bytes >= listingBytes) {
       throw new Stopped("all nodes together list more than there is room for");
@@ -276,7 +270,6 @@ class Browsing implements Browsed, Underway {
         }`,
       );
     }
-    return sumBytes === undefined;
   }
 
   get fileCount(): number {

@@ -123,9 +123,9 @@ export class GetRun implements AsyncDisposable {
   }
 
   #newJobs(): RunJobs {
-    const { pathOf, onPath, sums, dryRun = false } = this.#options;
+    const { pathOf, sums, dryRun = false } = this.#options;
     return new RunJobs({
-      ...{ pathOf, onPath, hasSums: sums !== undefined, dryRun },
+      ...{ pathOf, hasSums: sums !== undefined, dryRun },
       turnMs: this.#peers.limits.turnMs,
       folderCount: this.#peers.limits.savedFolderCount,
       signal: this.#signal,
@@ -228,7 +228,6 @@ export class GetRun implements AsyncDisposable {
     const browsed = await browseAll(this.#peers, nodes, {
       ...selection,
       isPatient: this.#options.waitMs !== undefined,
-      onListed: (files) => this.#saving.lookEarly(files, selection),
       emit: this.#emit,
     });
     for (const [id, session] of browsed.sessions) {

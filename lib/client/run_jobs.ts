@@ -26,8 +26,6 @@ import type { WantedSums } from "./wanted_sums.ts";
 export interface RunJobsOptions {
   /** The path to save a file at. */
   readonly pathOf: (name: string, selection: Selection) => string;
-  /** Called with each path. */
-  readonly onPath?: ((name: string, path: string) => void) | undefined;
   /** Whether files may be fetched by their SHA-256 only. */
   readonly hasSums: boolean;
   /** Whether no file may be made. */
@@ -115,12 +113,12 @@ export class RunJobs {
     selection: Selection,
     listed?: ListedPlace,
   ): Promise<Job | null> {
-    const { choosing, wanted, hasSums, outcomes, signal } = this.#options;
+    const { choosing, wanted, pathOf, hasSums, outcomes, signal } =
+      this.#options;
     try {
       if (!wanted.allows(name)) throw hasNoSum(name);
       const choice = await choosing.choose(name, offers);
-      const path = oneWay(this.#options.pathOf(name, selection));
-      this.#options.onPath?.(name, path);
+      const path = oneWay(pathOf(name, selection));
       return jobOf(choice, { name, path, listed });
     } catch (error) {
       signal.throwIfAborted(); // the file did not fail
@@ -135,7 +133,7 @@ export class RunJobs {
  * A path without `..` after a name. Deno's calls differ there: one follows a
  * link that comes before it, and removes another file than the others made.
  */
-export function oneWay(path: string): string {
+function oneWay(path: string): string {
   // Windows itself resolves it first, and names keep their slashes.
   return Deno.build.os === "windows" ? path : join(path);
 }

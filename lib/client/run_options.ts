@@ -14,13 +14,8 @@ import type { TransferOptions } from "./transfer_options.ts";
 export interface GetOptions extends TransferOptions {
   /** The names and patterns to fetch. */
   selections: readonly Selection[];
-  /** The path to save a file at. It may be asked for several times. */
+  /** The path to save a file at. */
   pathOf: (name: string, selection: Selection) => string;
-  /**
-   * Called once for each file that may be saved. If it throws, a `Failure` is
-   * that of the file, and anything else ends the run.
-   */
-  onPath?: (name: string, path: string) => void;
   /** Whether to replace existing files. */
   overwrite?: boolean;
   /**

@@ -6,10 +6,7 @@
  */
 
 import type { Failure } from "../base/errors.ts";
-import { AheadChecks, type ExpectedFile } from "../disk/ahead_checks.ts";
-import { targetOf } from "../disk/places.ts";
-import type { ListedFile } from "../protocol/messages.ts";
-import { HASHED_AT_ONCE_BYTES, type Hasher } from "../transfer/hashing.ts";
+import type { Hasher } from "../transfer/hashing.ts";
 import type { Lanes } from "../transfer/lanes.ts";
 import type { SourceTrouble } from "../transfer/source.ts";
 import { followedBy } from "./prefetch.ts";
@@ -20,14 +17,12 @@ import type { Followups } from "./followups.ts";
 import { type Job, sizeOf } from "./jobs.ts";
 import type { ListedNode } from "./nodes.ts";
 import type { Peers } from "./peers.ts";
-import { oneWay } from "./run_jobs.ts";
 import type { RunNames } from "./run_names.ts";
 import type { RunNodes } from "./run_nodes.ts";
 import type { GetRunOptions } from "./run_options.ts";
 import type { SaveReport } from "./save_report.ts";
 import { SaveRun } from "./save_run.ts";
 import type { Swarming } from "./swarming.ts";
-import type { Selection } from "./selections.ts";
 import { Targets } from "./targets.ts";
 import type { WantedSums } from "./wanted_sums.ts";
 
@@ -52,35 +47,12 @@ export class RunSaving implements Disposable {
   readonly #peers: Peers;
   readonly #options: GetRunOptions;
   readonly #parts: RunSavingParts;
-  readonly #looks: AheadChecks;
   #hasher: Hasher | null = null;
 
   constructor(peers: Peers, options: GetRunOptions, parts: RunSavingParts) {
     this.#peers = peers;
     this.#options = options;
     this.#parts = parts;
-    this.#looks = new AheadChecks({ signal: parts.signal });
-  }
-
-  /**
-   * Starts to look at listed files that may be there already. They are hashed
-   * while the rest of the list arrives.
-   */
-  lookEarly(files: readonly ListedFile[], selection: Selection): void {
-    const { dryRun, pathOf } = this.#options;
-    if (dryRun || this.#parts.wanted.isPinned) return;
-    if (!this.#looks.looksEarly) return; // paths cost time
-    const small: ExpectedFile[] = [];
-    try {
-      for (const { name, size, content } of files) {
-        if (size > HASHED_AT_ONCE_BYTES || content === undefined) continue;
-        const path = oneWay(pathOf(name, selection));
-        small.push({ path, size, target: targetOf(path, name) });
-      }
-    } catch {
-      return; // there is no path: reported when it is its turn
-    }
-    this.#looks.lookEarly(small);
   }
 
   /** Saves some files, and those of the batches after them. */
@@ -150,7 +122,6 @@ export class RunSaving implements Disposable {
         // Another person chose the file of a link.
         mayRun: this.#options.access?.link === undefined,
         openFileCount: this.#peers.limits.openFileCount,
-        looks: this.#looks,
         describe: (job) => followups.describe(job),
         isSwarmed: (job) => this.#isSwarmed(job),
       }),
@@ -196,7 +167,6 @@ export class RunSaving implements Disposable {
   }
 
   [Symbol.dispose](): void {
-    this.#looks[Symbol.dispose]();
     this.#hasher?.[Symbol.dispose]();
   }
 }

@@ -13,7 +13,7 @@ import { manifestIfZeros } from "../content/zeros.ts";
 import type { DownloadFile, Sink } from "../transfer/receiving.ts";
 import { HASHED_AT_ONCE_BYTES } from "../transfer/hashing.ts";
 import type { CheckedFile } from "../disk/file_checker_code.ts";
-import type { AheadChecks } from "../disk/ahead_checks.ts";
+import { AheadChecks } from "../disk/ahead_checks.ts";
 import { existingEntryAtOnce } from "../disk/existing_entry.ts";
 import { requirePlace } from "../disk/own_place.ts";
 import { Owners } from "../disk/owners.ts";
@@ -38,8 +38,6 @@ export interface TargetsOptions extends Omit<ReusedPiecesOptions, "manifest"> {
   readonly wanted: WantedSums;
   /** Small files that are open at a time. */
   readonly openFileCount: number;
-  /** Looks at files ahead of their turn; disposed of with the targets. */
-  readonly looks: AheadChecks;
   /** Whether a file is exchanged with other clients. */
   readonly isSwarmed?: ((job: Job) => boolean) | undefined;
 }
@@ -86,7 +84,7 @@ export class Targets implements AsyncDisposable {
     this.#folders = new Folders(owners);
     this.#presence = new ExistingFiles({ ...options, owners });
     this.#small = new SmallFiles({ mostOpen: options.openFileCount });
-    this.#looks = options.looks;
+    this.#looks = new AheadChecks({ signal: options.signal });
   }
 
   /** Whether a file arrived complete, but is not the requested one. */
@@ -106,7 +104,6 @@ export class Targets implements AsyncDisposable {
   lookAhead(job: Job): Promise<CheckedFile> | undefined {
     if (!this.#looks.isWorthIt) return undefined;
     const [size, { path, name }] = [sizeOf(job), job];
-    if (this.#looks.isLookedAt(path)) return undefined;
     const place = this.#folders.prepared(path);
     const isApt = place?.isNew === false && size <= HASHED_AT_ONCE_BYTES &&
       this.#options.wanted.of(name) === undefined;
@@ -147,8 +144,7 @@ export class Targets implements AsyncDisposable {
       await this.#folders.prepare(path, name);
     const found: Found = isNew
       ? NOTHING
-      : foundBy(await this.#lookedAt(job, { folder, ahead }), size) ??
-        existingEntryAtOnce(path, size);
+      : foundBy(await ahead.looked, size) ?? existingEntryAtOnce(path, size);
     const mayBeIt = found.occupant === "same_size" &&
       this.#presence.isUnknown(job);
     let manifest = mayBeIt
@@ -167,16 +163,6 @@ export class Targets implements AsyncDisposable {
     const isSwarmed = this.#options.isSwarmed?.(job);
     const order = isSwarmed ? { rarest: { random: Math.random } } : {};
     return large && { ...file, ...order, ...large };
-  }
-
-  /** What a worker found at a path, early or ahead of its turn. */
-  #lookedAt(
-    { path, name, group: { size, content } }: Job,
-    { folder, ahead }: { folder: JudgedInode | undefined; ahead: Ahead },
-  ): Promise<CheckedFile> | undefined {
-    const early = this.#looks.takeEarly({ path, size }, folder);
-    const isApt = this.#options.wanted.of(name) === undefined;
-    return isApt && early ? asWanted(early, { size, content }) : ahead.looked;
   }
 
   /** Whether the file exists already; throws if another one is at its path. */
@@ -354,17 +340,6 @@ export class Targets implements AsyncDisposable {
     this.#small[Symbol.dispose]();
     this.#looks[Symbol.dispose]();
   }
-}
-
-/** An early look, if it found the wanted file: others may have come since. */
-async function asWanted(
-  early: Promise<CheckedFile>,
-  { size, content }: Pick<Job["group"], "size" | "content">,
-): Promise<CheckedFile> {
-  const found = await early;
-  const { contentId } = foundBy(found, size) ?? {};
-  const isIt = contentId !== undefined && contentId === content;
-  return isIt ? found : { kind: "other" };
 }
 
 /** What a worker found, if it could tell. */

@@ -11,8 +11,6 @@ import {
   type CheckedFile,
   type FileToCheck,
   makeFileChecker,
-  packChecks,
-  unpackChecks,
 } from "./file_checker_code.ts";
 import { Orders, workerPort } from "./orders.ts";
 
@@ -29,10 +27,8 @@ import { closeSync, constants, fstatSync, openSync, readSync } from "node:fs";
 const files = { closeSync, constants, fstatSync, openSync, readSync };
 const tools = { createHash, ...files };
 const look = (${makeFileChecker})(tools, ${HASHED_AT_ONCE_BYTES});
-const pack = ${packChecks};
 self.onmessage = ({ data: { id, files } }) =>
-  self.postMessage({ id, outcomes: pack(look(files)) });`;
+  self.postMessage({ id, outcomes: look(files) });`;
   const most = LIMITS.lookedAheadCount / ORDERS_IN_ALL;
-  const options = { name: "file checker", unpacked: unpackChecks };
-  return new Orders(workerPort(code, options), most);
+  return new Orders(workerPort(code, { name: "file checker" }), most);
 }

@@ -41,18 +41,6 @@ export type CheckedFile =
   /** Something else, or it could not be read: the caller looks itself. */
   | { readonly kind: "other" };
 
-/** The results for many files in few buffers, because a message copies each. */
-export interface PackedChecks {
-  /** For each file 0 if nothing is there, 1 for a file, 2 for something else. */
-  readonly kinds: Uint8Array<ArrayBuffer>;
-  /** Owner and mode of each file; NaN if the system has none. */
-  readonly owned: Float64Array<ArrayBuffer>;
-  /** The hash of each file, in 32 bytes. */
-  readonly hashes: Uint8Array<ArrayBuffer>;
-  /** Whether each is empty, and has no hash. */
-  readonly empty: Uint8Array<ArrayBuffer>;
-}
-
 /** Looks at files; the results are in their order. */
 export type CheckFiles = (files: readonly FileToCheck[]) => CheckedFile[];
 
@@ -127,42 +115,3 @@ export function makeFileChecker(
     });
   };
 }
-
-/** Packs results. It must not use anything outside itself either. */
-export function packChecks(found: readonly CheckedFile[]): PackedChecks {
-  const { length } = found;
-  const [kinds, empty] = [new Uint8Array(length), new Uint8Array(length)];
-  const owned = new Float64Array(2 * length);
-  const hashes = new Uint8Array(32 * length);
-  for (let n = 0; n < length; n++) {
-    const one = found[n]!;
-    kinds[n] = one.kind === "none" ? 0 : one.kind === "file" ? 1 : 2;
-    if (one.kind !== "file") continue;
-    owned[2 * n] = one.uid ?? NaN;
-    owned[2 * n + 1] = one.mode ?? NaN;
-    if (one.hash.length > 0) hashes.set(one.hash, 32 * n);
-    else empty[n] = 1;
-  }
-  return { kinds, owned, hashes, empty };
-}
-
-/** The results that {@linkcode packChecks} packed. */
-export function unpackChecks(
-  { kinds, owned, hashes, empty }: PackedChecks,
-): CheckedFile[] {
-  const given = (value: number) => Number.isNaN(value) ? null : value;
-  return Array.from(kinds, (kind, n) => {
-    if (kind === 0) return NONE;
-    if (kind !== 1) return OTHER;
-    const at = 32 * n;
-    return {
-      kind: "file",
-      uid: given(owned[2 * n]!),
-      mode: given(owned[2 * n + 1]!),
-      hash: hashes.subarray(at, empty[n] === 1 ? at : at + 32),
-    };
-  });
-}
-
-const NONE: CheckedFile = { kind: "none" };
-const OTHER: CheckedFile = { kind: "other" };

@@ -107,23 +107,16 @@ export class Orders<Item, Outcome> implements Disposable {
   }
 }
 
-/** Options of {@linkcode workerPort}. */
-export interface WorkerPortOptions<Item, Outcome, Reply> {
-  readonly name: string;
-  /** Changes an item before it is sent. */
-  readonly prepared?: (item: Item) => Item;
-  /** The outcomes in a reply; by default they are the reply. */
-  readonly unpacked?: (reply: Reply) => readonly Outcome[];
-}
-
-/** A port to a worker with the code in `text`, which answers each order. */
-export function workerPort<Item, Outcome, Reply = readonly Outcome[]>(
+/**
+ * A port to a worker with the code in `text`, which answers each order.
+ * `prepared` changes an item before it is sent.
+ */
+export function workerPort<Item, Outcome>(
   text: string,
-  {
-    name,
-    prepared = (item) => item,
-    unpacked = (reply) => reply as unknown as readonly Outcome[],
-  }: WorkerPortOptions<Item, Outcome, Reply>,
+  { name, prepared = (item) => item }: {
+    name: string;
+    prepared?: (item: Item) => Item;
+  },
 ): OrderPort<Item, Outcome> {
   const url = `data:application/javascript,${encodeURIComponent(text)}`;
   const worker = new Worker(url, { type: "module", name });
@@ -134,8 +127,7 @@ export function workerPort<Item, Outcome, Reply = readonly Outcome[]>(
     onEnd: () => {},
     terminate: () => worker.terminate(),
   };
-  worker.onmessage = ({ data: { id, outcomes } }) =>
-    port.onReply({ id, outcomes: unpacked(outcomes) });
+  worker.onmessage = ({ data }) => port.onReply(data);
   worker.onerror = (event) => {
     event.preventDefault();
     port.onEnd(new Error(event.message));

@@ -8,11 +8,9 @@ import { LIMITS } from "../../lib/base/limits.ts";
 import type { MessageOf } from "../../lib/protocol/messages.ts";
 import type { Channel } from "../../lib/protocol/channel.ts";
 import { within } from "../_event_log.ts";
-import type { Lie } from "../_evil_node.ts";
 import { honestExcept } from "../_lies.ts";
 import { startRelay } from "../_network.ts";
 import { randomBytes, seededRandom } from "../_random.ts";
-import { replaced } from "../_replaced.ts";
 import { tempShare } from "../_temp_share.ts";
 import { assertBytes, everything, get } from "./_outcomes.ts";
 import { LARGE, MIDDLE, read, startLyingNode } from "./_setting.ts";
@@ -52,28 +50,6 @@ function watchLooks(paths: readonly string[]) {
   };
   const restore = () => void Object.assign(Deno, { lstatSync });
   return { looked, [Symbol.dispose]: restore };
-}
-
-/** Lists files in pages of `count`, and waits between them. */
-function inPages(
-  files: Record<string, Uint8Array>,
-  { count, between = () => Promise.resolve() }: {
-    count: number;
-    between?: () => Promise<void>;
-  },
-): Lie<MessageOf<"browse">> {
-  const truth = honestExcept(files);
-  return async (channel, message) => {
-    const send = async (answer: MessageOf<"files">) => {
-      for (let at = 0; at < answer.files.length; at += count) {
-        if (at > 0) await between();
-        const page = answer.files.slice(at, at + count);
-        const more = at + count < answer.files.length;
-        await channel.send({ ...answer, files: page, more });
-      }
-    };
-    await truth({ send } as unknown as Channel, message);
-  };
 }
 
 Deno.test("getFiles looks at an existing small file once", async () => {
@@ -155,39 +131,24 @@ Deno.test("getFiles asks about several files at once if their contents are not l
   assertEquals([count("describe"), count("read")], [2 * askedAheadCount, 0]);
 });
 
-/** Existing files, of which one changed, one is missing, one has two names. */
-async function spoiled(count: number) {
-  const files = smallFiles(count);
-  const folder = await tempShare(files);
+Deno.test("getFiles has a worker look at existing files once there are many, and finds what is different", async () => {
+  await using relay = await startRelay();
+  const { lookedHereCount } = LIMITS;
+  const lookedAheadCount = 6;
+  const files = smallFiles(lookedHereCount + 80);
+  await using _node = await startLyingNode(relay, files);
+  await using folder = await tempShare(files);
   const names = Object.keys(files).toSorted();
-  const [changed, missing, linked] = names.slice(-3) as [
-    string,
-    string,
-    string,
-  ];
+  const [changed, missing, linked] = names.slice(-3) as [string, ...string[]];
   await Deno.writeFile(
     join(folder.path, changed),
     files[changed]!.map((byte) => byte ^ 1),
   );
-  await Deno.remove(join(folder.path, missing));
-  await Deno.link(join(folder.path, linked), join(folder.path, ".other"));
-  return { files, folder, names, changed, missing };
-}
-
-/** Fetches spoiled files, and returns how many were looked at here. */
-async function getSpoiled(
-  { files, folder, names, changed, missing }: Awaited<
-    ReturnType<typeof spoiled>
-  >,
-  browse: Lie<MessageOf<"browse">>,
-): Promise<number> {
-  await using relay = await startRelay();
-  await using _node = await startLyingNode(relay, files, { browse });
+  await Deno.remove(join(folder.path, missing!));
+  await Deno.link(join(folder.path, linked!), join(folder.path, ".other"));
   using calls = watchLooks(names.map((name) => join(folder.path, name)));
-  const expected: string[] = [];
   const { failed, log } = await get(relay, folder.path, [everything("")], {
-    limits: { lookedAheadCount: 6 },
-    onPath: (name) => expected.push(name),
+    limits: { lookedAheadCount },
   });
   assertEquals(Object.keys(failed), [changed]);
   assertEquals(log.of("file_received").map(({ name }) => name), [missing]);
@@ -195,74 +156,8 @@ async function getSpoiled(
     log.of("file_present").map(({ name }) => name),
     names.filter((name) => name !== changed && name !== missing),
   );
-  assertEquals(expected, names);
-  return calls.looked.length;
-}
-
-Deno.test("getFiles has a worker look at existing files once there are many, and finds what is different", async () => {
-  const { lookedHereCount } = LIMITS;
-  const all = await spoiled(lookedHereCount + 80);
-  await using _folder = all.folder;
-  // No page has so many files that a worker would look early.
-  const browse = inPages(all.files, { count: lookedHereCount - 1 });
-  const here = await getSpoiled(all, browse);
   // The worker looked at the others.
+  const here = calls.looked.length;
   assert(here >= lookedHereCount, `${here} are looked at here`);
-  assert(here < all.names.length - 20, `${here} are looked at here`);
-});
-
-/** Resolves `looked` when a worker has answered. */
-function watchWorker() {
-  const { promise, resolve } = Promise.withResolvers<void>();
-  const watched = replaced(
-    globalThis,
-    "Worker",
-    (Original) =>
-      class extends Original {
-        constructor(...args: ConstructorParameters<typeof Worker>) {
-          super(...args);
-          this.addEventListener("message", () => resolve());
-        }
-      },
-  );
-  return { looked: promise, [Symbol.dispose]: () => watched[Symbol.dispose]() };
-}
-
-Deno.test("getFiles has a worker look at existing files while a node lists others", async () => {
-  const { lookedHereCount } = LIMITS;
-  const all = await spoiled(lookedHereCount + 80);
-  await using _folder = all.folder;
-  using worker = watchWorker();
-  const browse = inPages(all.files, {
-    count: lookedHereCount,
-    between: () => worker.looked,
-  });
-  const here = await within(getSpoiled(all, browse), "all files");
-  // Some to decide, and what the worker could not tell.
-  assert(here < lookedHereCount / 4, `${here} are looked at here`);
-});
-
-Deno.test("getFiles takes a file that another program completes while a node lists others", async () => {
-  const { lookedHereCount } = LIMITS;
-  const files = smallFiles(lookedHereCount + 80);
-  await using folder = await tempShare(files);
-  const [changed, missing] = Object.keys(files).toSorted() as [string, string];
-  const put = (name: string, bytes: Uint8Array) =>
-    Deno.writeFileSync(join(folder.path, name), bytes);
-  put(changed, files[changed]!.map((byte) => byte ^ 1));
-  await Deno.remove(join(folder.path, missing));
-  using worker = watchWorker();
-  const browse = inPages(files, {
-    count: lookedHereCount,
-    between: async () => {
-      await worker.looked;
-      for (const name of [changed, missing]) put(name, files[name]!);
-    },
-  });
-  await using relay = await startRelay();
-  await using _node = await startLyingNode(relay, files, { browse });
-  const fetching = get(relay, folder.path, [everything("")], {});
-  const { failed, log } = await within(fetching, "all files");
-  assertEquals(failed, {});
-  assertEquals(log.of("file_present").length, Object.keys(files).length);
+  assert(here < names.length - 20, `${here} are looked at here`);
 });

@@ -77,8 +77,7 @@ export async function runGet(
         ...options.signal ? [options.signal] : [],
       ]),
       selections,
-      pathOf: orStop(place, stop),
-      onPath: orStop((name, path) => receipt?.expect(name, path), stop),
+      pathOf: pathOrStop(place, receipt, stop),
       onEvent: (event) => {
         conclusion.note(event);
         printer.onEvent(event);
@@ -96,14 +95,17 @@ export async function runGet(
   }
 }
 
-/** The same function; if it throws, the fetch stops. */
-function orStop<Args extends unknown[], Result>(
-  call: (...args: Args) => Result,
+/** Gives paths. If there is none for a file, or no receipt, the fetch stops. */
+function pathOrStop(
+  place: PathOf,
+  receipt: ReceiptWriter | undefined,
   stop: AbortController,
-): (...args: Args) => Result {
-  return (...args) => {
+): PathOf {
+  return (name, selection) => {
     try {
-      return call(...args);
+      const path = place(name, selection);
+      receipt?.expect(name, path);
+      return path;
     } catch (error) {
       stop.abort(error);
       throw error;
