@@ -131,7 +131,7 @@ for (
   });
 }
 
-/** Says that it hashes; then waits until the client has left. */
+/** Says that it hashes; then waits until the client disconnected. */
 async function saysThatItWorks(
   channel: Channel,
   { request }: MessageOf<"describe">,

@@ -107,7 +107,7 @@ export function spawnNodes(
   );
 }
 
-/** Bytes of files that a node sent to its first client, after that has left. */
+/** Bytes of files that a node sent to its first client, counted once that disconnected. */
 export async function sentBytes({ stderr }: RoleProcess): Promise<number> {
   const [, bytes] = await stderr.until(/^sent .*, (\d+) bytes, to /);
   return Number(bytes);

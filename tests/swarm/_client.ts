@@ -21,7 +21,7 @@ export interface World {
   readonly pieceBytes: number;
   /** The seed; `undefined` while it is offline. */
   readonly seed: Sender | undefined;
-  /** The client with that id, unless it has left. */
+  /** The client with that id, unless it disconnected. */
   find(id: string): Client | undefined;
   /** Asks the relay for holders. */
   listed(asker: string): string[];

@@ -64,7 +64,7 @@ export class Sender {
     this.#readers.ask(to.id, { to, first: piece, count: 1 });
   }
 
-  /** A reader has left: nothing more is sent to it. */
+  /** A reader disconnected: nothing more is sent to it. */
   forget(reader: string): void {
     this.#readers.left(reader);
     this.#flows = this.#flows.filter(({ to }) => to.id !== reader);
