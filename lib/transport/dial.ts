@@ -56,13 +56,22 @@ export async function dial(
   options: DialOptions,
 ): Promise<Conn> {
   requireNet(endpoint);
-  using deadline = dialDeadline(endpoint, options);
+  let shortage: Error | undefined;
+  using deadline = dialDeadline(endpoint, options, () => shortage);
   const { signal } = deadline;
-  const connect = () =>
-    Deno.connect({ hostname: endpoint.host, port: endpoint.port, signal });
+  const connect = async () => {
+    const { host: hostname, port } = endpoint;
+    try {
+      const tcp = await Deno.connect({ hostname, port, signal });
+      shortage = undefined;
+      return tcp;
+    } catch (error) {
+      if (isShortage(error)) shortage = error as Error;
+      throw error;
+    }
+  };
   const tcp = await deadline.guard(
-    // Waits half of the time at most, so that the peer is not blamed for a
-    // shortage on our side.
+    // Half of the time at most: the rest is for the peer.
     whenRoom(connect, {
       pauseMs: LIMITS.acceptPauseMs,
       mostMs: options.timeoutMs / 2,
@@ -170,13 +179,17 @@ export async function secure(
   }
 }
 
-/** The deadline of a dial. */
+/**
+ * The deadline of a dial. A late dial fails with `cause()`, if there is one: the
+ * peer is not blamed for a shortage on our side.
+ */
 export function dialDeadline(
   endpoint: Endpoint,
   options: CallDeadlineOptions,
+  cause: () => Error | undefined = () => undefined,
 ): CallDeadline {
   return new CallDeadline(options, () =>
-    new ProtocolError(
+    cause() ?? new ProtocolError(
       "timed_out",
       `Cannot connect to ${formatEndpoint(endpoint)}: ` +
         `no answer within ${options.timeoutMs / 1000} s`,

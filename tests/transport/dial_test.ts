@@ -403,15 +403,22 @@ Deno.test("dial waits while this process has no file descriptor", async () => {
   assertEquals(calls, 4);
 });
 
-Deno.test("dial without a file descriptor reports that, and not that nobody answers", async () => {
-  const at = { host: "127.0.0.1", port: 1 };
-  await withoutDescriptors(Infinity, async () => {
-    const error = await assertRejects(() =>
-      dial(at, { peer: alice, timeoutMs: 1_000 })
-    );
-    assertEquals(
-      describeCause(error),
-      "too many open files in this process",
-    );
+for (
+  const [what, timeoutMs] of [
+    ["", 1_000],
+    [", also if its time is over while it waits for one", 1],
+  ] as const
+) {
+  Deno.test(`dial without a file descriptor reports that, and not that nobody answers${what}`, async () => {
+    const at = { host: "127.0.0.1", port: 1 };
+    await withoutDescriptors(Infinity, async () => {
+      const error = await assertRejects(() =>
+        dial(at, { peer: alice, timeoutMs })
+      );
+      assertEquals(
+        describeCause(error),
+        "too many open files in this process",
+      );
+    });
   });
-});
+}
