@@ -1,6 +1,6 @@
 /**
  * The events of `--json`, one schema each: the only description there is of what
- * the scripts tell. `docs/EVENTS.md` and `docs/events.schema.json` are written
+ * the scripts print. `docs/EVENTS.md` and `docs/events.schema.json` are written
  * from here, and a test holds what the scripts print to it.
  *
  * @module

@@ -246,7 +246,7 @@ class Pump {
       await this.#write(bytes);
       this.#inFlight -= bytes.length;
     })();
-    this.#passing.catch(() => {}); // whoever waits for it hears of it
+    this.#passing.catch(() => {}); // the caller that awaits it notices it
   }
 
   async #write(bytes: Uint8Array): Promise<void> {

@@ -17,7 +17,7 @@ export interface RecordingProxy extends AsyncDisposable {
   readonly byteCount: number;
 }
 
-/** Listens; to be told where to pass everything. */
+/** Listens; then gets the address to which it passes everything. */
 export function startRecording(): RecordingProxy {
   const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   const streams: number[][] = [];

@@ -118,7 +118,7 @@ function wordsIn(tokens: readonly Token[]): string[] {
     if (/^(grant|saving|savingThere)Remedy$/.test(text)) {
       words.push(text);
       at += lengthOfCall(tokens, at + 1);
-    } else if (/^["'`]/.test(text) && isSaid(tokens, at)) {
+    } else if (/^["'`]/.test(text) && isPrinted(tokens, at)) {
       const said = text.slice(1, -1).replace(/\s+/g, " ");
       if (before === "+" && words.length > 0) {
         words.push(words.pop()! + said);
@@ -139,7 +139,7 @@ function lengthOfCall(tokens: readonly Token[], open: number): number {
 }
 
 /** Whether a text is not merely compared with, or a key. */
-function isSaid(tokens: readonly Token[], at: number): boolean {
+function isPrinted(tokens: readonly Token[], at: number): boolean {
   const before = tokens[at - 1]?.text ?? "";
   const after = tokens[at + 1]?.text ?? "";
   return !/^[=!]==$/.test(before) && !/^[=!]==$/.test(after) &&

@@ -311,11 +311,11 @@ Deno.test("Nothing below cli/ names an option, a command or a script of the comm
   const named = /--(?!allow-)[a-z]|(?<=[\s"`])-o\b|the command [a-z]/;
   // A decrement, and variables of a style sheet.
   const other = /if \(--|var\(--|^ +--[a-z]+:/gm;
-  const told = LIBRARY.filter((path) => !path.startsWith("lib/cli/"))
+  const reported = LIBRARY.filter((path) => !path.startsWith("lib/cli/"))
     .map((path) => [path, codeOf(path).replaceAll(other, "")] as const)
     .filter(([, code]) => named.test(code))
     .map(([path]) => path);
-  assertEquals(told, []);
+  assertEquals(reported, []);
 });
 
 Deno.test("Every dependency is pinned, used, and explained", () => {

@@ -122,7 +122,7 @@ const same = stdout.length === original.length &&
 check(same, "the picture differs");
 say(`  ${stdout.length} bytes, the same as files/three/${picture}`);
 
-say("\n6. A node that is told to stop withdraws at once.\n");
+say("\n6. A node that is stopped withdraws at once.\n");
 const [alpha] = nodes;
 alpha?.signal("SIGTERM");
 check(await alpha?.exitCode === 0, "alpha did not leave well");

@@ -94,7 +94,7 @@ Deno.test("A program with a token lists a private relay, and fetches by the link
   );
 });
 
-Deno.test("A program tells errors apart by kind, access code and remedy code", async () => {
+Deno.test("A program distinguishes errors by kind, access code and remedy code", async () => {
   await using folder = await otherFolder();
   const cwd = folder.path;
   await using open = await startRelay();

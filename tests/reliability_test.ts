@@ -21,13 +21,13 @@ function rowsBelow(heading: string, document = DOCUMENT): string[][] {
 }
 
 Deno.test("RELIABILITY.md names every limit, with its value", () => {
-  const told = new Map(
+  const reported = new Map(
     rowsBelow("Limits").map(([name, value]) => [
       name!.replaceAll("`", ""),
       Number(value!.replaceAll(",", "")),
     ]),
   );
-  assertEquals(Object.fromEntries(told), { ...LIMITS });
+  assertEquals(Object.fromEntries(reported), { ...LIMITS });
 });
 
 /** The text of all tests, to look names up in. */

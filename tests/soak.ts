@@ -295,13 +295,13 @@ function watchedRole(name: string, process: RoleProcess): Watched {
     isRole: true,
     countTimers: async () => {
       process.signal("SIGUSR2");
-      const told = new RegExp(`^timers ${++asked} (\\d+)$`);
-      return Number((await process.stderr.until(told))[1]);
+      const reported = new RegExp(`^timers ${++asked} (\\d+)$`);
+      return Number((await process.stderr.until(reported))[1]);
     },
     collectGarbage: async () => {
       process.signal("SIGHUP");
-      const told = new RegExp(`^collected ${++collected} (\\d+)$`);
-      return Number((await process.stderr.until(told))[1]);
+      const reported = new RegExp(`^collected ${++collected} (\\d+)$`);
+      return Number((await process.stderr.until(reported))[1]);
     },
   });
 }
@@ -333,7 +333,7 @@ class Soak {
     for (const one of this.#watched) await one.note(when);
   }
 
-  async #tell(): Promise<void> {
+  async #report(): Promise<void> {
     const { fetches, troubles, nodes, evilNodes, cuts, failures } = this.tally;
     say(
       `${fetches} fetches, ${troubles} troubles, ${nodes} nodes, ` +
@@ -345,13 +345,13 @@ class Soak {
     }
   }
 
-  /** Waits until `end`, and tells now and then how it goes. */
+  /** Waits until `end`, and reports now and then how it goes. */
   async until(end: number): Promise<void> {
     for (;;) {
       const left = end - performance.now();
       if (left <= 0 || this.isBad) return;
       await delay(Math.min(left, REPORT_MS));
-      if (!this.isBad) await this.#tell();
+      if (!this.isBad) await this.#report();
     }
   }
 

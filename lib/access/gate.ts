@@ -1,6 +1,6 @@
 /**
  * The gates of a private relay and of its nodes, applied to their connections.
- * A gate admits a peer without comment. It tells a refused peer the code, reads
+ * A gate admits a peer without comment. It sends a refused peer the code, reads
  * what that peer still sends, and closes.
  *
  * @module
@@ -323,10 +323,10 @@ async function turnAway(
     await channel.send(refusal(code, text));
     await channel.conn.closeWrite();
     const scratch = new Uint8Array(4096);
-    for (let heard = 0; heard < limits.partingBytes;) {
+    for (let readBytes = 0; readBytes < limits.partingBytes;) {
       const count = await channel.conn.read(scratch);
       if (count === null) return;
-      heard += count;
+      readBytes += count;
     }
   } catch (error) {
     // The connection ends either way.

@@ -69,11 +69,11 @@ export function looksLikeLink(text: string): boolean {
  */
 export function formatLink(link: Link): string {
   const { relay, name } = link;
-  const said = encodePayload(link);
+  const body = encodePayload(link);
   const head = encodePart(formatRelayAddress(relay).slice(SCHEME.length));
   const tail = encodePart(name);
-  const check = checkOf(head, said, tail);
-  const payload = toBase64Url(new Uint8Array([...said, ...check]));
+  const check = checkOf(head, body, tail);
+  const payload = toBase64Url(new Uint8Array([...body, ...check]));
   const text = `${SCHEME}${head}/${payload}/${tail}`;
   if (text.length > LIMITS.linkLength) {
     throw new Failure("usage", {
@@ -99,10 +99,10 @@ export function parseLink(text: string): Link {
   // An id in capitals is valid too.
   const head = given.replace(/[^/]+$/, (id) => id.toLowerCase());
   const bytes = fromBase64Url(payload) ?? new Uint8Array();
-  const said = bytes.slice(0, -CHECK_BYTES);
-  const decoded = decodePayload(said);
+  const body = bytes.slice(0, -CHECK_BYTES);
+  const decoded = decodePayload(body);
   const check = bytes.slice(-CHECK_BYTES).toHex();
-  if (match === null || check !== checkOf(head, said, tail).toHex()) {
+  if (match === null || check !== checkOf(head, body, tail).toHex()) {
     throw badLink("it is incomplete or was altered");
   }
   const isKnown = decoded !== undefined &&
@@ -146,12 +146,12 @@ function badLink(why: string): Failure {
   });
 }
 
-function checkOf(head: string, said: Uint8Array, tail: string): Uint8Array {
+function checkOf(head: string, body: Uint8Array, tail: string): Uint8Array {
   const encoder = new TextEncoder();
   return sha256(
     new Uint8Array([
       ...encoder.encode(`${CONTEXT}${head}\n${tail}\n`),
-      ...said,
+      ...body,
     ]),
   ).slice(0, CHECK_BYTES);
 }

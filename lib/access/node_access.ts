@@ -39,9 +39,9 @@ export class NodeAccess {
    * links are over, and the uses of all are forgotten: the relay counts them too.
    */
   setKeys(keys: readonly Uint8Array[]): void {
-    const isGone = (old: Uint8Array) =>
+    const isDropped = (old: Uint8Array) =>
       !keys.some((key) => isSameCode(key, old));
-    if (this.#keys.some(isGone)) this.#uses = new Uses(this.#limits);
+    if (this.#keys.some(isDropped)) this.#uses = new Uses(this.#limits);
     this.#keys = keys;
   }
 

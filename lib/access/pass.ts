@@ -118,6 +118,6 @@ function macOf(
   bytes: Uint8Array,
   { name, key }: { name: string; key: Uint8Array },
 ): Uint8Array {
-  const said = bytes.slice(0, PASS_BYTES - MAC_BYTES);
-  return codeOf(key, CONTEXT, said, name).slice(0, MAC_BYTES);
+  const signed = bytes.slice(0, PASS_BYTES - MAC_BYTES);
+  return codeOf(key, CONTEXT, signed, name).slice(0, MAC_BYTES);
 }

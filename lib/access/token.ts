@@ -112,8 +112,8 @@ export function keysProofOf(
   grantKeys: readonly string[],
   { token, relayId, nonce }: ProofTerms & { token: Token },
 ): string {
-  const said = [token.role, relayId, nonce, ...grantKeys].join("\n");
-  return codeOf(token.key, KEYS_CONTEXT, said).toBase64();
+  const message = [token.role, relayId, nonce, ...grantKeys].join("\n");
+  return codeOf(token.key, KEYS_CONTEXT, message).toBase64();
 }
 
 /** Whether `proof` proves the token. */

@@ -22,7 +22,7 @@ export interface Use {
 /** The outcome of one use; `no_room` if too many are remembered already. */
 export type UseOutcome = "counted" | "used_up" | "no_room";
 
-/** Characters at the end of a serial number that tell secrets apart. */
+/** Characters at the end of a serial number that distinguish secrets. */
 export const TAG_LENGTH = 8;
 
 /**

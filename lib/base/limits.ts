@@ -121,7 +121,7 @@ const NUMBERS = {
    * Files that their nodes have not hashed and are asked about ahead of their
    * turn: with 50 ms of latency 300 files a second, not 20.
    */
-  askedAheadCount: 16,
+  requestedAheadCount: 16,
   /** Addresses that `sums` asks for the SHA-256 of a large file: 3 must agree. */
   sumAddressCount: 5,
   /**
@@ -240,18 +240,18 @@ const NUMBERS = {
   /** Unread pages of a list before the client stops receiving. */
   listingPagesAheadCount: 4,
   /** Nodes asked for files at once, not counting slow ones. */
-  askingCount: 8,
+  queriedNodeCount: 8,
   /** Nodes asked at once, slow ones included: a tenth of all descriptors. */
-  askingMostCount: 64,
+  queriedNodeMostCount: 64,
   /** A node that takes longer is slow: then the next one is asked too. */
-  askingPatienceMs: 1_000,
+  queryPatienceMs: 1_000,
   /** Names asked for together; while they are fetched, the next are asked. */
-  askingBatchCount: 256,
+  queryBatchCount: 256,
   /**
    * After the first node with the file, the time that others get to offer it
    * too.
    */
-  askingGraceMs: 300,
+  queryGraceMs: 300,
   /**
    * How long a client waits in all for files to be hashed that decide a vote,
    * and for nodes to answer before a file is replaced.

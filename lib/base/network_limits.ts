@@ -142,12 +142,13 @@ export const NETWORK_LIMITS = {
   /** Control frames of one connection at once. */
   controlBurstCount: 200,
   /**
-   * Pings and invitations a second that a node hears from its relay, on average;
-   * it reads the others later. At 10 to 100 us each this is 5 % of a core.
+   * Pings and invitations a second that a node takes from its relay, on
+   * average; it reads the others later. At 10 to 100 us each this is 5 % of a
+   * core.
    */
-  unaskedRatePerSecond: 500,
+  unsolicitedRatePerSecond: 500,
   /** The same at once: as many clients may want tunnels together. */
-  unaskedBurstCount: 500,
+  unsolicitedBurstCount: 500,
   /**
    * Requests a second that a relay answers for one address, over all of its
    * connections; more of them wait. At 0.1 to 0.4 ms each this is 8 % of a
@@ -353,7 +354,9 @@ export const NETWORK_LIMITS = {
   tunnelCount: 1_000,
   /** Tunnels to one node: fewer addresses together cannot use them all up. */
   tunnelsPerNodeCount: 64,
-  /** Tunnels for the clients at one address: twice {@linkcode askingCount}. */
+  /**
+   * Tunnels for the clients at one address: twice {@linkcode queriedNodeCount}.
+   */
   tunnelsPerAddressCount: 16,
   /**
    * Keys of ended tunnels that a node may still show: 20 addresses must ask as

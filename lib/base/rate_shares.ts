@@ -73,7 +73,7 @@ export class RateShares<Request> {
   }
 
   /** A user waits for `bytes`. */
-  ask(bytes: number, user: RateUser, request: Request): void {
+  request(bytes: number, user: RateUser, request: Request): void {
     const group = this.#groups.get(user.group) ?? this.#newGroup(user.group);
     group.waiting.set(user.connection, { bytes, request });
     if (group.waiting.size > 1) return;

@@ -40,7 +40,7 @@ export class SharedRate {
   /** Resolves when `bytes` may be sent. */
   wait(bytes: number, user: RateUser): Promise<void> {
     const { promise, resolve } = Promise.withResolvers<void>();
-    this.#shares.ask(bytes, user, resolve);
+    this.#shares.request(bytes, user, resolve);
     if (this.#timer === undefined) this.#serve();
     return promise;
   }

@@ -50,7 +50,7 @@ export const SPENDING_LIMITS = {
    */
   hashingAloneBytesPerSecond: 1_000_000,
   /** After this time the client shows which node it waits for, and why. */
-  hashingTellMs: 2_000,
+  hashingReportMs: 2_000,
   /**
    * How long a node may hash in one run to check a grant before it answers, if
    * there is no other node: 180 GB from a hard disk. It claims no size.

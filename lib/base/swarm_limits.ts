@@ -84,13 +84,13 @@ export const SWARM_LIMITS = {
   /** The first of these pauses; each further one is twice as long. */
   swarmFirstRetryMs: 3_000,
   /** A client asks the relay for holders again after this time, then later. */
-  swarmAskFirstMs: 1_000,
+  swarmRequestFirstMs: 1_000,
   /** At first, it asks often. */
-  swarmAskSoonMs: 30_000,
+  swarmRequestSoonMs: 30_000,
   /** The pause at first: a client that has just begun knows few others. */
-  swarmAskEveryMs: 3_000,
+  swarmRequestEveryMs: 3_000,
   /** The pause later. */
-  swarmAskLaterMs: 15_000,
+  swarmRequestLaterMs: 15_000,
   /** Buffers that a client sends from: a file that it receives takes more. */
   swarmSendBytes: 8 * MIB,
   /**

@@ -304,13 +304,13 @@ export function exhausted(
 ): Failure {
   const where = show(name);
   const asked = answers.size;
-  if (asked === 0) return nobodyAsked(where, unaskedCount);
-  const thatSaid = <Kind extends NodeAnswer["kind"]>(kind: Kind) =>
+  if (asked === 0) return noNodeQueried(where, unaskedCount);
+  const ofKind = <Kind extends NodeAnswer["kind"]>(kind: Kind) =>
     [...answers.values()].filter((answer): answer is
       & NodeAnswer
       & { kind: Kind } => answer.kind === kind
     );
-  const corrupt = thatSaid("corrupt").length;
+  const corrupt = ofKind("corrupt").length;
   if (corrupt > 0) {
     return new Failure("corrupt", {
       what: "Cannot verify file",
@@ -334,9 +334,9 @@ export function exhausted(
       remedy: "run again to resume",
     });
   }
-  const denied = thatSaid("denied");
+  const denied = ofKind("denied");
   if (denied.length > 0) return denial(name, denied);
-  const silent = asked - thatSaid("not_found").length;
+  const silent = asked - ofKind("not_found").length;
   return new Failure("not_found", {
     what: "Cannot find file",
     where,
@@ -350,7 +350,7 @@ export function exhausted(
 }
 
 /** Why a file cannot be found if no node was asked. */
-function nobodyAsked(where: string, unaskedCount: number): Failure {
+function noNodeQueried(where: string, unaskedCount: number): Failure {
   return new Failure("not_found", {
     what: "Cannot find file",
     where,

@@ -45,7 +45,7 @@ export class FalsePositives {
 
   /**
    * The nodes that were named wrongly. None if they may all be nodes without an
-   * index: a client cannot tell which these are.
+   * index: a client cannot know which these are.
    */
   all(): FalsePositive[] {
     return this.#expectations.flatMap(

@@ -28,7 +28,7 @@ export interface FoundNode {
 }
 
 /** How to ask a node. */
-export interface AskOptions {
+export interface FileQueryOptions {
   /** Stops asking. */
   readonly signal?: AbortSignal | undefined;
   /**
@@ -68,7 +68,7 @@ export class FileQuery {
   /** Asks one node. Errors are reported as events, and never thrown. */
   async ask(
     node: ListedNode,
-    { signal, conversations }: AskOptions = {},
+    { signal, conversations }: FileQueryOptions = {},
   ): Promise<FoundNode | undefined> {
     const find = this.#name;
     this.#askedAt.set(node.id, performance.now());

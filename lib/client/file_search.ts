@@ -26,10 +26,10 @@ export interface FileSearchOptions {
   readonly content?: string | undefined;
   /**
    * How long others may still answer after one has the wanted content, in
-   * milliseconds; by default `askingGraceMs`.
+   * milliseconds; by default `queryGraceMs`.
    */
   readonly graceMs?: number | undefined;
-  /** Stops asking. */
+  /** Stops the query. */
   readonly signal: AbortSignal;
 }
 
@@ -39,7 +39,7 @@ export interface SearchOptions {
    * Called for each node that has a file, until the signal is aborted. Returns
    * whether it keeps the session.
    */
-  readonly onFound: (asking: FileQuery, found: FoundNode) => boolean;
+  readonly onFound: (query: FileQuery, found: FoundNode) => boolean;
   /** Whether more files follow, over the same connections. */
   readonly more?: boolean;
   /** The nodes to ask, if only some. */
@@ -64,13 +64,13 @@ export class FileSearch implements AsyncDisposable {
    * for each file, or when the time after the first wanted answer is over.
    */
   async seek(
-    askings: readonly FileQuery[],
+    queries: readonly FileQuery[],
     { onFound, more = false, nodes = this.#options.nodes }: SearchOptions,
   ): Promise<void> {
     const { signal } = this.#options;
-    const { graceMs = this.#peers.limits.askingGraceMs } = this.#options;
-    const sought = askings.map((asking) =>
-      new SearchedNames(asking, { nodeCount: nodes.length, graceMs })
+    const { graceMs = this.#peers.limits.queryGraceMs } = this.#options;
+    const sought = queries.map((query) =>
+      new SearchedNames(query, { nodeCount: nodes.length, graceMs })
     );
     const all = this.#peers.turns.each(nodes, async (node) => {
       if (signal.aborted) return;
@@ -102,12 +102,12 @@ export class FileSearch implements AsyncDisposable {
   ): Promise<boolean> {
     const { signal } = this.#options;
     const conversations = this.#conversations;
-    const { asking } = sought;
-    const found = await asking.ask(node, { signal, conversations });
+    const { query } = sought;
+    const found = await query.ask(node, { signal, conversations });
     if (signal.aborted) return false;
-    const isOfUse = found !== undefined && onFound(asking, found);
+    const isOfUse = found !== undefined && onFound(query, found);
     sought.answered(
-      found !== undefined && this.#isWanted(asking.name, found.offer),
+      found !== undefined && this.#isWanted(query.name, found.offer),
     );
     return isOfUse;
   }
@@ -137,7 +137,7 @@ export class FileSearch implements AsyncDisposable {
 
 /** A wanted file, and whether to wait for more nodes. */
 class SearchedNames {
-  readonly asking: FileQuery;
+  readonly query: FileQuery;
   readonly #graceMs: number;
   readonly #enough = Promise.withResolvers<void>();
   /** Resolves when waiting is over. */
@@ -147,10 +147,10 @@ class SearchedNames {
   #isOver = false;
 
   constructor(
-    asking: FileQuery,
+    query: FileQuery,
     { nodeCount, graceMs }: { nodeCount: number; graceMs: number },
   ) {
-    this.asking = asking;
+    this.query = query;
     this.#graceMs = graceMs;
     this.#owedCount = nodeCount;
   }

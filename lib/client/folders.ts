@@ -73,8 +73,8 @@ export async function isFolder(
   { peers, nodes, name, signal }: Unfound,
 ): Promise<boolean> {
   const found = new AbortController();
-  const { limits: { askingGraceMs, listingMs } } = peers;
-  const late = AbortSignal.timeout(Math.max(askingGraceMs, listingMs / 5));
+  const { limits: { queryGraceMs, listingMs } } = peers;
+  const late = AbortSignal.timeout(Math.max(queryGraceMs, listingMs / 5));
   const either = AbortSignal.any([signal, found.signal, late]);
   await peers.turns.each(nodes, async (node) => {
     if (either.aborted) return;

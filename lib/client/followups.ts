@@ -82,13 +82,13 @@ export class Followups implements AsyncDisposable {
       hashWaits: this.#peers.hashWaits,
       asides: this.#asides,
       signal,
-      patienceMs: this.#peers.limits.askingPatienceMs,
+      patienceMs: this.#peers.limits.queryPatienceMs,
       onUnfit: (node, cause, code) =>
         causes.push({ node: node.name, cause, code }),
       onError: (node, error) => {
         const cause = causeOf(error);
         causes.push({ node: node.name, cause });
-        if (this.#peers.isOut(node.id)) return; // told already
+        if (this.#peers.isOut(node.id)) return; // reported already
         const reported = { node, cause, out: false };
         emit({ event: "node_trouble", kind: "broke_off", ...reported });
       },

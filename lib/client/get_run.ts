@@ -194,7 +194,7 @@ export class GetRun implements AsyncDisposable {
     const { selections, candidates } = this.#options;
     const { nodes, unaskedCount } = candidates;
     const mayAsk = nodes.length + unaskedCount > 0;
-    const batches = batchesOf(selections, this.#peers.limits.askingBatchCount);
+    const batches = batchesOf(selections, this.#peers.limits.queryBatchCount);
     for (const [n, batch] of batches.entries()) {
       const more = n < batches.length - 1;
       if (mayAsk) await this.#ask(batch, more);
@@ -255,21 +255,21 @@ export class GetRun implements AsyncDisposable {
     more: boolean,
   ): Promise<void> {
     if (selections.length === 0) return;
-    const askings = selections.map(({ name }) =>
+    const queries = selections.map(({ name }) =>
       new FileQuery(this.#peers, { name, emit: this.#emit })
     );
-    const onFound = (asking: FileQuery, found: FoundNode) =>
-      this.#take(asking.name, found);
-    await this.#seeking.seek(askings, { more, onFound });
+    const onFound = (query: FileQuery, found: FoundNode) =>
+      this.#take(query.name, found);
+    await this.#seeking.seek(queries, { more, onFound });
     this.#signal.throwIfAborted();
-    const missed = askings.filter(({ name }) => !this.#hasWanted(name));
+    const missed = queries.filter(({ name }) => !this.#hasWanted(name));
     const nodes = await this.#nodes.widen(missed);
     await this.#seeking.seek(missed, { more, onFound, nodes });
     this.#signal.throwIfAborted();
-    for (const asking of missed) {
-      if (this.#names.offersOf(asking.name)) continue;
-      this.#names.decide(asking.name, null);
-      await this.#missed.add(asking);
+    for (const query of missed) {
+      if (this.#names.offersOf(query.name)) continue;
+      this.#names.decide(query.name, null);
+      await this.#missed.add(query);
     }
   }
 

@@ -178,7 +178,7 @@ export class HashWaits {
     const askedAt = performance.now();
     const timer = setTimeout(
       () => this.#reportHashing(waited, { name, bytes }),
-      this.#limits.hashingTellMs,
+      this.#limits.hashingReportMs,
     );
     try {
       return await session.describe(

@@ -113,7 +113,7 @@ export interface JobOptions {
   readonly listed?: { readonly list: Listed; readonly at: number } | undefined;
 }
 
-/** The job for a chosen content; a small one if its list tells all of it. */
+/** The job for a chosen content; a small one if its list contains all of it. */
 export function jobOf(
   { group, isVoted, isByOffers }: Chosen,
   { name, path, listed }: JobOptions,

@@ -62,7 +62,7 @@ export async function makeLink(options: LinkOptions): Promise<MadeLink> {
     signal,
   });
   await using sessions = new AsyncDisposableStack();
-  const { found, asking } = await askAll(peers, {
+  const { found, query } = await askAll(peers, {
     ...{ name, candidates, emit, sessions },
   }).then((asked) =>
     asked.found.size > 0
@@ -70,9 +70,9 @@ export async function makeLink(options: LinkOptions): Promise<MadeLink> {
       : askInstead(asked, { options, peers, candidates, choosing, sessions })
   );
   const offers = [...found.values()].map(({ offer }) => offer);
-  const { group } = await choosing.choose(asking.name, offers);
+  const { group } = await choosing.choose(query.name, offers);
   const content = group.content ?? await contentOf(group, {
-    ...{ found, asking, peers },
+    ...{ found, query, peers },
   });
   const { size } = group;
   const relays = new Set(
@@ -84,14 +84,14 @@ export async function makeLink(options: LinkOptions): Promise<MadeLink> {
   const dialers = more.length === 0
     ? [only!]
     : peers.dialers.filter(({ relay }) => relays.has(formatEndpoint(relay)));
-  const linked = { ...options, name: asking.name, content };
+  const linked = { ...options, name: query.name, content };
   const link = await linkText(dialers, linked);
-  return { ...link, name: asking.name, size };
+  return { ...link, name: query.name, size };
 }
 
 /** The nodes with a file, and the answers of all. */
-interface Asked {
-  readonly asking: FileQuery;
+interface QueryResult {
+  readonly query: FileQuery;
   readonly found: ReadonlyMap<string, FoundNode>;
 }
 
@@ -104,11 +104,11 @@ async function askAll(
     emit: (event: ClientEvent) => void;
     sessions: AsyncDisposableStack;
   },
-): Promise<Asked> {
-  const asking = new FileQuery(peers, { name, emit });
+): Promise<QueryResult> {
+  const query = new FileQuery(peers, { name, emit });
   const found = new Map<string, FoundNode>();
   const ask = async (node: ListedNode) => {
-    const one = await asking.ask(node);
+    const one = await query.ask(node);
     if (one === undefined) return;
     sessions.use(one.session);
     found.set(node.id, one);
@@ -117,7 +117,7 @@ async function askAll(
   if (found.size === 0) {
     await peers.turns.each(await candidates.widen([name]), ask);
   }
-  return { asking, found };
+  return { query, found };
 }
 
 /**
@@ -126,7 +126,7 @@ async function askAll(
  * @throws {Failure} if it stands for none.
  */
 async function askInstead(
-  { asking }: Asked,
+  { query }: QueryResult,
   { options, peers, candidates, choosing, sessions }: {
     options: LinkOptions;
     peers: Peers;
@@ -134,14 +134,14 @@ async function askInstead(
     choosing: Choosing;
     sessions: AsyncDisposableStack;
   },
-): Promise<Asked> {
+): Promise<QueryResult> {
   const { anywhere = false, ignoreCase } = options;
   const { signal = new AbortController().signal } = options;
   const emit = options.onEvent ?? (() => {});
-  const { name } = asking;
+  const { name } = query;
   const { unaskedCount } = candidates;
-  const failure = exhausted(name, asking.answers, asking.found, unaskedCount);
-  const asked = lacking(candidates.nodes, asking.answers);
+  const failure = exhausted(name, query.answers, query.found, unaskedCount);
+  const asked = lacking(candidates.nodes, query.answers);
   const unfound = { peers, nodes: asked, name, signal };
   if (!anywhere) throw await explained(failure, unfound);
   const looking = { ...unfound, ignoreCase, choosing, emit };
@@ -151,7 +151,7 @@ async function askInstead(
     ...{ name: instead, candidates, emit, sessions },
   });
   if (again.found.size > 0) return again;
-  throw exhausted(instead, again.asking.answers, again.asking.found);
+  throw exhausted(instead, again.query.answers, again.query.found);
 }
 
 /** Options of {@linkcode linkTo}. */
@@ -181,23 +181,23 @@ export async function linkTo(
  */
 async function contentOf(
   group: ContentGroup,
-  { found, asking, peers }: Asked & { peers: Peers },
+  { found, query, peers }: QueryResult & { peers: Peers },
 ): Promise<string> {
   for (const [n, { node: id, version, size }] of group.offers.entries()) {
     const { node, session } = found.get(id)!;
     try {
       const isLast = n === group.offers.length - 1;
       const answer = await peers.hashWaits.describe(node, session, {
-        ...{ of: version, name: asking.name, bytes: size },
+        ...{ of: version, name: query.name, bytes: size },
         others: () => isLast ? "none" : "pending",
       });
       if (answer.kind === "described") return answer.manifest.contentId;
       const cause = `it refused: ${show(answer.text)}`;
-      asking.answered(node, { kind: "failed", cause });
+      query.answered(node, { kind: "failed", cause });
     } catch (error) {
       if (isBug(error)) throw error;
-      asking.failed(node, error);
+      query.failed(node, error);
     }
   }
-  throw exhausted(asking.name, asking.answers, asking.found);
+  throw exhausted(query.name, query.answers, query.found);
 }

@@ -30,7 +30,7 @@ export function distinctNames(
   return names;
 }
 
-/** How many letters of the ids tell them apart; none of a single one. */
+/** How many letters of the ids distinguish them; none of a single one. */
 function lettersOf(ids: readonly string[]): number {
   const all = new Set(ids).size;
   if (all < 2) return 0;

@@ -10,7 +10,7 @@ import { Failure } from "../base/errors.ts";
 import { show } from "../base/text.ts";
 import { Turns } from "../base/turns.ts";
 import { type Job, votesOf } from "./jobs.ts";
-import { tellsNamesApart } from "../disk/places.ts";
+import { isCaseSensitive } from "../disk/places.ts";
 
 /** Options of {@linkcode PathConflicts}. */
 export interface PathConflictsOptions {
@@ -26,7 +26,7 @@ export interface PathConflictsOptions {
    * Whether the disk keeps names apart that differ only in case or
    * normalisation.
    */
-  readonly tellsApart?: (folder: string) => Promise<boolean>;
+  readonly isCaseSensitive?: (folder: string) => Promise<boolean>;
 }
 
 /** A file that is not saved, and why. */
@@ -49,7 +49,7 @@ export class PathConflicts {
   /** For each needed folder, one file in it. */
   readonly #folders = new Map<string, Map<string, Job>>();
   #folderCount = 0;
-  readonly #apart = new Map<string, Promise<boolean>>();
+  readonly #caseSensitive = new Map<string, Promise<boolean>>();
 
   constructor(options: PathConflictsOptions) {
     this.#options = options;
@@ -175,7 +175,7 @@ export class PathConflicts {
       ? claimed
       : new Map([[claimed.path, claimed]]);
     return spellings.get(path) ??
-      (await this.#tellsApart(dirname(path))
+      (await this.#isCaseSensitive(dirname(path))
         ? undefined
         : spellings.values().next().value);
   }
@@ -184,15 +184,15 @@ export class PathConflicts {
     const claimed = this.#folders.get(keyOf(path));
     if (claimed === undefined) return undefined;
     return claimed.get(path) ??
-      (await this.#tellsApart(dirname(path))
+      (await this.#isCaseSensitive(dirname(path))
         ? undefined
         : claimed.values().next().value);
   }
 
-  #tellsApart(folder: string): Promise<boolean> {
-    const { tellsApart = tellsNamesApart } = this.#options;
-    const known = this.#apart.get(folder) ?? tellsApart(folder);
-    this.#apart.set(folder, known);
+  #isCaseSensitive(folder: string): Promise<boolean> {
+    const check = this.#options.isCaseSensitive ?? isCaseSensitive;
+    const known = this.#caseSensitive.get(folder) ?? check(folder);
+    this.#caseSensitive.set(folder, known);
     return known;
   }
 

@@ -131,7 +131,7 @@ export class Peers implements AsyncDisposable {
   /** Knows which nodes an index named wrongly. */
   readonly wrongHits = new FalsePositives();
   readonly #emit: (event: PeersEvent) => void;
-  /** Tells when the machine has slept. */
+  /** Reports when the machine has slept. */
   readonly clock: ClockWatch;
   readonly #relays: Relays;
   readonly #grants: Grants;
@@ -139,7 +139,7 @@ export class Peers implements AsyncDisposable {
   readonly dialers: readonly RelayDialer[];
   /** Absent if nothing is remembered. */
   readonly #known: KnownNodes | undefined;
-  #isAwayTold = false;
+  #isAwayReported = false;
   /** For all nodes without room together. */
   readonly #patience: RetryLimits = {};
   /** Nodes that were too slow for this command. */
@@ -154,9 +154,9 @@ export class Peers implements AsyncDisposable {
     const { limits } = this;
     this.hashWaits = new HashWaits(limits, emit);
     this.turns = new PeerSlots({
-      count: limits.askingCount,
-      mostCount: limits.askingMostCount,
-      patienceMs: limits.askingPatienceMs,
+      count: limits.queriedNodeCount,
+      mostCount: limits.queriedNodeMostCount,
+      patienceMs: limits.queryPatienceMs,
     });
     const { knownRelays, access = {}, tunnels, maxRelayedBytes } = options;
     const plaintext = options.plaintext ?? false;
@@ -253,8 +253,8 @@ export class Peers implements AsyncDisposable {
     const known = await this.#known?.of(this.dialers);
     if (known === undefined) throw error;
     const { relayId, nodes, endedCount: ended, seconds } = known;
-    if (!this.#isAwayTold && nodes.length + ended > 0) {
-      this.#isAwayTold = true;
+    if (!this.#isAwayReported && nodes.length + ended > 0) {
+      this.#isAwayReported = true;
       const count = nodes.length;
       this.#emit({ event: "relays_away", error, nodes: count, ended, seconds });
     }

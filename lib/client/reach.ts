@@ -56,8 +56,8 @@ export interface ReachOptions {
   readonly maxRelayedBytes?: number | undefined;
   readonly limits: Limits;
   /**
-   * Tells when the machine has slept: connections to nodes then end, because a
-   * dead connection would not be noticed.
+   * Reports when the machine has slept: connections to nodes then end, because
+   * a dead connection would not be noticed.
    */
   readonly clock?: Pick<ClockWatch, "wake"> | undefined;
 }

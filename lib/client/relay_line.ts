@@ -36,13 +36,13 @@ export class RelayLine implements AsyncDisposable {
   }
 
   /**
-   * Asks when all earlier requests have been answered. Aborting stops the wait;
-   * the answer to a request that was sent already is dropped.
+   * Sends a request when all earlier requests have been answered. Aborting
+   * stops the wait; the answer to a request that was sent already is dropped.
    *
    * @throws {ProtocolError} if the relay closes the connection or takes too long.
    * @throws {Failure} if it cannot be reached.
    */
-  async ask(message: ClientToRelay, signal: AbortSignal): Promise<RelayReply> {
+  async request(message: ClientToRelay, signal: AbortSignal): Promise<RelayReply> {
     signal.throwIfAborted();
     const turn = this.#turn.then(() => {
       signal.throwIfAborted();

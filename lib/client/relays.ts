@@ -56,7 +56,7 @@ export type ListAt = (
 ) => Promise<NodeListing>;
 
 /** An answer, or a request without one. */
-interface Asked {
+interface ListingReply {
   readonly dialer: RelayDialer;
   listing?: NodeListing;
   error?: unknown;
@@ -75,7 +75,7 @@ export class Relays implements AsyncDisposable {
   readonly #reported = new Set<RelayDialer>();
   readonly #over = new AbortController();
   /** Answers that are still on their way. */
-  #late: Promise<Asked>[] = [];
+  #late: Promise<ListingReply>[] = [];
 
   /** Takes at least one. */
   constructor(dialers: readonly RelayDialer[], options: RelaysOptions) {
@@ -106,9 +106,9 @@ export class Relays implements AsyncDisposable {
   async list(listAt: ListAt): Promise<NodeListing> {
     const [only, ...more] = this.#dialers;
     if (more.length === 0) return await listAt(only!);
-    const come = new Map<RelayDialer, Asked>();
+    const come = new Map<RelayDialer, ListingReply>();
     const answers = this.#dialers.map(async (dialer) => {
-      const answer = await asked(
+      const answer = await requestListing(
         dialer,
         (one) => listAt(one, this.#over.signal),
       );
@@ -117,7 +117,7 @@ export class Relays implements AsyncDisposable {
     });
     const first = Promise.any(answers.map(async (answer) => {
       if ((await answer).listing === undefined) throw new Error("no answer");
-    })).catch(() => {}); // none answered; told below
+    })).catch(() => {}); // none answered: reported below
     await first;
     const { limits, signal } = this.#options;
     await within(Promise.all(answers), limits.relayGraceMs, signal);
@@ -136,13 +136,13 @@ export class Relays implements AsyncDisposable {
     const answers = await Promise.all(late);
     const { signal } = this.#options;
     signal?.throwIfAborted();
-    return answers.flatMap((answer) => this.#heard(answer)?.nodes ?? []);
+    return answers.flatMap((answer) => this.#listingOf(answer)?.nodes ?? []);
   }
 
-  #merged(answers: readonly Asked[]): NodeListing {
+  #merged(answers: readonly ListingReply[]): NodeListing {
     const hasAny = answers.some(({ listing }) => listing !== undefined);
     const listings = !hasAny ? [] : answers.flatMap((answer) => {
-      const listing = this.#heard(answer);
+      const listing = this.#listingOf(answer);
       return listing === undefined ? [] : [{ answer, listing }];
     });
     const [first] = listings;
@@ -152,7 +152,7 @@ export class Relays implements AsyncDisposable {
   }
 
   /** The failure if no relay has listed its nodes. */
-  #failure(answers: readonly Asked[]): unknown {
+  #failure(answers: readonly ListingReply[]): unknown {
     this.#options.signal?.throwIfAborted();
     const errors = answers.map(({ error }) => error);
     const other = errors.find((error) =>
@@ -172,7 +172,7 @@ export class Relays implements AsyncDisposable {
   }
 
   /** The listing of an answer; reports a failure. */
-  #heard({ dialer, listing, error }: Asked): NodeListing | undefined {
+  #listingOf({ dialer, listing, error }: ListingReply): NodeListing | undefined {
     if (listing !== undefined) {
       this.#reported.delete(dialer);
       return listing;
@@ -200,7 +200,7 @@ export class Relays implements AsyncDisposable {
 }
 
 /** Never rejects. */
-async function asked(dialer: RelayDialer, listAt: ListAt): Promise<Asked> {
+async function requestListing(dialer: RelayDialer, listAt: ListAt): Promise<ListingReply> {
   const relay = keyOf(dialer);
   try {
     const listing = await listAt(dialer);

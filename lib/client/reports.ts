@@ -69,8 +69,8 @@ export class Reports implements AsyncDisposable {
         using _end = channel.endOn(deadline);
         const ids = this.#waiting.splice(0);
         const wrong = this.#wrongWaiting.splice(0);
-        const said = wrong.length === 0 ? { ids } : { ids, wrong };
-        await channel.send({ kind: "report", ...said });
+        const report = wrong.length === 0 ? { ids } : { ids, wrong };
+        await channel.send({ kind: "report", ...report });
       }
     } catch (error) {
       this.#session?.channel.conn.close();

@@ -58,7 +58,7 @@ export class RunJobs {
       nodeName: (id) => nodes.get(id)!.name,
       // To find out, a file would have to be made.
       ...(options.dryRun
-        ? { tellsApart: () => Promise.resolve(Deno.build.os === "linux") }
+        ? { isCaseSensitive: () => Promise.resolve(Deno.build.os === "linux") }
         : {}),
     });
   }

@@ -27,7 +27,7 @@ import {
 } from "./failures.ts";
 import { type Job, wholeOf } from "./jobs.ts";
 import type { SaveReport } from "./save_report.ts";
-import { isPlaceGone } from "../disk/places.ts";
+import { isFolderMissing } from "../disk/places.ts";
 import type { Swarming } from "./swarming.ts";
 import type { Ahead, Targets } from "./targets.ts";
 
@@ -195,12 +195,12 @@ export class SaveRun {
    */
   #preparedAhead(jobs: readonly Job[]): Generator<Prepared, void> {
     const { targets, limits } = this.#options;
-    const { askedAheadCount, lookedAheadCount } = limits;
+    const { requestedAheadCount, lookedAheadCount } = limits;
     const looks = prefetched(jobs, lookedAheadCount, (listed) => {
       const looked = targets.lookAhead(listed);
       return { listed, looked };
     });
-    return prefetched(looks, askedAheadCount, ({ listed, looked }) => {
+    return prefetched(looks, requestedAheadCount, ({ listed, looked }) => {
       const job = wholeOf(listed);
       const asked = targets.askAhead(job);
       asked?.catch(() => {}); // reported when it is its turn
@@ -234,7 +234,7 @@ export class SaveRun {
     } catch (error) {
       if (signal.aborted) throw signal.reason;
       if (!(error instanceof Failure)) throw error;
-      if (isPlaceGone(error)) throw error;
+      if (isFolderMissing(error)) throw error;
       await targets.release(job.name);
       const { cause } = error;
       const instead = !(cause instanceof NotDescribed)

@@ -49,7 +49,7 @@ export class Stream implements AsyncDisposable {
   readonly #peers: Peers;
   readonly #options: StreamOptions;
   readonly #emit: (event: ClientEvent) => void;
-  #asking: FileQuery;
+  #query: FileQuery;
   readonly #stop = new AbortController();
   readonly #signal: AbortSignal;
   /** Nodes that have not been asked, if they are asked one by one. */
@@ -72,7 +72,7 @@ export class Stream implements AsyncDisposable {
     this.#peers = peers;
     this.#options = options;
     this.#emit = options.onEvent ?? (() => {});
-    this.#asking = this.#askingFor(options.name);
+    this.#query = this.#queryFor(options.name);
     const { nodes } = options.candidates;
     this.#unasked = [...nodes];
     this.#nodes = new Map(nodes.map((node) => [node.id, node]));
@@ -95,8 +95,8 @@ export class Stream implements AsyncDisposable {
       onTrouble: (trouble) => this.#troubled(trouble),
       onMistaken: (group) => this.#blame(group),
       onUnfit: (node, cause) =>
-        this.#asking.answered(node, { kind: "failed", cause }),
-      onError: (node, error) => this.#asking.failed(node, error),
+        this.#query.answered(node, { kind: "failed", cause }),
+      onError: (node, error) => this.#query.failed(node, error),
     });
     this.#choosing = new Choosing(peers, {
       wish: { sha256, content, prefer },
@@ -108,10 +108,10 @@ export class Stream implements AsyncDisposable {
 
   /** The file's whole name, which may be longer than the one asked for. */
   get name(): string {
-    return this.#asking.name;
+    return this.#query.name;
   }
 
-  #askingFor(name: string): FileQuery {
+  #queryFor(name: string): FileQuery {
     return new FileQuery(this.#peers, { name, emit: this.#emit });
   }
 
@@ -146,7 +146,7 @@ export class Stream implements AsyncDisposable {
 
   async #askAll(): Promise<void> {
     const onFound = (_asking: FileQuery, found: FoundNode) => this.#join(found);
-    await this.#seeking.seek([this.#asking], { onFound });
+    await this.#seeking.seek([this.#query], { onFound });
     if (this.#found.size === 0) await this.#askWider();
   }
 
@@ -155,7 +155,7 @@ export class Stream implements AsyncDisposable {
     const onFound = (_asking: FileQuery, found: FoundNode) => this.#join(found);
     const nodes = await this.#options.candidates.widen([this.name]);
     for (const node of nodes) this.#nodes.set(node.id, node);
-    await this.#seeking.seek([this.#asking], { onFound, nodes });
+    await this.#seeking.seek([this.#query], { onFound, nodes });
   }
 
   /** Finds the name of a file if no node has the requested name itself. */
@@ -164,7 +164,7 @@ export class Stream implements AsyncDisposable {
       ? await this.#instead()
       : await this.#explained();
     if (instead instanceof Failure) throw this.#failed(instead);
-    this.#asking = this.#askingFor(instead);
+    this.#query = this.#queryFor(instead);
     await this.#askAll();
     if (this.#found.size === 0) throw this.#failed(this.#exhausted());
   }
@@ -172,7 +172,7 @@ export class Stream implements AsyncDisposable {
   #instead(): Promise<string | Failure> {
     return insteadOf(this.#exhausted(), {
       peers: this.#peers,
-      nodes: lacking(this.#options.candidates.nodes, this.#asking.answers),
+      nodes: lacking(this.#options.candidates.nodes, this.#query.answers),
       name: this.name,
       ignoreCase: this.#options.ignoreCase,
       choosing: this.#choosing,
@@ -209,7 +209,7 @@ export class Stream implements AsyncDisposable {
   /** Asks the next nodes until one has the file. */
   async #askNext(): Promise<void> {
     for (let node = this.#unasked.shift(); node; node = this.#unasked.shift()) {
-      const found = await this.#asking.ask(node, { signal: this.#signal });
+      const found = await this.#query.ask(node, { signal: this.#signal });
       if (found === undefined) continue;
       this.#found.set(node.id, found);
       return;
@@ -273,9 +273,9 @@ export class Stream implements AsyncDisposable {
     const { node } = this.#found.get(source)!;
     this.#emit({ event: "node_trouble", node, kind, cause, out });
     const isLie = kind === "lied";
-    const isFirst = this.#asking.answers.get(node.id)?.kind === "found";
+    const isFirst = this.#query.answers.get(node.id)?.kind === "found";
     if (out || (kind === "lost_file" && isFirst)) {
-      this.#asking.answered(node, {
+      this.#query.answered(node, {
         kind: isLie ? "corrupt" : "failed",
         cause,
       });
@@ -312,7 +312,7 @@ export class Stream implements AsyncDisposable {
     const { nodes } = this.#options.candidates;
     return explained(this.#exhausted(), {
       peers: this.#peers,
-      nodes: lacking(nodes, this.#asking.answers),
+      nodes: lacking(nodes, this.#query.answers),
       name: this.name,
       signal: this.#signal,
     });
@@ -321,7 +321,7 @@ export class Stream implements AsyncDisposable {
   /** Why the file cannot be fetched, when no node is left. */
   #exhausted(): Failure {
     if (this.#isMistaken) return notThatSha256(this.name);
-    const { answers, found } = this.#asking;
+    const { answers, found } = this.#query;
     const { unaskedCount } = this.#options.candidates;
     return exhausted(this.name, answers, found, unaskedCount);
   }

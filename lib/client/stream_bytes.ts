@@ -238,7 +238,7 @@ export class StreamBytes implements Disposable {
         size: group.size,
         hashWaits: this.#peers.hashWaits,
         start: this.#delivered,
-        patienceMs: this.#peers.limits.askingPatienceMs,
+        patienceMs: this.#peers.limits.queryPatienceMs,
       },
     );
     if (manifest === undefined) throw new GroupFailed();

@@ -101,8 +101,8 @@ export async function* sumFiles(
     ...newVotes(peers),
   };
   const turns = new Turns(peers.limits.turnMs);
-  const { askedAheadCount } = peers.limits;
-  const sums = prefetched(catalogue.places(), askedAheadCount, (place) => {
+  const { requestedAheadCount } = peers.limits;
+  const sums = prefetched(catalogue.places(), requestedAheadCount, (place) => {
     const sum = sumOf(catalogue.entryAt(place), summing);
     sum.catch(() => {}); // thrown when it is its turn
     return sum;
@@ -122,7 +122,7 @@ export async function* sumFiles(
 
 /** How the nodes are asked, before any of them was. */
 function newVotes({ hashWaits, limits }: Peers) {
-  const { askingPatienceMs: patienceMs, settleMs, sumAddressCount } = limits;
+  const { queryPatienceMs: patienceMs, settleMs, sumAddressCount } = limits;
   const [late, slow] = [new Set<string>(), new Set<string>()];
   return { hashWaits, late, slow, patienceMs, settleMs, sumAddressCount };
 }

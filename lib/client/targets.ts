@@ -342,7 +342,7 @@ export class Targets implements AsyncDisposable {
   }
 }
 
-/** What a worker found, if it could tell. */
+/** What a worker found, if it could find out. */
 function foundBy(
   looked: CheckedFile | undefined,
   size: number,

@@ -76,7 +76,7 @@ export class TunnelPath implements AsyncDisposable {
   async open(node: ListedNode, signal: AbortSignal): Promise<Conn> {
     if (this.#allowance.leftBytes <= 0) throw new RelayedEnough();
     const { plaintext, limits } = this.#options;
-    const { answer, session } = await this.#ask(node, signal);
+    const { answer, session } = await this.#request(node, signal);
     if (answer.kind === "refused") {
       throw new TunnelRefused(answer.code, answer.text);
     }
@@ -97,19 +97,19 @@ export class TunnelPath implements AsyncDisposable {
    * Asks the instance that the node is attached to. If the client cannot dial
    * it, asks the instance at the relay's address, which passes the bytes on.
    */
-  async #ask(
+  async #request(
     { id, signed: { at } }: ListedNode,
     signal: AbortSignal,
   ): Promise<RelayReply> {
     const message = { kind: "tunnel", id } as const;
     const line = this.#lineTo(at);
     try {
-      return await line.ask(message, signal);
+      return await line.request(message, signal);
     } catch (error) {
       const isOwn = line === this.#line;
       if (isOwn || signal.aborted || isBug(error)) throw error;
       this.#away.add(at!);
-      return await this.#line.ask(message, signal);
+      return await this.#line.request(message, signal);
     }
   }
 

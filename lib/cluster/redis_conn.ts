@@ -11,7 +11,7 @@ import { writeAll } from "../base/conn.ts";
 import { encodeCommand, type Reply, ReplyError, ReplyReader } from "./resp.ts";
 import { StoreError, type StoreTrouble } from "./store.ts";
 
-interface Asked {
+interface PendingReply {
   readonly resolve: (reply: Reply) => void;
   readonly reject: (error: unknown) => void;
 }
@@ -20,7 +20,7 @@ interface Asked {
 export class RedisConn implements Disposable {
   readonly #conn: Conn;
   readonly #reader: ReplyReader;
-  readonly #asked: Asked[] = [];
+  readonly #pending: PendingReply[] = [];
   /** Why the connection ended. */
   #end: StoreError | undefined;
   /** Writes happen one after another. */
@@ -39,13 +39,13 @@ export class RedisConn implements Disposable {
    * @throws {StoreError} for an error of Redis, `timed_out` without a reply, or
    * the reason why the connection has ended.
    */
-  async ask(
+  async request(
     words: readonly string[],
     { timeoutMs }: { timeoutMs: number },
   ): Promise<Reply> {
     if (this.#end !== undefined) throw this.#end;
     const { promise, resolve, reject } = Promise.withResolvers<Reply>();
-    this.#asked.push({ resolve, reject });
+    this.#pending.push({ resolve, reject });
     this.#writing = this.#writing
       .then(() => writeAll(this.#conn, encodeCommand(words)))
       .catch((error) => this.#over(unreachable(error)));
@@ -67,14 +67,14 @@ export class RedisConn implements Disposable {
     try {
       while (this.#end === undefined) {
         const reply = await this.#reader.read();
-        const asked = this.#asked.shift();
-        if (asked === undefined) {
+        const pending = this.#pending.shift();
+        if (pending === undefined) {
           throw new StoreError(
             "bad_reply",
             "it sent a reply without a request",
           );
         }
-        asked.resolve(reply);
+        pending.resolve(reply);
       }
     } catch (error) {
       this.#over(error instanceof StoreError ? error : unreachable(error));
@@ -83,7 +83,7 @@ export class RedisConn implements Disposable {
 
   #over(reason: StoreError): void {
     this.#end ??= reason;
-    for (const { reject } of this.#asked.splice(0)) reject(this.#end);
+    for (const { reject } of this.#pending.splice(0)) reject(this.#end);
     this.#conn.close();
   }
 }

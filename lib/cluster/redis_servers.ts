@@ -54,7 +54,7 @@ export async function whereMoved(
   { clusterCommandMs: timeoutMs }: Limits,
 ): Promise<Endpoint | undefined> {
   try {
-    await redis.ask(["GET", key], { timeoutMs });
+    await redis.request(["GET", key], { timeoutMs });
     return undefined;
   } catch (error) {
     if (!(error instanceof StoreError)) throw error;
@@ -72,7 +72,7 @@ export async function serversKnownTo(
   { clusterCommandMs: timeoutMs }: Limits,
 ): Promise<readonly Endpoint[]> {
   try {
-    const slots = await redis.ask(["CLUSTER", "SLOTS"], { timeoutMs });
+    const slots = await redis.request(["CLUSTER", "SLOTS"], { timeoutMs });
     return listIn(slots)
       .flatMap((slot) => listIn(slot).slice(2)) // after the first and last slot
       .flatMap((server) => {

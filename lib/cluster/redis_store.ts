@@ -104,10 +104,10 @@ export class RedisStore implements Store {
     try {
       if (password !== undefined) {
         const words = user === undefined ? [password] : [user, password];
-        await redis.ask(["AUTH", ...words], { timeoutMs });
+        await redis.request(["AUTH", ...words], { timeoutMs });
       }
       if (database !== 0) {
-        await redis.ask(["SELECT", String(database)], { timeoutMs });
+        await redis.request(["SELECT", String(database)], { timeoutMs });
       }
       return redis;
     } catch (error) {
@@ -190,7 +190,7 @@ class RedisSession implements StoreSession {
     const { names, limits } = this.#options;
     const keys = [...names.shared, names.of("i")];
     const most = String(limits.clusterInstanceCount);
-    const reply = await this.#ask(
+    const reply = await this.#request(
       ["EVAL", BEAT, "4", ...keys, instance, text, most],
     );
     const [now, count, position = "", refused = "", ...instances] = texts(
@@ -208,7 +208,7 @@ class RedisSession implements StoreSession {
   }
 
   async resign(instances: readonly string[]): Promise<void> {
-    await this.#ask(["HDEL", this.#options.names.of("i"), ...instances]);
+    await this.#request(["HDEL", this.#options.names.of("i"), ...instances]);
   }
 
   /** Runs a script on the keys of all scripts and some others. */
@@ -220,7 +220,7 @@ class RedisSession implements StoreSession {
     const { shared } = this.#options.names;
     const count = String(shared.length + keys.length);
     return list(
-      await this.#ask(["EVAL", script, count, ...shared, ...keys, ...words]),
+      await this.#request(["EVAL", script, count, ...shared, ...keys, ...words]),
     );
   }
 
@@ -290,7 +290,7 @@ class RedisSession implements StoreSession {
     const { names, limits, stream } = this.#options;
     const { clusterFollowMs, clusterCommandMs, clusterBatchCount } = limits;
     const headsLength = clusterBatchCount * SEAL_BYTES; // longer ones are forged
-    const reply = await stream.ask([
+    const reply = await stream.request([
       ...["XREAD", "COUNT", String(clusterBatchCount)],
       ...["BLOCK", String(clusterFollowMs)],
       ...["STREAMS", names.of("log"), position],
@@ -310,9 +310,9 @@ class RedisSession implements StoreSession {
     });
   }
 
-  #ask(words: readonly string[]): Promise<Reply> {
+  #request(words: readonly string[]): Promise<Reply> {
     const { commands, limits } = this.#options;
-    return commands.ask(words, { timeoutMs: limits.clusterCommandMs });
+    return commands.request(words, { timeoutMs: limits.clusterCommandMs });
   }
 
   [Symbol.dispose](): void {

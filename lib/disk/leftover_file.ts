@@ -69,9 +69,9 @@ export async function openLeftover(
       await delay(LOOK_MS);
     }
   } catch (error) {
-    const isGone = error instanceof Deno.errors.NotFound ||
+    const isMissing = error instanceof Deno.errors.NotFound ||
       systemErrorCode(error) === "ENOENT";
-    if (isGone) return undefined;
+    if (isMissing) return undefined;
     throw error;
   }
 }

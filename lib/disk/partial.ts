@@ -259,7 +259,7 @@ export class PartialFile implements Sink {
   }
 
   /**
-   * Tells the lane that receives the pieces of a request to save them, if that
+   * Orders the lane that receives the pieces of a request to save them, if that
    * is possible.
    *
    * @returns a function to call when no more of them arrive. It resolves to
@@ -312,12 +312,12 @@ export class PartialFile implements Sink {
   }
 
   async #nameless(): Promise<Failure> {
-    const isFolderGone = await isGone(dirname(this.path));
+    const isFolderMissing = await isMissing(dirname(this.path));
     return unsaved(this.path, {
-      why: isFolderGone
+      why: isFolderMissing
         ? "its folder was removed while it was being received"
         : "its partial file was removed while it was being received",
-      remedy: isFolderGone
+      remedy: isFolderMissing
         ? "create the folder again, and repeat the command"
         : "repeat the command",
       cause: new Deno.errors.NotFound("removed"),
@@ -437,7 +437,7 @@ export class PartialFile implements Sink {
   }
 }
 
-async function isGone(path: string): Promise<boolean> {
+async function isMissing(path: string): Promise<boolean> {
   try {
     await Deno.lstat(path);
     return false;

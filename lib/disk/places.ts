@@ -21,7 +21,7 @@ import type { JudgedInode } from "./leftover_file.ts";
 import { replaced, requirePlace } from "./own_place.ts";
 import type { Owners } from "./owners.ts";
 import { OTHERS } from "./partial_name.ts";
-import { ignoreGone } from "./publishing.ts";
+import { ignoreNotFound } from "./publishing.ts";
 
 /** A file, and the place where it will be saved. */
 export interface Placed {
@@ -318,7 +318,7 @@ const OF_NAMES: ReadonlySet<string> = new Set([
 ]);
 
 /** Whether a failure says that the output folder no longer exists. */
-export function isPlaceGone({ kind, cause }: Failure): boolean {
+export function isFolderMissing({ kind, cause }: Failure): boolean {
   return kind === "local" && cause instanceof Deno.errors.NotFound;
 }
 
@@ -348,7 +348,7 @@ export function notOwn(path: string, why: string): Failure {
  * case or in their Unicode form. The folder need not exist. Makes a file to
  * find out: this depends on how the disk was formatted, not on the system.
  */
-export async function tellsNamesApart(folder: string): Promise<boolean> {
+export async function isCaseSensitive(folder: string): Promise<boolean> {
   for (let at = folder;; at = dirname(at)) {
     // A name with two cases and two Unicode forms.
     const name = `.${crypto.randomUUID()}-\u00e9${PARTIAL_SUFFIX}`;
@@ -366,7 +366,7 @@ export async function tellsNamesApart(folder: string): Promise<boolean> {
       );
       return !found.includes(true);
     } finally {
-      await Deno.remove(path).catch(ignoreGone);
+      await Deno.remove(path).catch(ignoreNotFound);
     }
   }
 }

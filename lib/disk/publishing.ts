@@ -46,7 +46,7 @@ export async function publish(
     if (!hasNoLinks(error)) throw error;
     return await takePlace(from, to);
   }
-  await Deno.remove(from).catch(ignoreGone);
+  await Deno.remove(from).catch(ignoreNotFound);
 }
 
 /** Takes the place first, so that no other file can be overwritten. */
@@ -130,7 +130,7 @@ async function findMode(folder: string): Promise<number> {
         createNew: true,
         mode: MADE_MODE.executable,
       });
-      await Deno.remove(path).catch(ignoreGone);
+      await Deno.remove(path).catch(ignoreNotFound);
       return (await file.stat()).mode ?? 0o600;
     } catch (error) {
       const isAsked = error instanceof Deno.errors.AlreadyExists;
@@ -156,12 +156,12 @@ export async function removePublished(
       await Deno.remove(partial);
     }
   } catch (error) {
-    ignoreGone(error);
+    ignoreNotFound(error);
   }
 }
 
 /** Ignores that a file is gone: another process has removed it. */
-export function ignoreGone(error: unknown): void {
+export function ignoreNotFound(error: unknown): void {
   if (!(error instanceof Deno.errors.NotFound)) throw error;
 }
 

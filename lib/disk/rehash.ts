@@ -226,7 +226,7 @@ function hashSmall(
   }
 }
 
-/** Whether `opened` is the file with that name; Windows does not tell. */
+/** Whether `opened` is the file with that name; unknown on Windows. */
 function isOpened(named: Inode, opened: Inode): boolean {
   return named.ino === null || isInode(named, opened);
 }

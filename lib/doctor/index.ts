@@ -13,7 +13,7 @@ export async function reportIndex(
   id: string,
   { calls, findings }: { calls: RelayCalls; findings: Findings },
 ): Promise<void> {
-  const answer = await calls.ask({ kind: "lookup", ids: [id] });
+  const answer = await calls.request({ kind: "lookup", ids: [id] });
   const [node] = answer.kind === "looked" ? answer.nodes : [];
   if (node === undefined) {
     return findings.ok("index", "the relay keeps none: clients ask all nodes");

@@ -204,7 +204,7 @@ class Trial {
 
   async #reach(calls: RelayCalls, hasTunnels: boolean): Promise<void> {
     const findings = this.#findings;
-    const answer = await calls.ask({ kind: "reach" });
+    const answer = await calls.request({ kind: "reach" });
     const outcome = answer.kind === "reached" ? answer.outcome : "unchecked";
     if (outcome === "alive") {
       return findings.ok("reach", "the relay can dial this node");
@@ -253,7 +253,7 @@ class Trial {
       onInvite: () => {},
     });
     await this.#registrant.register(calls);
-    const answer = await calls.ask({ kind: "reach" });
+    const answer = await calls.request({ kind: "reach" });
     const outcome = answer.kind === "reached" ? answer.outcome : "unchecked";
     const family = familyOf(session.channel.conn.local.host);
     if (outcome === "alive") {
@@ -270,7 +270,7 @@ class Trial {
 
   /** Opens a tunnel to itself, as a client would. */
   async #tunnel(calls: RelayCalls): Promise<void> {
-    const answer = await calls.ask({ kind: "attach" });
+    const answer = await calls.request({ kind: "attach" });
     if (answer.kind !== "attached") {
       return this.#findings.failed("tunnel", this.#registrant.refused(answer));
     }

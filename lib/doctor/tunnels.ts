@@ -86,7 +86,7 @@ export async function checkTunnel(
     } catch (error) {
       signal.throwIfAborted();
       if (isBug(error)) throw error;
-      if (error instanceof TunnelRefused && HAS_LEFT.includes(error.code)) {
+      if (error instanceof TunnelRefused && DISCONNECTED.includes(error.code)) {
         continue; // since it was listed
       }
       const why = error instanceof TunnelRefused
@@ -100,7 +100,7 @@ export async function checkTunnel(
 }
 
 /** The codes with which a relay refuses a tunnel to a node that has stopped. */
-const HAS_LEFT: readonly string[] = [
+const DISCONNECTED: readonly string[] = [
   "unknown_node",
   "not_attached",
   "node_gone",

@@ -54,9 +54,9 @@ export function preflightAnswer(
   request: CorsRequest,
   origins: readonly string[],
 ): HttpAnswer | undefined {
-  const isAsked = request.method === "OPTIONS" &&
+  const isPreflight = request.method === "OPTIONS" &&
     request.headers.has("access-control-request-method");
-  if (!isAsked || !isFromChosen(request, origins)) return undefined;
+  if (!isPreflight || !isFromChosen(request, origins)) return undefined;
   return {
     status: 204,
     fields: [

@@ -17,16 +17,16 @@ import type { Manifest } from "../content/manifest.ts";
 import type { Section } from "../content/section.ts";
 import { wholeHashOf } from "../content/whole_hash.ts";
 import {
-  askFor,
+  findFile,
   type ChosenContent,
   manifestOf,
   undelivered,
-} from "./asking.ts";
+} from "./find_file.ts";
 import type { Hashers } from "./hashers.ts";
 import type { Lists } from "./lists.ts";
 import { NodeSessions } from "./node_sessions.ts";
 import type { ReaderMemory } from "./reader_memory.ts";
-import { NothingLeft, readVerified } from "./verified_read.ts";
+import { NoHolderLeft, readVerified } from "./verified_read.ts";
 
 /** A file that was found. */
 export interface FoundFile {
@@ -210,7 +210,7 @@ export class FileSource implements AsyncDisposable {
     const nodes = offers &&
       [...ids].flatMap((id) => snapshot?.listed.get(id) ?? []);
     const { signal = new AbortController().signal, prefer, sender } = client;
-    return await askFor(name, {
+    return await findFile(name, {
       ...{ peers: this.#peers, sessions: this.#sessions },
       ...{ nodes, content, prefer, sender, emit, signal },
       listed: snapshot?.nodes ?? [],
@@ -227,15 +227,15 @@ export class FileSource implements AsyncDisposable {
     // The content is verified by its id, but the size is not.
     const key = `${content ?? versionOf(chosen.group)} ${size}`;
     const known = this.#manifests.get(key);
-    const asking = known ?? manifestOf(name, chosen, { peers, sessions });
+    const manifest = known ?? manifestOf(name, chosen, { peers, sessions });
     if (known === undefined) {
-      this.#manifests.set(key, asking);
-      asking.then(
+      this.#manifests.set(key, manifest);
+      manifest.then(
         ({ manifest }) => this.#keep(manifest.hashes.length),
         () => this.#manifests.delete(key),
       );
     }
-    return (await asking).manifest;
+    return (await manifest).manifest;
   }
 
   #keep(bytes: number): void {
@@ -275,7 +275,7 @@ export class FileSource implements AsyncDisposable {
         },
       });
     } catch (error) {
-      if (!(error instanceof NothingLeft)) throw error;
+      if (!(error instanceof NoHolderLeft)) throw error;
       signal.throwIfAborted();
       this.#remembered.delete(`${chosen.group.content ?? ""} ${name}`);
       throw undelivered(name, chosen);

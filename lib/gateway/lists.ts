@@ -37,7 +37,7 @@ export class Lists {
   /** The lists that are being read. */
   readonly readers: ListReaders;
   #snapshot: Snapshot | undefined;
-  #asking: FileQuery | undefined;
+  #query: FileQuery | undefined;
   /** Whether a list was made of what all nodes listed. */
   #hasWhole = false;
   /** When each listed node last answered, by its id. */
@@ -60,7 +60,7 @@ export class Lists {
     if (old !== undefined && performance.now() - old.at < this.#keptMs(old)) {
       return old;
     }
-    const { since, done, early } = this.#asking ??= this.#begin();
+    const { since, done, early } = this.#query ??= this.#begin();
     if (old === undefined) return await Promise.race([done, early]);
     // Requests that come later wait less: a node may stall for long.
     const patienceMs = since + limits.gatewayListPatienceMs - performance.now();
@@ -82,7 +82,7 @@ export class Lists {
     if (this.#snapshot !== undefined) return await latest;
     const { gatewayListPatienceMs } = this.#options.limits;
     const now = performance.now();
-    const until = (this.#asking?.since ?? now) + gatewayListPatienceMs;
+    const until = (this.#query?.since ?? now) + gatewayListPatienceMs;
     return await within(latest, Math.max(0, until - now));
   }
 
@@ -94,18 +94,18 @@ export class Lists {
    */
   async whole(): Promise<Snapshot> {
     const snapshot = await this.latest();
-    const asking = this.#asking;
-    if (this.#hasWhole || asking === undefined) return snapshot;
+    const query = this.#query;
+    if (this.#hasWhole || query === undefined) return snapshot;
     const { gatewayWholeListMs } = this.#options.limits;
-    const leftMs = asking.since + gatewayWholeListMs - performance.now();
-    if (leftMs > 0) await within(asking.done, leftMs);
+    const leftMs = query.since + gatewayWholeListMs - performance.now();
+    if (leftMs > 0) await within(query.done, leftMs);
     return this.#snapshot ?? snapshot;
   }
 
   #begin(): FileQuery {
     const { promise: early, resolve } = Promise.withResolvers<Snapshot>();
     const done = this.#askNoting(resolve).finally(() =>
-      this.#asking = undefined
+      this.#query = undefined
     );
     done.catch(() => {}); // thrown where it is waited for
     return { since: performance.now(), done, early };
@@ -127,7 +127,7 @@ export class Lists {
 
   /** Waits until nothing is asked for. */
   async settled(): Promise<void> {
-    await this.#asking?.done.catch(() => {});
+    await this.#query?.done.catch(() => {});
   }
 
   /**

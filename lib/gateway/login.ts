@@ -30,7 +30,7 @@ export type Proof =
   | "blocked";
 
 /** A request, as far as it matters. */
-type Asked = Pick<WebRequest, "headers">;
+type HeadersOnly = Pick<WebRequest, "headers">;
 
 /** The token of a gateway. */
 export class Login {
@@ -76,7 +76,7 @@ export class Login {
   }
 
   /** The cookie for somebody whose token was right. */
-  cookieFor(request: Asked): string {
+  cookieFor(request: HeadersOnly): string {
     const secure = this.#options.isSecure ? "; Secure" : "";
     return `${this.#cookieNameFor(request)}=${this.#session}; Path=/; ` +
       `HttpOnly; SameSite=Strict${secure}`;
@@ -87,7 +87,7 @@ export class Login {
    * ports of a host share cookies, so gateways at different ports have different
    * names for theirs.
    */
-  #cookieNameFor({ headers }: Asked): string {
+  #cookieNameFor({ headers }: HeadersOnly): string {
     const [port = ""] = /:\d+$/.exec(headers.get("host") ?? "") ?? [];
     const prefix = this.#options.isSecure ? "__Host-" : "";
     return `${prefix}relay-p2p${port.replace(":", "-")}`;
@@ -107,7 +107,7 @@ function isSame(digest: Uint8Array, text: string): boolean {
  * The values of all cookies of a name: a program at another port may have set
  * one too, and a browser may send that first.
  */
-function cookiesIn({ headers }: Asked, name: string): string[] {
+function cookiesIn({ headers }: HeadersOnly, name: string): string[] {
   return (headers.get("cookie") ?? "").split(/; */)
     .filter((pair) => pair.startsWith(`${name}=`))
     .map((pair) => pair.slice(name.length + 1));

@@ -10,7 +10,7 @@ import type { NodeAnswer } from "../client/events.ts";
 import type { PageNode } from "./page_model.ts";
 
 /** A node, and why it did not list its files. */
-export type MaybeAsked = Pick<PageNode, "id" | "name" | "error">;
+export type NodeStatus = Pick<PageNode, "id" | "name" | "error">;
 
 /** A failure, and what each node said about it. */
 export class TriedFailure extends Failure {
@@ -25,7 +25,7 @@ export class TriedFailure extends Failure {
       /** The answers about the name, by node id. */
       readonly answers: ReadonlyMap<string, NodeAnswer>;
       /** All nodes that are listed. */
-      readonly nodes: readonly MaybeAsked[];
+      readonly nodes: readonly NodeStatus[];
     },
   ) {
     super(kind, parts);

@@ -52,8 +52,8 @@ export interface ReadOptions {
 }
 
 /** No node is left that could give the rest. */
-export class NothingLeft extends Error {
-  override readonly name = "NothingLeft";
+export class NoHolderLeft extends Error {
+  override readonly name = "NoHolderLeft";
 }
 
 // The largest request, and the first: the first byte must come at once.
@@ -79,7 +79,7 @@ interface Line {
 /**
  * The bytes of a section, in order; each part is valid until the next.
  *
- * @throws {NothingLeft} when no holder is left.
+ * @throws {NoHolderLeft} when no holder is left.
  */
 export async function* readVerified(
   section: Section,
@@ -189,7 +189,7 @@ class Reader {
     for (let isAgain = false; !this.#isOver;) {
       const left = holders.filter(({ node }) => !this.#out.has(node.id));
       const holder = left[this.#turn++ % Math.max(1, left.length)];
-      if (holder === undefined) throw new NothingLeft();
+      if (holder === undefined) throw new NoHolderLeft();
       try {
         return await this.#from(holder, first, task);
       } catch (error) {
@@ -209,7 +209,7 @@ class Reader {
         failed(holder.node, error);
       }
     }
-    throw new NothingLeft();
+    throw new NoHolderLeft();
   }
 
   async #from(
@@ -226,7 +226,7 @@ class Reader {
     try {
       lease = await line.lease;
       const { session } = lease;
-      if (this.#isOver) throw new NothingLeft();
+      if (this.#isOver) throw new NoHolderLeft();
       const buffer = unused = this.#options.memory.take(bytes);
       const refused = await session.read({ of, first, count }, {
         target: (length) =>
@@ -289,14 +289,14 @@ class Reader {
     if (this.#given !== undefined) ReaderMemory.free(this.#given);
     const unused = [...this.#tasks, ...this.#awaited ? [this.#awaited] : []];
     for (const { bytes } of unused) {
-      void bytes.then(ReaderMemory.free, () => {}); // told to nobody any more
+      void bytes.then(ReaderMemory.free, () => {}); // nobody awaits it any more
     }
     for (const line of this.#lines.values()) {
       void line.lease.then(({ users, session }) => {
         if (users === 1 && line.owedBytes > this.#options.drainBytes) {
           session.abort(new Error("the reader stopped"));
         }
-      }, () => {}); // it was told where it was used
+      }, () => {}); // its user has reported it
     }
   }
 }

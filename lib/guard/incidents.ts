@@ -39,7 +39,7 @@ export class Incidents {
   #acceptStalls = 0;
 
   /**
-   * Reports through `tell`, each reason and address at most once in `pauseMs`.
+   * Reports through `emit`, each reason and address at most once in `pauseMs`.
    */
   constructor(pauseMs: number, emit: (event: IncidentEvent) => void) {
     this.#log = new RefusalLog(pauseMs);

@@ -72,7 +72,7 @@ export class ClientService implements Disposable {
   readonly #work: ClientWork;
   readonly #source: string;
   /** Identifies the client, or its address group, for turns with others. */
-  readonly #asker: unknown;
+  readonly #requester: unknown;
   readonly #news: PieceAnnouncements;
   readonly #turns: ClientTurns;
   /** The files that the client may fetch. */
@@ -92,7 +92,7 @@ export class ClientService implements Disposable {
     this.#service = service;
     this.#source = source;
     this.#work = service.work.enter(source);
-    this.#asker = isShared(source) ? this : source;
+    this.#requester = isShared(source) ? this : source;
     this.#outbox = new Outbox(
       channel,
       () => writeBytes(service.limits.sendBufferBytes, service.clientCount),
@@ -103,16 +103,16 @@ export class ClientService implements Disposable {
     const { onSent } = service;
     this.#reads = new ClientReads(this.#outbox, this.#work, {
       service,
-      group: this.#asker,
+      group: this.#requester,
       visit: service.fetches.enter(to),
       onSent: (pieces) => onSent?.({ to, ...pieces }),
     });
     const work = this.#work;
     this.#news = new PieceAnnouncements(channel, this.#outbox, { work });
-    this.#turns = new ClientTurns(service, this.#asker);
+    this.#turns = new ClientTurns(service, this.#requester);
     this.#files = new GrantedFiles(service);
     this.#answers = new ShareAnswers(service, {
-      ...{ asker: this.#asker, files: this.#files, outbox: this.#outbox, work },
+      ...{ requester: this.#requester, files: this.#files, outbox: this.#outbox, work },
       turn: () => this.#turn(),
       refuse: (reason, request) => this.#refuse(reason, request),
       whileWorking: (request, work) => this.#whileWorking(request, work),

@@ -104,7 +104,7 @@ export class Fetches {
     const isLarge = file.size >= limits.fetchAloneBytes;
     if (!isLarge && client.gathered !== null) return null;
     if (this.#fetchCount >= limits.fetchCount) return null;
-    if (!this.#mayTell(client)) return null;
+    if (!this.#takesBudget(client)) return null;
     const fetch = new Fetch(file, at);
     fetch.isBudgeted = true;
     client.fetches.set(file.name, fetch);
@@ -116,7 +116,7 @@ export class Fetches {
     return fetch;
   }
 
-  #mayTell({ budget }: Client): boolean {
+  #takesBudget({ budget }: Client): boolean {
     const now = this.#options.now();
     return budget.take(now) && this.#budget.take(now);
   }
@@ -155,7 +155,7 @@ export class Fetches {
       // A client requests at most this much twice: more is another client.
       const isOther = fetch.bytes > this.#options.limits.windowBytes;
       if (fetch.isReported || fetch.isWhole || !isOther) continue;
-      fetch.isBudgeted ||= this.#mayTell(client);
+      fetch.isBudgeted ||= this.#takesBudget(client);
       if (fetch.isBudgeted) this.#reportStart(client, fetch);
     }
     if (first.isWhole) this.#endWhole(client, first);
@@ -203,7 +203,7 @@ export class Fetches {
     if (bytes === 0 && !isWhole) return;
     if (!fetch.isReported && !isWhole) return;
     if (isWhole) client.wholeVersion = version;
-    if (!fetch.isBudgeted && !this.#mayTell(client)) {
+    if (!fetch.isBudgeted && !this.#takesBudget(client)) {
       const gathered = this.gatheredOf(client);
       gathered.files++;
       gathered.bytes += bytes;

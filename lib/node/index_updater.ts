@@ -72,7 +72,7 @@ export class IndexUpdater {
   }
 
   /** Notes what the relay holds, as it says when the node registers. */
-  heard(held: HeldIndex | undefined): void {
+  noteHeld(held: HeldIndex | undefined): void {
     this.#held = held;
   }
 
@@ -157,7 +157,7 @@ export class IndexUpdater {
   async #send(calls: RelayCalls, held: HeldIndex): Promise<string> {
     let result = "nothing";
     for (const message of this.#names.messagesAfter(held)) {
-      const answer = await calls.ask(message);
+      const answer = await calls.request(message);
       const outcome = answer.kind === "indexed" ? answer.outcome : "unknown";
       if (outcome !== "taken") return outcome;
       const { epoch, version } = message;

@@ -69,7 +69,7 @@ export class IndexedNames {
     this.#keyId = key === undefined ? {} : { key: indexKeyId(key) };
     this.#index = share.addIndex({
       onNew: options.onChange,
-      onGone: (gone) => this.#count(gone, -1),
+      onRemoved: (gone) => this.#count(gone, -1),
     });
   }
 

@@ -218,17 +218,17 @@ export class Outbox implements Disposable {
     frames: Uint8Array,
     buffer: Uint8Array<ArrayBuffer>,
   ): Promise<void> {
-    let hasLeft = false;
+    let isHandedOver = false;
     const startedAt = performance.now();
     using _held = this.#sends?.(BUFFERS_PER_PEER * buffer.length);
     try {
       await this.#channel.sendBulk(frames);
-      hasLeft = true;
+      isHandedOver = true;
       this.#adapt(frames.length, performance.now() - startedAt);
     } finally {
       this.#isSending = false;
       // A conn that failed may still use the buffer.
-      if (hasLeft) this.#pool.give(buffer);
+      if (isHandedOver) this.#pool.give(buffer);
       else this.#pool.forget(buffer);
     }
   }

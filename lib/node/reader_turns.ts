@@ -83,7 +83,7 @@ export class ReaderTurns implements ReadTurns, Disposable {
     this.#waiting.add(resolve);
     const leave = () => reject(signal?.reason);
     signal?.addEventListener("abort", leave, { once: true });
-    readers.ask(reader, { ...run, begin: resolve }, group);
+    readers.request(reader, { ...run, begin: resolve }, group);
     serveNext(readers);
     try {
       await promise;

@@ -94,7 +94,7 @@ export class Readers<Request extends PieceRun> {
    * Notes a request of a reader in an address group; by default it is a group of
    * its own. `false` if this reader has too many waiting.
    */
-  ask(reader: string, request: Request, key: unknown = reader): boolean {
+  request(reader: string, request: Request, key: unknown = reader): boolean {
     const group = this.#groups.get(key) ?? newGroup<Request>(key);
     const requests = group.waiting.get(reader) ?? [];
     if (requests.length >= this.#numbers.swarmReaderQueueCount) return false;
@@ -162,16 +162,16 @@ export class Readers<Request extends PieceRun> {
     const { swarmReaderCount } = this.#numbers;
     const groups = [...this.#groups.values()]
       .filter((group) => isLate(group) === isSlow);
-    const asking = groups.filter((group) => this.#isAsking(group));
-    const unserved = asking.filter(({ servedCount }) => servedCount === 0);
+    const waiting = groups.filter((group) => this.#isWaiting(group));
+    const unserved = waiting.filter(({ servedCount }) => servedCount === 0);
     if (unserved.length === 0) {
-      return placesOf(groups) < swarmReaderCount ? asking : [];
+      return placesOf(groups) < swarmReaderCount ? waiting : [];
     }
     const served = groups.filter(({ servedCount }) => servedCount > 0);
     return served.length < swarmReaderCount ? unserved : [];
   }
 
-  #isAsking({ waiting }: Group<Request>): boolean {
+  #isWaiting({ waiting }: Group<Request>): boolean {
     return waiting.keys().some((reader) => !this.#served.has(reader));
   }
 

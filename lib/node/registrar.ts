@@ -66,7 +66,7 @@ export interface RegistrarOptions {
   readonly token?: Token | undefined;
   /** Called with the grant keys (base64) of a private relay. */
   readonly onGrantKeys?: (keys: readonly string[]) => void;
-  /** Tells the relay the fingerprints of names; by default none. */
+  /** Sends the fingerprints of names to the relay; by default none. */
   readonly index?: IndexUpdater | undefined;
   /**
    * Reports that the machine has slept: the node then reconnects at once.
@@ -269,7 +269,7 @@ class Registrar {
     const now = performance.now();
     if (now < this.#checkAt) return this.#reached;
     // The node is listed. If the relay ends now, the next attempt reports it.
-    const answer = await calls.ask({ kind: "reach" }).catch(() => undefined);
+    const answer = await calls.request({ kind: "reach" }).catch(() => undefined);
     if (answer === undefined) return "lost";
     if (answer.kind === "refused") throw this.#registrant.refused(answer);
     const outcome = answer.kind === "reached" ? answer.outcome : "unchecked";
@@ -291,7 +291,7 @@ class Registrar {
   ): Promise<void> {
     const { signal, onEvent } = this.#options;
     const relay = this.#relay;
-    const answer = await calls.ask({ kind: "attach" });
+    const answer = await calls.request({ kind: "attach" });
     if (answer.kind !== "attached") throw this.#registrant.refused(answer);
     onEvent({ event: "attached", relay, why });
     try {
@@ -370,7 +370,7 @@ class Registrar {
     this.#keysFrom = calls.session.id;
     this.#options.onGrantKeys?.(answer.grantKeys ?? []);
     this.#options.onEvent({ event, relay: this.#relay, leaseSeconds });
-    this.#options.index?.heard(answer.index);
+    this.#options.index?.noteHeld(answer.index);
     await this.#options.index?.update(calls);
     return answer.stay ?? false;
   }
@@ -411,7 +411,7 @@ class Registrar {
       onInvite: ({ key, from }, calls) => {
         const { entrances } = session;
         if (onInvite?.({ entrances, key, from })) return;
-        calls.say({ kind: "decline", key, code: "busy" });
+        calls.send({ kind: "decline", key, code: "busy" });
       },
     });
   }

@@ -18,9 +18,9 @@ import { WORK_MS } from "./work_ledger.ts";
 import type { ClientWork } from "./work_queue.ts";
 
 /** The client that gets the answers. */
-export interface AskingClient {
+export interface AnsweredClient {
   /** Identifies the client, or its address group, for turns with others. */
-  readonly asker: unknown;
+  readonly requester: unknown;
   /** The files that it may fetch. */
   readonly files: GrantedFiles;
   readonly outbox: Outbox;
@@ -47,11 +47,11 @@ const LISTED_BYTES = 300;
 /** Answers one client. */
 export class ShareAnswers {
   readonly #service: AnswersService;
-  readonly #client: AskingClient;
+  readonly #client: AnsweredClient;
   /** The last file that the client found by name. */
   #found: ShareFile | undefined;
 
-  constructor(service: AnswersService, client: AskingClient) {
+  constructor(service: AnswersService, client: AnsweredClient) {
     this.#service = service;
     this.#client = client;
   }
@@ -195,7 +195,7 @@ export class ShareAnswers {
     if (file.size > 0 && digests.manifestOf(file) === undefined) {
       this.#client.work.charge(WORK_MS.hashByte * file.size);
     }
-    return digests.describe(file, this.#client.asker, signal);
+    return digests.describe(file, this.#client.requester, signal);
   }
 }
 

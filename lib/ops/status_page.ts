@@ -135,7 +135,7 @@ interface CardParts {
 
 function levelCard(card: Card, model: StatusModel): CardParts {
   const { samples, reading, now, sampleMs } = model;
-  const say = (value: number) => formatValue(value, card.unit);
+  const format = (value: number) => formatValue(value, card.unit);
   const current = valueIn(reading, card.name);
   const from = now - HOUR_MS;
   const points = [
@@ -147,18 +147,18 @@ function levelCard(card: Card, model: StatusModel): CardParts {
   const most = Math.max(...values);
   const words = least === most
     ? "did not change"
-    : `between ${say(least)} and ${say(most)}`;
+    : `between ${format(least)} and ${format(most)}`;
   const label = `${card.title} over the last hour: ${words}, now ${
-    say(current)
+    format(current)
   }`;
   const gapMs = 3 * sampleMs;
   const plot = plotLevels(points, { from, to: now, gapMs, label });
-  return { figure: say(current), words, plot };
+  return { figure: format(current), words, plot };
 }
 
 function counterCard(card: Card, model: StatusModel): CardParts {
   const { samples, now } = model;
-  const say = (value: number) => formatValue(value, card.unit);
+  const format = (value: number) => formatValue(value, card.unit);
   const from = now - HOUR_MS;
   const sums = sumsOver(samples.rises(card.name), {
     ...{ from, to: now },
@@ -168,11 +168,11 @@ function counterCard(card: Card, model: StatusModel): CardParts {
   const most = Math.max(...sums);
   const words = most === 0
     ? "none in this hour"
-    : `at most ${say(most)} in a minute`;
+    : `at most ${format(most)} in a minute`;
   const label = `${card.title} by the minute, over the last hour: ${
-    say(total)
+    format(total)
   } in all, ${words}`;
-  return { figure: say(total), words, plot: plotBars(sums, { label }) };
+  return { figure: format(total), words, plot: plotBars(sums, { label }) };
 }
 
 function tableOf({ title, name }: CountTable, model: StatusModel): Markup {

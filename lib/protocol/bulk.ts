@@ -20,7 +20,7 @@ export const DATA_HEADER_BYTES = FRAME_HEADER_BYTES + REQUEST_BYTES;
 
 /** File bytes are about to follow: `length` of them, for `request`. */
 export interface DataFrame {
-  /** Tells this from the messages. */
+  /** Distinguishes this from the messages. */
   readonly kind: "data";
   /** The request these bytes answer. */
   readonly request: number;

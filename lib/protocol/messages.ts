@@ -21,7 +21,7 @@ export type { ListedFile } from "./message_schemas.ts";
 /** The name of a message. */
 export type MessageKind = keyof typeof CODEC;
 
-/** All messages, told apart by `kind`. */
+/** All messages, distinguished by `kind`. */
 export type Message = {
   [Kind in MessageKind]:
     & { readonly kind: Kind }

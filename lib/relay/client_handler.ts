@@ -21,7 +21,7 @@ import {
 import { lookUp } from "./index_lookup.ts";
 import type { DialBackOutcome } from "./dial_backs.ts";
 import type { ListingPage } from "./listings.ts";
-import { type RelayContext, reportLeft } from "./context.ts";
+import { type RelayContext, reportNodeRemoved } from "./context.ts";
 import { Question, questionIn } from "./question.ts";
 import { HolderHandler, type HolderHandlerOptions } from "./holder_handler.ts";
 
@@ -223,7 +223,7 @@ async function findOut(
     const entry = registry.drop(seen, performance.now());
     if (entry !== undefined) {
       cluster?.left(id, sequence);
-      reportLeft(relay, { id, entry }, "found_dead");
+      reportNodeRemoved(relay, { id, entry }, "found_dead");
     }
   }
   return outcome;

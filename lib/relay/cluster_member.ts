@@ -22,7 +22,7 @@ import type {
   TakeOutcome,
 } from "../cluster/replicator.ts";
 import type { ClusterSide, InstanceTunnels } from "./cluster_side.ts";
-import { type RelayContext, reportLeft } from "./context.ts";
+import { type RelayContext, reportNodeRemoved } from "./context.ts";
 import { HolderReplicas } from "./holder_replicas.ts";
 import { InstanceCalls } from "./instance_calls.ts";
 import { NODE_FIELDS } from "./instance_checks.ts";
@@ -208,7 +208,7 @@ export class ClusterMember implements ClusterSide {
       { id, sequence },
       performance.now(),
     );
-    if (left?.holder === "") reportLeft(relay, left, "withdrawn");
+    if (left?.holder === "") reportNodeRemoved(relay, left, "withdrawn");
     else if (left !== undefined) relay.names?.left(id);
   }
 

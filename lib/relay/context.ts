@@ -92,7 +92,7 @@ export interface RelayContext {
 }
 
 /** Reports that a node no longer has the lease with this `entry`. */
-export function reportLeft(
+export function reportNodeRemoved(
   { emit, entries, names }: Pick<RelayContext, "emit" | "entries" | "names">,
   { id, entry }: { id: string; entry: string },
   how: "withdrawn" | "expired" | "found_dead",

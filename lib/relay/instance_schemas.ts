@@ -1,5 +1,5 @@
 /**
- * The schemas of what the instances of a relay tell each other. `deno task
+ * The schemas of what the instances of a relay send to each other. `deno task
  * checks` writes the checks from them; no program loads this module. Pure.
  *
  * @module

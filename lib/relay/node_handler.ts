@@ -33,7 +33,7 @@ import { fingerprintsIn } from "./indexed_nodes.ts";
 import { lookUp } from "./index_lookup.ts";
 import type { DialBackOutcome } from "./dial_backs.ts";
 import type { Renewable } from "./renewal_tokens.ts";
-import { type RelayContext, reportLeft } from "./context.ts";
+import { type RelayContext, reportNodeRemoved } from "./context.ts";
 
 /** Options of {@linkcode NodeHandler}. */
 export interface NodeHandlerOptions {
@@ -314,7 +314,7 @@ export class NodeHandler implements PeerHandler<NodeToRelay["kind"]> {
     const entry = registry.withdraw(registration, performance.now());
     if (entry !== undefined) {
       this.#relay.cluster?.left(id, registration.sequence);
-      if (isOwn) reportLeft(this.#relay, { id, entry }, "withdrawn");
+      if (isOwn) reportNodeRemoved(this.#relay, { id, entry }, "withdrawn");
       else this.#relay.names?.left(id);
     }
     return { kind: "withdrawn" };

@@ -100,7 +100,7 @@ export interface TunnelRequest {
   readonly node: string;
   /** The group of the client's address; with `undefined` it is not counted. */
   readonly source: string | undefined;
-  /** Tells clients of an address that is not counted apart. */
+  /** Identifies the client if its address is not counted. */
   readonly client: string;
   /** Fresh keys that nobody can guess. */
   readonly keys: Readonly<Record<TunnelSide, string>>;

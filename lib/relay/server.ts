@@ -39,7 +39,7 @@ import { type RelayStats, statsOf } from "./stats.ts";
 import type { ExpiredLease } from "./lease_table.ts";
 import { RenewalTokens } from "./renewal_tokens.ts";
 import { IdleConnections } from "./idle_connections.ts";
-import { type RelayContext, reportLeft } from "./context.ts";
+import { type RelayContext, reportNodeRemoved } from "./context.ts";
 import { type TunnelEvent, Tunnels } from "./tunnels.ts";
 import { AddressTurns } from "./address_turns.ts";
 import { channelOptions } from "./channel_options.ts";
@@ -217,7 +217,7 @@ class Relay implements RelayServer {
 
   /** Each instance reports the end of the leases that it granted itself. */
   #expired({ id, entry, holder }: ExpiredLease): void {
-    if (holder === "") reportLeft(this.#state, { id, entry }, "expired");
+    if (holder === "") reportNodeRemoved(this.#state, { id, entry }, "expired");
     else this.#state.names?.left(id);
   }
 

@@ -382,7 +382,9 @@ function newKey(): string {
     .toBase64({ alphabet: "base64url", omitPadding: true });
 }
 
-/** Tells an end why it cannot join; the end may be gone already. */
+/**
+ * Reports to an end why it cannot join; the end may have disconnected already.
+ */
 async function refuse(conn: Conn, code: string): Promise<void> {
   await writeAll(conn, encodeMessage(refusal(code, "no tunnel")))
     .then(() => conn.closeWrite())

@@ -41,7 +41,7 @@ const PUT_OFF = { kind: "put_off" } as const;
 /** A file for which somebody waits. */
 interface Waiting extends PromiseWithResolvers<DescribeOutcome> {
   /** How many wait for it. */
-  askers: number;
+  requesters: number;
 }
 
 /** Options of {@linkcode Digests}. */
@@ -146,12 +146,13 @@ export class Digests implements AsyncDisposable {
 
   /**
    * The digest of a file with its manifest. Hashes the file soon if necessary.
-   * Askers take turns; `asker` is any value that identifies one. When `signal` is
-   * aborted and nobody else waits, the file goes back to the background.
+   * Requesters take turns; `requester` is any value that identifies one. When
+   * `signal` is aborted and nobody else waits, the file goes back to the
+   * background.
    */
   describe(
     file: ShareFile,
-    asker?: unknown,
+    requester?: unknown,
     signal?: AbortSignal,
   ): Promise<DescribeOutcome> {
     const digest = this.of(file);
@@ -165,18 +166,18 @@ export class Digests implements AsyncDisposable {
     }
     let waiting = this.#waiting.get(file.version);
     if (waiting === undefined) {
-      waiting = { ...Promise.withResolvers<DescribeOutcome>(), askers: 0 };
+      waiting = { ...Promise.withResolvers<DescribeOutcome>(), requesters: 0 };
       this.#waiting.set(file.version, waiting);
     }
-    waiting.askers++;
+    waiting.requesters++;
     this.#leaveOn(signal, file, waiting);
-    // Also if another asker waits for it, whose turn may be late.
-    if (!this.#underWay.has(file.version)) this.#urgent.add(file, asker);
+    // Also if another requester waits for it, whose turn may be late.
+    if (!this.#underWay.has(file.version)) this.#urgent.add(file, requester);
     this.refresh();
     return waiting.promise;
   }
 
-  /** Removes one asker when `signal` is aborted. */
+  /** Removes one requester when `signal` is aborted. */
   #leaveOn(
     signal: AbortSignal | undefined,
     { version }: ShareFile,
@@ -184,7 +185,7 @@ export class Digests implements AsyncDisposable {
   ): void {
     if (signal === undefined) return;
     const leave = () => {
-      if (--waiting.askers > 0) return;
+      if (--waiting.requesters > 0) return;
       if (this.#waiting.get(version) !== waiting) return; // it is hashed
       this.#waiting.delete(version);
       this.#urgent.remove(version);
@@ -217,7 +218,7 @@ export class Digests implements AsyncDisposable {
     const count = this.#hashedCount;
     if (count > 0 && !signal.aborted) this.#options.onIdle(count);
     await this.#keepSettled();
-    this.#forget ??= this.#forgetGone().finally(() => this.#forget = null);
+    this.#forget ??= this.#forgetRemoved().finally(() => this.#forget = null);
   }
 
   /**
@@ -257,7 +258,7 @@ export class Digests implements AsyncDisposable {
   }
 
   /** Lets the store forget files that have been missing for long, once all files are known. */
-  async #forgetGone(): Promise<void> {
+  async #forgetRemoved(): Promise<void> {
     const { signal } = this.#stopped;
     if (this.#isRefreshed || !this.#share.isScanned || signal.aborted) return;
     const now = (key: string) => this.#share.named(nameInKey(key));
@@ -265,13 +266,13 @@ export class Digests implements AsyncDisposable {
     await store?.prune?.((key) => standingOf(key, now(key)), signal);
   }
 
-  /** Hashes the files that askers wait for. */
+  /** Hashes the files that requesters wait for. */
   async #hashUrgent(): Promise<void> {
     while (await this.#hashNext(Infinity) && !this.#stopped.signal.aborted);
   }
 
   /**
-   * Hashes one file that an asker waits for and that has fewer than `bytes`.
+   * Hashes one file that a requester waits for and that has fewer than `bytes`.
    */
   async #hashNext(bytes: number): Promise<boolean> {
     for (;;) {
@@ -402,7 +403,8 @@ export class Digests implements AsyncDisposable {
    * Hashes one file that goes before the rest of `file`: only one, so that a
    * stream of these cannot delay a larger one forever.
    *
-   * @returns whether to put `file` off, because askers wait only for others.
+   * @returns whether to put `file` off, because requesters wait only for
+   * others.
    */
   async #letOthersGo(
     { size, version }: ShareFile,
@@ -414,7 +416,8 @@ export class Digests implements AsyncDisposable {
       return false;
     }
     if (position === size) return false; // it is done
-    // Askers may also wait for the files outside this one, which are not queued.
+    // Requesters may also wait for the files outside this one, which are not
+    // queued.
     if (this.#waiting.size > 0) {
       if (isUrgent) return true;
       const isOutermost = this.#underWay.size === 1;
@@ -426,8 +429,8 @@ export class Digests implements AsyncDisposable {
   }
 
   /**
-   * Gives others a turn. Leaves the processor to sending, unless an asker waits
-   * for this file.
+   * Gives others a turn. Leaves the processor to sending, unless a requester
+   * waits for this file.
    */
   async #giveWay(file: ShareFile, spentMs: number): Promise<void> {
     const isWaitedFor = this.#waiting.has(file.version);

@@ -157,7 +157,7 @@ export class FileTable {
 
   /** Removes a file and its digest. */
   delete(name: string): void {
-    this.#marks.notifyGone(this.#remove(name), NAMED, { name });
+    this.#marks.notifyRemoved(this.#remove(name), NAMED, { name });
   }
 
   /** Removes a file; returns its marks: indexes still count its name. */
@@ -170,7 +170,7 @@ export class FileTable {
     const marks = this.#marks.removed(block, at);
     if (block.states[at] === HASHED) {
       const content = this.#contentOf(row).toHex();
-      this.#marks.notifyGone(marks, KNOWN, { content });
+      this.#marks.notifyRemoved(marks, KNOWN, { content });
       this.#unchain(row);
     }
     this.#byVersion.delete(row);

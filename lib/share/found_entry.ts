@@ -63,7 +63,7 @@ export function infoBy(
   } catch (error) {
     return {
       info: undefined,
-      isUnreadable: !isGone(error),
+      isUnreadable: !isMissing(error),
       isTrouble: isTrouble(error),
     };
   }
@@ -175,7 +175,7 @@ export function isThere(path: string): boolean {
  * Whether a file is no longer where it was found, or a link leads there. A disk
  * that fails says nothing about that.
  */
-export function hasLeft(path: string): boolean {
+export function isRemoved(path: string): boolean {
   try {
     return Deno.realPathSync(path) !== path || !Deno.lstatSync(path).isFile;
   } catch (error) {
@@ -185,11 +185,11 @@ export function hasLeft(path: string): boolean {
 
 /** Whether an error says nothing about the file: the next look may find it. */
 export function isTrouble(error: unknown): boolean {
-  return !isGone(error) && !(error instanceof Deno.errors.PermissionDenied) &&
+  return !isMissing(error) && !(error instanceof Deno.errors.PermissionDenied) &&
     !(error instanceof Deno.errors.FilesystemLoop);
 }
 
-export function isGone(error: unknown): boolean {
+export function isMissing(error: unknown): boolean {
   return error instanceof Deno.errors.NotFound ||
     error instanceof Deno.errors.NotADirectory;
 }

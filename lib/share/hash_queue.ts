@@ -14,36 +14,41 @@ interface Queued {
 
 /** Files in the order in which to hash them. */
 export class HashQueue<File extends Queued> {
-  /** The files of each asker, by version; the next asker comes first. */
-  readonly #byAsker = new Map<unknown, Map<string, File>>();
+  /**
+   * The files of each requester, by version; the next requester comes first.
+   */
+  readonly #byRequester = new Map<unknown, Map<string, File>>();
 
   get isEmpty(): boolean {
-    return this.#byAsker.size === 0;
+    return this.#byRequester.size === 0;
   }
 
-  /** Adds a file for `asker`, which is any value that identifies a client. */
-  add(file: File, asker: unknown): void {
-    const files = this.#byAsker.get(asker) ?? new Map<string, File>();
+  /**
+   * Adds a file for `requester`, which is any value that identifies a client.
+   */
+  add(file: File, requester: unknown): void {
+    const files = this.#byRequester.get(requester) ?? new Map<string, File>();
     files.set(file.version, file);
-    this.#byAsker.set(asker, files);
+    this.#byRequester.set(requester, files);
   }
 
-  /** Removes a version, for all askers. */
+  /** Removes a version, for all requesters. */
   remove(version: string): void {
-    for (const [asker, files] of this.#byAsker) {
+    for (const [requester, files] of this.#byRequester) {
       files.delete(version);
-      if (files.size === 0) this.#byAsker.delete(asker);
+      if (files.size === 0) this.#byRequester.delete(requester);
     }
   }
 
   /** Removes and returns the next file with fewer than `bytes`. */
   take(bytes = Infinity): File | undefined {
-    for (const [asker, files] of this.#byAsker) {
+    for (const [requester, files] of this.#byRequester) {
       for (const file of files.values()) {
         if (file.size >= bytes) continue;
         files.delete(file.version);
-        this.#byAsker.delete(asker);
-        if (files.size > 0) this.#byAsker.set(asker, files); // moves the asker to the end
+        this.#byRequester.delete(requester);
+        // Moves the requester to the end.
+        if (files.size > 0) this.#byRequester.set(requester, files);
         return file;
       }
     }

@@ -27,7 +27,7 @@ export interface NameListener {
   /** There is a name or a content that the index does not count. */
   readonly onNew: () => void;
   /** A name or a content that it counts no longer exists. */
-  readonly onGone: (gone: Indexable) => void;
+  readonly onRemoved: (gone: Indexable) => void;
 }
 
 /** One index, as a table sees it. */
@@ -78,9 +78,9 @@ export class IndexMarks {
   }
 
   /** Notifies the indexes with the mark `kind` in `marks` of a removal. */
-  notifyGone(marks: number, kind: number, gone: Indexable): void {
+  notifyRemoved(marks: number, kind: number, gone: Indexable): void {
     for (const { listener, shift } of this.#indexes) {
-      if (marks >> shift & kind) listener.onGone(gone);
+      if (marks >> shift & kind) listener.onRemoved(gone);
     }
   }
 

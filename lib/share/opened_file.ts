@@ -136,7 +136,7 @@ export function openFile(
   },
 ): OpenedFile {
   // If the system reports the name of an open file, no other check is needed.
-  const way = canTellNames() || root === null
+  const way = canReadOpenPaths() || root === null
     ? null
     : ways.to(root, dirname(file.path));
   const descriptor = openNow(file.path);
@@ -191,8 +191,9 @@ interface AheadChecks {
 
 /**
  * Whether the opened file is the one that was found, at the same place: a link
- * may have been put into its path since. With all permissions the system tells
- * which file a descriptor is; otherwise the path to it must be the same.
+ * may have been put into its path since. With all permissions the system
+ * reports which file a descriptor is; otherwise the path to it must be the
+ * same.
  */
 function isStill(
   descriptor: number,
@@ -220,23 +221,23 @@ function isStill(
 const DESCRIPTORS = "/proc/self/fd";
 
 /** Determined at the first file, because a loaded library may not be used. */
-let tellsNames: boolean | undefined;
+let readsOpenPaths: boolean | undefined;
 
 /**
  * Whether the system reports the path of an open file, and Deno allows that.
  */
-function canTellNames(): boolean {
-  return tellsNames ??= Deno.build.os === "linux" &&
+function canReadOpenPaths(): boolean {
+  return readsOpenPaths ??= Deno.build.os === "linux" &&
     isGranted({ name: "read", path: DESCRIPTORS });
 }
 
 /** The path of an open file, if the system reports it. */
 function nameOf(descriptor: number): string | undefined {
-  if (!canTellNames()) return undefined;
+  if (!canReadOpenPaths()) return undefined;
   try {
     return readlinkSync(`${DESCRIPTORS}/${descriptor}`);
   } catch {
-    tellsNames = false; // Deno wants all permissions for that
+    readsOpenPaths = false; // Deno wants all permissions for that
     return undefined;
   }
 }

@@ -13,10 +13,10 @@ import { isShortage } from "../base/errors.ts";
 import { Exclusions, IGNORE_FILE, type Rules } from "./exclusions.ts";
 import {
   type FoundEntry,
-  hasLeft,
+  isRemoved,
   infoBy,
   isFolderShared,
-  isGone,
+  isMissing,
   isThere,
   isTrouble,
   lookAtFile,
@@ -222,7 +222,7 @@ export async function lookAtPath(place: NamedPath, scan: Scan): Promise<void> {
   if (info === undefined) {
     scan.table.delete(nameOf(name));
     scan.skipped.forgetBelow(path);
-    return await forgetGone(name, scan);
+    return await forgetRemoved(name, scan);
   }
   const parent = parentOf(place);
   if (!isFolderShared(parent, scan)) return;
@@ -236,7 +236,7 @@ export async function lookAtPath(place: NamedPath, scan: Scan): Promise<void> {
     return await removeBelow(name, scan);
   }
   if (!isFolder) {
-    await forgetGone(name, scan); // it may have been a folder
+    await forgetRemoved(name, scan); // it may have been a folder
     if (!info.isFile) scan.table.delete(nameOf(name));
     return await lookAtFile({ place, entry: info, info }, scan);
   }
@@ -244,7 +244,7 @@ export async function lookAtPath(place: NamedPath, scan: Scan): Promise<void> {
   if (!isFolderShared(place, scan)) return;
   scan.risks.noteFolder(name);
   await walkFolder(place, scan, rules);
-  await forgetGone(name, scan);
+  await forgetRemoved(name, scan);
 }
 
 /**
@@ -326,7 +326,7 @@ export async function forgetUnseen(
   let unseen = table.unseenFrom(0);
   for (; unseen !== undefined; unseen = table.unseenFrom(unseen.next)) {
     const { path } = table.named(unseen.name)!;
-    if (hasLeft(path)) table.delete(unseen.name);
+    if (isRemoved(path)) table.delete(unseen.name);
     else onTrouble();
     if (turns.isOver) await turns.give();
   }
@@ -342,8 +342,8 @@ export function forgetElsewhere(name: string, scan: Scan): Promise<void> {
 }
 
 /** Removes entries below a folder that no longer exist from the table. */
-function forgetGone(folder: string, scan: Scan): Promise<void> {
-  return removeBelow(folder, scan, ({ path }) => hasLeft(path));
+function forgetRemoved(folder: string, scan: Scan): Promise<void> {
+  return removeBelow(folder, scan, ({ path }) => isRemoved(path));
 }
 
 /**
@@ -376,10 +376,10 @@ async function entriesOf(
     const read = () => Array.fromAsync(Deno.readDir(folder.path));
     return await whenRoom(read, roomFor(scan));
   } catch (error) {
-    if (!isGone(error)) skipped.note(folder.path, "unreadable");
+    if (!isMissing(error)) skipped.note(folder.path, "unreadable");
     if (isTrouble(error)) onTrouble();
     // Its owner has taken the permission away.
-    else if (!isGone(error)) await removeBelow(folder.name, scan);
+    else if (!isMissing(error)) await removeBelow(folder.name, scan);
     return [];
   }
 }

@@ -46,8 +46,8 @@ export interface WatchScope {
 }
 
 /**
- * Watches `folder` and tells `scope`. It must not use anything outside itself,
- * because a worker gets it as text.
+ * Watches `folder` and reports to `scope`. It must not use anything outside
+ * itself, because a worker gets it as text.
  */
 export async function runWatch(
   folder: string,
@@ -91,7 +91,7 @@ export class WatchBeside implements WatchSource {
   /** Takes the port over. */
   constructor(port: WatchPort) {
     this.#port = port;
-    this.#ready.promise.catch(() => {}); // the iteration tells it too
+    this.#ready.promise.catch(() => {}); // the iteration reports it too
     port.onmessage = ({ data }) => this.#take(data);
     port.onerror = (event) => {
       event.preventDefault();

@@ -24,7 +24,7 @@ export class Follower implements Disposable {
   readonly #limits: Limits;
   /** How many of the gained pieces it has announced. */
   #announced: number;
-  #isTelling = false;
+  #isAnnouncing = false;
   #isEnded = false;
   #quiet: ReturnType<typeof setTimeout> | undefined;
 
@@ -43,12 +43,12 @@ export class Follower implements Disposable {
 
   /** There may be something to announce. */
   notice(): void {
-    if (!this.#isTelling && !this.#isEnded) void this.#announceAll();
+    if (!this.#isAnnouncing && !this.#isEnded) void this.#announceAll();
   }
 
   async #announceAll(): Promise<void> {
     const { gained } = this.#pieces;
-    this.#isTelling = true;
+    this.#isAnnouncing = true;
     try {
       // As many runs as pieces at most.
       while (this.#announced < gained.length && !this.#isEnded) {
@@ -57,7 +57,7 @@ export class Follower implements Disposable {
         this.#announced += next.length;
         await this.#announce(runsOf(next));
       }
-      this.#isTelling = false;
+      this.#isAnnouncing = false;
       this.#rest();
     } catch {
       this[Symbol.dispose](); // the conversation has broken off
@@ -75,11 +75,11 @@ export class Follower implements Disposable {
   }
 
   async #stay(): Promise<void> {
-    if (this.#isTelling) return; // which comes here again
-    this.#isTelling = true;
+    if (this.#isAnnouncing) return; // which comes here again
+    this.#isAnnouncing = true;
     try {
       await this.#announce([]);
-      this.#isTelling = false;
+      this.#isAnnouncing = false;
       // Something may have been gained meanwhile.
       await this.#announceAll();
     } catch {

@@ -11,7 +11,7 @@ import type { NodeSession } from "../transfer/session.ts";
 import { type DownloadSource, SourceExhausted } from "../transfer/source.ts";
 import type { ListedHolder } from "../uplink/listed_holders.ts";
 import { groupOf } from "./holder_group.ts";
-import { askAgainMs, SwarmLinks } from "./links.ts";
+import { requestPauseMs, SwarmLinks } from "./links.ts";
 
 /** A holder as a source. Its id differs for each content. */
 export interface HolderSource {
@@ -27,7 +27,7 @@ export interface HolderSearchOptions {
   readonly id: string;
   readonly limits: Limits;
   /** Asks the relay. */
-  readonly ask: (signal: AbortSignal) => Promise<readonly ListedHolder[]>;
+  readonly request: (signal: AbortSignal) => Promise<readonly ListedHolder[]>;
   /** Opens a session with another holder. */
   readonly dial: (
     holder: ListedHolder,
@@ -87,7 +87,7 @@ export class HolderSearch {
     while (!signal.aborted) {
       try {
         if (!this.#isComplete || mustOffer()) await this.#look(signal);
-        const pauseMs = askAgainMs(performance.now() - startedAt, limits);
+        const pauseMs = requestPauseMs(performance.now() - startedAt, limits);
         await this.#pause(pauseMs, signal);
       } catch (error) {
         if (!signal.aborted) throw error;
@@ -96,8 +96,8 @@ export class HolderSearch {
   }
 
   async #look(signal: AbortSignal): Promise<void> {
-    const { ask, onSource, onMet } = this.#options;
-    const holders = await ask(signal);
+    const { request, onSource, onMet } = this.#options;
+    const holders = await request(signal);
     const byId = new Map(holders.map((holder) => [holder.id, holder]));
     for (const id of this.#useless) byId.delete(id);
     this.#links.learned(

@@ -15,7 +15,7 @@ import type { ListedHolder } from "../uplink/listed_holders.ts";
 import type { RelayDialer } from "../uplink/relay_dialer.ts";
 
 /** Asks the relays for the other holders of one content. */
-export type AskHolders = (
+export type RequestHolders = (
   signal: AbortSignal,
 ) => Promise<readonly ListedHolder[]>;
 
@@ -64,32 +64,32 @@ export class HolderLeases implements AsyncDisposable {
    * Asks for the holders of one content, again and again. Takes the answers
    * that arrive shortly after the first; a later answer counts the next time.
    */
-  asker(content: string): AskHolders {
+  holdersOf(content: string): RequestHolders {
     const answers = new Map<HolderLease, readonly ListedHolder[]>();
-    const asking = new Map<HolderLease, Promise<void>>();
-    const ask = async (lease: HolderLease, signal: AbortSignal) => {
+    const running = new Map<HolderLease, Promise<void>>();
+    const request = async (lease: HolderLease, signal: AbortSignal) => {
       try {
-        const holders = await lease.askHolders(content, { signal });
+        const holders = await lease.requestHolders(content, { signal });
         const { relay } = lease;
         answers.set(lease, holders.map((one) => ({ ...one, relay })));
       } finally {
-        asking.delete(lease);
+        running.delete(lease);
       }
     };
     return async (signal) => {
       for (const lease of this.#leases) {
-        if (!asking.has(lease)) asking.set(lease, ask(lease, signal));
+        if (!running.has(lease)) running.set(lease, request(lease, signal));
       }
       const { relayGraceMs } = this.#limits;
       const over = new AbortController();
-      const late = Promise.any(asking.values())
+      const late = Promise.any(running.values())
         .then(() => delay(relayGraceMs, { signal: over.signal }));
       try {
-        await Promise.race([Promise.all(asking.values()), late]);
+        await Promise.race([Promise.all(running.values()), late]);
       } finally {
         over.abort();
         late.catch(() => {});
-        for (const one of asking.values()) one.catch(() => {});
+        for (const one of running.values()) one.catch(() => {});
       }
       return eachOnce([...answers.values()].flat());
     };

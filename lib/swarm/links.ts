@@ -156,9 +156,9 @@ function addOne(counts: Map<string, number>, group: string): number {
 }
 
 /** Milliseconds from one question for holders to the next. */
-export function askAgainMs(sinceStartMs: number, numbers: Limits): number {
-  const { swarmAskFirstMs, swarmAskSoonMs } = numbers;
-  const { swarmAskEveryMs, swarmAskLaterMs } = numbers;
-  if (sinceStartMs >= swarmAskSoonMs) return swarmAskLaterMs;
-  return Math.min(swarmAskEveryMs, Math.max(swarmAskFirstMs, sinceStartMs));
+export function requestPauseMs(sinceStartMs: number, numbers: Limits): number {
+  const { swarmRequestFirstMs, swarmRequestSoonMs } = numbers;
+  const { swarmRequestEveryMs, swarmRequestLaterMs } = numbers;
+  if (sinceStartMs >= swarmRequestSoonMs) return swarmRequestLaterMs;
+  return Math.min(swarmRequestEveryMs, Math.max(swarmRequestFirstMs, sinceStartMs));
 }

@@ -32,7 +32,7 @@ export interface SwarmMemberOptions {
   /** Address to bind; every address of the machine by default. */
   readonly host?: string;
   readonly limits: Limits;
-  /** Tells when the machine has slept. */
+  /** Reports when the machine has slept. */
   readonly clock?: Pick<ClockWatch, "wake"> | undefined;
   /** Limits everything that is sent to others. */
   readonly rate?: SharedRate | undefined;
@@ -135,7 +135,7 @@ export class SwarmMember implements AsyncDisposable {
       ...{ content, id, limits, dial, onSource, random },
       onMet: (holder) => offers.met(holder),
       mustOffer: () => this.#leases.isUnreached,
-      ask: this.#leases.asker(content),
+      request: this.#leases.holdersOf(content),
     });
     const isLinked = (other: string) => search.isLinked(other);
     const taken = new TakenOffers({ content, limits, isLinked, onSource });

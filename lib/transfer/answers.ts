@@ -32,10 +32,10 @@ export type DescribeAnswer =
 /** Where the pieces of one request go. */
 export interface PieceReceiver {
   /** Called before the request with that number asks for them. */
-  asked?(request: number): void;
+  requested?(request: number): void;
   /**
    * Where the next `length` bytes of file data belong; waits for room. Throws
-   * when there are more than were asked for.
+   * when there are more than were requested.
    */
   target(length: number): Promise<Uint8Array>;
   /** `length` bytes have been read into the target. */
@@ -82,7 +82,7 @@ export interface Answer {
 }
 
 /** The node `from` sent an answer that was not requested. */
-export function unasked(from: string): ProtocolError {
+export function unsolicited(from: string): ProtocolError {
   return new ProtocolError(
     "wrong_phase",
     `${from} sent an answer that was not requested`,
@@ -132,7 +132,7 @@ export class OneAnswer<Kind extends NodeToClient["kind"]>
 
   take(message: NodeToClient): void {
     if (!(this.#kinds as readonly string[]).includes(message.kind)) {
-      throw unasked(this.from);
+      throw unsolicited(this.from);
     }
     this.settle(message as MessageOf<Kind>);
   }
@@ -161,7 +161,7 @@ export class ListingAnswer implements Answer {
 
   take(message: NodeToClient): void | Promise<void> {
     const isPage = message.kind === "files";
-    if (!isPage && message.kind !== "refused") throw unasked(this.#from);
+    if (!isPage && message.kind !== "refused") throw unsolicited(this.#from);
     this.isDone = !isPage || !message.more;
     if (isPage) {
       if (message.files.length === 0 && message.more) {
@@ -210,7 +210,7 @@ export class ManifestAnswer extends OutcomeAnswer<DescribeAnswer>
   readonly #onWorks: () => void;
   /** The file may have to be hashed first. */
   readonly works = () => {
-    if (this.#head !== null) throw unasked(this.from);
+    if (this.#head !== null) throw unsolicited(this.from);
     this.#onWorks();
   };
 
@@ -222,7 +222,7 @@ export class ManifestAnswer extends OutcomeAnswer<DescribeAnswer>
   take(message: NodeToClient): void {
     if (message.kind === "refused") return this.settle(message);
     if (message.kind !== "manifest" || this.#head !== null) {
-      throw unasked(this.from);
+      throw unsolicited(this.from);
     }
     if (message.size > LIMITS.fileBytes) {
       throw lie(this.from, "a size that no file can have");
@@ -284,7 +284,7 @@ export class PiecesAnswer extends OutcomeAnswer<Refused | undefined>
     }
     this.#left -= message.hashes.length / HASH_BYTES;
     if (this.#left < 0) {
-      throw lie(this.from, "more pieces than were asked for");
+      throw lie(this.from, "more pieces than were requested");
     }
     this.receiver.pieces(message.hashes);
     if (this.#left === 0) this.settle(undefined);
@@ -292,7 +292,7 @@ export class PiecesAnswer extends OutcomeAnswer<Refused | undefined>
 }
 
 /**
- * The files of a batch, in the order in which they were asked for. Resolves to
+ * The files of a batch, in the order in which they were requested. Resolves to
  * nothing when all are answered, or to the node's refusal of the request.
  */
 export class BatchAnswer extends OutcomeAnswer<Refused | undefined>

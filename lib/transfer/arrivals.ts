@@ -171,7 +171,9 @@ export class Arrivals {
     if (isWhole && !file.ended) this.#options.finish(index, file);
   }
 
-  /** Tells the plan. Returns whether any of the pieces was still wanted. */
+  /**
+   * Reports to the plan. Returns whether any of the pieces was still wanted.
+   */
   #arrived(
     { id, source }: Connection,
     { task, file: { given }, path }: {

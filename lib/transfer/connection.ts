@@ -285,7 +285,7 @@ export class Connection {
       }
       if (this.#rests && flight.requests === 0) {
         if (flight.gathered.length === 0) return;
-        this.#askGathered(session, flight, this.#countingIn(flight));
+        this.#requestGathered(session, flight, this.#countingIn(flight));
       } else if (!this.#rests) this.#fill(session, flight);
       // An idle source checks again regularly: others may have become slow.
       const isIdle = flight.requests === 0;
@@ -321,7 +321,7 @@ export class Connection {
     // More small files may come until one of these is answered.
     const isWaiting = flight.gathered.length > 0;
     if (isWaiting && flight.requests < REQUESTS_AHEAD) {
-      this.#askGathered(session, flight, this.#countingIn(flight));
+      this.#requestGathered(session, flight, this.#countingIn(flight));
     }
   }
 
@@ -338,7 +338,7 @@ export class Connection {
       if (request === undefined) break;
       flight.bytes += request.bytes;
       if (request.isSmall) this.#gather(session, flight, request, onBytes);
-      else this.#ask(session, flight, request);
+      else this.#request(session, flight, request);
     }
   }
 
@@ -354,25 +354,25 @@ export class Connection {
     const most = Math.max(LEAST_BATCH_BYTES, flight.receivedBytes);
     const bytes = sum(flight.gathered) + request.bytes;
     if (bytes > Math.min(most, batchBytes)) {
-      this.#askGathered(session, flight, onBytes);
+      this.#requestGathered(session, flight, onBytes);
     }
     if (flight.gathered.push(request) === batchFileCount) {
-      this.#askGathered(session, flight, onBytes);
+      this.#requestGathered(session, flight, onBytes);
     }
   }
 
-  #askGathered(
+  #requestGathered(
     session: NodeSession,
     flight: Flight,
     onBytes: (count: number) => void,
   ): void {
     const requests = flight.gathered.splice(0);
-    if (requests.length > 1) this.#askMany(session, flight, requests, onBytes);
-    else if (requests.length === 1) this.#ask(session, flight, requests[0]!);
+    if (requests.length > 1) this.#requestMany(session, flight, requests, onBytes);
+    else if (requests.length === 1) this.#request(session, flight, requests[0]!);
   }
 
   /** Sends one request; its answer is handled in the background. */
-  #ask(session: NodeSession, flight: Flight, request: Request): void {
+  #request(session: NodeSession, flight: Flight, request: Request): void {
     const { task: { first, count }, of, bytes, receiver } = request;
     flight.requests++;
     const reading = session.read({ of, first, count }, receiver).then(
@@ -388,7 +388,7 @@ export class Connection {
   }
 
   /** The same for several small files. */
-  #askMany(
+  #requestMany(
     session: NodeSession,
     flight: Flight,
     requests: readonly Request[],

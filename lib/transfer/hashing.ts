@@ -43,7 +43,7 @@ export interface LaneFile {
     },
   ): Saving;
   /**
-   * Tells the lane of `conn` to save the pieces of a request, if the file is
+   * Orders the lane of `conn` to save the pieces of a request, if the file is
    * open in that lane.
    */
   expect(

@@ -52,7 +52,7 @@ export class HolderFiles {
   opened(source: Source, session: NodeSession): void {
     this.#sessions.set(source, session);
     for (const [index] of this.#held(source.given.content)) {
-      this.#ask(index, source, session);
+      this.#request(index, source, session);
     }
   }
 
@@ -63,7 +63,7 @@ export class HolderFiles {
     for (const [source, session] of this.#sessions) {
       const only = source.given.content;
       if (only === undefined || only === content) {
-        this.#ask(index, source, session);
+        this.#request(index, source, session);
       }
     }
   }
@@ -73,7 +73,7 @@ export class HolderFiles {
     this.#sessions.delete(source);
   }
 
-  #ask(index: number, { given }: Source, session: NodeSession): void {
+  #request(index: number, { given }: Source, session: NodeSession): void {
     const { id, isHolder } = given;
     const { pieceCount, given: { content, sources } } = this.#options.files
       .get(index)!;

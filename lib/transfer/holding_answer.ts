@@ -12,7 +12,7 @@ import {
   lie,
   OutcomeAnswer,
   type Refused,
-  unasked,
+  unsolicited,
 } from "./answers.ts";
 import { Keepalives } from "./keepalives.ts";
 
@@ -49,7 +49,7 @@ export class HoldingAnswer extends OutcomeAnswer<HoldingOutcome>
 
   take(message: NodeToClient): void {
     if (message.kind === "refused") return this.settle(message);
-    if (message.kind !== "has") throw unasked(this.from);
+    if (message.kind !== "has") throw unsolicited(this.from);
     const pieces = this.#read(message);
     this.#pieces = pieces;
     this.settle({ kind: "has", pieces });
@@ -71,9 +71,9 @@ export class HoldingAnswer extends OutcomeAnswer<HoldingOutcome>
    */
   gain({ runs }: MessageOf<"gained">, now: number): void {
     const pieces = this.#pieces;
-    if (pieces === undefined) throw unasked(this.from);
+    if (pieces === undefined) throw unsolicited(this.from);
     if (runs.length === 0) {
-      if (!this.#stays.take(now)) throw unasked(this.from);
+      if (!this.#stays.take(now)) throw unsolicited(this.from);
       return;
     }
     const gained = runs.map(([first, count]) => ({ first, count }));

@@ -80,7 +80,7 @@ export class LaneConn implements Conn {
     this.dialled.promise.catch(() => {}); // of interest to the one that dials
   }
 
-  /** Tells the lane to save the pieces of a request that follows. */
+  /** Orders the lane to save the pieces of a request that follows. */
   expect(request: number, pieces: LanePieces): LaneSaved {
     const saved = {
       right: 0,

@@ -230,9 +230,9 @@ export function runLaneConns<Pin>(
       const isFull = task.filled - task.start === buffer.length;
       if (isFull || task.filled === task.bytes) save(line, task);
       // Bytes beyond the request are dropped; the main thread reports them.
-      const isAsked = task.filled < task.bytes;
-      const at = isAsked ? task.filled - task.start : 0;
-      const room = isAsked ? task.bytes - task.filled : left;
+      const isRequested = task.filled < task.bytes;
+      const at = isRequested ? task.filled - task.start : 0;
+      const room = isRequested ? task.bytes - task.filled : left;
       const most = Math.min(left, room, buffer.length - at);
       const kept = Math.min(most, line.end - line.start);
       let count: number | null = kept;
@@ -249,7 +249,7 @@ export function runLaneConns<Pin>(
       }
       line.skipped += count;
       left -= count;
-      if (isAsked) task.filled += count;
+      if (isRequested) task.filled += count;
       if (performance.now() - line.reportedAt >= terms.reportMs) report(line);
     }
     save(line, task);

@@ -4,7 +4,7 @@
  * @module
  */
 
-const MISSING = 0, ASKED = 1, DONE = 2;
+const MISSING = 0, REQUESTED = 1, DONE = 2;
 
 /** Options of {@linkcode Pieces}. */
 export interface PiecesOptions {
@@ -64,13 +64,13 @@ export class Pieces {
   }
 
   /** Whether a piece is requested, and has not arrived. */
-  isAsked(piece: number): boolean {
-    return this.#states[piece] === ASKED;
+  isRequested(piece: number): boolean {
+    return this.#states[piece] === REQUESTED;
   }
 
   /** Notes that a piece is requested. */
-  ask(piece: number): void {
-    this.#states[piece] = ASKED;
+  request(piece: number): void {
+    this.#states[piece] = REQUESTED;
   }
 
   /** Notes that a piece has arrived. Returns whether it was missing before. */

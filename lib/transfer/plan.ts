@@ -1,5 +1,5 @@
 /**
- * Decides which source is asked for which pieces, across all files of one
+ * Decides which pieces are requested from which source, across all files of one
  * fetch: which pieces are missing, requested, slow or lost. Pure: time is an
  * argument, and it knows nothing of files or sockets.
  *
@@ -9,7 +9,7 @@
  *
  * Rarest first is for a file that many clients fetch together. Its holders may
  * have only some of the pieces: {@linkcode Plan.holderHas} and
- * {@linkcode Plan.holderGained} tell which.
+ * {@linkcode Plan.holderGained} report which.
  *
  * @module
  */
@@ -20,7 +20,7 @@ import { HolderQueues, type PhaseQueues } from "./holder_queues.ts";
 import { Pace } from "./pace.ts";
 import { Pieces } from "./pieces.ts";
 import {
-  type AskedPiece,
+  type RequestedPiece,
   type FileProgress,
   includes,
   keyOf,
@@ -38,7 +38,7 @@ import { type HeldPieces, RarestPieces } from "./rarest_pieces.ts";
 import { SwarmWindow } from "./swarm_window.ts";
 import {
   inEndgame,
-  isAskedElsewhere,
+  isRequestedElsewhere,
   type PlannedPieces,
   takeOver,
 } from "./take_over.ts";
@@ -109,8 +109,8 @@ export class Plan {
     this.#sources.set(id, {
       holder,
       longTasks,
-      asked: new Map(),
-      swarmAsked: new Set(),
+      requested: new Map(),
+      swarmRequested: new Set(),
       window: new SwarmWindow(this.#swarm),
       pace: new Pace(this.#waitedMs(id, now)),
       out: false,
@@ -168,9 +168,9 @@ export class Plan {
     return this.#left[file] === 0;
   }
 
-  /** Pieces a source has been asked for and has not delivered. */
+  /** Pieces requested from a source that it has not delivered. */
   askedCount(source: string): number {
-    return this.#sources.get(source)?.asked.size ?? 0;
+    return this.#sources.get(source)?.requested.size ?? 0;
   }
 
   /** Whether a source is excluded. */
@@ -196,13 +196,13 @@ export class Plan {
     }
     const at = this.#waitedMs(source, now);
     // It was idle until now.
-    if (state.asked.size === 0) state.pace.begin(at);
+    if (state.requested.size === 0) state.pace.begin(at);
     for (let piece = task.first; piece < task.first + task.count; piece++) {
-      file.pieces.ask(piece);
+      file.pieces.request(piece);
       const bytes = file.planned.pieceBytes;
       const key = keyOf(task.file, piece);
-      state.asked.set(key, { file: task.file, piece, bytes, at });
-      if (file.rarest) state.swarmAsked.add(key);
+      state.requested.set(key, { file: task.file, piece, bytes, at });
+      if (file.rarest) state.swarmRequested.add(key);
     }
     if (wasWaiting && file.pieces.firstMissing(1)) this.#queues.add(file);
     return task;
@@ -218,9 +218,9 @@ export class Plan {
       : undefined) ?? this.#missingTask(source, queues.front);
   }
 
-  /** Pieces of a swarm that a source may be asked for in addition. */
-  #roomOf({ window, swarmAsked }: PlannedSource): number {
-    return window.pieceCount - swarmAsked.size;
+  /** Pieces of a swarm that may be requested from a source in addition. */
+  #roomOf({ window, swarmRequested }: PlannedSource): number {
+    return window.pieceCount - swarmRequested.size;
   }
 
   /** The first run of missing pieces of the first file that its holder has. */
@@ -253,7 +253,7 @@ export class Plan {
     return run && { file: index, ...run };
   }
 
-  /** The sources in which to look for pieces that others were asked for. */
+  /** The sources in which to look for pieces requested from others. */
   get #all(): PlannedPieces {
     return {
       files: this.#files,
@@ -296,12 +296,12 @@ export class Plan {
   arrived(source: string, file: number, piece: number, now?: number): Arrival {
     const key = keyOf(file, piece);
     const from = this.#sources.get(source);
-    const asked = from?.asked.get(key);
-    if (from === undefined || asked === undefined) return "unasked";
-    from.asked.delete(key);
-    if (from.swarmAsked.delete(key) && now !== undefined) {
+    const requested = from?.requested.get(key);
+    if (from === undefined || requested === undefined) return "unsolicited";
+    from.requested.delete(key);
+    if (from.swarmRequested.delete(key) && now !== undefined) {
       const isAlone = this.#files.get(file)?.rarest?.isAlone;
-      from.window.came(this.#waitedMs(source, now) - asked.at, isAlone);
+      from.window.came(this.#waitedMs(source, now) - requested.at, isAlone);
     }
     const state = this.#files.get(file);
     if (!state?.pieces.arrive(piece)) return "duplicate";
@@ -326,12 +326,12 @@ export class Plan {
     const state = this.#sources.get(source);
     if (state === undefined) return [];
     const givenUp = new Set<number>();
-    for (const [key, asked] of [...state.asked]) {
-      if (only !== undefined && !includes(only, asked)) continue;
-      state.asked.delete(key);
-      state.swarmAsked.delete(key);
-      if (this.#giveBack(key, asked, { from: state, isFailure })) {
-        givenUp.add(asked.file);
+    for (const [key, requested] of [...state.requested]) {
+      if (only !== undefined && !includes(only, requested)) continue;
+      state.requested.delete(key);
+      state.swarmRequested.delete(key);
+      if (this.#giveBack(key, requested, { from: state, isFailure })) {
+        givenUp.add(requested.file);
       }
     }
     return [...givenUp];
@@ -340,15 +340,15 @@ export class Plan {
   /** Notes that a piece is missing again. Returns whether its file fails. */
   #giveBack(
     key: number,
-    asked: AskedPiece,
+    requested: RequestedPiece,
     { from, isFailure }: { from: PlannedSource; isFailure: boolean },
   ): boolean {
-    const file = this.#files.get(asked.file);
-    if (!file?.pieces.isAsked(asked.piece)) return false;
+    const file = this.#files.get(requested.file);
+    if (!file?.pieces.isRequested(requested.piece)) return false;
     const failed = this.#failed.get(key) ?? [];
     if (isFailure) this.#failed.set(key, [...failed, from.holder]);
-    if (isAskedElsewhere(this.#all, asked, from)) return false;
-    file.pieces.giveBack(asked.piece);
+    if (isRequestedElsewhere(this.#all, requested, from)) return false;
+    file.pieces.giveBack(requested.piece);
     this.#queues.add(file);
     if (!this.#isHopeless(key, file)) return false;
     this.#end(file);
@@ -388,7 +388,7 @@ export class Plan {
     state?.rarest?.forget(holder);
   }
 
-  /** Gives a file up: nothing more of it is asked for. */
+  /** Gives a file up: nothing more of it is requested. */
   giveUp(file: number): void {
     const state = this.#files.get(file);
     if (state !== undefined) this.#end(state);

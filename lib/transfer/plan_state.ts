@@ -21,8 +21,8 @@ export interface FileProgress {
   phase: "waiting" | "open";
 }
 
-/** A piece that a source was asked for. */
-export interface AskedPiece {
+/** A piece requested from a source. */
+export interface RequestedPiece {
   readonly file: number;
   readonly piece: number;
   readonly bytes: number;
@@ -30,13 +30,13 @@ export interface AskedPiece {
   readonly at: number;
 }
 
-/** A source and what it was asked for. */
+/** A source and what was requested from it. */
 export interface PlannedSource {
   readonly holder: string;
   readonly longTasks: LongTasks | undefined;
-  readonly asked: Map<number, AskedPiece>;
-  /** Those of `asked` that are in a swarm. */
-  readonly swarmAsked: Set<number>;
+  readonly requested: Map<number, RequestedPiece>;
+  /** Those of `requested` that are in a swarm. */
+  readonly swarmRequested: Set<number>;
   readonly window: SwarmWindow;
   readonly pace: Pace;
   out: boolean;
@@ -62,7 +62,7 @@ export function piecesOf(
 }
 
 /** Whether a piece is part of a task. */
-export function includes(task: Task, { file, piece }: AskedPiece): boolean {
+export function includes(task: Task, { file, piece }: RequestedPiece): boolean {
   return file === task.file && piece >= task.first &&
     piece < task.first + task.count;
 }

@@ -14,7 +14,7 @@ export interface Task extends PieceRun {
 }
 
 /** Whether a piece that has arrived was wanted. */
-export type Arrival = "wanted" | "duplicate" | "unasked";
+export type Arrival = "wanted" | "duplicate" | "unsolicited";
 
 /** Options of {@linkcode Plan}. */
 export interface PlanOptions {

@@ -149,8 +149,8 @@ export class RarestPieces extends Pieces {
     return this.#counts[this.#order.placeOf(piece)]!;
   }
 
-  override ask(piece: number): void {
-    super.ask(piece);
+  override request(piece: number): void {
+    super.request(piece);
     this.#mark(this.#order.placeOf(piece), false);
   }
 

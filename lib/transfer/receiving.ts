@@ -58,9 +58,10 @@ export interface Sink {
     hashes: Uint8Array,
   ): PiecesSaving | undefined;
   /**
-   * Tells the lane of `conn` to save the pieces of a request as it receives them.
-   * Returns nothing if that is not possible. The caller calls the returned
-   * function when no more of the pieces come; it throws the error of the disk.
+   * Orders the lane of `conn` to save the pieces of a request as it receives
+   * them. Returns nothing if that is not possible. The caller calls the
+   * returned function when no more of the pieces come; it throws the error of
+   * the disk.
    */
   expect?(
     conn: LaneConn,
@@ -222,7 +223,7 @@ export class TaskReceiver implements PieceReceiver {
     return this.claimed.length / HASH_BYTES;
   }
 
-  asked(request: number): void {
+  requested(request: number): void {
     const { manifest, sink } = this.file.given;
     const { conn } = this.#options;
     if (conn === undefined || manifest === undefined || this.file.ended) return;
@@ -295,6 +296,6 @@ const NOWHERE = new Uint8Array(1024 * 1024);
 function tooMany(name: string): ProtocolError {
   return new ProtocolError(
     "corrupt_piece",
-    `more bytes of ${show(name)} than were asked for`,
+    `more bytes of ${show(name)} than were requested`,
   );
 }

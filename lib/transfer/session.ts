@@ -34,7 +34,7 @@ import {
   type PieceReceiver,
   PiecesAnswer,
   type Refused,
-  unasked,
+  unsolicited,
 } from "./answers.ts";
 import {
   HoldingAnswer,
@@ -151,7 +151,7 @@ export class NodeSession implements AsyncDisposable {
   /** Whether the node has a file of that name. */
   find(name: string): Promise<MessageOf<"found"> | Refused> {
     const answer = this.#foundOrRefused();
-    return this.#ask({ kind: "find", request: answer.request, name }, answer);
+    return this.#request({ kind: "find", request: answer.request, name }, answer);
   }
 
   #foundOrRefused(): OneAnswer<"found" | "refused"> {
@@ -193,7 +193,7 @@ export class NodeSession implements AsyncDisposable {
   async describe(of: string, works?: () => void): Promise<DescribeAnswer> {
     const answer = new ManifestAnswer(this.#nextRequest++, this.#from, works);
     const { request } = answer;
-    const described = await this.#ask(
+    const described = await this.#request(
       { kind: "describe", request, of },
       answer,
     );
@@ -215,8 +215,8 @@ export class NodeSession implements AsyncDisposable {
     const takesTurns = this.#takesTurns;
     const pieces = { count: task.count, receiver, takesTurns };
     const answer = new PiecesAnswer(request, pieces, this.#from);
-    receiver.asked?.(request);
-    return this.#ask({ kind: "read", request, ...task }, answer);
+    receiver.requested?.(request);
+    return this.#request({ kind: "read", request, ...task }, answer);
   }
 
   /**
@@ -229,7 +229,7 @@ export class NodeSession implements AsyncDisposable {
   ): Promise<Refused | undefined> {
     const request = this.#nextRequest++;
     const answer = new BatchAnswer(request, receiver, this.#from);
-    return this.#ask({ kind: "readMany", request, of: [...of] }, answer);
+    return this.#request({ kind: "readMany", request, of: [...of] }, answer);
   }
 
   /**
@@ -244,7 +244,7 @@ export class NodeSession implements AsyncDisposable {
     const request = this.#nextRequest++;
     const answer = new HoldingAnswer(request, question, this.#from);
     this.#holdings.set(request, answer);
-    return await this.#ask({ kind: "holding", request, of }, answer);
+    return await this.#request({ kind: "holding", request, of }, answer);
   }
 
   /**
@@ -256,7 +256,7 @@ export class NodeSession implements AsyncDisposable {
     const kinds = ["taken", "refused"] as const;
     const answer = new OneAnswer(request, kinds, this.#from);
     const offer = { kind: "offer", request, of, id } as const;
-    const answered = await this.#ask(offer, answer);
+    const answered = await this.#request(offer, answer);
     return answered.kind === "taken" ? this.#channel : answered;
   }
 
@@ -264,7 +264,7 @@ export class NodeSession implements AsyncDisposable {
    * Sends a request. Its answer is registered before that, because answers
    * arrive in the order of the requests.
    */
-  async #ask<T>(
+  async #request<T>(
     message: ClientToNode,
     answer: Answer & { promise: Promise<T> },
   ): Promise<T> {
@@ -365,7 +365,7 @@ export class NodeSession implements AsyncDisposable {
     if (first === undefined || message.request !== first.request) {
       // A refusal without a request ends the conversation.
       if (message.kind !== "refused" || message.request !== undefined) {
-        throw unasked(this.#from);
+        throw unsolicited(this.#from);
       }
       if (isAccessRefusal(message.code)) throw new Denied(message);
       throw new ProtocolError("wrong_phase", `it ended: ${message.text}`);
@@ -386,13 +386,13 @@ export class NodeSession implements AsyncDisposable {
   #works({ works }: Answer): void {
     const isFlood = !this.#stays.take(performance.now()) ||
       ++this.#workingCount > LIMITS.workingCount;
-    if (works === undefined || isFlood) throw unasked(this.#from);
+    if (works === undefined || isFlood) throw unsolicited(this.#from);
     works();
   }
 
   #gained(message: MessageOf<"gained">): void {
     const holding = this.#holdings.get(message.request);
-    if (holding === undefined) throw unasked(this.#from);
+    if (holding === undefined) throw unsolicited(this.#from);
     holding.gain(message, performance.now());
   }
 
@@ -400,7 +400,7 @@ export class NodeSession implements AsyncDisposable {
     { receiver }: Answer,
     length: number,
   ): Promise<void> {
-    if (receiver === undefined) throw unasked(this.#from);
+    if (receiver === undefined) throw unsolicited(this.#from);
     for (let left = length; left > 0;) {
       const from = performance.now();
       const target = await receiver.target(left);

@@ -7,7 +7,7 @@
  */
 
 import {
-  type AskedPiece,
+  type RequestedPiece,
   type FileProgress,
   hasPiece,
   keyOf,
@@ -34,7 +34,7 @@ export function takeOver(
   all: PlannedPieces,
   { id, thief, now }: { id: string; thief: PlannedSource; now: number },
 ): Task | undefined {
-  if (thief.asked.size > 0) return undefined; // it has work
+  if (thief.requested.size > 0) return undefined; // it has work
   const { takeOverMs, connectionQuietMs, waitedMs } = all.options;
   const { swarm = LIMITS } = all.options;
   let best: { task: Task; gainMs: number } | undefined;
@@ -69,9 +69,9 @@ function remainingMs(
 ): number {
   let bytes = 0;
   let pieceBytes = Infinity;
-  for (const asked of source.asked.values()) {
+  for (const requested of source.requested.values()) {
     step();
-    pieceBytes = asked.bytes;
+    pieceBytes = requested.bytes;
     bytes += pieceBytes;
   }
   return source.pace.msFor(bytes, pieceBytes, waitedMs);
@@ -85,18 +85,18 @@ function takeable(
   all: PlannedPieces,
   thief: string,
   victim: PlannedSource,
-): AskedPiece | undefined {
-  let last: AskedPiece | undefined;
-  for (const asked of victim.asked.values()) {
+): RequestedPiece | undefined {
+  let last: RequestedPiece | undefined;
+  for (const requested of victim.requested.values()) {
     all.step();
-    const file = all.files.get(asked.file);
-    if (!file?.pieces.isAsked(asked.piece)) continue;
-    if (!hasPiece(file, thief, asked.piece)) continue;
+    const file = all.files.get(requested.file);
+    if (!file?.pieces.isRequested(requested.piece)) continue;
+    if (!hasPiece(file, thief, requested.piece)) continue;
     // A second connection to a slow node does not help if another node has it.
     if (thief === victim.holder && hasOther(all, file, thief)) continue;
-    if (isAskedElsewhere(all, asked, victim)) continue;
-    if (file.planned.lookahead !== undefined) return asked;
-    last = asked;
+    if (isRequestedElsewhere(all, requested, victim)) continue;
+    if (file.planned.lookahead !== undefined) return requested;
+    last = requested;
   }
   return last;
 }
@@ -116,15 +116,15 @@ function hasOther(
 }
 
 /** Whether a piece was requested from another source. */
-export function isAskedElsewhere(
+export function isRequestedElsewhere(
   { sources, step }: Pick<PlannedPieces, "sources" | "step">,
-  asked: AskedPiece,
+  requested: RequestedPiece,
   except: PlannedSource,
 ): boolean {
-  const key = keyOf(asked.file, asked.piece);
+  const key = keyOf(requested.file, requested.piece);
   for (const source of sources.values()) {
     step();
-    if (source !== except && source.asked.has(key)) return true;
+    if (source !== except && source.requested.has(key)) return true;
   }
   return false;
 }
@@ -142,15 +142,15 @@ export function inEndgame(
   const { swarmEndPieceCount } = all.options.swarm ?? LIMITS;
   for (const victim of all.sources.values()) {
     if (victim.holder === source.holder || victim.out) continue;
-    for (const key of victim.swarmAsked) {
-      const asked = victim.asked.get(key)!;
+    for (const key of victim.swarmRequested) {
+      const requested = victim.requested.get(key)!;
       all.step();
-      const file = all.files.get(asked.file);
-      if (!file?.pieces.isAsked(asked.piece)) continue;
+      const file = all.files.get(requested.file);
+      if (!file?.pieces.isRequested(requested.piece)) continue;
       if (file.pieces.left > swarmEndPieceCount) continue;
-      if (!hasPiece(file, source.holder, asked.piece)) continue;
-      if (isAskedElsewhere(all, asked, victim)) continue;
-      return { file: asked.file, first: asked.piece, count: 1 };
+      if (!hasPiece(file, source.holder, requested.piece)) continue;
+      if (isRequestedElsewhere(all, requested, victim)) continue;
+      return { file: requested.file, first: requested.piece, count: 1 };
     }
   }
   return undefined;

@@ -1,5 +1,5 @@
 /**
- * A client's conversation with its relay about a swarm: one question at a time,
+ * A client's conversation with its relay about a swarm: one message at a time,
  * over one connection.
  *
  * @module
@@ -25,7 +25,7 @@ export interface HolderCallsOptions {
 export class HolderCalls implements AsyncDisposable {
   readonly session: RelaySession;
   readonly #options: HolderCallsOptions;
-  /** Resolves when the previous question has ended. */
+  /** Resolves when the previous request has ended. */
   #turn: Promise<unknown> = Promise.resolve();
 
   constructor(session: RelaySession, options: HolderCallsOptions) {
@@ -34,27 +34,27 @@ export class HolderCalls implements AsyncDisposable {
   }
 
   /**
-   * Sends a question when all earlier ones are answered, and waits for the
+   * Sends a request when all earlier ones are answered, and waits for the
    * answer.
    *
    * @throws {ProtocolError} if the relay closes the connection, or takes too long.
    */
-  ask(
-    question: MessageOf<"enter" | "hold" | "holders">,
+  request(
+    message: MessageOf<"enter" | "hold" | "holders">,
   ): Promise<RelayToClient> {
-    const answer = this.#turn.then(() => this.#ask(question));
-    this.#turn = answer.catch(() => {}); // the next question fails by itself
+    const answer = this.#turn.then(() => this.#exchange(message));
+    this.#turn = answer.catch(() => {}); // the next request fails by itself
     return answer;
   }
 
-  async #ask(
-    question: MessageOf<"enter" | "hold" | "holders">,
+  async #exchange(
+    message: MessageOf<"enter" | "hold" | "holders">,
   ): Promise<RelayToClient> {
     const { answerMs, signal } = this.#options;
     const { channel } = this.session;
     using _deadline = channel.endOn(AbortSignal.timeout(answerMs));
     using _signal = channel.endOn(signal);
-    await channel.send(question);
+    await channel.send(message);
     const answer = await channel.receive(DIRECTION.relayToClient);
     if (answer !== null) return answer;
     throw new ProtocolError("truncated", "the relay closed the connection");

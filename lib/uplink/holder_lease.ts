@@ -134,7 +134,7 @@ export class HolderLease implements AsyncDisposable {
    *
    * @throws the signal's reason when aborted.
    */
-  async askHolders(
+  async requestHolders(
     content: string,
     { most, signal }: {
       readonly most?: number;
@@ -144,9 +144,9 @@ export class HolderLease implements AsyncDisposable {
     for (const isLast of [false, true]) {
       signal?.throwIfAborted();
       try {
-        const asking = this.#connected()
-          .then((calls) => this.#ask(calls, { content, most }));
-        return await orAborted(asking, signal);
+        const holders = this.#connected()
+          .then((calls) => this.#request(calls, { content, most }));
+        return await orAborted(holders, signal);
       } catch (error) {
         if (isBug(error)) throw error;
         signal?.throwIfAborted();
@@ -159,7 +159,7 @@ export class HolderLease implements AsyncDisposable {
     return [];
   }
 
-  async #ask(
+  async #request(
     calls: HolderCalls,
     { content, most }: { content: string; most: number | undefined },
   ): Promise<readonly ListedHolder[]> {
@@ -311,7 +311,7 @@ export class HolderLease implements AsyncDisposable {
     message: MessageOf<"enter" | "hold" | "holders">,
   ): ReturnType<HolderCalls["ask"]> {
     try {
-      const answer = await calls.ask(message);
+      const answer = await calls.request(message);
       if (answer.kind === "refused" && answer.code === "lease_ended") {
         throw new ProtocolError("wrong_phase", answer.text);
       }

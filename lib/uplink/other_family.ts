@@ -54,7 +54,7 @@ export class OtherFamily {
     const now = performance.now();
     const isFresh = from === this.#from &&
       now - this.#lookedAt < limits.reachCheckMs;
-    // Beside its relay, this machine has no other address to tell.
+    // Beside its relay, this machine has no other address to offer.
     if (isFresh || isLoopback(from)) return;
     this.#from = from;
     this.#lookedAt = now;

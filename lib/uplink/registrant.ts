@@ -105,7 +105,7 @@ export class Registrant {
     const renewal = this.#renewal;
     if (renewal === null || !this.#fits(renewal, session)) return undefined;
     const { id } = this.#options.identity;
-    const answer = await calls.ask({
+    const answer = await calls.request({
       kind: "renew",
       id,
       renewal: renewal.text,
@@ -140,7 +140,7 @@ export class Registrant {
   async #signAs(sequence: number, calls: RelayCalls): Promise<RelayAnswer> {
     this.#sequence = Math.max(this.#sequence + 1, sequence);
     const record = await this.sign("register", calls.session);
-    return await calls.ask({ kind: "register", ...record });
+    return await calls.request({ kind: "register", ...record });
   }
 
   /** Whether nothing has changed since the relay gave this token. */
@@ -171,7 +171,7 @@ export class Registrant {
   /** Withdraws; returns the relay's answer. */
   async withdraw(calls: RelayCalls): Promise<RelayAnswer> {
     const record = await this.sign("withdraw", calls.session);
-    return await calls.ask({ kind: "withdraw", ...record });
+    return await calls.request({ kind: "withdraw", ...record });
   }
 
   /** Signs a record for one connection to the relay. */

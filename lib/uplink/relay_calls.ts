@@ -27,10 +27,10 @@ export type RelayAnswer = Exclude<
 export interface RelayCallsOptions {
   /** How long an answer may take, in milliseconds. */
   readonly answerMs: number;
-  /** How fast it hears what it did not ask for. */
+  /** How fast it takes unsolicited messages. */
   readonly limits: Pick<
     Limits,
-    "unaskedRatePerSecond" | "unaskedBurstCount"
+    "unsolicitedRatePerSecond" | "unsolicitedBurstCount"
   >;
   /** Called when a client waits in a tunnel; never throws. */
   readonly onInvite?: (
@@ -44,7 +44,7 @@ export interface RelayCallsOptions {
   readonly onRefused?: (refused: MessageOf<"refused">) => Error | undefined;
 }
 
-interface Question {
+interface PendingAnswer {
   readonly resolve: (answer: RelayAnswer) => void;
   readonly reject: (error: unknown) => void;
 }
@@ -53,9 +53,9 @@ interface Question {
 export class RelayCalls implements AsyncDisposable {
   readonly session: RelaySession;
   readonly #options: RelayCallsOptions;
-  readonly #questions: Question[] = [];
-  /** What the relay may still say unasked without a pause. */
-  readonly #unasked: TokenBucket;
+  readonly #pending: PendingAnswer[] = [];
+  /** How many unsolicited messages the relay may still send without a pause. */
+  readonly #unsolicited: TokenBucket;
   readonly #closing = new AbortController();
   #isOver = false;
   /** Rejects with the reason when the connection ends; never resolves. */
@@ -65,10 +65,10 @@ export class RelayCalls implements AsyncDisposable {
   constructor(session: RelaySession, options: RelayCallsOptions) {
     this.session = session;
     this.#options = options;
-    const { unaskedRatePerSecond, unaskedBurstCount } = options.limits;
-    this.#unasked = new TokenBucket(
-      unaskedRatePerSecond,
-      unaskedBurstCount,
+    const { unsolicitedRatePerSecond, unsolicitedBurstCount } = options.limits;
+    this.#unsolicited = new TokenBucket(
+      unsolicitedRatePerSecond,
+      unsolicitedBurstCount,
       performance.now(),
     );
     this.ended = this.#listen();
@@ -80,12 +80,12 @@ export class RelayCalls implements AsyncDisposable {
    *
    * @throws {ProtocolError} if the relay closes the connection, or takes too long.
    */
-  async ask(message: NodeToRelay): Promise<RelayAnswer> {
+  async request(message: NodeToRelay): Promise<RelayAnswer> {
     const { channel } = this.session;
     const deadline = AbortSignal.timeout(this.#options.answerMs);
     using _deadline = channel.endOn(deadline);
     const answer = new Promise<RelayAnswer>((resolve, reject) => {
-      this.#questions.push({ resolve, reject });
+      this.#pending.push({ resolve, reject });
     });
     answer.catch(() => {}); // if sending fails first
     if (this.#isOver) await this.ended;
@@ -94,7 +94,7 @@ export class RelayCalls implements AsyncDisposable {
   }
 
   /** Sends a message without an answer. Other calls report a failure. */
-  say(message: NodeToRelay): void {
+  send(message: NodeToRelay): void {
     this.session.channel.send(message).catch(() => {});
   }
 
@@ -102,12 +102,12 @@ export class RelayCalls implements AsyncDisposable {
     try {
       for (;;) {
         const message = await this.#receive();
-        if (isUnasked(message)) await this.#turn();
-        this.#hear(message);
+        if (isUnsolicited(message)) await this.#turn();
+        this.#handle(message);
       }
     } catch (error) {
       this.#isOver = true;
-      for (const { reject } of this.#questions.splice(0)) reject(error);
+      for (const { reject } of this.#pending.splice(0)) reject(error);
       throw error;
     }
   }
@@ -120,26 +120,27 @@ export class RelayCalls implements AsyncDisposable {
   }
 
   /**
-   * Waits until the next unasked message may be heard. A relay that sends more
-   * is read more slowly, and not left: many clients may want tunnels at once.
+   * Waits until the next unsolicited message may be handled. A relay that sends
+   * more is read more slowly, and stays connected: many clients may want
+   * tunnels at once.
    */
   async #turn(): Promise<void> {
     const { signal } = this.#closing;
-    while (!this.#unasked.take(performance.now())) {
-      const ms = 1_000 / this.#options.limits.unaskedRatePerSecond;
+    while (!this.#unsolicited.take(performance.now())) {
+      const ms = 1_000 / this.#options.limits.unsolicitedRatePerSecond;
       await delay(ms, { signal });
     }
   }
 
-  #hear(message: RelayToNode): void {
+  #handle(message: RelayToNode): void {
     switch (message.kind) {
       case "ping":
-        return this.say({ kind: "pong" });
+        return this.send({ kind: "pong" });
       case "invite":
         return this.#options.onInvite?.(message, this);
     }
-    const question = this.#questions.shift();
-    if (question !== undefined) return question.resolve(message);
+    const pending = this.#pending.shift();
+    if (pending !== undefined) return pending.resolve(message);
     // A refusal of access may come before any request.
     const known = message.kind === "refused"
       ? this.#options.onRefused?.(message)
@@ -149,7 +150,7 @@ export class RelayCalls implements AsyncDisposable {
       "wrong_phase",
       message.kind === "refused"
         ? `the relay refused: ${message.code}`
-        : `the relay sent ${message.kind} unasked`,
+        : `the relay sent ${message.kind} without a request`,
     );
   }
 
@@ -159,6 +160,6 @@ export class RelayCalls implements AsyncDisposable {
   }
 }
 
-function isUnasked({ kind }: RelayToNode): boolean {
+function isUnsolicited({ kind }: RelayToNode): boolean {
   return kind === "ping" || kind === "invite";
 }

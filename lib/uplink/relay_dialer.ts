@@ -99,7 +99,7 @@ export class RelayDialer {
   #metId: string | null = null;
   #reportedMotd = "";
   #reportedVersion = VERSION;
-  #isOpenTold = false;
+  #isOpenReported = false;
 
   /**
    * Does not dial yet.
@@ -385,8 +385,8 @@ export class RelayDialer {
       access: this.access,
       where: formatEndpoint(this.relay),
     });
-    if (!isPrivate && this.access.token !== undefined && !this.#isOpenTold) {
-      this.#isOpenTold = true;
+    if (!isPrivate && this.access.token !== undefined && !this.#isOpenReported) {
+      this.#isOpenReported = true;
       const relay = formatEndpoint(this.relay);
       this.#options.onEvent({ event: "relay_open", relay });
     }

@@ -244,7 +244,7 @@ for (const role of ["node", "client"] as const) {
 Deno.test("A private relay waits only a short time for credentials", async () => {
   await using relay = await startPrivate({ limits: { handshakeMs: 10_000 } });
   const { channel } = await greetedBy(relay, "client");
-  await channel.receive(["refused"]).catch(() => null); // it may be heard
+  await channel.receive(["refused"]).catch(() => null); // it may arrive
   await relay.log.until("refused", ({ reason }) => reason === "timed_out");
   channel.conn.close();
 });

@@ -230,7 +230,7 @@ testInBrowser(
     await page.waitForSelector(
       "dialog[open] h2[title='photos/2026/beach.svg']",
     );
-    // The page hears of it first: it has listened for longer.
+    // The page notices it first: it has listened for longer.
     const focused = await page.evaluate(`new Promise((done) => {
       const dialog = document.querySelector("dialog");
       dialog.addEventListener("close", () => done(document.activeElement.id), {

@@ -163,10 +163,10 @@ for (
       ignore,
       fn: async () => {
         await using scene = await openScene(plaintext);
-        const told = `${what}${plaintext ? ", plaintext" : ""}`;
+        const reported = `${what}${plaintext ? ", plaintext" : ""}`;
         await outlast(scene, {
           flood: `relay: ${what}`,
-          what: told,
+          what: reported,
           growthBytes: isOfTls ? TLS_GROWTH_BYTES : GROWTH_BYTES,
         });
         await scene.relay.stderr.until(reason);
@@ -193,10 +193,10 @@ for (const plaintext of [false, true]) {
       await listAtLast(scene); // some of the crowd have given way
       crowd[Symbol.dispose]();
       await fetchText(scene);
-      const told = relay.stderr.all
+      const reported = relay.stderr.all
         .filter((line) => line.startsWith("cannot accept"));
-      // It tries every 50 ms, and tells each cause once in ten seconds.
-      assert(told.length <= 3, told.join("\n"));
+      // It tries every 50 ms, and reports each cause once in ten seconds.
+      assert(reported.length <= 3, reported.join("\n"));
       relay.signal("SIGTERM");
       assertEquals(await within(relay.exitCode, "the exit"), 0);
     },

@@ -73,7 +73,7 @@ Deno.test("A sparse file of 600 MiB arrives whole, and neither node nor client n
   assertEquals(code, 0);
 });
 
-// Each of them beyond what 31 or 32 bits can tell.
+// Each of them beyond what fits into 31 or 32 bits.
 const HUGE_BYTES = 4 * KIB * MIB + 2 * PIECE + 7;
 const HUGE_MARKS: Readonly<Record<number, Uint8Array>> = Object.fromEntries(
   [0, 2 * KIB * MIB, 4 * KIB * MIB, HUGE_BYTES - 7].map((at) => [
@@ -159,8 +159,8 @@ Deno.test("A folder of 20 GB is shared, and its files are served, long before it
       break;
     }
   }
-  const told = eventsOf(node.stdout).map(({ event }) => event);
-  assertEquals(told.includes("hashed"), false, told.join(", "));
+  const reported = eventsOf(node.stdout).map(({ event }) => event);
+  assertEquals(reported.includes("hashed"), false, reported.join(", "));
   const most = Math.max(...waitsMs);
   print(
     `20 GB: registered after ${registeredMs.toFixed(0)} ms, ` +

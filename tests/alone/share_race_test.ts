@@ -111,9 +111,9 @@ for (
       } finally {
         await flipper[Symbol.asyncDispose]();
       }
-      const told = JSON.stringify(counts);
-      assert(await flipper.flips > 1_000 && counts.read > 100, told);
-      assertEquals(counts.leaked, 0, told);
+      const reported = JSON.stringify(counts);
+      assert(await flipper.flips > 1_000 && counts.read > 100, reported);
+      assertEquals(counts.leaked, 0, reported);
     });
   }
 
@@ -132,11 +132,11 @@ for (
     } finally {
       await flipper[Symbol.asyncDispose]();
     }
-    const told = JSON.stringify(counts);
+    const reported = JSON.stringify(counts);
     const { gone = 0, changed = 0 } = counts.refused;
     const tried = counts.read + counts.missing + gone + changed;
-    assert(await flipper.flips > 1_000 && tried > 100, told);
-    assertEquals(counts.leaked, 0, told);
+    assert(await flipper.flips > 1_000 && tried > 100, reported);
+    assertEquals(counts.leaked, 0, reported);
   });
 
   Deno.test(`Share, with ${words}, lists no name from outside while a folder flips to a link and back`, async () => {

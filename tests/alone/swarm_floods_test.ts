@@ -48,9 +48,9 @@ async function startFlood(
   flood: Omit<Flood, "connections">,
 ): Promise<AsyncDisposable> {
   const script = new URL("../swarm/_flooder.ts", import.meta.url).pathname;
-  const told = JSON.stringify({ ...flood, connections: 4 });
+  const reported = JSON.stringify({ ...flood, connections: 4 });
   const process = new Deno.Command(Deno.execPath(), {
-    args: ["run", "--allow-net", script, told],
+    args: ["run", "--allow-net", script, reported],
     stdin: "null",
     stdout: "piped",
   }).spawn();

@@ -66,7 +66,7 @@ async function startSilent(
   const reach = stack.use(new Reach({ dialers: [dialer], ...options }));
   const lease = stack.use(new HolderLease({ dialer, limits: LIMITS }));
   const of = CONTENT.manifest.contentId;
-  const [holder] = await lease.askHolders(of);
+  const [holder] = await lease.requestHolders(of);
   const stop = new AbortController();
   const offer = async (id: string) => {
     const { channel } = await reach.open(holder!, stop.signal);

@@ -146,8 +146,8 @@ for (
     await crowded.refused("idle");
   });
 
-  for (const [pauseMs, told] of [[undefined, 1], [0, 3]] as const) {
-    Deno.test(`A ${role} reports a refusal ${told === 1 ? "once in a while" : "each time, if allowed"}`, async () => {
+  for (const [pauseMs, reported] of [[undefined, 1], [0, 3]] as const) {
+    Deno.test(`A ${role} reports a refusal ${reported === 1 ? "once in a while" : "each time, if allowed"}`, async () => {
       const limits = pauseMs === undefined ? {} : { refusalPauseMs: pauseMs };
       await using crowded = await CROWDED[role]!(limits);
       for (let n = 0; n < 3; n++) {
@@ -157,7 +157,7 @@ for (
         assertEquals((await channel.receive(["refused"]))?.code, "bad_message");
       }
       await crowded[Symbol.asyncDispose]();
-      assertEquals(crowded.reasons(), Array(told).fill("bad_message"));
+      assertEquals(crowded.reasons(), Array(reported).fill("bad_message"));
     });
   }
 }
@@ -219,7 +219,7 @@ Deno.test("A node that cannot withdraw ends in time, and reports that", async ()
   await node.log.until("withdraw_failed");
 });
 
-Deno.test("A client asks at most askingCount nodes at once", async () => {
+Deno.test("A client asks at most queriedNodeCount nodes at once", async () => {
   await using relay = await startRelay();
   await using stack = new AsyncDisposableStack();
   const nodeCount = 5;
@@ -248,7 +248,7 @@ Deno.test("A client asks at most askingCount nodes at once", async () => {
   const fetching = fetchFile({
     relay: relay.server.address,
     name: "f",
-    limits: { askingCount: 2 },
+    limits: { queriedNodeCount: 2 },
   });
   await assertRejects(() => within(fetching, "an answer"), Failure);
   // Once for the file, and once for a folder of that name.

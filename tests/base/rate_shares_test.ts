@@ -11,20 +11,20 @@ interface Asker {
   readonly bytes: () => number;
 }
 
-/** Serves askers that ask again at once, for `ms`; the bytes of each group. */
-function run(askers: readonly Asker[], ms: number): number[] {
+/** Serves users that ask again at once, for `ms`; the bytes of each group. */
+function run(users: readonly Asker[], ms: number): number[] {
   const shares = new RateShares<[Asker, number]>(new RateLimit(RATE));
   const sent: number[] = [];
-  const ask = (asker: Asker) => {
-    const bytes = asker.bytes();
-    shares.ask(bytes, asker, [asker, bytes]);
+  const ask = (user: Asker) => {
+    const bytes = user.bytes();
+    shares.request(bytes, user, [user, bytes]);
   };
-  for (const asker of askers) ask(asker);
+  for (const user of users) ask(user);
   for (let now = 0; now < ms; now += shares.dueIn(now)!) {
     for (let next; (next = shares.next(now)) !== undefined;) {
-      const [asker, bytes] = next;
-      sent[asker.group] = (sent[asker.group] ?? 0) + bytes;
-      ask(asker);
+      const [user, bytes] = next;
+      sent[user.group] = (sent[user.group] ?? 0) + bytes;
+      ask(user);
     }
   }
   return sent;
@@ -36,16 +36,16 @@ for (let seed = 1; seed <= 20; seed++) {
     const upTo = (most: number) => 1 + Math.floor(random() * most);
     const groupCount = upTo(12);
     const step = new RateLimit(RATE).stepBytes;
-    const askers: Asker[] = [];
+    const users: Asker[] = [];
     for (let group = 0; group < groupCount; group++) {
       const count = random() < 0.5 ? 1 : upTo(120);
       const most = random() < 0.5 ? step : upTo(step);
       for (let n = 0; n < count; n++) {
-        askers.push({ group, connection: n, bytes: () => upTo(most) });
+        users.push({ group, connection: n, bytes: () => upTo(most) });
       }
     }
     for (const ms of [10_000, 60_000]) {
-      const sent = run(askers, ms);
+      const sent = run(users, ms);
       const total = sent.reduce((sum, bytes) => sum + bytes, 0);
       assert(total >= RATE * ms / 1_000, `${total} bytes`);
       for (const bytes of sent) {
@@ -59,14 +59,14 @@ for (let seed = 1; seed <= 20; seed++) {
 }
 
 Deno.test("RateShares rotates between the connections of a group", () => {
-  const askers = Array.from({ length: 7 }, (_, connection) => ({
+  const users = Array.from({ length: 7 }, (_, connection) => ({
     ...{ group: 0, connection },
     bytes: () => 1_000,
   }));
   const shares = new RateShares<number>(new RateLimit(RATE));
   const order: number[] = [];
-  const ask = (n: number) => shares.ask(1_000, askers[n]!, n);
-  for (const { connection } of askers) ask(connection);
+  const ask = (n: number) => shares.request(1_000, users[n]!, n);
+  for (const { connection } of users) ask(connection);
   for (let now = 0; order.length < 21; now += 1) {
     const next = shares.next(now);
     if (next === undefined) continue;
@@ -81,15 +81,15 @@ Deno.test("RateShares serves a group that waits before groups that come later, h
   const shares = new RateShares<string>(limit);
   const step = limit.stepBytes;
   for (let n = 0; n < 10; n++) {
-    shares.ask(step, { group: n, connection: 0 }, "before");
+    shares.request(step, { group: n, connection: 0 }, "before");
   }
-  shares.ask(step, { group: "honest", connection: 0 }, "honest");
+  shares.request(step, { group: "honest", connection: 0 }, "honest");
   let count = 0;
   for (let now = 0;; now += shares.dueIn(now)!) {
     const next = shares.next(now);
     if (next === "honest") break;
     if (next !== undefined) count++;
-    shares.ask(step, { group: `new${now}`, connection: 0 }, "later");
+    shares.request(step, { group: `new${now}`, connection: 0 }, "later");
   }
   assertEquals(count, 10);
 });
@@ -99,7 +99,7 @@ Deno.test("RateShares lets a user begin at once if the rate allows it and nobody
   const [one, other] = [1, 2].map((group) => ({ group, connection: 0 }));
   assertEquals(shares.begin(100_000, one!, 1_000), true);
   assertEquals(shares.begin(1_000, one!, 1_000), false, "the rate is used up");
-  shares.ask(1_000, one!, "one");
+  shares.request(1_000, one!, "one");
   assertEquals(shares.next(1_000), undefined);
   assertEquals(shares.dueIn(1_000), 50);
   assertEquals(shares.begin(1_000, other!, 1_050), false, "another waits");
@@ -110,7 +110,7 @@ Deno.test("RateShares lets a user begin at once if the rate allows it and nobody
 Deno.test("RateShares keeps few groups that wait for nothing", () => {
   const shares = new RateShares<number>(new RateLimit(RATE));
   for (let n = 0; n < 1_000; n++) {
-    shares.ask(1, { group: n, connection: 0 }, n);
+    shares.request(1, { group: n, connection: 0 }, n);
     assertEquals(shares.next(n), n);
     assert(shares.keptCount <= 65, `${shares.keptCount} groups`);
   }
@@ -121,7 +121,7 @@ Deno.test("RateShares serves each of 100 groups within a second, at 40 MB/s and 
     const shares = new RateShares<number>(new RateLimit(rate));
     const sent = new Array<number>(100).fill(0);
     const ask = (group: number) =>
-      shares.ask(Math.min(shares.turnBytes, 1024 ** 2), {
+      shares.request(Math.min(shares.turnBytes, 1024 ** 2), {
         group,
         connection: 0,
       }, group);

@@ -118,7 +118,7 @@ interface User {
   sent: number;
 }
 
-/** Users who wait as they are told and then send, until `endMs`. */
+/** Users that wait as long as given and then send, until `endMs`. */
 function run(limit: RateLimit, users: readonly User[], endMs: number): void {
   for (;;) {
     const user = users.reduce((a, b) => b.at < a.at ? b : a);

@@ -215,7 +215,7 @@ async function sayAway<Store extends AsyncDisposable>(
   const [doneBefore, badBefore] = listeners.countsOf(instances);
   const goneAt = performance.now();
   await poll(() => areAll(instances, "away"));
-  const told = (performance.now() - goneAt) / 1_000;
+  const reported = (performance.now() - goneAt) / 1_000;
   await pause(awaySeconds * 1_000 - (performance.now() - goneAt));
   const listed = () => Promise.all(instances.map((it) => it.listedCount()));
   const stillListed = await listed();
@@ -229,7 +229,7 @@ async function sayAway<Store extends AsyncDisposable>(
   const whole = (performance.now() - backAt) / 1_000;
   print(
     `  Redis is killed, and back empty after ${awaySeconds} s: /healthz says ` +
-      `away after ${told.toFixed(1)} s; of ${done - doneBefore} listings ${
+      `away after ${reported.toFixed(1)} s; of ${done - doneBefore} listings ${
         bad - badBefore
       } failed; at the end ${
         stillListed.join(" and ")

@@ -66,12 +66,12 @@ async function askRedisForEach(
     const conn = await dialService(at, { encrypted: false, timeoutMs });
     conns.push(new RedisConn(conn, LIMITS.clusterReplyBytes));
   }
-  const keys = await conns[0]!.ask(["KEYS", "{*}:n:*"], { timeoutMs });
+  const keys = await conns[0]!.request(["KEYS", "{*}:n:*"], { timeoutMs });
   const names = (keys as readonly string[]).slice(0, PAGE_COUNT);
   const [redisBefore, ownBefore] = [await cpuSecondsOf([`${pid}`]), ownMs()];
   let lookups = 0;
   const rate = await loopRate(conns, async (conn) => {
-    await conn.ask(["MGET", ...names], { timeoutMs });
+    await conn.request(["MGET", ...names], { timeoutMs });
     lookups++;
   });
   const redisMs = 1_000 * (await cpuSecondsOf([`${pid}`]) - redisBefore);

@@ -29,8 +29,8 @@ const GIVE_UP_MS = 120_000;
 /** Nodes on their way at first, so that the first start is no flood. */
 const STARTING = 20;
 
-/** Tells fingerprints without a folder behind them. */
-class NumberTeller {
+/** Sends fingerprints without a folder behind them. */
+class NumberIndex {
   /** Bytes of all messages with an index. */
   static bytes = 0;
   readonly #node: number;
@@ -40,7 +40,7 @@ class NumberTeller {
     this.#node = node;
   }
 
-  heard(held: MessageOf<"registered">["index"]): void {
+  noteHeld(held: MessageOf<"registered">["index"]): void {
     this.#held = held;
   }
 
@@ -51,7 +51,7 @@ class NumberTeller {
     );
   }
 
-  async tell(calls: RelayCalls): Promise<void> {
+  async send(calls: RelayCalls): Promise<void> {
     if (this.#held?.epoch === "bench") return;
     const random = seededRandom(this.#node);
     const add = Float64Array.from(
@@ -62,8 +62,8 @@ class NumberTeller {
       ...{ kind: "index", epoch: "bench", version: 1, begin: true },
       ...{ add: encodeFingerprints(add), remove: "" },
     };
-    NumberTeller.bytes += encodeMessage(message).length;
-    await calls.ask(message);
+    NumberIndex.bytes += encodeMessage(message).length;
+    await calls.request(message);
   }
 }
 
@@ -107,7 +107,7 @@ async function startNodes(
       addressesFrom: () => [{ host: "127.0.0.1", port: 1 + n }],
       limits: { ...LIMITS, withdrawMs: 1 }, // all leave at once
       onEvent: () => {},
-      index: new NumberTeller(n) as unknown as IndexUpdater,
+      index: new NumberIndex(n) as unknown as IndexUpdater,
     }));
   }
   return running;
@@ -125,10 +125,10 @@ export async function benchRestart(): Promise<void> {
   const { port } = first.address;
   const nodes = await startNodes(first, leaving.signal);
   const firstSeconds = await untilWhole(first);
-  const mib = () => (NumberTeller.bytes / 1024 ** 2).toFixed(1);
+  const mib = () => (NumberIndex.bytes / 1024 ** 2).toFixed(1);
   print(`  at first: whole after ${firstSeconds.toFixed(1)} s, ${mib()} MiB`);
   await first.close();
-  NumberTeller.bytes = 0;
+  NumberIndex.bytes = 0;
   await using second = await start(port);
   const seconds = await untilWhole(second);
   print(

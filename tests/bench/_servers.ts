@@ -7,7 +7,7 @@ import { Lines } from "../e2e/_processes.ts";
 import { hasTool } from "../_tools.ts";
 import { LIBTORRENT_SCRIPT, PYTHON } from "./_libtorrent.ts";
 
-// For a server that does not end when it is told to.
+// For a server that does not end when it is stopped.
 const TERMINATION_MS = 5_000;
 
 /** Where a program is, /usr/sbin included. */

@@ -39,7 +39,7 @@ import { verdict } from "./_figures.ts";
 import { median } from "./_measuring.ts";
 import { print } from "./_report.ts";
 
-/** What a process of clients is told. */
+/** The parameters of a process of clients. */
 export interface SwarmClients {
   readonly relay: RelayAddress;
   readonly count: number;

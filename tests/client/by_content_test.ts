@@ -29,8 +29,8 @@ const bytesOf = (text: string) => new TextEncoder().encode(text);
 const contentOf = (text: string) =>
   describeBytes("a", bytesOf(text)).manifest.contentId;
 
-/** A node that tells the index what it is told to. */
-async function startTelling(
+/** A node that sends the index that the test gives it. */
+async function startIndexed(
   relay: TestRelay,
   { name, lie, contents, names = ["a"] }: {
     name: string;
@@ -54,7 +54,7 @@ Deno.test("A link asks only the nodes that have hashed its content", async () =>
   for (const text of ["one", "two", "three"]) {
     const lie = honestExcept({ a: bytesOf(text) });
     const contents = [contentOf(text)];
-    stack.use(await startTelling(relay, { name: text, lie, contents }));
+    stack.use(await startIndexed(relay, { name: text, lie, contents }));
   }
   const options = { ...BY_INDEX, content: contentOf("two") };
   const { message, log } = await fetch(relay, "a", options);
@@ -108,8 +108,8 @@ for (const [what, lie] of Object.entries(LIARS)) {
       await using relay = await startRelay();
       const contents = [contentOf("wanted")];
       const liar = { name: "liar", lie, contents };
-      await using _liar = await startTelling(relay, liar);
-      await using _other = await startTelling(relay, {
+      await using _liar = await startIndexed(relay, liar);
+      await using _other = await startIndexed(relay, {
         ...{ name: "honest", contents: [] },
         lie: honest({ unhashed }),
       });
@@ -131,10 +131,10 @@ for (const isSame of [true, false]) {
     await using relay = await startRelay();
     const contents = [contentOf("wanted")];
     const lie = LIARS["does not describe it"]!;
-    await using _liar = await startTelling(relay, {
+    await using _liar = await startIndexed(relay, {
       ...{ name: "liar", lie, contents },
     });
-    await using _other = await startTelling(relay, {
+    await using _other = await startIndexed(relay, {
       ...{ name: "honest", contents: [], lie: honest({}) },
     });
     await using folder = await tempShare({ a: isSame ? "wanted" : "wonted" });

@@ -117,10 +117,10 @@ Deno.test("getFiles reports how many files and bytes are wanted before the first
   await node.log.until("hashed");
   await using folder = await tempShare();
   const listed = await get(relay, folder.path, [everything()]);
-  const told = listed.log.names.filter((name) =>
+  const reported = listed.log.names.filter((name) =>
     name === "files_wanted" || name === "file_received"
   );
-  assertEquals(told[0], "files_wanted");
+  assertEquals(reported[0], "files_wanted");
   assertEquals(
     listed.log.of("progress").every(({ isWhole, total }) =>
       isWhole && total === 1_500

@@ -1,5 +1,5 @@
 /**
- * When a saved file is told, and what is durable by then.
+ * When a saved file is reported, and what is durable by then.
  */
 
 import { assertEquals } from "@std/assert";
@@ -22,19 +22,19 @@ Deno.test("A file is reported as saved after it, its folder and the new folders 
   await using folder = await tempShare();
   const into = join(folder.path, "new");
   const synced: string[] = [];
-  const told = new Map<string, readonly string[]>();
+  const reported = new Map<string, readonly string[]>();
   const log = new ClientLog();
   using _syncs = syncsOfFiles(synced);
   const { saved, error } = await get(relay, into, Object.keys(FILES), {
     log,
     onEvent: (event) => {
       log.onEvent(event);
-      if (event.event === "file_received") told.set(event.name, [...synced]);
+      if (event.event === "file_received") reported.set(event.name, [...synced]);
     },
   });
   assertEquals([Object.keys(saved).length, error], [2, undefined]);
   for (const name of Object.keys(FILES)) {
-    const by = told.get(name)!;
+    const by = reported.get(name)!;
     const path = join(into, name);
     const isPart = (one: string) =>
       dirname(one) === dirname(path) && one.endsWith(".p2p-part");

@@ -49,7 +49,7 @@ Deno.test("FalsePositives counts no node that failed, refused, or may have no in
   assertEquals(unindexed.all().length, 2);
 });
 
-/** The count in its metrics, once the relay has heard all that clients said. */
+/** The count in its metrics, once the relay has received all reports. */
 async function countAt({ server }: TestRelay): Promise<number | undefined> {
   while (server.connectionCount > server.nodeCount) await delay(5);
   const families = new RelayMetrics().families(server.stats());

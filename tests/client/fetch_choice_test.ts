@@ -73,7 +73,7 @@ Deno.test("fetchFile continues with a node that answers only after all others ha
     },
   });
   const { content } = await within(
-    fetch(relay, "f", { limits: { askingGraceMs: 1 }, onEvent }),
+    fetch(relay, "f", { limits: { queryGraceMs: 1 }, onEvent }),
     "the file",
   );
   assertBytes(content, MIDDLE);
@@ -88,7 +88,7 @@ Deno.test("fetchFile waits for a node with the wanted SHA-256, though another ha
   const { content, kind } = await within(
     fetch(relay, "f", {
       sha256,
-      limits: { askingGraceMs: 1 },
+      limits: { queryGraceMs: 1 },
       onEvent: log.onEvent,
     }),
     "the file",
@@ -119,8 +119,8 @@ for (
       received?.content,
       describeBytes("f", wanted).manifest.contentId,
     );
-    const told = log.of("contents_differ").length;
-    assertEquals(told, "node" in options ? 0 : 1);
+    const reported = log.of("contents_differ").length;
+    assertEquals(reported, "node" in options ? 0 : 1);
   });
 }
 

@@ -126,7 +126,7 @@ Deno.test("fetchFile does not wait for a silent node when another has the file",
   await using _silent = await startLyingNode(relay, {}, { find: staySilent });
   await using _good = await startNode(relay, { "f": "here" });
   const { content, log } = await within(
-    fetch(relay, "f", { limits: { askingGraceMs: 50 } }),
+    fetch(relay, "f", { limits: { queryGraceMs: 50 } }),
     "the file",
   );
   assertEquals(content, new TextEncoder().encode("here"));
@@ -157,7 +157,7 @@ Deno.test("fetchFile lets a node that answers late take part", async () => {
       await sendHonestly(channel, piece);
     },
   });
-  const limits = { askingGraceMs: 1, takeOverMs: 50 };
+  const limits = { queryGraceMs: 1, takeOverMs: 50 };
   const { content, log } = await within(fetch(relay, "f", { limits }), "it");
   assertBytes(content, MIDDLE);
   assertEquals(log.answers, ["1 found", "2 found"]);
@@ -250,9 +250,9 @@ Deno.test("fetchFile stops at once while a node says that it is working", async 
     name: "f",
     signal: stop.signal,
   });
-  const reading = assertRejects(() => contentOf(file), Error, "told to");
+  const reading = assertRejects(() => contentOf(file), Error, "stopped by the test");
   await asked.promise;
-  stop.abort(new Error("told to"));
+  stop.abort(new Error("stopped by the test"));
   await within(reading, "stopping");
 });
 
@@ -289,8 +289,8 @@ Deno.test("fetchFile uses the given number of connections to a node", async () =
   assertBytes(content, LARGE);
   await node.server.close();
   // Each has delivered something.
-  const told = node.log.names.filter((name) => name === "served");
-  assertEquals(told.length, 3);
+  const reported = node.log.names.filter((name) => name === "served");
+  assertEquals(reported.length, 3);
 });
 
 Deno.test("fetchFile keeps its rate", async () => {

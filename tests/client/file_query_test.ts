@@ -61,7 +61,7 @@ Deno.test("getFiles saves files that it has found while it asks for more", async
   const { saved, failed } = await within(
     get(relay, folder.path, Object.keys(files), {
       log,
-      limits: { askingBatchCount: 3 },
+      limits: { queryBatchCount: 3 },
     }),
     "the files",
   );
@@ -139,7 +139,7 @@ Deno.test("getFiles reaches the last node although eight before it are silent", 
   await using _good = await startNode(relay, { "f": "x" });
   await using folder = await tempShare();
   const { saved } = await within(
-    get(relay, folder.path, ["f"], { limits: { askingPatienceMs: 50 } }),
+    get(relay, folder.path, ["f"], { limits: { queryPatienceMs: 50 } }),
     "the file",
   );
   assertEquals(Object.keys(saved), ["f"]);

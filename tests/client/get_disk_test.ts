@@ -143,7 +143,7 @@ Deno.test("getFiles keeps the received bytes when it is stopped, and continues f
       log,
     });
     await log.until("progress", ({ received }) => received === TASK * PIECE);
-    stop.abort(new Failure("interrupted", { what: "Stopped", why: "told to" }));
+    stop.abort(new Failure("interrupted", { what: "Stopped", why: "stopped by the test" }));
     const { error } = await within(getting, "stopping");
     assertInstanceOf(error, Failure);
     assertEquals(error.kind, "interrupted");
@@ -171,9 +171,9 @@ Deno.test("getFiles stops at once and closes everything, however many large file
     log,
   });
   await untilFilesWait(log);
-  stop.abort(new Error("told to"));
+  stop.abort(new Error("stopped by the test"));
   const { error } = await within(getting, "stopping");
-  assertEquals(error instanceof Error && error.message, "told to");
+  assertEquals(error instanceof Error && error.message, "stopped by the test");
 });
 
 Deno.test("getFiles continues with the others when something gets in the way of one", async () => {
@@ -247,9 +247,9 @@ for (const kind of ["find", "browse", "describe"] as const) {
     const stop = new AbortController();
     const getting = get(relay, folder.path, [wanted], { signal: stop.signal });
     await within(asked.promise, "the question");
-    stop.abort(new Error("told to"));
+    stop.abort(new Error("stopped by the test"));
     const { error } = await within(getting, "stopping");
-    assertEquals(error instanceof Error && error.message, "told to");
+    assertEquals(error instanceof Error && error.message, "stopped by the test");
   });
 }
 
@@ -413,8 +413,8 @@ Deno.test("getFiles continues with a file that its node has not hashed yet", asy
 Deno.test("getFiles has reported every file, as saved or failed, when it is done", async () => {
   await using relay = await startRelay();
   const names = Object.keys(SIX_FILES);
-  const piece: SendPiece = (channel, told) =>
-    told.index === 1 ? closeEarly(channel, told) : sendHonestly(channel, told);
+  const piece: SendPiece = (channel, reported) =>
+    reported.index === 1 ? closeEarly(channel, reported) : sendHonestly(channel, reported);
   await using _node = await startLyingNode(relay, SIX_FILES, { piece });
   await using folder = await tempShare();
   const { saved, failed, log } = await get(relay, folder.path, names, {

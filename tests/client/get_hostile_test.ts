@@ -120,7 +120,7 @@ for (
         await sendFoundFile(channel, message, describeBytes("f", MIDDLE));
       },
     });
-    const limits = { askingPatienceMs: 1 };
+    const limits = { queryPatienceMs: 1 };
     const got = get(relay, folder.path, ["f"], { log, limits });
     assertEquals((await within(got, "get", SOON_MS)).failed, {});
     assertBytes(await read(folder, "f"), MIDDLE);
@@ -328,7 +328,7 @@ Deno.test("A node that does not describe a file delays nothing, and the user see
     },
   });
   await using folder = await tempShare();
-  const limits = { askingPatienceMs: 1 };
+  const limits = { queryPatienceMs: 1 };
   const { saved, log } = await get(relay, folder.path, ["f"], { limits });
   assertEquals(Object.keys(saved), ["f"]);
   assertEquals(

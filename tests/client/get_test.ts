@@ -113,7 +113,7 @@ Deno.test("getFiles waits for a node with the wanted SHA-256, though another has
   const { failed } = await within(
     get(relay, folder.path, ["f"], {
       sha256,
-      limits: { askingGraceMs: 1 },
+      limits: { queryGraceMs: 1 },
       log,
     }),
     "the file",
@@ -165,7 +165,7 @@ for (const isOpen of [true, false]) {
     const { failed } = await within(
       get(relay, folder.path, wanted, {
         log,
-        limits: { askingGraceMs: 1, takeOverMs: 50 },
+        limits: { queryGraceMs: 1, takeOverMs: 50 },
       }),
       "the files",
     );
@@ -182,7 +182,7 @@ Deno.test("getFiles sends at most one request to a node that does not answer, an
   await using _good = await startNode(relay, SIX_FILES);
   await using folder = await tempShare();
   const { saved } = await within(
-    get(relay, folder.path, names, { limits: { askingGraceMs: 1 } }),
+    get(relay, folder.path, names, { limits: { queryGraceMs: 1 } }),
     "the files",
   );
   assertEquals(Object.keys(saved).toSorted(), names);
@@ -213,11 +213,11 @@ for (
     const options = choose(nodes.beta.server.id);
     const { log } = await get(relay, folder.path, ["f"], options);
     assertBytes(await read(folder, "f"), wanted);
-    const told = log.of("contents_differ").map(({ groups }) =>
+    const reported = log.of("contents_differ").map(({ groups }) =>
       groups.map(({ offers }) => offers.length)
     );
     const first = wanted === OLD ? 2 : 1;
-    assertEquals(told, "node" in options ? [] : [[first, 3 - first]]);
+    assertEquals(reported, "node" in options ? [] : [[first, 3 - first]]);
     const from = Object.keys(log.bytesFrom("f"));
     assertEquals(
       from.every((name) => (name === "beta") === (wanted === NEW)),

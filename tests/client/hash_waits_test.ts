@@ -199,7 +199,7 @@ Deno.test("If no other node can answer, the user learns which node hashes which 
     },
   });
   const { sha256 } = describeBytes("f", MIDDLE);
-  const limits = { ...AT_ONCE, hashingTellMs: 1 };
+  const limits = { ...AT_ONCE, hashingReportMs: 1 };
   const options = { sha256, limits, onEvent: log.onEvent };
   const { content } = await within(fetch(relay, "f", options), "the fetch");
   assertBytes(content, MIDDLE);

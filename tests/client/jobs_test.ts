@@ -89,7 +89,7 @@ Deno.test("Checks of all waiting files do not read their offers again", async ()
     nodeName: (id) => id,
     turnMs: 5,
     folderCount: 10,
-    tellsApart: () => Promise.resolve(true),
+    isCaseSensitive: () => Promise.resolve(true),
   });
   const { admitted } = await clashes.admit(jobs);
   assertEquals([admitted.length, readCount], [100, 0]);
@@ -112,7 +112,7 @@ Deno.test("PathConflicts gives others their turn while it looks at many files", 
     nodeName: (id) => id,
     turnMs: 0,
     folderCount: 10,
-    tellsApart: () => Promise.resolve(true),
+    isCaseSensitive: () => Promise.resolve(true),
   });
   let isOver = false;
   const admitting = clashes.admit(jobs).then(() => isOver = true);
@@ -138,7 +138,7 @@ Deno.test("100,000 listed files that wait take less than 250 bytes each of the h
     const jobs = [...catalogue.places()].map((at) =>
       new ListedJob(listed, { at, path: "out/" + catalogue.nameAt(at), isVoted: false, size: 4096, votes: 1 })
     );
-    const clashes = new PathConflicts({ isNamed: () => false, nodeName: (id) => id, turnMs: 5, folderCount: 10, tellsApart: async () => true });
+    const clashes = new PathConflicts({ isNamed: () => false, nodeName: (id) => id, turnMs: 5, folderCount: 10, isCaseSensitive: async () => true });
     const { admitted } = await clashes.admit(jobs);
     gc();
     console.log(admitted.length, (Deno.memoryUsage().heapUsed - before) / jobs.length);

@@ -254,7 +254,7 @@ Deno.test("getFiles keeps pieces written by lanes when it is stopped, and contin
       log,
     });
     await log.until("progress", ({ received }) => received >= TASK * PIECE);
-    stop.abort(new Failure("interrupted", { what: "Stopped", why: "told to" }));
+    stop.abort(new Failure("interrupted", { what: "Stopped", why: "stopped by the test" }));
     const { error } = await within(getting, "stopping");
     assertInstanceOf(error, Failure);
     assertEquals(error.kind, "interrupted");

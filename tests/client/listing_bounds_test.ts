@@ -55,7 +55,7 @@ Deno.test("listFiles does not wait for nodes that list too slowly, and names the
   await using _good = await startNode(relay, { "good": "x" });
   // Time enough for the good one to answer on a busy machine.
   const listing = list(relay, {
-    limits: { listingMs: 10_000, askingPatienceMs: 50 },
+    limits: { listingMs: 10_000, queryPatienceMs: 50 },
   });
   const { files, log } = await within(listing, "the listing");
   // What had come of the others is there as well.

@@ -31,5 +31,5 @@ Deno.test("getFiles looks for no file in a folder that it has made, even if node
     Object.assign(Deno, { lstat, lstatSync });
   }
   // Some are looked at before the folder is made.
-  assertEquals(count < LIMITS.askedAheadCount + 40, true, `${count} calls`);
+  assertEquals(count < LIMITS.requestedAheadCount + 40, true, `${count} calls`);
 });

@@ -20,15 +20,15 @@ const NO_ROOM = {
 
 /**
  * A relay without nodes that ends the first `count` connections after hello;
- * `tells` says whether it tells why.
+ * `isExplained` says whether it gives a reason.
  */
-async function fullRelay(count: number, tells: boolean) {
+async function fullRelay(count: number, isExplained: boolean) {
   const seen = { hellos: 0 };
   const identity = IDENTITIES[2]!;
   const relay = await startScriptedRelay(identity, {
     talk: async (channel) => {
       if (++seen.hellos <= count) {
-        if (tells) await channel.send(NO_ROOM);
+        if (isExplained) await channel.send(NO_ROOM);
         return;
       }
       await channel.receive(["list"]);
@@ -47,24 +47,24 @@ function peersOf(relay: RelayAddress, limits: Partial<Limits> = {}): Peers {
   return new Peers(options, () => {});
 }
 
-for (const tells of [false, true]) {
-  const how = tells ? "says that it has no room" : "closes the connection";
+for (const isExplained of [false, true]) {
+  const how = isExplained ? "says that it has no room" : "closes the connection";
 
   Deno.test(`Peers list again if a relay ${how} after hello`, async () => {
-    await using relay = await fullRelay(2, tells);
+    await using relay = await fullRelay(2, isExplained);
     await using peers = peersOf(relay.address);
     const { nodes } = await peers.list();
     assertEquals([nodes, relay.hellos], [[], 3]);
   });
 
   Deno.test(`Peers report a relay that ${how} until the time is over`, async () => {
-    await using relay = await fullRelay(Infinity, tells);
+    await using relay = await fullRelay(Infinity, isExplained);
     await using peers = peersOf(relay.address, { turnedAwayMs: 50 });
     const { parts } = await assertRejects(() => peers.list(), Failure);
     assertEquals(parts.what, "Cannot list nodes");
     assertEquals(
       parts.why,
-      tells
+      isExplained
         ? "it has too many connections from this address"
         : "the relay closed the connection",
     );
@@ -73,9 +73,9 @@ for (const tells of [false, true]) {
 
 /**
  * A node that ends the first `times` connections at the first request, and then
- * has no file; `tells` says whether it tells why.
+ * has no file; `isExplained` says whether it gives a reason.
  */
-async function fullNode(times: number, tells: boolean) {
+async function fullNode(times: number, isExplained: boolean) {
   const relay = await startRelay();
   const seen = { asked: 0 };
   const node = await startEvilNode(relay, {
@@ -84,7 +84,7 @@ async function fullNode(times: number, tells: boolean) {
       if (++seen.asked > times) {
         return await sendRefusal(channel, message, { code: "not_found" });
       }
-      if (tells) await channel.send(NO_ROOM);
+      if (isExplained) await channel.send(NO_ROOM);
       channel.conn.close();
     },
   });
@@ -97,11 +97,11 @@ async function fullNode(times: number, tells: boolean) {
   });
 }
 
-for (const tells of [false, true]) {
-  const how = tells ? "says that it has no room" : "closes the connection";
+for (const isExplained of [false, true]) {
+  const how = isExplained ? "says that it has no room" : "closes the connection";
 
   Deno.test(`Peers ask a node again that ${how}`, async () => {
-    await using node = await fullNode(2, tells);
+    await using node = await fullNode(2, isExplained);
     await using peers = peersOf(node.relay);
     const { nodes: [listed] } = await peers.list();
     const { session, found } = await peers.open(listed!, { find: "a.txt" });
@@ -110,11 +110,11 @@ for (const tells of [false, true]) {
   });
 
   Deno.test(`Peers report a node that ${how} until the time is over`, async () => {
-    await using node = await fullNode(Infinity, tells);
+    await using node = await fullNode(Infinity, isExplained);
     await using peers = peersOf(node.relay, { turnedAwayMs: 50 });
     const { nodes: [listed] } = await peers.list();
     const error = await assertRejects(() => peers.open(listed!, { find: "a" }));
-    assertEquals(isNoRoom(error), tells, String(error));
+    assertEquals(isNoRoom(error), isExplained, String(error));
     assertEquals(isEnded(error), true, String(error));
   });
 }

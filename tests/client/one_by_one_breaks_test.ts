@@ -27,7 +27,7 @@ OTHER[7] = OTHER[7]! ^ 1;
 
 /**
  * A node that closes the connection in the middle of `CONTENT`, once the first part has been
- * given out; that is to be told with `onPart`.
+ * given out; `onPart` reports it.
  */
 function breaksLater(lies: Lies = {}): { lie: Lie; onPart: () => void } {
   const { promise: taken, resolve: onPart } = Promise.withResolvers<void>();

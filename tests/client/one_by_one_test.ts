@@ -335,8 +335,8 @@ Deno.test("fetchFile stops with the signal's reason, at every stage", async () =
     name: "1.txt",
     signal: stop.signal,
   });
-  const reading = assertRejects(() => contentOf(file), Error, "told to");
-  stop.abort(new Error("told to"));
+  const reading = assertRejects(() => contentOf(file), Error, "stopped by the test");
+  stop.abort(new Error("stopped by the test"));
   await reading;
   await assertRejects(
     () =>
@@ -346,7 +346,7 @@ Deno.test("fetchFile stops with the signal's reason, at every stage", async () =
         signal: stop.signal,
       }),
     Error,
-    "told to",
+    "stopped by the test",
   );
 });
 

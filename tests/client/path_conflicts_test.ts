@@ -7,7 +7,7 @@ import { join } from "@std/path";
 import { PathConflicts } from "../../lib/client/path_conflicts.ts";
 import { getFiles } from "../../lib/client/get.ts";
 import type { Job } from "../../lib/client/jobs.ts";
-import { tellsNamesApart } from "../../lib/disk/places.ts";
+import { isCaseSensitive } from "../../lib/disk/places.ts";
 import { Failure } from "../../lib/base/errors.ts";
 import { LIMITS } from "../../lib/base/limits.ts";
 import { startNode, startRelay } from "../_network.ts";
@@ -42,7 +42,7 @@ async function admitted(
     nodeName: (id) => `node ${id}`,
     turnMs: 5,
     folderCount,
-    tellsApart: () => Promise.resolve(apart),
+    isCaseSensitive: () => Promise.resolve(apart),
   });
   const names: string[] = [];
   const why: string[] = [];
@@ -142,7 +142,7 @@ Deno.test("PathConflicts keeps the file of an earlier batch in its place, and na
   ]);
 });
 
-Deno.test("tellsNamesApart finds out what the disk does, even below a missing folder, and leaves nothing", async () => {
+Deno.test("isCaseSensitive finds out what the disk does, even below a missing folder, and leaves nothing", async () => {
   await using folder = await tempShare({ "Case": "" });
   const isSensitive = await Deno.lstat(join(folder.path, "cASE")).then(
     () => false,
@@ -150,12 +150,12 @@ Deno.test("tellsNamesApart finds out what the disk does, even below a missing fo
   );
   for (const below of ["", "no/such/folder"]) {
     const path = join(folder.path, below);
-    assertEquals(await tellsNamesApart(path), isSensitive);
+    assertEquals(await isCaseSensitive(path), isSensitive);
   }
   assertEquals(filesIn(folder.path), ["Case"]);
 });
 
-Deno.test("tellsNamesApart recognises a disk that ignores case", async () => {
+Deno.test("isCaseSensitive recognises a disk that ignores case", async () => {
   await using folder = await tempShare();
   const { lstat } = Deno;
   // As such a disk does: every name in the folder is there in any case.
@@ -168,7 +168,7 @@ Deno.test("tellsNamesApart recognises a disk that ignores case", async () => {
     return await lstat(path);
   };
   try {
-    assertEquals(await tellsNamesApart(folder.path), false);
+    assertEquals(await isCaseSensitive(folder.path), false);
   } finally {
     Deno.lstat = lstat;
   }
@@ -271,7 +271,7 @@ Deno.test("PathConflicts makes no name strings for listed files, and checks each
     nodeName: (id) => id,
     turnMs: 5,
     folderCount: LIMITS.savedFolderCount,
-    tellsApart: () => Promise.resolve(true),
+    isCaseSensitive: () => Promise.resolve(true),
   });
   const { admitted, refused } = await clashes.admit(jobs);
   assertEquals([admitted, refused], [jobs, []]);

@@ -169,7 +169,7 @@ for (const [size, right] of SIZES) {
     await using folder = await tempShare();
     const { failed } = await get(relay, folder.path, ["f"], {
       sha256,
-      limits: { askingGraceMs: 1 },
+      limits: { queryGraceMs: 1 },
       log,
     });
     assertEquals(failed, {});

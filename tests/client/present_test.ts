@@ -100,9 +100,9 @@ Deno.test("getFiles detects an existing file that differs in one byte from the l
 });
 
 Deno.test("getFiles asks about several files at once if their contents are not listed", async () => {
-  const { askedAheadCount } = LIMITS;
+  const { requestedAheadCount } = LIMITS;
   await using relay = await startRelay();
-  const files = smallFiles(2 * askedAheadCount);
+  const files = smallFiles(2 * requestedAheadCount);
   const truth = honestExcept(files);
   const asked: MessageOf<"describe">[] = [];
   await using node = await startLyingNode(relay, files, {
@@ -110,14 +110,14 @@ Deno.test("getFiles asks about several files at once if their contents are not l
     // Says nothing before so many are asked for.
     describe: async (channel: Channel, message) => {
       asked.push(message);
-      if (asked.length < askedAheadCount) return;
+      if (asked.length < requestedAheadCount) return;
       for (const each of asked.splice(0)) await truth(channel, each);
     },
   });
   await using folder = await tempShare(files);
   const { failed, log } = await within(
     get(relay, folder.path, [everything("")], {
-      limits: { askingPatienceMs: 60_000 },
+      limits: { queryPatienceMs: 60_000 },
     }),
     "all files",
   );
@@ -128,7 +128,7 @@ Deno.test("getFiles asks about several files at once if their contents are not l
   );
   const count = (kind: string) =>
     node.asked.filter((message) => message.kind === kind).length;
-  assertEquals([count("describe"), count("read")], [2 * askedAheadCount, 0]);
+  assertEquals([count("describe"), count("read")], [2 * requestedAheadCount, 0]);
 });
 
 Deno.test("getFiles has a worker look at existing files once there are many, and finds what is different", async () => {

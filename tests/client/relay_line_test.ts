@@ -10,7 +10,7 @@ import { memoryPair } from "../_memory_conn.ts";
 
 type Answering = (id: string) => RelayToClient | null;
 
-/** A relay in memory that answers as it is told; `null` closes. */
+/** A relay in memory that gives the answers of the test; `null` closes. */
 function fakeRelay(answer: Answering) {
   const relay = { opened: 0, open: 0 };
   const link = {
@@ -44,7 +44,7 @@ function fakeRelay(answer: Answering) {
 const ID = "a".repeat(51);
 const never = new AbortController().signal;
 const ask = (line: RelayLine, last: string, signal = never) =>
-  line.ask({ kind: "tunnel", id: ID + last }, signal)
+  line.request({ kind: "tunnel", id: ID + last }, signal)
     .then(({ answer }) => answer.kind === "refused" ? answer.code : "");
 const echo = (id: string): RelayToClient => ({
   kind: "refused",

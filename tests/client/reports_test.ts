@@ -7,7 +7,7 @@ import type { RelayDialer } from "../../lib/uplink/relay_dialer.ts";
 import { memoryPair } from "../_memory_conn.ts";
 
 Deno.test("Reports names 64 nodes, each once, over one connection, and waits for no answer", async () => {
-  const heard: string[][] = [];
+  const received: string[][] = [];
   let opened = 0;
   const ended: Promise<void>[] = [];
   const dialer = {
@@ -23,7 +23,7 @@ Deno.test("Reports names 64 nodes, each once, over one connection, and waits for
         for (;;) {
           const message = await there.receive(DIRECTION.clientToRelay);
           if (message?.kind !== "report") return await there.close();
-          heard.push([...message.ids]);
+          received.push([...message.ids]);
         }
       })());
       return Promise.resolve({ channel });
@@ -39,11 +39,11 @@ Deno.test("Reports names 64 nodes, each once, over one connection, and waits for
   }
   await Promise.all(ended);
   assertEquals(opened, 1);
-  assertEquals(heard.flat(), ids.slice(0, LIMITS.reportCount));
+  assertEquals(received.flat(), ids.slice(0, LIMITS.reportCount));
 });
 
 Deno.test("Reports names 16 nodes that an index named in vain, each once", async () => {
-  const heard: string[][] = [];
+  const received: string[][] = [];
   const [near, far] = memoryPair();
   const options = { limits: LIMITS, writeStallMs: 1e6, idleMs: 1e6 };
   const [channel, there] = [near, far].map((conn) =>
@@ -55,7 +55,7 @@ Deno.test("Reports names 16 nodes that an index named in vain, each once", async
       const message = await there.receive(DIRECTION.clientToRelay);
       if (message?.kind !== "report") return await there.close();
       assertEquals(message.ids, []);
-      heard.push([...message.wrong ?? []]);
+      received.push([...message.wrong ?? []]);
     }
   })();
   const dialer = {
@@ -67,7 +67,7 @@ Deno.test("Reports names 16 nodes that an index named in vain, each once", async
     for (const id of [...ids, ...ids]) reports.addWrong(id);
   }
   await ended;
-  assertEquals(heard.flat(), ids.slice(0, LIMITS.wrongHitCount));
+  assertEquals(received.flat(), ids.slice(0, LIMITS.wrongHitCount));
 });
 
 Deno.test("Reports are lost if the relay is down, without other effects", async () => {

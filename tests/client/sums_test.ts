@@ -113,7 +113,7 @@ Deno.test("sumFiles takes the sums from another node when one only says that it 
   });
   await using honest = await startNode(relay, { "f": MIDDLE, "g": LARGE });
   await honest.log.until("hashed");
-  const limits = { askingPatienceMs: 1, settleMs: 1, pieceStallMs: 600_000 };
+  const limits = { queryPatienceMs: 1, settleMs: 1, pieceStallMs: 600_000 };
   assertEquals(await within(sums(relay, { limits }), "the sums"), {
     "f": `${MIDDLE.length} ${sumOf(MIDDLE)}`,
     "g": `${LARGE.length} ${sumOf(LARGE)}`,
@@ -160,7 +160,7 @@ Deno.test("sumFiles asks a few of many addresses for a SHA-256", async () => {
       startLyingNode(relay, { "f": MIDDLE }, { identity })
     ),
   );
-  const limits = { sumAddressCount: 1, askingPatienceMs: 600_000 };
+  const limits = { sumAddressCount: 1, queryPatienceMs: 600_000 };
   await sums(relay, { limits });
   const asked = nodes.map(({ asked }) =>
     asked.filter(({ kind }) => kind === "describe").length
@@ -196,7 +196,7 @@ Deno.test("sumFiles believes no quick node alone while two are slow, neither for
   await using _quick = await givesOtherSums(relay, files);
   await using _slow = await worksFor(relay, TRUDY, 5);
   await using _slower = await worksFor(relay, CAROL, 8);
-  const limits = { settleMs: 100, askingPatienceMs: 20, askedAheadCount: 1 };
+  const limits = { settleMs: 100, queryPatienceMs: 20, requestedAheadCount: 1 };
   assertEquals(await sums(relay, { limits }), {
     "f": `${MIDDLE.length} ${sumOf(MIDDLE)}`,
     "g": `${LARGE.length} ${sumOf(LARGE)}`,
@@ -210,7 +210,7 @@ Deno.test("sumFiles asks one node for the SHA-256 of a small file", async () => 
       startLyingNode(relay, { "f": OLD }, { identity })
     ),
   );
-  await sums(relay, { limits: { askingPatienceMs: 600_000 } });
+  await sums(relay, { limits: { queryPatienceMs: 600_000 } });
   const asked = nodes.flatMap(({ asked }) =>
     asked.filter(({ kind }) => kind === "describe")
   );

@@ -120,7 +120,7 @@ Deno.test("A get uses a node behind a tunnel and one that can be dialled at once
   });
   await using folder = await tempShare();
   const { failed, error, log } = await get(relay, folder.path, ["a.bin"], {
-    limits: { askingGraceMs: 5_000, windowBytes: 1_000_000 },
+    limits: { queryGraceMs: 5_000, windowBytes: 1_000_000 },
   });
   assertEquals([failed, error], [{}, undefined]);
   assertEquals(await Deno.readFile(`${folder.path}/a.bin`), BYTES);
@@ -279,7 +279,7 @@ Deno.test("maxRelayedBytes leaves a get to the nodes that can be dialled", async
   await using folder = await tempShare();
   const { failed, log } = await get(relay, folder.path, ["a.bin"], {
     maxRelayedBytes: 600_000,
-    limits: { askingGraceMs: 5_000, windowBytes: 1_000_000 },
+    limits: { queryGraceMs: 5_000, windowBytes: 1_000_000 },
   });
   assertEquals(failed, {});
   assertEquals(await Deno.readFile(`${folder.path}/a.bin`), BYTES);

@@ -60,10 +60,10 @@ Deno.test("In a tie between contents, getFiles fetches neither, and fetches all 
     assertEquals(Object.keys(saved).toSorted(), ["a", "b"]);
     assertEquals(failed, { "f": "undelivered" });
     assertEquals(filesIn(folder.path), ["a", "b"]);
-    const told = log.of("contents_differ").map(({ name, taken, groups }) => ({
+    const reported = log.of("contents_differ").map(({ name, taken, groups }) => ({
       [name]: [taken, ...groups.map(({ votes }) => votes)],
     }));
-    assertEquals(told, [{ "f": [false, 1, 1] }]);
+    assertEquals(reported, [{ "f": [false, 1, 1] }]);
   }
 });
 
@@ -124,7 +124,7 @@ Deno.test("A file that exists is not replaced because a node with another conten
   const { saved, failed } = await get(relay, folder.path, ["f"], {
     log,
     overwrite: true,
-    limits: { askingGraceMs: 1 },
+    limits: { queryGraceMs: 1 },
   });
   assertEquals([saved, failed], [{}, { "f": "undelivered" }]);
   assertBytes(await read(folder, "f"), NEW);

@@ -86,7 +86,7 @@ export class RedisServer implements AsyncDisposable {
       await dialService(this.at, { encrypted: false, timeoutMs: 10_000 }),
       LIMITS.clusterReplyBytes,
     );
-    return await redis.ask(words, { timeoutMs: 10_000 });
+    return await redis.request(words, { timeoutMs: 10_000 });
   }
 
   /** The store of a relay in it. */
@@ -109,7 +109,7 @@ export class RedisServer implements AsyncDisposable {
   }
 
   /** Adds a batch to the stream, as if an instance had. */
-  async tell(tag: string, head: string): Promise<void> {
+  async announce(tag: string, head: string): Promise<void> {
     const count = await this.ask("INCR", `${tag}:c`);
     await this.ask("XADD", `${tag}:log`, "*", "c", String(count), "h", head);
   }

@@ -68,7 +68,7 @@ export class SwarmClient implements AsyncDisposable {
   }
 }
 
-/** How many hold a content, as an instance tells. */
+/** How many hold a content, as an instance counts. */
 export async function holdersAt(
   relay: TestRelay,
   content: string,

@@ -92,7 +92,7 @@ testWith(
     for (let ms = 0; ms < 2_000 * LEASE_SECONDS; ms += PAUSE_MS) {
       clock.pass(PAUSE_MS);
       const { sequence } = nodes;
-      // Both hear of a later registration of each before the clock goes on.
+      // Both receive a later registration of each before the clock goes on.
       await eventually(async () => {
         await nodes.register(moved, dead);
         const later = [

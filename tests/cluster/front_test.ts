@@ -378,7 +378,7 @@ Deno.test("A peer that claims to be an instance and asks nothing is waited for a
   const { identity, server } = pair.a;
   await using channel = await openChannel(server.address, identity);
   await greet(channel, { role: "instance" });
-  await channel.receive(["refused"]).catch(() => null); // it may be heard
+  await channel.receive(["refused"]).catch(() => null); // it may arrive
   await pair.a.log.until("refused", ({ reason }) => reason === "timed_out");
 });
 

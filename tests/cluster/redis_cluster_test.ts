@@ -15,7 +15,7 @@ testWith(
   async () => {
     await using cluster = await RedisCluster.start(`${TAG}:log`);
     const { owner, copy, others: [other, third] } = cluster;
-    // One is told of the right server, the other of a wrong one.
+    // One gets the address of the right server, the other of a wrong one.
     await using a = new Side(owner.store(PATIENT));
     await using b = new Side(other!.store(PATIENT));
     a.hold("one");

@@ -7,7 +7,7 @@ import { dialService } from "../../lib/transport/service_conn.ts";
 import { testWith } from "../_tools.ts";
 import { RedisServer } from "./_redis_server.ts";
 
-const SAID: readonly (readonly [text: string, trouble: StoreTrouble])[] = [
+const MEANINGS: readonly (readonly [text: string, trouble: StoreTrouble])[] = [
   ["LOADING Redis is loading the dataset in memory", "loading"],
   ["MASTERDOWN Link with MASTER is down", "loading"],
   ["CLUSTERDOWN The cluster is down", "loading"],
@@ -26,7 +26,7 @@ const SAID: readonly (readonly [text: string, trouble: StoreTrouble])[] = [
   ["NOSCRIPT No matching script", "failed"],
 ];
 
-for (const [text, trouble] of SAID) {
+for (const [text, trouble] of MEANINGS) {
   Deno.test(`The error "${text}" of Redis counts as ${trouble}`, () => {
     const error = storeErrorOf(new ReplyError(text));
     assertEquals(error.trouble, trouble);
@@ -45,13 +45,13 @@ testWith(
       timeoutMs: 10_000,
     });
     using redis = new RedisConn(conn, LIMITS.clusterReplyBytes);
-    const reply = redis.ask(["BLPOP", "nothing", "0.05"], { timeoutMs: 100 });
+    const reply = redis.request(["BLPOP", "nothing", "0.05"], { timeoutMs: 100 });
     await new Promise((resolve) => setTimeout(resolve, 10));
     const until = performance.now() + 400;
     while (performance.now() < until); // as where other work takes long
     assertEquals(await reply, null);
     await assertRejects(
-      () => redis.ask(["BLPOP", "nothing", "60"], { timeoutMs: 100 }),
+      () => redis.request(["BLPOP", "nothing", "60"], { timeoutMs: 100 }),
       StoreError,
       "it does not answer in time",
     );

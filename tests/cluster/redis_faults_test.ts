@@ -84,7 +84,7 @@ withRedis(
     a.hold("two");
     await a.until(() => a.phase === "stale");
     await a.until(() => failuresOf(a)["full"]! >= 2);
-    await b.until(() => b.phase === "stale"); // others cannot tell it anything
+    await b.until(() => b.phase === "stale"); // others cannot send it anything
     assertEquals(b.listed, ["one 1"]);
     assertMatch(a.events.at(-1)!.why!, /its memory is full$/);
     await server.ask("CONFIG", "SET", "maxmemory", "0");
@@ -218,9 +218,9 @@ withRedis(
     await b.untilListed("one 1");
     assertEquals(b.replicator.stats().dropped["forged"], 3);
     assertEquals(b.replicator.stats().dropped["too_large"], 1);
-    await server.tell(TAG, sequenceUp);
-    await server.tell(TAG, "garbage");
-    await server.tell(TAG, head.replace(" - ", " w "));
+    await server.announce(TAG, sequenceUp);
+    await server.announce(TAG, "garbage");
+    await server.announce(TAG, head.replace(" - ", " w "));
     await b.until(() => b.replicator.stats().dropped["forged"] === 6);
     assertEquals(b.listed, ["one 1"]);
     assertEquals(b.phase, "whole");
@@ -241,7 +241,7 @@ withRedis(
     const written = String(await server.ask("GET", `${TAG}:n:one`));
     assertMatch(written, /^n one 1 \d+ \S+ w /);
     await server.put(TAG, `${TAG}:n:one`, value);
-    await server.tell(TAG, head);
+    await server.announce(TAG, head);
     await b.until(() => b.replicator.stats().dropped["stale"]! >= 1);
     assertEquals(b.listed, []);
   },
@@ -276,7 +276,7 @@ withRedis(
     await using d = new Side(other);
     await c.untilListed("one 1");
     await d.untilListed("two 1");
-    // They tell of themselves at their own pace.
+    // They announce of themselves at their own pace.
     await c.until(() => c.replicator.stats().instances === 2);
     assertEquals(c.replicator.stats().dropped["forged"], 0);
   },

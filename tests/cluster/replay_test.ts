@@ -38,7 +38,7 @@ function withInstances(name: string, fn: (place: Place) => Promise<void>) {
       replay: async (key, value, reason) => {
         const before = [a, b].map((it) => droppedBy(it, reason));
         await redis.put(TAG, `${TAG}:${key}`, value);
-        await redis.tell(TAG, value.split("\n")[0]!);
+        await redis.announce(TAG, value.split("\n")[0]!);
         // The instance that wrote it knows its own hand, and looks no further.
         await eventually(() =>
           [a, b].some((it, n) => droppedBy(it, reason) > before[n]!)

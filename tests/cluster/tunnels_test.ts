@@ -84,7 +84,7 @@ Deno.test("A client of one instance fetches through another while the store is d
   assertEquals(await new Blob(pieces).text(), "abc");
 });
 
-Deno.test("A report of a node that is attached elsewhere is alive while the instances hear each other, unchecked while not, and gone once that instance is", async () => {
+Deno.test("A report of a node that is attached elsewhere is alive while the instances reach each other, unchecked while not, and gone once that instance is", async () => {
   const store = new MemoryStore();
   // Each report asks again.
   const limits = { dialBackPauseMs: 1 };

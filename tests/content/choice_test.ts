@@ -96,7 +96,7 @@ for (
       ["a", "b"],
     ],
     [
-      "the first that answered, where nothing tells them apart",
+      "the first that answered, if nothing distinguishes them",
       [offer("c", Z), offer("a", X), offer("b", Y)],
       ["c", "a", "b"],
       ["c", "a", "b"],

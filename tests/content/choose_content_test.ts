@@ -186,7 +186,7 @@ for (
       "none, asks b",
     ],
     [
-      "nothing yet where a node has told no SHA-256",
+      "nothing yet where a node has sent no SHA-256",
       [offer("a", X)],
       { sha256: HASH },
       "none, asks a",

@@ -48,7 +48,7 @@ async function open(
     overwrite,
     hasher,
   });
-  // Answered after the file was opened, and heard of a few turns later.
+  // Answered after the file was opened, and noticed a few turns later.
   await within(hasher.hash(new Uint8Array(), 1), "an answer");
   for (let turn = 0; turn < 10; turn++) await Promise.resolve();
   return partial;
@@ -269,9 +269,9 @@ async function openLarge(
   const saved = async (pieces: number) => {
     const bytes = pieces * PIECE;
     const hashes = new Uint8Array(32 * pieces);
-    const told = partial.expect(conn, 1, { first: 0, bytes, hashes });
-    assert(told !== undefined, "it is not open in the lane");
-    await told();
+    const reported = partial.expect(conn, 1, { first: 0, bytes, hashes });
+    assert(reported !== undefined, "it is not open in the lane");
+    await reported();
   };
   return { partial, saved };
 }

@@ -193,7 +193,7 @@ export async function runRole(
     stderr: "piped",
   }).spawn();
   const input = child.stdin.getWriter();
-  // It may end without reading what it is told.
+  // It may end without reading its input.
   input.write(new TextEncoder().encode(options.input ?? "")).catch(() => {});
   input.close().catch(() => {});
   const { code, stdout, stderr } = await within(
@@ -273,13 +273,16 @@ export async function spawnNode(
   });
 }
 
-/** What a role says; one that does not is ended, or the next test would meet it. */
-async function orEnded<Said>(
+/**
+ * The output of a role. Ends a role without it, because the next test would
+ * meet it.
+ */
+async function orEnded<Output>(
   role: RoleProcess,
-  hear: () => Promise<Said>,
-): Promise<Said> {
+  read: () => Promise<Output>,
+): Promise<Output> {
   try {
-    return await hear();
+    return await read();
   } catch (error) {
     await role[Symbol.asyncDispose]();
     throw error;

@@ -41,7 +41,7 @@ export const UNTRIED: Readonly<
     "write the address of a relay on each line":
       "tests/cli/options/relay_list_test.ts has right lists",
   },
-  "lib/gateway/asking.ts": { "try again later": OF_TIME },
+  "lib/gateway/find_file.ts": { "try again later": OF_TIME },
   "lib/gateway/certificate.ts": {
     "give a ${what} that begins with -----BEGIN, without a password":
       "tests/gateway/attacks_test.ts gives a right pair",

@@ -82,7 +82,7 @@ export class Here {
     return this.bare(this.at, ...words);
   }
 
-  /** A client that is told its relay by `words`, if any. */
+  /** A client with the relay in `words`, if any. */
   bare(...words: string[]): Command {
     return this.#command("peer_client.ts", words);
   }

@@ -82,8 +82,8 @@ async function serve(): Promise<void> {
       & HostTask
       & { number: number };
     const answer = await run(task);
-    const told = `answer ${number} ${JSON.stringify(answer)}\n`;
-    Deno.stdout.writeSync(new TextEncoder().encode(told));
+    const reported = `answer ${number} ${JSON.stringify(answer)}\n`;
+    Deno.stdout.writeSync(new TextEncoder().encode(reported));
   }
 }
 

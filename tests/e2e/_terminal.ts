@@ -177,7 +177,7 @@ export class Tmux implements AsyncDisposable {
     await this.#run(["send-keys", "-l", text]);
   }
 
-  /** Pastes text, as terminals do where a program asks to be told. */
+  /** Pastes text, as terminals do if a program asks for marks. */
   async paste(text: string): Promise<void> {
     await this.#run(["set-buffer", text]);
     await this.#run(["paste-buffer", "-p"]);

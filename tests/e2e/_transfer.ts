@@ -34,7 +34,7 @@ export function eventsOf({ all }: Lines): FileReply[] {
 
 /** The one event of that name. */
 export function only(lines: Lines, event: string): FileReply {
-  const found = eventsOf(lines).filter((told) => told.event === event);
+  const found = eventsOf(lines).filter((reported) => reported.event === event);
   assertEquals(found.length, 1, `events ${event} in ${lines.all.join("\n")}`);
   return found[0]!;
 }

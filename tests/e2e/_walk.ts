@@ -170,10 +170,10 @@ export class Walk implements AsyncDisposable {
     const { lines } = process;
     const server: Server = { command: step.command, port, process, lines };
     this.#servers.push(server);
-    const [, actual = ""] = await hear(lines, / listening on .*:(\d+)$/);
+    const [, actual = ""] = await lineWith(lines, / listening on .*:(\d+)$/);
     this.#ports.set(port, actual);
     const ready = isRelay ? /^relay address / : /^registered with /;
-    await hear(lines, ready);
+    await lineWith(lines, ready);
     if (step.shown === undefined) return;
     const expected = this.#expected(step);
     const last = expected.at(-1) ?? ELISION;
@@ -182,7 +182,7 @@ export class Walk implements AsyncDisposable {
       return this.#hold(expected, lines.all);
     }
     const pattern = patternOf(last);
-    await hear(lines, pattern);
+    await lineWith(lines, pattern);
     const end = Math.max(
       lines.all.findIndex((line) => pattern.test(line)),
       lines.all.findIndex((line) => ready.test(line)),
@@ -252,14 +252,14 @@ export class Walk implements AsyncDisposable {
     this.#servers = this.#servers.filter((other) => other !== server);
     const said = server.lines.all;
     const next = said[server.shownCount ?? said.length];
-    const isTold = this.#atTerminal || next === undefined || LATER.test(next);
+    const isReported = this.#atTerminal || next === undefined || LATER.test(next);
     const asks = said.some((line) => QUESTION.test(line));
-    if (code === 0 && isTold && !asks) return;
+    if (code === 0 && isReported && !asks) return;
     throw new Error(
       [
         `${server.command}\nended with code ${code}, after`,
         ...said,
-        isTold ? "" : `of which the document does not show: ${next}`,
+        isReported ? "" : `of which the document does not show: ${next}`,
       ].join("\n"),
     );
   }
@@ -314,8 +314,8 @@ class Piped implements Running {
 const HOST = "127.0.0.1";
 const DENO_FOLDER = dirname(Deno.execPath());
 
-/** A line that must come; what came in its place is told. */
-async function hear(lines: Lines, pattern: RegExp): Promise<RegExpExecArray> {
+/** A line that must come; what came in its place is reported. */
+async function lineWith(lines: Lines, pattern: RegExp): Promise<RegExpExecArray> {
   try {
     return await lines.until(pattern);
   } catch (cause) {

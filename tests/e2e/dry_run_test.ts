@@ -1,5 +1,5 @@
 /**
- * What `get` tells before it begins, and with `--dry-run` in place of it.
+ * What `get` prints before it begins, and with `--dry-run` in place of it.
  */
 
 import { assert, assertEquals } from "@std/assert";

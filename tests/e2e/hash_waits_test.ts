@@ -29,8 +29,8 @@ Deno.test("get --sha256 says on stderr which node it waits for, and can be stopp
     ...["-o", `${folder.path}/`],
   ], { untilNote: /^waiting for node/m });
   assertEquals(code, 130);
-  const told = stderr.filter((line) => line.startsWith("waiting for node"));
-  assertEquals(told, [
+  const reported = stderr.filter((line) => line.startsWith("waiting for node"));
+  assertEquals(reported, [
     "waiting for node 1 (nas\\u{202e}) to hash f, 3.0 KB: Ctrl-C stops",
   ]);
 });

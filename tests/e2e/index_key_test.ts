@@ -87,11 +87,11 @@ Deno.test("An index key file that others can read, or that holds no key, is refu
     );
     const bad = await run(short!);
     assertEquals(bad.code, 2);
-    const told = bad.stderr.join("\n");
+    const reported = bad.stderr.join("\n");
     assertStringIncludes(
-      told,
+      reported,
       "Cannot use index key: wanted 32 bytes, found 31",
     );
-    assertEquals(told.includes(KEY.slice(1).toBase64()), false);
+    assertEquals(reported.includes(KEY.slice(1).toBase64()), false);
   }
 });

@@ -1,5 +1,6 @@
 /**
- * What stands in the place of a relay, or of its nodes, and is told in one line.
+ * What stands in the place of a relay, or of its nodes, and is reported in one
+ * line.
  */
 
 import { assertEquals, assertMatch } from "@std/assert";

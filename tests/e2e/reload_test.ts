@@ -27,11 +27,11 @@ Deno.test("On SIGHUP a node reads its rate and exclusions again, and an unusable
     permissions: [`--allow-read=${folder.path}`],
   });
   await node.stdout.until(/^sharing 2 files /);
-  const told: string[] = [];
+  const reported: string[] = [];
   const reload = async (text: string, line: RegExp) => {
     await Deno.writeTextFile(config, text);
     node.signal("SIGHUP");
-    told.push((await node.stderr.until(line)).input);
+    reported.push((await node.stderr.until(line)).input);
   };
   await node.stdout.until(/^registered /);
   await reload(
@@ -41,7 +41,7 @@ Deno.test("On SIGHUP a node reads its rate and exclusions again, and an unusable
   await reload('[node]\nlimit-rate = "fast"\n', /fast/);
   await reload("[node\n", /not TOML/);
   await reload("[node]\nhidden = true\n", /^settings .*hidden/);
-  assertEquals(told, [
+  assertEquals(reported, [
     "settings read again: exclude *.tmp (none before), " +
     "limit-rate 5M (8M before), sharing 1 file (2 before); " +
     "restart the node for name",

@@ -90,12 +90,12 @@ async function fetching(
 for (
   const [what, limits, overlap] of [
     [
-      "which its relay tells nodes with their next renewal",
+      "which its relay announces to nodes with their next renewal",
       { renewSeconds: 1, renewMinSeconds: 1 },
       ["--overlap", "3s"],
     ],
     [
-      "at a relay that its nodes hear nothing more of, after the hour of its grants",
+      "at a relay from which its nodes receive nothing more, after the hour of its grants",
       { renewSeconds: 1, renewMinSeconds: 1, grantSeconds: 6 },
       [],
     ],

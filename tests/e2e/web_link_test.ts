@@ -56,10 +56,10 @@ Deno.test("link --web prints the address of a gateway with the link behind its #
   assertEquals([answer.status, await answer.text()], [200, CONTENT]);
 
   // The gateway from the environment, and both forms for a program.
-  const told = await runRoleHere("peer_client.ts", ["--json", ...words], {
+  const reported = await runRoleHere("peer_client.ts", ["--json", ...words], {
     env: { RELAY_P2P_GATEWAY_URL: "http://192.0.2.7:8080/p2p" },
   });
-  const { url, link } = told.text.trim().split("\n")
+  const { url, link } = reported.text.trim().split("\n")
     .map((line) => JSON.parse(line))
     .find(({ event }) => event === "link_made");
   assertEquals(url, `http://192.0.2.7:8080/p2p/link#${link},size=12`);

@@ -138,7 +138,7 @@ export interface Fault {
   readonly faults: FaultProxyOptions;
   /** How the fetch ends without another node. */
   readonly alone: FailureKind;
-  /** Whether the client hears from the node at all. */
+  /** Whether the client receives anything from the node. */
   readonly reached: boolean;
 }
 

@@ -1,6 +1,6 @@
 /**
  * A process that has no file descriptor left: what it takes of its files then,
- * and what others are told.
+ * and what others receive.
  */
 
 import { assert, assertEquals, assertMatch } from "@std/assert";

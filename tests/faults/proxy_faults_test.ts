@@ -191,8 +191,8 @@ for (const mode of ["TLS", "plaintext"] as const) {
 }
 
 /**
- * Lets the event loop turn until something is so that is not told, after what
- * is told of it; `what` fails otherwise.
+ * Lets the event loop turn until a state is reached that no event reports;
+ * fails with `what` otherwise.
  */
 async function untilSettled(
   isSo: () => boolean | Promise<boolean>,
@@ -339,9 +339,9 @@ Deno.test("A node that is stopped for a moment in the middle continues, and so d
   const getting = get(relay, folder.path, ["f"], { limits: LIMITS, log });
   await log.until("progress", ({ received }) => received > 0);
   node.signal("SIGSTOP");
-  // Progress is told several times a second, also where there is none.
-  const told = log.of("progress").length;
-  await log.until("progress", () => log.of("progress").length > told + 3);
+  // Progress is reported several times a second, also where there is none.
+  const reported = log.of("progress").length;
+  await log.until("progress", () => log.of("progress").length > reported + 3);
   node.signal("SIGCONT");
   const { saved } = await within(getting, "the file");
   assertEquals([Object.keys(saved), log.trouble], [["f"], []]);

@@ -419,7 +419,7 @@ for (const [what, answer] of MAD_ANSWERS) {
     assertEquals(
       log.names.filter((name) => name === "registration_failed").length,
       1,
-      "one cause is told once",
+      "one cause is reported once",
     );
   });
 }

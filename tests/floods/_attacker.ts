@@ -81,7 +81,7 @@ export class Crowd implements Disposable {
   add(localAddress: string): void {
     const socket = connect({ ...this.#at, localAddress });
     this.#open.add(socket);
-    socket.on("error", () => {}); // told by "close" too
+    socket.on("error", () => {}); // "close" reports it too
     socket.once("close", () => this.#open.delete(socket));
     socket.resume();
   }

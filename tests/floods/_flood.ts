@@ -174,7 +174,7 @@ async function processorMeter(
 }
 
 /**
- * The attack in another process, until it is told to stop. `begun` resolves when
+ * The attack in another process, until it is stopped. `begun` resolves when
  * it attacks; `stop` may be called once.
  */
 export function startAttacker(

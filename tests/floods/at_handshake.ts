@@ -61,7 +61,7 @@ function playing(
 async function standing(at: Endpoint, localAddress: string): Promise<Socket> {
   const socket = connect({ ...at, localAddress });
   const { promise, resolve } = Promise.withResolvers<void>();
-  socket.on("error", () => {}); // told by "close" too
+  socket.on("error", () => {}); // "close" reports it too
   socket.once("connect", resolve);
   socket.once("close", () => resolve());
   socket.resume();

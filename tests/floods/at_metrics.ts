@@ -1,5 +1,5 @@
 /**
- * Floods of the port at which a role tells its metrics and its health.
+ * Floods of the port at which a role serves its metrics and its health.
  */
 
 import { assertEquals } from "@std/assert";

@@ -145,7 +145,7 @@ function asking(count: number, frames: () => Uint8Array): Attack {
               while (await conn.read(scratch) !== null);
               conn.close();
             })();
-            reading.catch(() => {}); // told by the next write
+            reading.catch(() => {}); // the next write reports it
             while (!signal.aborted) {
               await writeAll(conn, frames());
               await pause(0);

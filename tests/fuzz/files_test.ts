@@ -274,17 +274,17 @@ holds(
         isBusy: () => false,
         onIdle: () => {},
       });
-      const told: (FileDigest | undefined)[] = [];
+      const reported: (FileDigest | undefined)[] = [];
       const hashed: FileDigest[] = [];
       for (const file of share.files()) {
-        told.push(digests.of(file));
+        reported.push(digests.of(file));
         const outcome = await digests.describe(file);
         assert(outcome.kind === "described");
         const { content, sha256, manifest } = outcome.described;
         assertEquals(manifest.contentId, content);
         hashed.push({ content, sha256 });
       }
-      return { told, hashed };
+      return { reported, hashed };
     };
     const { hashed: wanted } = await digestsOf();
     const manifests = Deno.readDir(join(state.path, "manifests"));
@@ -292,9 +292,9 @@ holds(
     const place = ["index", `manifests/${manifest!.name}`][which % 2]!;
     const path = join(state.path, place);
     await Deno.writeFile(path, damaged(await Deno.readFile(path), changes));
-    const { told, hashed } = await digestsOf();
+    const { reported, hashed } = await digestsOf();
     assertEquals(hashed, wanted);
-    for (const [n, digest] of told.entries()) {
+    for (const [n, digest] of reported.entries()) {
       if (digest !== undefined) assertEquals(digest, wanted[n]);
     }
   },

@@ -178,7 +178,7 @@ for (const number of ["1e400", "-1", "0.5", "9007199254740993", "1e-400"]) {
 }
 
 holds(
-  "decodeMessage tells any direction's messages from those that must not come",
+  "decodeMessage accepts each direction's messages, and refuses all others",
   [anyMessage, fc.subarray([...KINDS])],
   (message, allowed: MessageKind[]) => {
     const type = TYPE_OF.get(message.kind)!;

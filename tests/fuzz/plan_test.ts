@@ -247,7 +247,7 @@ class Arrive extends Step<{ source: string; file: number; piece: number }> {
     const isAsked = piece?.asked.delete(source) ?? false;
     const arrival = plan.arrived(source, index, at);
     if (file === undefined || piece === undefined || !isAsked) {
-      assertEquals(arrival, "unasked");
+      assertEquals(arrival, "unsolicited");
     } else if (piece.done || file.hasEnded) assertEquals(arrival, "duplicate");
     else {
       assertEquals(arrival, "wanted");

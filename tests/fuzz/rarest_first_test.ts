@@ -178,7 +178,7 @@ class Swarm {
 }
 
 holds(
-  "Plan asks each holder of a swarm for the rarest piece that it has, nobody twice before the end, and tells which pieces are nowhere",
+  "Plan asks each holder of a swarm for the rarest piece that it has, nobody twice before the end, and reports which pieces are nowhere",
   [fc.integer({ min: 1, max: 70 }), fc.nat(), fc.nat({ max: 150 })],
   (pieceCount, seed, steps) => {
     const swarm = new Swarm(pieceCount, seed);

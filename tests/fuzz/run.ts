@@ -14,7 +14,7 @@ function say(text: string): void {
   Deno.stdout.writeSync(new TextEncoder().encode(text + "\n"));
 }
 
-/** One round of all properties; the lines that tell what failed. */
+/** One round of all properties; the lines that say what failed. */
 async function runRound(seed: number): Promise<string[]> {
   const child = new Deno.Command(Deno.execPath(), {
     args: [

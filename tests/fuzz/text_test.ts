@@ -69,7 +69,7 @@ holds(
 );
 
 holds(
-  "show gives what a terminal can be told, and leaves plain text as it is",
+  "show gives what is safe on a terminal, and does not change plain text",
   [fc.oneof(anyText, fc.tuple(anyText, anyText).map(([a, b]) => a + b))],
   (text) => {
     const shown = show(text);

@@ -86,7 +86,7 @@ export async function openPage(
   const errors: string[] = [];
   page.on("pageerror", (error) => errors.push(String(error)));
   page.on("console", (message) => {
-    // An answer that is no success is told by the page itself.
+    // The page itself reports an answer that is no success.
     const isAnswer = message.text().startsWith("Failed to load resource");
     if (message.type() === "error" && !isAnswer) errors.push(message.text());
   });

@@ -47,8 +47,8 @@ export async function makeFilm(
 /**
  * Seeks in the film of a page, waits until the frame that it shows is as bright
  * as wanted, and says how bright it is, 0 to 255; after a minute, how bright the
- * frame is that it shows then. Chromium tells of a seek some time before it draws
- * the frame.
+ * frame is that it shows then. Chromium reports a seek some time before it
+ * draws the frame.
  */
 export async function brightnessAt(
   page: Page,

@@ -48,7 +48,7 @@ playerTest(
   ["ffprobe"],
   "ffprobe reads the index at the end of a film, and reports the same as for the file",
   async ({ log }, urls) => {
-    const [told, expected] = await Promise.all(
+    const [reported, expected] = await Promise.all(
       urls.map((url) =>
         run("ffprobe", [
           ...["-v", "error", "-of", "csv=p=0", url, "-show_entries"],
@@ -56,8 +56,8 @@ playerTest(
         ])
       ),
     );
-    assertEquals(told, expected);
-    assertMatch(new TextDecoder().decode(told), /mpeg4,600\n60\.0+,\d+/);
+    assertEquals(reported, expected);
+    assertMatch(new TextDecoder().decode(reported), /mpeg4,600\n60\.0+,\d+/);
     assertEquals(
       log.events.some(({ event }) => event === "gateway_error"),
       false,

@@ -362,7 +362,7 @@ for (
   });
 }
 
-/** Sessions that are opened at once, and fail when they are told to. */
+/** Sessions that are opened at once, and fail when the test wants it. */
 function fakePeers() {
   const opened: { failure: Error | null; isEnded: boolean }[] = [];
   const open = () => {

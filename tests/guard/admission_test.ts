@@ -275,7 +275,7 @@ Deno.test("TokenBucket never holds more than its burst", () => {
   assertEquals(take(1_000_000), 3);
 });
 
-/** Admits one connection of `source`, and tells whether it was. */
+/** Admits one connection of `source`, and returns whether it was. */
 function enter(admission: Admission, source: string, now: number): boolean {
   return admission.admit(source, now).kind === "admitted";
 }

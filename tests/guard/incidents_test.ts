@@ -1,7 +1,7 @@
 import { assertEquals } from "@std/assert";
 import { type IncidentEvent, Incidents } from "../../lib/guard/incidents.ts";
 
-for (const [pauseMs, told] of [[1e9, 2], [0, 40]] as const) {
+for (const [pauseMs, reported] of [[1e9, 2], [0, 40]] as const) {
   Deno.test(`Incidents report each cause of a stall ${pauseMs > 0 ? "once in a while" : "each time, if allowed"}, and count all`, () => {
     const events: IncidentEvent[] = [];
     const incidents = new Incidents(pauseMs, (event) => events.push(event));
@@ -9,7 +9,7 @@ for (const [pauseMs, told] of [[1e9, 2], [0, 40]] as const) {
       incidents.stalled("too many open files in this process");
       incidents.stalled("too many open files on this machine");
     }
-    assertEquals(events.length, told);
+    assertEquals(events.length, reported);
     for (const { event } of events) assertEquals(event, "accept_stalled");
     assertEquals(incidents.totals.acceptStalls, 40);
   });

@@ -21,6 +21,6 @@ Deno.test("RefusalLog reports different reasons and addresses separately", () =>
 Deno.test("RefusalLog stays bounded under refusals of very many addresses", () => {
   const log = new RefusalLog(10_000);
   for (let n = 0; n < 100_000; n++) log.note("idle", `10.${n}`, 0);
-  // Forgotten, so told again; one that is kept would say 0.
+  // Forgotten, so reported again; one that is kept would say 0.
   assertEquals(log.note("idle", "10.0", 1), 1);
 });

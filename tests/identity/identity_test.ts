@@ -93,7 +93,7 @@ for (
   Deno.test(`parseIdentity refuses ${what}`, async () => {
     const error = await assertRejects(() => parseIdentity(pem), TypeError);
     assertMatch(error.message, /^Cannot read identity: /);
-    assertEquals(error.message.includes("BEGIN"), false, "tells no secret");
+    assertEquals(error.message.includes("BEGIN"), false, "contains no secret");
   });
 }
 

@@ -58,7 +58,7 @@ export async function openNetwork(): Promise<Network> {
     }
     await connect(relay!, client!, "10.77.2");
     await connect(relay!, node!, "10.77.1");
-    // Whoever is sent to the relay for others is not heard of again.
+    // Whoever is sent to the relay for others does not connect again.
     await run([
       ...["ip", "netns", "exec", relay!, "sh", "-c"],
       "echo 0 > /proc/sys/net/ipv4/ip_forward",
@@ -142,7 +142,7 @@ export async function run(
 }
 
 /**
- * Removes namespaces, and ends what runs in them, when it is told to or when
+ * Removes namespaces, and ends what runs in them, when it is stopped or when
  * this process has ended in whatever way: it waits for the end of its input.
  */
 export function startGuard(

@@ -53,8 +53,8 @@ export async function fetchInOffice(
   };
   const all = await Promise.all(
     Array.from({ length: processes }, (_, n) => {
-      const told = { ...clients, count: Math.floor((count + n) / processes) };
-      return fetchedBy(hidden[0]!, told, folder.path);
+      const reported = { ...clients, count: Math.floor((count + n) / processes) };
+      return fetchedBy(hidden[0]!, reported, folder.path);
     }),
   );
   return all.flat();

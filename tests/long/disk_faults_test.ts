@@ -1,6 +1,6 @@
 /**
  * Writes that take less, disks without hard links, files that a node cannot
- * read, and disks without room: the file arrives, or one line tells why not.
+ * read, and disks without room: the file arrives, or one line says why not.
  */
 
 import { assert, assertEquals, assertMatch } from "@std/assert";

@@ -80,7 +80,7 @@ function startClient(args: readonly string[], folder: string): RoleProcess {
   });
 }
 
-/** Resolves when a file has so many bytes, as its folder tells of changes. */
+/** Resolves when a file has so many bytes, by watching its folder. */
 async function grown(
   path: string,
   bytes: number,

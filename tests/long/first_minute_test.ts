@@ -102,7 +102,7 @@ function form(line: string): string {
     .replaceAll(/ +/g, " ");
 }
 
-/** A terminal that tells what has stood on it. */
+/** A terminal that keeps what was on it. */
 class Shell implements AsyncDisposable {
   readonly #terminal: Tmux;
   readonly #seen: Set<string>;
@@ -198,7 +198,7 @@ testWith(
     await relay.sees(/^announced/);
     await node.ends();
     await relay.ends();
-    // Its last lines are told where a relay listens on all addresses.
+    // Its last lines are printed where a relay listens on all addresses.
     for (const row of README.split("\n")) seen.add(form(row));
     const rows = rowsOf(SVG);
     const commands = rows.filter((row) => row.startsWith("$ "))

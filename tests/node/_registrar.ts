@@ -153,7 +153,7 @@ interface Stay {
   /** Whether the node lets clients in. */
   lets: boolean;
   /** The names of the events about being attached. */
-  readonly told: string[];
+  readonly reported: string[];
   stop(): Promise<void>;
 }
 
@@ -240,7 +240,7 @@ export function startAttached(
     log,
     invitations: [],
     lets: true,
-    get told() {
+    get reported() {
       return log.events.flatMap((event) =>
         "why" in event ? [`${event.event} ${event.why}`] : []
       );

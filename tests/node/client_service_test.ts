@@ -102,17 +102,17 @@ async function scanning(stack: AsyncDisposableStack) {
     return scan.promise.then(() => void (isScanned = true));
   };
   const time = stack.use(new FakeTime());
-  const asker = new Channel(conn, { ...TIMING, idleMs: Infinity });
-  stack.use(asker);
-  return { ...made, scan, awaited: awaited.promise, time, asker };
+  const requester = new Channel(conn, { ...TIMING, idleMs: Infinity });
+  stack.use(requester);
+  return { ...made, scan, awaited: awaited.promise, time, requester };
 }
 
 Deno.test("A client that disconnects while its list waits for the first scan frees its place", async () => {
   await using stack = new AsyncDisposableStack();
-  const { client: service, awaited, time, asker, conn, ...made } =
+  const { client: service, awaited, time, requester, conn, ...made } =
     await scanning(stack);
   const served = service.run().then(() => "served", () => "left");
-  await asker.send(BROWSE);
+  await requester.send(BROWSE);
   await awaited;
   assertEquals([made.service.clientCount, made.service.busyCount], [1, 1]);
   conn.close();
@@ -124,7 +124,7 @@ Deno.test("A client that disconnects while its list waits for the first scan fre
 
 Deno.test("A node that works on one request has sent all earlier answers, and reports in order that it is working", async () => {
   await using stack = new AsyncDisposableStack();
-  const { client: service, scan, awaited, time, asker, conn } = await scanning(
+  const { client: service, scan, awaited, time, requester, conn } = await scanning(
     stack,
   );
   // In one write: the node has the second when it answers the first.
@@ -136,13 +136,13 @@ Deno.test("A node that works on one request has sent all earlier answers, and re
     ]),
   );
   const next = async () => {
-    const answer = await asker.receive(["found", "working", "files"]);
+    const answer = await requester.receive(["found", "working", "files"]);
     return `${answer?.kind} ${answer?.request}`;
   };
   const served = service.run().catch(() => {}); // when the test ends
   assertEquals(await next(), "found 1", "before it works");
   await awaited;
-  for (let told = 0; told < 2; told++) {
+  for (let reported = 0; reported < 2; reported++) {
     await time.advance(5_000);
     assertEquals(await next(), "working 2");
   }
@@ -187,21 +187,21 @@ Deno.test("A client of a swarm gets a message every 5 s while it must wait, and 
   await made.hash();
   const of = made.digests.of(made.share.named("a.txt")!)!.content;
   const time = stack.use(new FakeTime());
-  const asker = stack.use(
+  const requester = stack.use(
     new Channel(made.conn, { ...TIMING, idleMs: Infinity, acceptsData: true }),
   );
   const served = made.client.run().catch(() => {}); // when the test ends
-  await asker.send({ kind: "holding", request: 1, of });
-  assertEquals((await asker.receive(["has"]))?.kind, "has");
-  await asker.send({ kind: "read", request: 2, of, first: 0, count: 1 });
+  await requester.send({ kind: "holding", request: 1, of });
+  assertEquals((await requester.receive(["has"]))?.kind, "has");
+  await requester.send({ kind: "read", request: 2, of, first: 0, count: 1 });
   await waits.promise;
-  for (let told = 0; told < 3; told++) {
+  for (let reported = 0; reported < 3; reported++) {
     await time.advance(5_000);
-    assertEquals((await asker.receive(["working"]))?.request, 2);
+    assertEquals((await requester.receive(["working"]))?.request, 2);
   }
   time[Symbol.dispose](); // a disk takes real time
   turn.resolve({ sent: () => {}, [Symbol.dispose]: () => {} });
-  const answer = await asker.receiveOrData(["pieces"]);
+  const answer = await requester.receiveOrData(["pieces"]);
   assertEquals([answer?.kind, answer?.request], ["data", 2]);
   made.conn.close();
   await served;

@@ -16,17 +16,17 @@ function fileOf(name: string, size: number): ShareFile {
 
 /** Fetches whose clock a test moves. */
 function fetchesAt(limits: Partial<Limits> = {}) {
-  const told: FetchEvent[] = [];
+  const reported: FetchEvent[] = [];
   const clock = { now: 1_000 };
   let activeCount = 0;
   const fetches = new Fetches({
     limits: { ...LIMITS, ...limits },
     now: () => clock.now,
     isSpared: (fetch) => fetch.lacksOnly([3]),
-    onEvent: (event) => told.push(event),
+    onEvent: (event) => reported.push(event),
     onActive: () => activeCount++,
   });
-  return { fetches, told, clock, activeCount: () => activeCount };
+  return { fetches, reported, clock, activeCount: () => activeCount };
 }
 
 /** Sends pieces of a file as a node does. */
@@ -48,15 +48,15 @@ function send2(fetches: Fetches, file: ShareFile) {
   return visit;
 }
 
-const namesOf = (told: readonly FetchEvent[]) => told.map(({ event }) => event);
+const namesOf = (reported: readonly FetchEvent[]) => reported.map(({ event }) => event);
 
 Deno.test("Fetches reports the start of a fetch, its progress and its end", () => {
-  const { fetches, told, clock } = fetchesAt();
+  const { fetches, reported, clock } = fetchesAt();
   using visit = fetches.enter("192.0.2.7");
   const file = fileOf("report.pdf", 4 * PIECE);
   send(visit, file, { count: 2 });
   const of = { name: "report.pdf", to: "192.0.2.7", size: 4 * PIECE };
-  assertEquals(told, [{ event: "fetch_started", ...of }]);
+  assertEquals(reported, [{ event: "fetch_started", ...of }]);
   clock.now += 1_000;
   fetches.look();
   assertEquals(fetches.running(), [{
@@ -64,7 +64,7 @@ Deno.test("Fetches reports the start of a fetch, its progress and its end", () =
     ...{ files: 1, bytes: 2 * PIECE, bytesPerSecond: 2 * PIECE },
   }]);
   send(visit, file, { first: 2, count: 2 });
-  assertEquals(told.slice(1), [{
+  assertEquals(reported.slice(1), [{
     event: "fetch_ended",
     ...{ ...of, bytes: 4 * PIECE, ms: 1_000, isWhole: true },
   }]);
@@ -73,24 +73,24 @@ Deno.test("Fetches reports the start of a fetch, its progress and its end", () =
 });
 
 Deno.test("Fetches counts the connections of a client together, and a piece once", () => {
-  const { fetches, told } = fetchesAt();
+  const { fetches, reported } = fetchesAt();
   const file = fileOf("f", 4 * PIECE);
   {
     using one = fetches.enter("a");
     using two = fetches.enter("a");
     send(one, file, { count: 2 });
     send(two, file, { count: 2 });
-    assertEquals(namesOf(told), ["fetch_started"]);
+    assertEquals(namesOf(reported), ["fetch_started"]);
     send(two, file, { first: 2, count: 2 });
-    assertEquals(namesOf(told), ["fetch_started", "fetch_ended"]);
+    assertEquals(namesOf(reported), ["fetch_started", "fetch_ended"]);
     send(one, file, { first: 3, count: 1 }); // asked for twice, at the end
   }
-  assertEquals(namesOf(told), ["fetch_started", "fetch_ended"]);
+  assertEquals(namesOf(reported), ["fetch_started", "fetch_ended"]);
   assertEquals(fetches.totals.files, 1);
 });
 
 Deno.test("Fetches counts bytes for each of several clients at one address, and no piece of a client twice", () => {
-  const { fetches, told } = fetchesAt();
+  const { fetches, reported } = fetchesAt();
   const size = 64 * PIECE - 1;
   const file = fileOf("f", size);
   const visits = Array.from({ length: 7 }, () => fetches.enter("127.0.0.1"));
@@ -102,10 +102,10 @@ Deno.test("Fetches counts bytes for each of several clients at one address, and 
     for (const visit of visits) visit.took(file, first, 4);
     for (const visit of visits) visit.rest();
   }
-  const ended = told.flatMap((one) =>
+  const ended = reported.flatMap((one) =>
     one.event === "fetch_ended" ? [[one.bytes, one.isWhole]] : []
   );
-  // At one time fetchBurstCount of them are told, and the others together.
+  // At one time fetchBurstCount of them are reported, and the others together.
   const each = Array.from(
     { length: LIMITS.fetchBurstCount },
     () => [size, true],
@@ -113,7 +113,7 @@ Deno.test("Fetches counts bytes for each of several clients at one address, and 
   assertEquals(ended, each);
   for (const visit of visits) visit[Symbol.dispose]();
   const rest = 7 - LIMITS.fetchBurstCount;
-  assertEquals(told.at(-1), {
+  assertEquals(reported.at(-1), {
     event: "files_sent",
     ...{ to: "127.0.0.1", clients: 1, files: rest, bytes: rest * size, ms: 0 },
   });
@@ -122,7 +122,7 @@ Deno.test("Fetches counts bytes for each of several clients at one address, and 
 });
 
 Deno.test("Fetches counts two clients at one address that fetch in tasks of different lengths, over several connections", () => {
-  const { fetches, told } = fetchesAt();
+  const { fetches, reported } = fetchesAt();
   const file = fileOf("f", 12 * PIECE);
   using a = fetches.enter("a");
   using lane = fetches.enter("a");
@@ -133,13 +133,13 @@ Deno.test("Fetches counts two clients at one address that fetch in tasks of diff
   send(b, file, { first: 5, count: 7 });
   send(a, file, { first: 7, count: 5 });
   assertEquals(
-    told.map((one) => one.event === "fetch_ended" ? one.bytes : one.event),
+    reported.map((one) => one.event === "fetch_ended" ? one.bytes : one.event),
     ["fetch_started", 12 * PIECE, 12 * PIECE],
   );
 });
 
 Deno.test("Fetches recognises a second client at one address when more is sent than one client requests twice", () => {
-  const { fetches, told } = fetchesAt();
+  const { fetches, reported } = fetchesAt();
   const pieces = LIMITS.windowBytes / PIECE;
   const file = fileOf("f", 2 * pieces * PIECE);
   {
@@ -147,19 +147,19 @@ Deno.test("Fetches recognises a second client at one address when more is sent t
     using two = fetches.enter("a");
     send(one, file, { count: pieces + 1 });
     send(two, file, { count: pieces });
-    assertEquals(namesOf(told), ["fetch_started"]);
+    assertEquals(namesOf(reported), ["fetch_started"]);
     send(two, file, { first: pieces, count: 1 });
-    assertEquals(namesOf(told), ["fetch_started", "fetch_started"]);
+    assertEquals(namesOf(reported), ["fetch_started", "fetch_started"]);
     assertEquals(fetches.running().length, 2);
   }
   assertEquals(
-    told.flatMap((one) => one.event === "fetch_ended" ? [one.bytes] : []),
+    reported.flatMap((one) => one.event === "fetch_ended" ? [one.bytes] : []),
     [(pieces + 1) * PIECE, (pieces + 1) * PIECE],
   );
 });
 
 Deno.test("Fetches keeps at most one fetch of a file for each connection of an address, even if a piece is requested often", () => {
-  const { fetches, told } = fetchesAt();
+  const { fetches, reported } = fetchesAt();
   const file = fileOf("f", LARGE);
   {
     using one = fetches.enter("a");
@@ -167,7 +167,7 @@ Deno.test("Fetches keeps at most one fetch of a file for each connection of an a
     for (let time = 0; time < 1_000; time++) send(one, file);
     assertEquals(fetches.running().length, 2);
   }
-  const bytes = told.flatMap((one) =>
+  const bytes = reported.flatMap((one) =>
     one.event === "fetch_ended" ? [one.bytes] : []
   );
   assertEquals(bytes, [PIECE, 1_000 * PIECE]);
@@ -175,18 +175,18 @@ Deno.test("Fetches keeps at most one fetch of a file for each connection of an a
 
 Deno.test("Fetches reports a partial fetch when the client leaves, and a complete one if the rest is zeros", () => {
   for (const [count, isWhole] of [[2, false], [3, true]] as const) {
-    const { fetches, told } = fetchesAt();
+    const { fetches, reported } = fetchesAt();
     {
       using visit = fetches.enter("a");
       send(visit, fileOf("f", 4 * PIECE), { count });
     }
-    const [, ended] = told;
+    const [, ended] = reported;
     assertEquals(ended?.event === "fetch_ended" && ended.isWhole, isWhole);
   }
 });
 
 Deno.test("Fetches ends a fetch that is quiet for fetchQuietMs, unless a request is in progress", () => {
-  const { fetches, told, clock } = fetchesAt();
+  const { fetches, reported, clock } = fetchesAt();
   using visit = fetches.enter("a");
   const file = fileOf("f", 4 * PIECE);
   visit.begin(file);
@@ -195,16 +195,16 @@ Deno.test("Fetches ends a fetch that is quiet for fetchQuietMs, unless a request
   fetches.look();
   clock.now += LIMITS.fetchQuietMs;
   fetches.look();
-  assertEquals(namesOf(told), ["fetch_started"]);
+  assertEquals(namesOf(reported), ["fetch_started"]);
   visit.took(file, 0, 1);
   visit.rest();
   fetches.look();
-  assertEquals(namesOf(told), ["fetch_started", "fetch_ended"]);
+  assertEquals(namesOf(reported), ["fetch_started", "fetch_ended"]);
   assertEquals(fetches.isActive, false);
 });
 
 Deno.test("Fetches sums up small files of a client after fetchBurstCount, and still reports a large one", () => {
-  const { fetches, told, clock, activeCount } = fetchesAt();
+  const { fetches, reported, clock, activeCount } = fetchesAt();
   const small = Array.from({ length: 10_000 }, (_, n) => fileOf(`${n}`, 10));
   {
     using visit = fetches.enter("a");
@@ -217,12 +217,12 @@ Deno.test("Fetches sums up small files of a client after fetchBurstCount, and st
   }
   const burst = LIMITS.fetchBurstCount;
   assertEquals(
-    namesOf(told),
+    namesOf(reported),
     Array.from({ length: burst + 1 }, () => ["fetch_started", "fetch_ended"])
       .flat().concat("files_sent"),
   );
   const files = 10_000 - burst + 1;
-  assertEquals(told.at(-1), {
+  assertEquals(reported.at(-1), {
     event: "files_sent",
     ...{ to: "a", clients: 1, files },
     bytes: (files - 1) * 10 + LARGE - 1,
@@ -233,17 +233,17 @@ Deno.test("Fetches sums up small files of a client after fetchBurstCount, and st
 });
 
 Deno.test("Fetches of many clients are reported fetchNodeBurstCount at once, one more each fetchNodeRefillMs, and the rest summed up", () => {
-  const { fetches, told, clock } = fetchesAt();
+  const { fetches, reported, clock } = fetchesAt();
   for (let client = 0; client < 100; client++) {
     using visit = fetches.enter(`192.0.2.${client}`);
     send(visit, fileOf("f", 10));
   }
   const most = LIMITS.fetchNodeBurstCount;
-  assertEquals(told.length, 2 * most);
+  assertEquals(reported.length, 2 * most);
   clock.now += LIMITS.fetchNodeRefillMs;
   fetches.look();
   const rest = 100 - most;
-  assertEquals(told.slice(2 * most), [{
+  assertEquals(reported.slice(2 * most), [{
     event: "files_sent",
     ...{ clients: rest, files: rest, bytes: 10 * rest, ms: 0 },
   }]);
@@ -252,7 +252,7 @@ Deno.test("Fetches of many clients are reported fetchNodeBurstCount at once, one
 });
 
 Deno.test("Fetches reports fetchCount fetches separately at once, and further ones summed up", () => {
-  const { fetches, told } = fetchesAt({
+  const { fetches, reported } = fetchesAt({
     fetchBurstCount: 1_000,
     fetchNodeBurstCount: 1_000,
   });
@@ -260,7 +260,7 @@ Deno.test("Fetches reports fetchCount fetches separately at once, and further on
   for (let file = 0; file <= LIMITS.fetchCount; file++) {
     send(visit, fileOf(`${file}`, LARGE));
   }
-  assertEquals(told.length, LIMITS.fetchCount);
+  assertEquals(reported.length, LIMITS.fetchCount);
   assertEquals(fetches.running().at(-1)?.name, String(LIMITS.fetchCount));
 });
 

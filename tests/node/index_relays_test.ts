@@ -29,8 +29,8 @@ Deno.test("row 870: with two relays, a look-up through either asks only the node
       }),
     );
     servers.push(node.server);
-    const told = new Set<string>();
-    await node.log.until("indexed", ({ relay }) => told.add(relay).size === 2);
+    const reported = new Set<string>();
+    await node.log.until("indexed", ({ relay }) => reported.add(relay).size === 2);
   }
   const finds = () =>
     servers.map((server) => server.stats().requests["find"] ?? 0);
@@ -72,7 +72,7 @@ Deno.test("Each index of a table gets every name and content once, and only remo
     let newCount = 0;
     const number = table.addIndex({
       onNew: () => newCount++,
-      onGone: (one) => gone.push(one),
+      onRemoved: (one) => gone.push(one),
     });
     return {
       take: () => [...table.takeUnindexed(number)],

@@ -1,5 +1,5 @@
 /**
- * When and what a node tells its relay of its names.
+ * When a node sends its index to its relay, and what.
  */
 
 import { assert, assertEquals, assertRejects } from "@std/assert";
@@ -19,7 +19,7 @@ const KEY = new Uint8Array(32).toBase64();
 const OTHER_KEY = new Uint8Array(32).fill(1).toBase64();
 const NOTHING = { key: KEY, epoch: "", version: 0 };
 
-/** A teller of a table of files, and a relay that takes what it is told. */
+/** A updater of a table of files, and a relay that takes what it is sent. */
 function setUp(names: readonly string[], limits: Partial<Limits> = {}) {
   const table = new FileTable("/");
   let versions = 0;
@@ -38,48 +38,48 @@ function setUp(names: readonly string[], limits: Partial<Limits> = {}) {
     unindexAll: (index: number) => table.unindexAll(index),
   };
   const log = new EventLog<IndexEvent>();
-  const told: MessageOf<"index">[] = [];
+  const sent: MessageOf<"index">[] = [];
   const state = { outcome: "taken" };
   const calls = {
     ask: (message: MessageOf<"index">) => {
-      told.push(message);
+      sent.push(message);
       return Promise.resolve({ kind: "indexed", outcome: state.outcome });
     },
   } as unknown as RelayCalls;
-  const teller = new IndexUpdater(share as unknown as Share, {
+  const updater = new IndexUpdater(share as unknown as Share, {
     relay: "nas:1700",
     limits: { ...LIMITS, ...limits },
     onEvent: log.onEvent,
     signal: new AbortController().signal,
   });
-  return { table, put, share, log, told, state, calls, teller };
+  return { table, put, share, log, sent, state, calls, updater };
 }
 
 /** How many fingerprints each message adds and removes. */
-function countsOf(told: readonly MessageOf<"index">[]): number[][] {
-  return told.map(({ add, remove }) =>
+function countsOf(sent: readonly MessageOf<"index">[]): number[][] {
+  return sent.map(({ add, remove }) =>
     [add, remove].map((text) => decodeFingerprints(text)!.length)
   );
 }
 
 Deno.test("A node sends all fingerprints once, and then only changed ones", async () => {
-  const { put, table, told, calls, teller, log } = setUp(["a", "d/a", "d/b"]);
-  teller.heard(NOTHING);
-  await teller.update(calls);
+  const { put, table, sent, calls, updater, log } = setUp(["a", "d/a", "d/b"]);
+  updater.noteHeld(NOTHING);
+  await updater.update(calls);
   // Three names, "a" and "b", and one folder.
-  assertEquals(countsOf(told.splice(0)), [[6, 0]]);
-  await teller.update(calls);
-  assertEquals(told, []);
+  assertEquals(countsOf(sent.splice(0)), [[6, 0]]);
+  await updater.update(calls);
+  assertEquals(sent, []);
   put("d/c");
   table.delete("a");
   put("d/b");
-  await teller.update(calls);
-  assertEquals(countsOf(told), [[2, 1]]);
-  assertEquals(told[0]?.version, 2);
+  await updater.update(calls);
+  assertEquals(countsOf(sent), [[2, 1]]);
+  assertEquals(sent[0]?.version, 2);
   table.delete("d/c");
   put("d/c");
-  await teller.update(calls);
-  assertEquals(told.length, 1, "nothing is different");
+  await updater.update(calls);
+  assertEquals(sent.length, 1, "nothing is different");
   const { fingerprints } = log.events.at(-1) as IndexEvent & {
     event: "indexed";
   };
@@ -87,60 +87,60 @@ Deno.test("A node sends all fingerprints once, and then only changed ones", asyn
 });
 
 Deno.test("A node reports a content when it is hashed, and its removal when the last file with it is removed", async () => {
-  const { put, table, told, calls, teller } = setUp(["a", "b"]);
+  const { put, table, sent, calls, updater } = setUp(["a", "b"]);
   const versionOf = (name: string) => table.named(name)!.version;
   const learn = (name: string, content: string) =>
     table.learn(versionOf(name), { content, sha256: "cd".repeat(32) });
   learn("a", "ab".repeat(32));
-  teller.heard(NOTHING);
-  await teller.update(calls);
-  assertEquals(countsOf(told.splice(0)), [[5, 0]], "names and one content");
+  updater.noteHeld(NOTHING);
+  await updater.update(calls);
+  assertEquals(countsOf(sent.splice(0)), [[5, 0]], "names and one content");
   learn("b", "ab".repeat(32));
-  await teller.update(calls);
-  assertEquals(told, [], "the same content");
+  await updater.update(calls);
+  assertEquals(sent, [], "the same content");
   table.delete("a");
-  await teller.update(calls);
-  assertEquals(countsOf(told.splice(0)), [[0, 2]], "the name alone is gone");
+  await updater.update(calls);
+  assertEquals(countsOf(sent.splice(0)), [[0, 2]], "the name alone is gone");
   put("b");
-  await teller.update(calls);
-  assertEquals(countsOf(told.splice(0)), [[0, 1]], "the content is another");
+  await updater.update(calls);
+  assertEquals(countsOf(sent.splice(0)), [[0, 1]], "the content is another");
   learn("b", "ef".repeat(32));
-  await teller.update(calls);
-  assertEquals(countsOf(told.splice(0)), [[1, 0]]);
-  teller.heard({ ...NOTHING, key: OTHER_KEY });
-  await teller.update(calls);
-  assertEquals(countsOf(told), [[3, 0]], "all of it under another key");
+  await updater.update(calls);
+  assertEquals(countsOf(sent.splice(0)), [[1, 0]]);
+  updater.noteHeld({ ...NOTHING, key: OTHER_KEY });
+  await updater.update(calls);
+  assertEquals(countsOf(sent), [[3, 0]], "all of it under another key");
 });
 
 Deno.test("The index that a node sends contains no name", async () => {
   const names = ["secret plans/report.pdf", "secret plans/salaries.ods"];
-  const { told, calls, teller } = setUp(names);
-  teller.heard(NOTHING);
-  await teller.update(calls);
-  assertEquals(countsOf(told), [[5, 0]]);
-  const bytes = told.map(({ add }) => Uint8Array.fromBase64(add));
-  const text = JSON.stringify(told) +
+  const { sent, calls, updater } = setUp(names);
+  updater.noteHeld(NOTHING);
+  await updater.update(calls);
+  assertEquals(countsOf(sent), [[5, 0]]);
+  const bytes = sent.map(({ add }) => Uint8Array.fromBase64(add));
+  const text = JSON.stringify(sent) +
     bytes.map((part) => new TextDecoder("latin1").decode(part)).join();
   const parts = names.flatMap((name) => name.split(/[ /.]/));
   assertEquals(parts.filter((part) => text.includes(part)), []);
 });
 
 Deno.test("A node sends its whole index again if the relay has another version or another key", async () => {
-  const { told, calls, teller } = setUp(["a"]);
-  teller.heard(NOTHING);
-  await teller.update(calls);
-  const [{ epoch, version, add } = MESSAGE] = told.splice(0);
-  teller.heard({ key: KEY, epoch, version });
-  await teller.update(calls);
-  assertEquals(told, []);
-  teller.heard({ key: KEY, epoch, version: version + 1 });
-  await teller.update(calls);
-  const [again = MESSAGE] = told.splice(0);
+  const { sent, calls, updater } = setUp(["a"]);
+  updater.noteHeld(NOTHING);
+  await updater.update(calls);
+  const [{ epoch, version, add } = MESSAGE] = sent.splice(0);
+  updater.noteHeld({ key: KEY, epoch, version });
+  await updater.update(calls);
+  assertEquals(sent, []);
+  updater.noteHeld({ key: KEY, epoch, version: version + 1 });
+  await updater.update(calls);
+  const [again = MESSAGE] = sent.splice(0);
   assertEquals([again.begin, again.add], [true, add]);
-  teller.heard({ key: OTHER_KEY, epoch: again.epoch, version: again.version });
-  await teller.update(calls);
-  assertEquals(told.length, 1);
-  assertEquals([told[0]?.begin, told[0]?.add === add], [true, false]);
+  updater.noteHeld({ key: OTHER_KEY, epoch: again.epoch, version: again.version });
+  await updater.update(calls);
+  assertEquals(sent.length, 1);
+  assertEquals([sent[0]?.begin, sent[0]?.add === add], [true, false]);
 });
 
 const MESSAGE: MessageOf<"index"> = {
@@ -149,63 +149,63 @@ const MESSAGE: MessageOf<"index"> = {
 
 Deno.test("A node sends a large index in parts of indexMessageCount", async () => {
   const names = Array.from({ length: 3_000 }, (_, n) => `d/${n}`);
-  const { told, calls, teller } = setUp(names);
-  teller.heard(NOTHING);
-  await teller.update(calls);
-  assertEquals(countsOf(told), [[LIMITS.indexMessageCount, 0], [1_501, 0]]);
-  assertEquals(told.map(({ begin, more }) => [begin, more]), [
+  const { sent, calls, updater } = setUp(names);
+  updater.noteHeld(NOTHING);
+  await updater.update(calls);
+  assertEquals(countsOf(sent), [[LIMITS.indexMessageCount, 0], [1_501, 0]]);
+  assertEquals(sent.map(({ begin, more }) => [begin, more]), [
     ...[[true, true], [undefined, undefined]],
   ]);
 });
 
 Deno.test("A node sends all names again when more than indexChangeCount have changed", async () => {
-  const { put, told, calls, teller } = setUp(["a"], { indexChangeCount: 2 });
-  teller.heard(NOTHING);
-  await teller.update(calls);
-  const beginnings = () => told.splice(0).map(({ begin }) => begin);
+  const { put, sent, calls, updater } = setUp(["a"], { indexChangeCount: 2 });
+  updater.noteHeld(NOTHING);
+  await updater.update(calls);
+  const beginnings = () => sent.splice(0).map(({ begin }) => begin);
   assertEquals(beginnings(), [true]);
   // A name that is not in a folder changes two: that of its path and its own.
   put("b");
-  await teller.update(calls);
+  await updater.update(calls);
   assertEquals(beginnings(), [undefined]);
   put("c");
   put("d");
-  await teller.update(calls);
+  await updater.update(calls);
   assertEquals(beginnings(), [true]);
 });
 
 Deno.test("A node sends no index before its share is scanned, or to a relay without an index", async () => {
-  const { share, told, calls, teller } = setUp(["a"]);
+  const { share, sent, calls, updater } = setUp(["a"]);
   share.isScanned = false;
-  teller.heard(NOTHING);
-  await teller.update(calls);
+  updater.noteHeld(NOTHING);
+  await updater.update(calls);
   share.isScanned = true;
-  teller.heard(undefined);
-  await teller.update(calls);
-  assertEquals(told, []);
+  updater.noteHeld(undefined);
+  await updater.update(calls);
+  assertEquals(sent, []);
 });
 
 Deno.test("A node reports a change at once after a quiet time, otherwise after indexPauseMs or an eighth of the time between renewals", async () => {
   using time = new FakeTime();
-  const { put, calls, teller } = setUp(["a"]);
+  const { put, calls, updater } = setUp(["a"]);
   const { signal } = new AbortController();
   const dueAfter = async (renewSeconds: number): Promise<number> => {
     let isDue = false;
-    const due = teller.due(renewSeconds, signal).then(() => isDue = true);
+    const due = updater.due(renewSeconds, signal).then(() => isDue = true);
     await time.advance(0);
     let ms = 0;
     for (; !isDue; ms += 500) await time.advance(500);
     await due;
     return ms;
   };
-  teller.heard(NOTHING);
-  await teller.update(calls);
+  updater.noteHeld(NOTHING);
+  await updater.update(calls);
   put("b");
   assertEquals(await dueAfter(20), LIMITS.indexPauseMs);
-  await teller.update(calls);
+  await updater.update(calls);
   put("c");
   assertEquals(await dueAfter(100), 12_500);
-  await teller.update(calls);
+  await updater.update(calls);
   await time.advance(60_000);
   put("d");
   assertEquals(await dueAfter(20), 0);
@@ -213,57 +213,57 @@ Deno.test("A node reports a change at once after a quiet time, otherwise after i
 
 Deno.test("A new or removed name is sent to the relay within half of the 5 s in which others must notice it", async () => {
   using time = new FakeTime();
-  const { put, table, calls, teller, told, log } = setUp(["first"]);
+  const { put, table, calls, updater, sent, log } = setUp(["first"]);
   const { signal } = new AbortController();
-  teller.heard(NOTHING);
-  await teller.update(calls);
-  /** Milliseconds until a change is told; a renewal each 20 s, as usual. */
-  const toldAfter = async (change: () => void): Promise<number> => {
-    const before = told.length;
+  updater.noteHeld(NOTHING);
+  await updater.update(calls);
+  /** Milliseconds until a change is sent; a renewal each 20 s, as usual. */
+  const sentAfter = async (change: () => void): Promise<number> => {
+    const before = sent.length;
     change();
-    const telling = teller.due(20, signal).then(() => teller.update(calls));
+    const updating = updater.due(20, signal).then(() => updater.update(calls));
     let ms = 0;
     await time.advance(0);
-    for (; told.length === before && ms < 60_000; ms += 100) {
+    for (; sent.length === before && ms < 60_000; ms += 100) {
       await time.advance(100);
     }
-    await telling;
+    await updating;
     return ms;
   };
   let latest = 0;
   for (const quietMs of [0, 1, 1_700, 2_499, 2_500, 60_000]) {
     await time.advance(quietMs);
-    latest = Math.max(latest, await toldAfter(() => put(`new ${quietMs}`)));
-    assertEquals(countsOf(told.slice(-1)), [[2, 0]]); // whole name, last part
+    latest = Math.max(latest, await sentAfter(() => put(`new ${quietMs}`)));
+    assertEquals(countsOf(sent.slice(-1)), [[2, 0]]); // whole name, last part
     await time.advance(quietMs);
     latest = Math.max(
       latest,
-      await toldAfter(() => table.delete(`new ${quietMs}`)),
+      await sentAfter(() => table.delete(`new ${quietMs}`)),
     );
-    assertEquals(countsOf(told.slice(-1)), [[0, 2]]);
+    assertEquals(countsOf(sent.slice(-1)), [[0, 2]]);
   }
   assertEquals(latest, 2_500);
-  assertEquals(log.events.length, told.length);
+  assertEquals(log.events.length, sent.length);
 });
 
 Deno.test("A node has nothing due for a relay without an index, or before its share is scanned", async () => {
   using time = new FakeTime();
-  const { put, share, teller } = setUp(["a"]);
+  const { put, share, updater } = setUp(["a"]);
   const stop = new AbortController();
   let dueCount = 0;
   const due = async () => {
     for (;;) {
-      await teller.due(20, stop.signal);
+      await updater.due(20, stop.signal);
       if (++dueCount > 10) return;
     }
   };
-  teller.heard(undefined);
+  updater.noteHeld(undefined);
   const first = due();
   for (const name of ["b", "c"]) {
     put(name);
     await time.advance(60_000);
   }
-  teller.heard(NOTHING);
+  updater.noteHeld(NOTHING);
   share.isScanned = false;
   put("d");
   await time.advance(60_000);
@@ -274,52 +274,52 @@ Deno.test("A node has nothing due for a relay without an index, or before its sh
   assert(dueCount > 0);
   stop.abort(new Error("over"));
   await first.catch(() => {});
-  await assertRejects(() => teller.due(20, stop.signal), Error, "over");
+  await assertRejects(() => updater.due(20, stop.signal), Error, "over");
 });
 
 Deno.test("A node whose index is refused reports why, and sends it again after indexRetryMs", async () => {
   using time = new FakeTime();
-  const { told, log, state, calls, teller } = setUp(["a"]);
-  teller.heard(NOTHING);
+  const { sent, log, state, calls, updater } = setUp(["a"]);
+  updater.noteHeld(NOTHING);
   state.outcome = "node_full";
-  await teller.update(calls);
+  await updater.update(calls);
   assertEquals(log.events, [
     { event: "index_refused", relay: "nas:1700", why: "node_full" },
   ]);
   state.outcome = "taken";
   await time.advance(LIMITS.indexRetryMs - 1);
-  await teller.update(calls);
-  assertEquals(told.length, 1);
+  await updater.update(calls);
+  assertEquals(sent.length, 1);
   await time.advance(1);
-  await teller.update(calls);
-  assertEquals([told.length, log.names.at(-1)], [2, "indexed"]);
+  await updater.update(calls);
+  assertEquals([sent.length, log.names.at(-1)], [2, "indexed"]);
 });
 
 Deno.test("A node sends a relay all names at most indexAnewCount times in indexRetryMs, for any keys and epochs", async () => {
   using time = new FakeTime();
-  const { put, told, log, calls, teller } = setUp(["a"]);
+  const { put, sent, log, calls, updater } = setUp(["a"]);
   const relay = "nas:1700";
   const keyOf = (n: number) => new Uint8Array(32).fill(n).toBase64();
   for (let n = 0; n < 9; n++) {
     // Another key each time, or another epoch.
-    teller.heard({ ...NOTHING, ...(n % 2 ? { key: keyOf(n) } : {}) });
-    await teller.update(calls);
+    updater.noteHeld({ ...NOTHING, ...(n % 2 ? { key: keyOf(n) } : {}) });
+    await updater.update(calls);
     await time.advance(10_000);
   }
-  const beginnings = () => told.splice(0).map(({ begin }) => begin);
+  const beginnings = () => sent.splice(0).map(({ begin }) => begin);
   assertEquals(beginnings(), Array(LIMITS.indexAnewCount).fill(true));
   assertEquals(log.events.at(-1), {
     ...{ event: "index_refused", relay, why: "too_often" },
   });
   await time.advance(LIMITS.indexRetryMs);
-  teller.heard(NOTHING);
-  await teller.update(calls);
-  const [{ epoch, version } = MESSAGE] = told.splice(0);
-  // One that holds what it was told hears of changes, however often.
+  updater.noteHeld(NOTHING);
+  await updater.update(calls);
+  const [{ epoch, version } = MESSAGE] = sent.splice(0);
+  // One that holds what it was sent gets the changes, however often.
   for (let n = 0; n < 9; n++) {
     put(`b${n}`);
-    teller.heard({ ...NOTHING, epoch, version: version + n });
-    await teller.update(calls);
+    updater.noteHeld({ ...NOTHING, epoch, version: version + n });
+    await updater.update(calls);
   }
   assertEquals(beginnings(), Array(9).fill(undefined));
 });
@@ -335,23 +335,23 @@ const LIES: Readonly<
 for (const [what, lie] of Object.entries(LIES)) {
   Deno.test(`A node sends a relay that claims ${what} all names at most indexAnewCount times in indexRetryMs`, async () => {
     using time = new FakeTime();
-    const { told, calls, teller } = setUp(["a"]);
-    teller.heard(NOTHING);
-    await teller.update(calls);
+    const { sent, calls, updater } = setUp(["a"]);
+    updater.noteHeld(NOTHING);
+    await updater.update(calls);
     for (let n = 0; n < 9; n++) {
-      const last = told.at(-1)!;
-      teller.heard({ ...NOTHING, epoch: last.epoch, ...lie(last) });
-      await teller.update(calls);
+      const last = sent.at(-1)!;
+      updater.noteHeld({ ...NOTHING, epoch: last.epoch, ...lie(last) });
+      await updater.update(calls);
       await time.advance(10_000);
     }
-    const begun = told.filter(({ begin }) => begin);
+    const begun = sent.filter(({ begin }) => begin);
     assertEquals(begun.length, LIMITS.indexAnewCount);
   });
 }
 
 Deno.test("A node sends a relay that never accepts them all names at most indexAnewCount times in indexRetryMs", async () => {
   using time = new FakeTime();
-  const { teller } = setUp(["a"]);
+  const { updater } = setUp(["a"]);
   let begunCount = 0;
   let held = NOTHING;
   const calls = {
@@ -362,35 +362,35 @@ Deno.test("A node sends a relay that never accepts them all names at most indexA
     },
   } as unknown as RelayCalls;
   for (let n = 0; n < 9; n++) {
-    teller.heard(held);
-    await teller.update(calls);
+    updater.noteHeld(held);
+    await updater.update(calls);
     await time.advance(10_000);
   }
   assertEquals(begunCount, LIMITS.indexAnewCount);
 });
 
 Deno.test("A node sends its index again if the relay closes the connection in the middle", async () => {
-  const { told, calls, teller } = setUp(["a"]);
-  teller.heard(NOTHING);
+  const { sent, calls, updater } = setUp(["a"]);
+  updater.noteHeld(NOTHING);
   const broken = {
     ask: () => Promise.reject(new Deno.errors.ConnectionReset("gone")),
   } as unknown as RelayCalls;
-  await teller.update(broken);
-  await teller.update(calls);
-  assertEquals(told.map(({ begin }) => begin), [true]);
+  await updater.update(broken);
+  await updater.update(calls);
+  assertEquals(sent.map(({ begin }) => begin), [true]);
 });
 
 Deno.test("A change while a node sends all its names is sent once, and not missed", async () => {
   const names = Array.from({ length: 6_000 }, (_, n) => `f${n}`);
-  const { put, table, told, calls, teller } = setUp(names);
-  teller.heard(NOTHING);
+  const { put, table, sent, calls, updater } = setUp(names);
+  updater.noteHeld(NOTHING);
   const held = new Set<number>();
   const take = ({ add, remove }: MessageOf<"index">) => {
     for (const one of decodeFingerprints(remove)!) {
-      assert(held.delete(one), "removed what was told");
+      assert(held.delete(one), "removed what was sent");
     }
     for (const one of decodeFingerprints(add)!) {
-      assert(!held.has(one), "told once");
+      assert(!held.has(one), "sent once");
       held.add(one);
     }
   };
@@ -403,25 +403,25 @@ Deno.test("A change while a node sends all its names is sent once, and not misse
         table.delete(`f${left * 7}`);
         put(`new${left}`);
       }
-      return calls.ask(message);
+      return calls.request(message);
     },
   } as unknown as RelayCalls;
-  await teller.update(busy);
-  assertEquals(told.length > 1, true);
-  await teller.update(busy);
+  await updater.update(busy);
+  assertEquals(sent.length > 1, true);
+  await updater.update(busy);
   const other = setUp([...table.stretch({ prefix: "", most: 9_000 })].map(
     ({ name }) => name,
   ));
-  other.teller.heard(NOTHING);
-  await other.teller.update(other.calls);
-  const all = other.told.flatMap(({ add }) => [...decodeFingerprints(add)!]);
+  other.updater.noteHeld(NOTHING);
+  await other.updater.update(other.calls);
+  const all = other.sent.flatMap(({ add }) => [...decodeFingerprints(add)!]);
   assertEquals([...held].sort((a, b) => a - b), all.sort((a, b) => a - b));
 });
 
 Deno.test("A node sorts a small part of its index at a time", async () => {
   const names = Array.from({ length: 6_000 }, (_, n) => `f${n}`);
-  const { calls, teller, log } = setUp(names);
-  teller.heard(NOTHING);
+  const { calls, updater, log } = setUp(names);
+  updater.noteHeld(NOTHING);
   const sizes: number[] = [];
   using _sort = replaced(
     Float64Array.prototype,
@@ -432,7 +432,7 @@ Deno.test("A node sorts a small part of its index at a time", async () => {
         return original.call(this, compare);
       } as typeof original,
   );
-  await teller.update(calls);
+  await updater.update(calls);
   const { fingerprints } = log.events.find(({ event }) =>
     event === "indexed"
   ) as

@@ -20,7 +20,7 @@ interface Setup extends AsyncDisposable {
   readonly peer: Channel;
   /** Bytes of each write on the conn. */
   readonly writes: number[];
-  /** What the outbox is told when it asks for its capacity. */
+  /** The capacity that the outbox gets. */
   capacity: number;
 }
 

@@ -24,19 +24,19 @@ function turns(readers: PieceReaders): string[] {
 
 Deno.test("Readers gives an address group one turn at a time while others wait, and a turn to each other group at once", () => {
   const readers: PieceReaders = new Readers(LIMITS);
-  for (let n = 0; n < 250; n++) readers.ask(`many${n}`, at(n), "many");
+  for (let n = 0; n < 250; n++) readers.request(`many${n}`, at(n), "many");
   // Alone, it has all places; they count once as soon as others ask.
   assertEquals(turns(readers).length, swarmReaderCount);
   for (let n = 1; n < swarmReaderCount; n++) {
-    readers.ask(`other${n}`, at(0));
+    readers.request(`other${n}`, at(0));
     assertEquals(turns(readers), [`other${n}`]);
   }
-  readers.ask("last", at(0));
+  readers.request("last", at(0));
   assertEquals(turns(readers), [], "swarmReaderCount groups have turns");
   readers.sent("other1");
   assertEquals(turns(readers), ["last"]);
   for (let n = 0; n < swarmReaderCount; n++) readers.sent(`many${n}`);
-  readers.ask("other1", at(0));
+  readers.request("other1", at(0));
   assertEquals(turns(readers), [`many${swarmReaderCount}`], "and no second");
   readers.sent("last");
   assertEquals(turns(readers), ["other1"]);
@@ -74,15 +74,15 @@ Deno.test("Readers serves slow groups separately, until they take something in t
   const readers: PieceReaders = new Readers(LIMITS);
   const slow = Array.from({ length: 50 }, (_, n) => `slow${n}`);
   for (const name of slow) {
-    readers.ask(name, at(0), name);
+    readers.request(name, at(0), name);
     readers.next();
     readers.late(name);
-    readers.ask(`${name}b`, at(0), name);
+    readers.request(`${name}b`, at(0), name);
   }
   const apart = turns(readers).map((reader) => reader.slice(0, -1));
   assertEquals(apart.length, swarmReaderCount, "their own places");
   for (let n = 0; n < 100; n++) {
-    readers.ask(`quick${n}`, at(0), "quick");
+    readers.request(`quick${n}`, at(0), "quick");
     assertEquals(turns(readers), [`quick${n}`], "at once");
     readers.sent(`quick${n}`);
   }
@@ -90,7 +90,7 @@ Deno.test("Readers serves slow groups separately, until they take something in t
   for (const name of apart) {
     readers.sent(name);
     readers.sent(`${name}b`);
-    readers.ask(`${name}c`, at(0), name);
+    readers.request(`${name}c`, at(0), name);
   }
   const next = turns(readers);
   for (const name of apart) {
@@ -112,12 +112,12 @@ for (const groups of [1, 2, 7, 40]) {
       let count = 0;
       const ask = (slot: number) => {
         const name = `${slot}-${count++}`;
-        readers.ask(name, at(fresh++), isNewEachTime ? name : slot);
+        readers.request(name, at(fresh++), isNewEachTime ? name : slot);
       };
-      readers.ask("first", at(0));
+      readers.request("first", at(0));
       readers.next();
       for (let slot = 0; slot < groups; slot++) ask(slot);
-      readers.ask("again", at(0), "honest"); // piece 0 was sent
+      readers.request("again", at(0), "honest"); // piece 0 was sent
       readers.sent("first");
       const mostPassed = Math.max(swarmPassCount, 2 * (groups + 1));
       let honest = 0;
@@ -128,7 +128,7 @@ for (const groups of [1, 2, 7, 40]) {
           honest++;
           passed = 0;
           readers.sent(reader);
-          readers.ask("again", at(0), "honest");
+          readers.request("again", at(0), "honest");
           continue;
         }
         assert(++passed <= mostPassed + 1, `passed over ${passed} times`);
@@ -146,17 +146,17 @@ Deno.test("Readers gives one turn of eight to groups that have waited for two tu
     swarmReaderCount: 1,
   });
   const waiting = Array.from({ length: 40 }, (_, n) => `waits${n}`);
-  readers.ask("first", at(0));
+  readers.request("first", at(0));
   readers.next();
-  for (const name of waiting) readers.ask(name, at(0)); // it was sent
+  for (const name of waiting) readers.request(name, at(0)); // it was sent
   readers.sent("first");
   const served: string[] = [];
   for (let piece = 1; served.length < 600; piece++) {
-    readers.ask("new", at(piece));
+    readers.request("new", at(piece));
     const { reader } = readers.next()!;
     served.push(reader);
     readers.sent(reader);
-    if (reader !== "new") readers.ask(reader, at(0));
+    if (reader !== "new") readers.request(reader, at(0));
   }
   const mostPassed = 2 * (waiting.length + 1);
   const atFirst = served.slice(0, mostPassed);
@@ -172,17 +172,17 @@ Deno.test("Readers remembers at most swarmLateGroupCount slow groups without a r
     ...LIMITS,
     swarmLateGroupCount: 10,
   });
-  readers.ask("stays", at(0));
+  readers.request("stays", at(0));
   readers.next();
   for (let n = 0; n < 1_000; n++) {
-    readers.ask(`${n}`, at(0));
+    readers.request(`${n}`, at(0));
     readers.next();
     readers.late(`${n}`);
     readers.left(`${n}`);
     assert(readers.groupCount <= 10, `${readers.groupCount} groups`);
   }
   for (let n = 0; n < 1_000; n++) {
-    readers.ask(`quick${n}`, at(0));
+    readers.request(`quick${n}`, at(0));
     readers.next();
     readers.sent(`quick${n}`);
   }

@@ -24,7 +24,7 @@ function turns(readers: PieceReaders): string[] {
 function asking(...requests: string[]): PieceReaders {
   const readers: PieceReaders = new Readers(LIMITS);
   for (const [reader, ...piece] of requests) {
-    readers.ask(reader!, at(Number(piece.join(""))));
+    readers.request(reader!, at(Number(piece.join(""))));
   }
   return readers;
 }
@@ -48,8 +48,8 @@ Deno.test("Readers first serves pieces that were not sent yet, and then the read
   const readers = asking("a1", "b1", "c1", "d1", "e2", "f1", "g3");
   assertEquals(turns(readers), ["a1", "e2", "g3", "f1"]);
   for (const reader of "aegf") readers.sent(reader);
-  readers.ask("a", at(2));
-  readers.ask("g", at(4));
+  readers.request("a", at(2));
+  readers.request("g", at(4));
   assertEquals(
     turns(readers),
     ["g4", "a2", "d1", "c1"],
@@ -71,10 +71,10 @@ Deno.test("Readers serves a single reader piece by piece", () => {
 Deno.test("Readers accepts at most swarmReaderQueueCount requests of one reader", () => {
   const readers = asking();
   for (let piece = 0; piece < swarmReaderQueueCount; piece++) {
-    assertEquals(readers.ask("a", at(piece)), true);
+    assertEquals(readers.request("a", at(piece)), true);
   }
-  assertEquals(readers.ask("a", at(99)), false);
-  assertEquals(readers.ask("b", at(99)), true);
+  assertEquals(readers.request("a", at(99)), false);
+  assertEquals(readers.request("b", at(99)), true);
 });
 
 Deno.test("Readers forgets the requests of a reader that disconnected, and frees its place", () => {
@@ -88,12 +88,12 @@ Deno.test("Readers forgets the requests of a reader that disconnected, and frees
 
 Deno.test("Readers serves the reader that has waited longest, after at most swarmPassCount that asked later", () => {
   const readers: PieceReaders = new Readers({ ...LIMITS, swarmReaderCount: 1 });
-  readers.ask("first", at(1));
+  readers.request("first", at(1));
   readers.next();
-  readers.ask("patient", at(1));
+  readers.request("patient", at(1));
   readers.sent("first");
   for (let n = 0; n < 2 * LIMITS.swarmPassCount; n++) {
-    readers.ask(`later${n}`, at(1));
+    readers.request(`later${n}`, at(1));
     const { reader } = readers.next()!;
     readers.sent(reader);
     if (reader !== "patient") continue;
@@ -105,27 +105,27 @@ Deno.test("Readers serves the reader that has waited longest, after at most swar
 
 Deno.test("Readers sends a piece again if its readers did not pass it on", () => {
   const readers: PieceReaders = new Readers({ ...LIMITS, swarmReaderCount: 1 });
-  readers.ask("waits", at(9)); // so that counts are kept
+  readers.request("waits", at(9)); // so that counts are kept
   for (
     const [reader, piece] of [["a", 9], ["a", 1], ["a", 2], ["a", 2]] as const
   ) {
-    readers.ask(reader, at(piece));
+    readers.request(reader, at(piece));
     const turn = readers.next()!;
     readers.sent(turn.reader);
   }
-  readers.ask("b", at(1));
-  readers.ask("c", at(2));
+  readers.request("b", at(1));
+  readers.request("c", at(2));
   assertEquals(turns(readers), ["c2"]);
 });
 
 Deno.test("Readers serves runs by the part of them that was not sent yet", () => {
   const readers: PieceReaders = new Readers({ ...LIMITS, swarmReaderCount: 1 });
-  readers.ask("a", at(0, 4));
+  readers.request("a", at(0, 4));
   assertEquals(turns(readers), ["a0"]);
-  readers.ask("b", at(3, 4));
-  readers.ask("c", at(1, 4));
-  readers.ask("d", at(0, 4));
-  readers.ask("e", at(8, 4));
+  readers.request("b", at(3, 4));
+  readers.request("c", at(1, 4));
+  readers.request("d", at(0, 4));
+  readers.request("e", at(8, 4));
   for (const last of "aebd") {
     readers.sent(last);
     const next = turns(readers).join();

@@ -15,7 +15,7 @@ Deno.test("A registrar that loses its relay reports it, returns with full jitter
   };
   lose();
   await time.advance(0);
-  assertEquals(stay.told.at(-1), "detached lost");
+  assertEquals(stay.reported.at(-1), "detached lost");
   const waits: number[] = [];
   for (let n = 0; n < 4; n++) {
     waits.push(Math.round(time.nextTimerMs));
@@ -26,13 +26,13 @@ Deno.test("A registrar that loses its relay reports it, returns with full jitter
   stay.relay.asked.length = 0;
   await time.advance(time.nextTimerMs);
   assertEquals(stay.relay.asked, ["register", "attach"]);
-  assertEquals(stay.told.at(-1), "attached unreachable");
+  assertEquals(stay.reported.at(-1), "attached unreachable");
   await stay.stop();
   const full = startAttached({ random: () => 0 });
   await time.advance(0);
   for (const channel of full.relay.channels) channel.conn.close();
   await time.advance(0);
-  assertEquals(full.told.slice(-2), ["detached lost", "attached unreachable"]);
+  assertEquals(full.reported.slice(-2), ["detached lost", "attached unreachable"]);
   await full.stop();
 });
 
@@ -44,14 +44,14 @@ Deno.test("A registrar that was replaced learns why, and tries again", async () 
     void channel.send({ kind: "refused", code: "replaced", text: "anew" });
   }
   await time.advance(0);
-  assertEquals(stay.told.at(-1), "detached lost");
+  assertEquals(stay.reported.at(-1), "detached lost");
   const failed = stay.log.events.find(({ event }) =>
     event === "registration_failed"
   );
   assert(failed?.event === "registration_failed");
   assertEquals(failed.error.parts.why.includes("replaced"), true);
   await time.advance(1_000);
-  assertEquals(stay.told.at(-1), "attached unreachable");
+  assertEquals(stay.reported.at(-1), "attached unreachable");
   await stay.stop();
 });
 

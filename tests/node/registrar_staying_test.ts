@@ -14,7 +14,7 @@ Deno.test("A registrar attaches if the node cannot be dialled, and renews over t
   using time = new FakeTime();
   const stay = startAttached();
   await time.advance(0);
-  assertEquals(stay.told, ["attached unreachable"]);
+  assertEquals(stay.reported, ["attached unreachable"]);
   const [channel] = stay.relay.channels;
   await time.advance(100_000);
   assertEquals([...stay.relay.channels], [channel]);
@@ -26,8 +26,8 @@ Deno.test("A registrar attaches if the node cannot be dialled, and renews over t
   ]);
   await stay.stop();
   assertEquals(stay.log.names.at(-1), "withdrawn");
-  assertEquals(stay.told, ["attached unreachable"], "leaving is no loss");
-  await time.advance(0); // the relay's end hears of it
+  assertEquals(stay.reported, ["attached unreachable"], "leaving is no loss");
+  await time.advance(0); // the relay's end notices it
   assertEquals(time.timerCount, 0);
 });
 
@@ -57,11 +57,11 @@ Deno.test("A registrar whose node becomes reachable detaches, and attaches when 
   await time.advance(0);
   stay.relay.reached = "alive";
   await time.advance(320_000);
-  assertEquals(stay.told, ["attached unreachable", "detached reachable"]);
+  assertEquals(stay.reported, ["attached unreachable", "detached reachable"]);
   assertEquals(stay.relay.channels.size, 0, "the connection is not kept");
   stay.relay.reached = "gone";
   await time.advance(320_000);
-  assertEquals(stay.told.at(-1), "attached unreachable");
+  assertEquals(stay.reported.at(-1), "attached unreachable");
   assertEquals(stay.log.names.includes("registration_failed"), false);
   await stay.stop();
 });
@@ -88,11 +88,11 @@ Deno.test("A registrar behind a router registers the outer address as soon as th
   stay.relay.reached = "gone";
   await time.advance(20_000);
   assertEquals(stay.relay.addresses.at(-1), "192.168.1.7:1500");
-  assertEquals(stay.told.at(-1), "attached unreachable");
+  assertEquals(stay.reported.at(-1), "attached unreachable");
   await stay.stop();
 });
 
-/** A clock of a machine that sleeps when it is told to. */
+/** A clock of a machine that sleeps when the test wants it. */
 class SleepyClock {
   #wake = new AbortController();
 
@@ -117,7 +117,7 @@ Deno.test("An attached registrar connects again at once after a sleep, and asks 
   clock.sleep();
   await time.advance(0);
   assertEquals(stay.relay.asked, ["register", "reach", "attach"]);
-  assertEquals(stay.told, [
+  assertEquals(stay.reported, [
     "attached unreachable",
     "detached lost",
     "attached unreachable",
@@ -161,19 +161,19 @@ Deno.test("A registrar attaches if it gets no answer whether the node can be dia
   using time = new FakeTime();
   const unknown = startAttached({}, { reached: "unchecked" });
   await time.advance(0);
-  assertEquals(unknown.told, ["attached unchecked"]);
+  assertEquals(unknown.reported, ["attached unchecked"]);
   unknown.relay.reached = "alive";
   await time.advance(20_000); // asks again with the next renewal
-  assertEquals(unknown.told.slice(1), ["detached reachable"]);
+  assertEquals(unknown.reported.slice(1), ["detached reachable"]);
   unknown.relay.reached = "unchecked";
   await time.advance(900_000);
-  assertEquals(unknown.told.length, 2, "it could be dialled the last time");
+  assertEquals(unknown.reported.length, 2, "it could be dialled the last time");
   unknown.relay.reached = "gone";
   await time.advance(320_000);
-  assertEquals(unknown.told.slice(2), ["attached unreachable"]);
+  assertEquals(unknown.reported.slice(2), ["attached unreachable"]);
   unknown.relay.reached = "unchecked";
   await time.advance(900_000);
-  assertEquals(unknown.told.length, 3);
+  assertEquals(unknown.reported.length, 3);
   await unknown.stop();
 });
 
@@ -194,7 +194,7 @@ Deno.test("A registrar stays connected if its relay asks for it, and renews over
   assertEquals(stay.relay.channels.size, 0, "it is not wanted any more");
   await stay.stop();
   assertEquals(stay.log.names.at(-1), "withdrawn");
-  await time.advance(0); // the relay's end hears of it
+  await time.advance(0); // the relay's end notices it
   assertEquals(time.timerCount, 0);
 });
 
@@ -263,7 +263,7 @@ for (const mode of ["always", "never"] as const) {
       [...asked].toSorted(),
       mode === "always" ? ["attach", "register"] : ["register"],
     );
-    assertEquals(stay.told, mode === "always" ? ["attached forced"] : []);
+    assertEquals(stay.reported, mode === "always" ? ["attached forced"] : []);
     await stay.stop();
   });
 }
@@ -280,7 +280,7 @@ Deno.test("A registrar reports once that a relay offers no tunnels, if they are 
     // A relay that is set up anew may carry them.
     stay.relay.carries = true;
     await time.advance(20_000);
-    assertEquals(stay.told.length, 1);
+    assertEquals(stay.reported.length, 1);
     await stay.stop();
   }
 });

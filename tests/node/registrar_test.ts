@@ -66,7 +66,7 @@ Deno.test("A registrar reports once that the relay is down, and retries with bac
   assertEquals(run.log.names, ["registration_failed", "registered"]);
   run.dialer.away = true;
   await time.advance(22_000);
-  assertEquals(run.log.names.at(-1), "registration_failed", "told again");
+  assertEquals(run.log.names.at(-1), "registration_failed", "reported again");
   await run.stop();
   assertEquals(run.log.names.length, 3, "and withdraws in silence");
 });
@@ -100,10 +100,10 @@ Deno.test("A registrar reports a new cause of failure", async () => {
   await time.advance(5_000);
   run.answer = null;
   await time.advance(60_000);
-  const told = run.log.events.flatMap((event) =>
+  const reported = run.log.events.flatMap((event) =>
     event.event === "registration_failed" ? [event.error.message] : []
   );
-  assertEquals(told, [
+  assertEquals(reported, [
     "Cannot register (relay:1700): the relay refused: full \\x1b[2J (registry_full)",
     "Cannot register (relay:1700): the relay closed the connection",
   ]);

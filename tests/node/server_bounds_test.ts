@@ -270,7 +270,7 @@ Deno.test({
       identity: NODE,
       limits: {
         ...{ slowReaderBytes: 1, slowReaderMs: 50, slowReaderCheckMs: 0 },
-        // Nothing else ends a connection, and each end is told.
+        // Nothing else ends a connection, and each end is reported.
         ...{ dataWriteStallMs: 600_000, idleMs: 600_000, refusalPauseMs: 0 },
       },
     });

@@ -61,11 +61,11 @@ for (
       (port: number) => `127.0.0.1:${port}`,
     ],
     [
-      "the host it was told",
+      "the host that it was given",
       { advertise: { host: "nas.local" } },
       (port: number) => `nas.local:${port}`,
     ],
-    ["the host and port it was told", {
+    ["the host and port that it was given", {
       advertise: { host: "nas.local", port: 99 },
     }, () => "nas.local:99"],
   ] as const

@@ -123,8 +123,8 @@ Deno.test("A node reports what it sent to a client when the client has disconnec
   await find(idle, "f");
   await idle.close();
   await node.server.close();
-  const told = node.log.names.filter((name) => name === "served");
-  assertEquals(told.length, 2, "who was sent nothing is not told");
+  const reported = node.log.names.filter((name) => name === "served");
+  assertEquals(reported.length, 2, "a client that was sent nothing is not reported");
 });
 
 Deno.test("A node with a large share serves by name while it is scanned, and lists when the scan is complete", async () => {

@@ -38,14 +38,14 @@ function read(families: readonly MetricFamily[]) {
   return readExposition(formatExposition(families));
 }
 
-/** Metrics of a relay, from all that it told. */
+/** Metrics of a relay, from all its events. */
 function readRelay({ log, server }: TestRelay) {
   const metrics = new RelayMetrics();
   for (const event of log.events) metrics.onEvent(event, 0);
   return read(metrics.families(server.stats()));
 }
 
-/** Metrics of a node, from all that it told; and why it is not well. */
+/** Metrics of a node, from all its events; and why it is not well. */
 function foldNode({ log, server }: TestNode) {
   const metrics = new NodeMetrics();
   for (const event of log.events) metrics.onEvent(event, 0);
@@ -157,7 +157,7 @@ Deno.test("A relay counts its holders, their contents, and the requests for them
   lease.hold("cd".repeat(32));
   lease.hold("ab".repeat(32));
   await events.until("holder_listed");
-  await lease.askHolders("cd".repeat(32));
+  await lease.requestHolders("cd".repeat(32));
   const [holders, contents, holdings, lookups] = counts();
   assertEquals([holders, contents, lookups], [1, 2, 1]);
   assertEquals(holdings! > 0, true);

@@ -126,8 +126,8 @@ Deno.test("The status page explains why a role is unhealthy, in the words of doc
     assertStringIncludes(page, `<b>${words}</b> <code>${trouble}</code>`);
     assertStringIncludes(page, "<title>(!) relay");
     assertEquals(page.includes("All is well."), false);
-    const told = words.replace(/\.$/, "").toLowerCase();
+    const reported = words.replace(/\.$/, "").toLowerCase();
     assertStringIncludes(document.toLowerCase(), `\`${trouble}\``);
-    assertStringIncludes(document.toLowerCase(), told);
+    assertStringIncludes(document.toLowerCase(), reported);
   }
 });

@@ -144,11 +144,11 @@ Deno.test("p2p clean continues after files that it may not open or remove, names
     [[at("a"), false], [at("b"), true], [at("c"), false], [at("d"), true]],
   );
   assertEquals(await namesIn(folder.path), [".a.p2p-part", ".c.p2p-part"]);
-  const told = await runRoleHere("p2p", ["clean", folder.path, "--yes"]);
-  assertEquals(told.stderr.length, 3, told.stderr.join("\n"));
-  assert(told.stderr[0]!.startsWith(`Cannot remove path (${at("a")}): `));
-  assert(told.stderr[1]!.startsWith(`Cannot remove path (${at("c")}): `));
-  assertEquals(told.stderr[2], "removed 0 partial files");
+  const reported = await runRoleHere("p2p", ["clean", folder.path, "--yes"]);
+  assertEquals(reported.stderr.length, 3, reported.stderr.join("\n"));
+  assert(reported.stderr[0]!.startsWith(`Cannot remove path (${at("a")}): `));
+  assert(reported.stderr[1]!.startsWith(`Cannot remove path (${at("c")}): `));
+  assertEquals(reported.stderr[2], "removed 0 partial files");
   const empty = await runRoleHere("p2p", ["clean", ""]);
   assertEquals(empty.code, 2);
   assertMatch(

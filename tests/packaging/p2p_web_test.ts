@@ -43,10 +43,10 @@ testWith(
 
     await using second = start(new URL(url).port);
     assertEquals(await second.exitCode, 0);
-    const told = JSON.parse(
+    const reported = JSON.parse(
       second.stdout.all.find((line) => opened.test(line))!,
     );
-    assertEquals([told.url, told.isShown], [url, true]);
+    assertEquals([reported.url, reported.isShown], [url, true]);
     const seen = await Deno.readTextFile(join(home.home, "opened"));
     assertEquals(seen, `${url}\n${url}\n`);
     first.signal("SIGINT");

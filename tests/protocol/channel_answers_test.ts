@@ -119,8 +119,8 @@ Deno.test("Channel sends a refusal after the held answers, and reports a failure
   await bob.send({ kind: "refused", code: "bad_message", text: "no" });
   const kinds: (string | undefined)[] = [];
   for (let n = 0; n < 2; n++) {
-    const heard = alice.receive(["find", "refused"]);
-    kinds.push((await within(heard, "an answer"))?.kind);
+    const answered = alice.receive(["find", "refused"]);
+    kinds.push((await within(answered, "an answer"))?.kind);
   }
   assertEquals(kinds, ["find", "refused"]);
   near.close();

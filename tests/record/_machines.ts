@@ -51,7 +51,7 @@ export class Machine {
       const value = Deno.env.get(name);
       return value === undefined ? [] : [`${name}=${value}`];
     });
-    // npm tells of its own updates.
+    // npm reports its own updates.
     const online = isOnline
       ? ["NPM_CONFIG_UPDATE_NOTIFIER=false", ...passed]
       : [];

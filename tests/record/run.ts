@@ -76,7 +76,7 @@ class Recorded implements AsyncDisposable {
     const before = (await this.rows()).length;
     await press();
     const startedAt = performance.now();
-    await this.#terminal.until((rows) => isDone(told(rows)));
+    await this.#terminal.until((rows) => isDone(reported(rows)));
     const seconds = (performance.now() - startedAt) / 1_000;
     const rows = (await this.rows()).map(plain).slice(Math.max(0, before - 1));
     if (rows.at(-1) === PROMPT) rows.pop();
@@ -86,7 +86,7 @@ class Recorded implements AsyncDisposable {
 
   /** All rows up to the last one with text, coloured. */
   async rows(): Promise<string[]> {
-    return told(await this.#terminal.coloured());
+    return reported(await this.#terminal.coloured());
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -95,7 +95,7 @@ class Recorded implements AsyncDisposable {
 }
 
 /** The rows up to the last one with text. */
-function told(rows: readonly string[]): string[] {
+function reported(rows: readonly string[]): string[] {
   const last = rows.findLastIndex((row) => plain(row) !== "");
   return rows.slice(0, last + 1);
 }

@@ -35,8 +35,8 @@ Deno.test("An instance lists a node that registered with another, until it withd
   assertEquals(a.server.stats().replicaCount, 0);
   await node[Symbol.asyncDispose]();
   await untilListed(b);
-  const told = b.log.names.filter((name) => name.startsWith("node_"));
-  assertEquals(told, [], "each instance tells of its own nodes");
+  const reported = b.log.names.filter((name) => name.startsWith("node_"));
+  assertEquals(reported, [], "each instance reports its own nodes");
 });
 
 Deno.test("A node of another instance counts as one that may have any name", async () => {

@@ -143,7 +143,7 @@ Deno.test("A client of a swarm is found at every instance while the store is dow
   await eventually(() => b.server.stats().cluster!.phase === "away");
   const awayAt = performance.now();
   while (performance.now() - awayAt < 4_000) {
-    await client.hold(CONTENT); // b cannot hear of it
+    await client.hold(CONTENT); // b cannot learn of it
     assertEquals(await holdersAt(b, CONTENT), 1);
     await delay(100); // more often, and the relay refuses them
   }

@@ -84,8 +84,10 @@ Deno.test("A kept answer ends with the first lease in it", async () => {
   assertEquals(listings.hot("q", 60_000), undefined);
 });
 
-/** A node that registers, tells its index and withdraws when a test wants it. */
-class Teller implements AsyncDisposable {
+/**
+ * A node that registers, sends its index and withdraws when a test wants it.
+ */
+class IndexedNode implements AsyncDisposable {
   readonly #channel: Channel;
   readonly #sign: (purpose: "register" | "withdraw") => ReturnType<
     typeof signRegistration
@@ -102,13 +104,13 @@ class Teller implements AsyncDisposable {
     this.#sign = sign;
   }
 
-  static async with(relay: TestRelay, which: number): Promise<Teller> {
+  static async with(relay: TestRelay, which: number): Promise<IndexedNode> {
     const { address } = relay.server;
     const channel = await openChannel(address, relay.identity);
     await channel.send({ kind: "hello", protocol: 1, role: "node" });
     const { nonce = "" } = (await channel.receive(["hello"]))!;
     channel.openUp();
-    return new Teller(channel, (purpose) =>
+    return new IndexedNode(channel, (purpose) =>
       signRegistration({
         ...{ purpose, nonce, instance: "instance", sequence: 1 },
         ...{ relay: relay.server.id, name: `${which}` },
@@ -121,7 +123,7 @@ class Teller implements AsyncDisposable {
     assert(await this.#channel.receive(["registered", "withdrawn"]));
   }
 
-  async tell(add: number[], remove: number[] = []): Promise<void> {
+  async sendIndex(add: number[], remove: number[] = []): Promise<void> {
     const version = ++this.#version;
     await this.#channel.send({
       ...{ kind: "index", epoch: "e", version, begin: version === 1 },
@@ -159,19 +161,19 @@ Deno.test("Clients that ask again and again see changes at once", async () => {
     assertEquals(names[0], names[1]);
     return names[0];
   };
-  await using first = await Teller.with(relay, 1);
-  await using second = await Teller.with(relay, 2);
+  await using first = await IndexedNode.with(relay, 1);
+  await using second = await IndexedNode.with(relay, 2);
   await first.say("register");
   assertEquals(await ask(), ["1"], "it may have any name");
-  await first.tell([7]);
+  await first.sendIndex([7]);
   assertEquals(await ask(), ["1"]);
   await second.say("register");
   assertEquals(await ask(), ["1", "2"], "a node came");
-  await second.tell([8]);
+  await second.sendIndex([8]);
   assertEquals(await ask(), ["1"], "it does not have the name");
-  await second.tell([7]);
+  await second.sendIndex([7]);
   assertEquals(await ask(), ["1", "2"], "now it has");
-  await first.tell([], [7]);
+  await first.sendIndex([], [7]);
   assertEquals(await ask(), ["2"], "the name is gone");
   await second.say("withdraw");
   assertEquals(await ask(), [], "the node is gone");

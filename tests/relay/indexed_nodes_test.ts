@@ -18,7 +18,7 @@ import { FakeTime } from "../_fake_time.ts";
 import { openChannel, startRelay, type TestRelay } from "../_network.ts";
 import { seededRandom } from "../_random.ts";
 
-/** Registers nodes "a", "b" and so on, and has them tell their indexes. */
+/** Registers nodes "a", "b" and so on, and has them send their indexes. */
 function nodesWith(
   indexes: readonly (readonly number[] | null)[],
   limits: Partial<typeof LIMITS> = {},
@@ -28,12 +28,12 @@ function nodesWith(
   for (const [n, added] of indexes.entries()) {
     const id = ids[n]!;
     nodes.registered(id, { instance: "1", source: id });
-    if (added !== null) tell(nodes, id, { added, begin: true });
+    if (added !== null) sendIndex(nodes, id, { added, begin: true });
   }
   return nodes;
 }
 
-function tell(
+function sendIndex(
   nodes: IndexedNodes,
   id: string,
   { added = [], removed = [], ...message }: {
@@ -66,14 +66,14 @@ Deno.test("IndexedNodes names the nodes that have a fingerprint, and those witho
 Deno.test("IndexedNodes takes additions and removals in the order of their versions, and no others", () => {
   const nodes = nodesWith([[1, 2]]);
   const change = { version: 2, added: [3], removed: [1] };
-  assertEquals(tell(nodes, "a", { ...change, version: 3 }), "unknown");
-  assertEquals(tell(nodes, "a", { ...change, epoch: "f" }), "unknown");
-  assertEquals(tell(nodes, "a", { ...change, instance: "2" }), "unknown");
-  assertEquals(tell(nodes, "z", change), "unknown");
+  assertEquals(sendIndex(nodes, "a", { ...change, version: 3 }), "unknown");
+  assertEquals(sendIndex(nodes, "a", { ...change, epoch: "f" }), "unknown");
+  assertEquals(sendIndex(nodes, "a", { ...change, instance: "2" }), "unknown");
+  assertEquals(sendIndex(nodes, "z", change), "unknown");
   assertEquals([nodes.mayHave([1]).ids, nodes.mayHave([3]).ids], [["a"], []]);
-  assertEquals(tell(nodes, "a", change), "taken");
+  assertEquals(sendIndex(nodes, "a", change), "taken");
   assertEquals([nodes.mayHave([1]).ids, nodes.mayHave([3]).ids], [[], ["a"]]);
-  assertEquals(tell(nodes, "a", change), "unknown", "not twice");
+  assertEquals(sendIndex(nodes, "a", change), "unknown", "not twice");
   const { epoch, version } = nodes.registered("a", {
     ...{ instance: "1", source: "a" },
   });
@@ -83,7 +83,7 @@ Deno.test("IndexedNodes takes additions and removals in the order of their versi
 Deno.test("IndexedNodes counts nodes with another key than the question's as ones that may have any name", () => {
   const nodes = nodesWith([[1], null, null, null]);
   const under = (id: string, key: string, added: readonly number[]) =>
-    tell(nodes, id, { added, begin: true, key });
+    sendIndex(nodes, id, { added, begin: true, key });
   assertEquals(under("b", "K", [1, 2]), "taken");
   assertEquals(under("c", "K", [3]), "taken");
   assertEquals(under("d", "L", [3]), "taken");
@@ -94,7 +94,7 @@ Deno.test("IndexedNodes counts nodes with another key than the question's as one
   const counts = ["", "K", "L", "M"].map((key) => nodes.unindexedCount(key));
   assertEquals(counts, [3, 2, 3, 4]);
   // A later part belongs to the same key, whatever it says.
-  tell(nodes, "b", { version: 2, added: [4], key: "L" });
+  sendIndex(nodes, "b", { version: 2, added: [4], key: "L" });
   assertEquals(nodes.mayHave([4], "K").ids, ["a", "b", "d"]);
   // The node has another key from now on, and then it leaves.
   under("b", "", [1]);
@@ -107,7 +107,7 @@ Deno.test("IndexedNodes counts nodes with another key than the question's as one
 
 Deno.test("IndexedNodes lists all nodes if more than indexAnswerCount have another key", () => {
   const nodes = nodesWith([[1], [2], null], { indexAnswerCount: 2 });
-  tell(nodes, "c", { added: [1], begin: true, key: "K" });
+  sendIndex(nodes, "c", { added: [1], begin: true, key: "K" });
   assertEquals(nodes.mayHave([1]).ids, ["a", "c"]);
   assertEquals(nodes.mayHave([1], "K").ids, undefined);
 });
@@ -115,12 +115,12 @@ Deno.test("IndexedNodes lists all nodes if more than indexAnswerCount have anoth
 Deno.test("IndexedNodes counts a node as one that may have any name until all of its index has arrived", () => {
   const nodes = nodesWith([null]);
   const part = { begin: true, more: true, added: [1] };
-  assertEquals(tell(nodes, "a", part), "taken");
+  assertEquals(sendIndex(nodes, "a", part), "taken");
   assertEquals(nodes.mayHave([2]).ids, ["a"]);
-  assertEquals(tell(nodes, "a", { added: [2] }), "taken");
+  assertEquals(sendIndex(nodes, "a", { added: [2] }), "taken");
   assertEquals([nodes.mayHave([3]).ids, nodes.mayHave([1]).ids], [[], ["a"]]);
-  tell(nodes, "a", { begin: true, more: true, added: [7], epoch: "f" });
-  assertEquals(nodes.mayHave([3]).ids, ["a"], "it tells all of it anew");
+  sendIndex(nodes, "a", { begin: true, more: true, added: [7], epoch: "f" });
+  assertEquals(nodes.mayHave([3]).ids, ["a"], "it sends all of it again");
 });
 
 Deno.test("IndexedNodes forgets the index of a node that withdraws, or that is another process", () => {
@@ -158,11 +158,11 @@ Deno.test("IndexedNodes drops an index that exceeds a limit, and leaves room for
   });
   nodes.registered("z", { instance: "1", source: "z" });
   const added = [1, 2, 3, 4];
-  assertEquals(tell(nodes, "z", { added, begin: true }), "node_full");
+  assertEquals(sendIndex(nodes, "z", { added, begin: true }), "node_full");
   assertEquals([nodes.mayHave([9]).ids, nodes.stats.entries], [["z"], 1]);
-  assertEquals(tell(nodes, "z", { version: 2 }), "unknown");
+  assertEquals(sendIndex(nodes, "z", { version: 2 }), "unknown");
   const two = [1, 2];
-  assertEquals(tell(nodes, "z", { added: two, begin: true }), "taken");
+  assertEquals(sendIndex(nodes, "z", { added: two, begin: true }), "taken");
   assertEquals(nodes.mayHave([2]).ids, ["z"]);
 });
 
@@ -187,9 +187,9 @@ function filledByThree() {
     nodes.registered(id, { instance: "1", source: `evil ${n % 3}` });
   }
   /** All of it again, in messages of 500. */
-  const tellAll = ({ id, added }: { id: string; added: readonly number[] }) => {
+  const sendAll = ({ id, added }: { id: string; added: readonly number[] }) => {
     for (let at = 0; at < added.length; at += 500) {
-      const outcome = tell(nodes, id, {
+      const outcome = sendIndex(nodes, id, {
         added: added.slice(at, at + 500),
         begin: at === 0,
         more: at + 500 < added.length,
@@ -199,15 +199,15 @@ function filledByThree() {
     return "taken";
   };
   const fill = () => {
-    for (const evil of evils) tellAll(evil);
+    for (const evil of evils) sendAll(evil);
     while (nodes.tidy(LIMITS.indexTidyCount));
   };
   fill();
-  return { nodes, names, tellAll, fill };
+  return { nodes, names, sendAll, fill };
 }
 
 Deno.test("Three addresses that fill the index keep no node elsewhere out of it, however often they send theirs again", () => {
-  const { nodes, names, tellAll, fill } = filledByThree();
+  const { nodes, names, sendAll, fill } = filledByThree();
   const full = nodes.stats.entries;
   assert(full >= 20_000, `${full}`);
   const honest = Array.from({ length: 30 }, (_, n) => ({
@@ -219,7 +219,7 @@ Deno.test("Three addresses that fill the index keep no node elsewhere out of it,
   }
   let left = honest;
   for (let round = 0; left.length > 0 && round < 4; round++) {
-    left = left.filter((one) => tellAll(one) !== "taken");
+    left = left.filter((one) => sendAll(one) !== "taken");
     fill();
   }
   assertEquals(left.map(({ id }) => id), []);
@@ -240,7 +240,7 @@ Deno.test("Nodes with equally large indexes at many addresses fill the whole ind
     const id = String.fromCharCode(97 + n);
     nodes.registered(id, { instance: "1", source: id });
     const added = Array.from({ length: 1_000 }, (_, m) => m * 100 + n);
-    return tell(nodes, id, { added, begin: true });
+    return sendIndex(nodes, id, { added, begin: true });
   });
   assertEquals(outcomes.filter((outcome) => outcome === "taken").length, 24);
   assertEquals(nodes.stats.entries, 24_000);
@@ -254,7 +254,7 @@ Deno.test("IndexedNodes tidies at most indexTidyCount fingerprints in a call, an
     { length: 3 * LIMITS.indexTidyCount },
     () => Math.floor(random() * 2 ** 40),
   );
-  for (const id of ["a", "b"]) tell(nodes, id, { added, begin: true });
+  for (const id of ["a", "b"]) sendIndex(nodes, id, { added, begin: true });
   nodes.left("a");
   let calls = 1;
   while (nodes.tidy(LIMITS.indexTidyCount)) calls++;
@@ -272,17 +272,17 @@ Deno.test("Fingerprints of one address wait for their turn, 500 of them like one
   });
   const turns = new AddressTurns(limits, stop.signal);
   const remote = { host: "192.0.2.7", port: 1 };
-  const told: number[] = [];
+  const reported: number[] = [];
   const count = 10_000 / LIMITS.indexPerRequestCount;
   const waits = [1, 2].map(async (n) => {
     await turns.next(remote, count);
-    told.push(n);
+    reported.push(n);
   });
   await time.advance(0);
-  assertEquals(told, [1]);
+  assertEquals(reported, [1]);
   await time.advance(100);
   await Promise.all(waits);
-  assertEquals(told, [1, 2]);
+  assertEquals(reported, [1, 2]);
 });
 
 Deno.test("A question to the index is charged once, by the fingerprints it goes through", () => {

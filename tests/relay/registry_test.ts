@@ -83,7 +83,7 @@ Deno.test("Registry finds no lease that waits to be swept", () => {
   const again = registry.register(node("dropped"), LEASE_MS);
   assertEquals(again.kind === "granted" && again.isNew, true);
   while (registry.expire(LEASE_MS));
-  assertEquals(expired.toSorted(), ids.toSorted(), "each is told once");
+  assertEquals(expired.toSorted(), ids.toSorted(), "each is reported once");
   assertEquals(registry.count(LEASE_MS), 1);
   assertEquals(entries(registry, LEASE_MS), ['{"of":"dropped"}']);
 });

@@ -130,8 +130,8 @@ for (const plaintext of [false, true]) {
       plaintext,
       signal: stop.signal,
     });
-    stop.abort(new Error("told to"));
-    await assertRejects(() => starting, Error, "told to");
+    stop.abort(new Error("stopped by the test"));
+    await assertRejects(() => starting, Error, "stopped by the test");
   });
 }
 

@@ -178,7 +178,8 @@ for (const kind of KINDS) {
     });
   }
 
-  // Nor can a few bytes to one that is gone be told from parting words.
+  // Nor can a few bytes to one that has ended be distinguished from parting
+  // words.
   if (name.includes("byte")) continue;
 
   Deno.test(`A splice ends as abandoned when one end disconnects, and ends the other, ${name}`, async () => {
@@ -263,7 +264,7 @@ for (
     await time.advance(20_000);
     assertEquals(outcome?.how, "expired");
     assertEquals(time.timerCount, 0);
-    // Both ends hear of it.
+    // Both ends notice it.
     await readToEnd(alice);
     await readToEnd(bob);
   });

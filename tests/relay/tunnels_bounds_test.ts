@@ -29,20 +29,20 @@ import {
 Deno.test("Tunnels ping attached nodes every 20 s, and have no timer without attached nodes", async () => {
   using time = new FakeTime();
   const { tunnels } = tunnelsBySelf();
-  const heard: Record<string, number> = { a: 0, b: 0 };
+  const counts: Record<string, number> = { a: 0, b: 0 };
   const listen = (id: string) =>
-    tunnels.attach(id, channelWith(() => void heard[id]!++));
+    tunnels.attach(id, channelWith(() => void counts[id]!++));
   const a = listen("a");
   await time.advance(20_000);
   const b = listen("b");
-  assertEquals(heard, { a: 1, b: 0 });
+  assertEquals(counts, { a: 1, b: 0 });
   await time.advance(19_999);
-  assertEquals(heard, { a: 1, b: 0 });
+  assertEquals(counts, { a: 1, b: 0 });
   await time.advance(1);
-  assertEquals(heard, { a: 2, b: 1 });
+  assertEquals(counts, { a: 2, b: 1 });
   a[Symbol.dispose]();
   await time.advance(20_000);
-  assertEquals(heard, { a: 2, b: 2 });
+  assertEquals(counts, { a: 2, b: 2 });
   b[Symbol.dispose]();
   assertEquals(time.timerCount, 0);
   await tunnels.close();
@@ -61,8 +61,8 @@ Deno.test("Of two attachments of one node the newest wins, and the other learns 
   using tunnel = await joinTunnel(relay, newer);
   await passes(tunnel.client, tunnel.node, BYTES);
   // To the others it never went.
-  const told = relay.log.names.filter((name) => /tached$/.test(name));
-  assertEquals(told, ["node_attached"]);
+  const reported = relay.log.names.filter((name) => /tached$/.test(name));
+  assertEquals(reported, ["node_attached"]);
 });
 
 Deno.test("A relay refuses tunnels to nodes it does not know, or that are not attached", async () => {
@@ -153,7 +153,7 @@ async function connectFrom(localAddress: string, port: number) {
   return { closed, [Symbol.dispose]: () => void socket.destroy() };
 }
 
-Deno.test("A relay that closes tells waiting ends, lets running tunnels end, and counts every ending", async () => {
+Deno.test("A relay that closes notifies waiting ends, lets running tunnels end, and counts every ending", async () => {
   const relay = await startRelay();
   const node = await attachNode(relay, alice);
   using running = await joinTunnel(relay, node);

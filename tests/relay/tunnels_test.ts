@@ -46,8 +46,8 @@ for (const entrance of ["tunnel", "own"] as const) {
     await passes(tunnel.node, tunnel.client, BYTES); // row 82
     await tunnel.node.closeWrite();
     await untilEnd(tunnel.client);
-    const { event: _, ...told } = await relay.log.until("tunnel_ended");
-    assertEquals(told, {
+    const { event: _, ...reported } = await relay.log.until("tunnel_ended");
+    assertEquals(reported, {
       how: "completed",
       id: alice.id,
       from: "", // many share the address of this machine

@@ -177,16 +177,16 @@ for (const isWatched of [true, false]) {
     const file = share.named("1")!;
     share.learn(file, { content: "c".repeat(64), sha256: "d".repeat(64) });
     await Deno.rename(root, `${root}.away`);
-    const told = (event: string) => () =>
+    const reported = (event: string) => () =>
       setup.events.some((other) => other.event === event);
-    await setup.until("the end", told("share_gone"));
+    await setup.until("the end", reported("share_gone"));
     assertEquals(share.fileCount, 0);
     assertEquals([...share.files()], []);
     assertEquals(await share.find("1"), undefined);
     assertEquals(share.versioned(file.version), undefined);
     assertEquals(await share.isReadable(), false);
     await Deno.rename(`${root}.away`, root);
-    await setup.until("the return", told("share_back"));
+    await setup.until("the return", reported("share_back"));
     assertEquals(namesOf(share), "1 2");
     assertEquals(share.digestOf(file)?.content, "c".repeat(64), "not again");
     const own = setup.events.filter(({ event }) => event !== "share_unwatched");

@@ -209,7 +209,7 @@ Deno.test("DigestFolder continues if it cannot prune", async () => {
   assertEquals(await knownIn(path, "a"), false);
 });
 
-Deno.test("Digests tell their store which files are as they were, replaced or gone, once all are known", async () => {
+Deno.test("Digests report to their store which files are as they were, replaced or gone, once all are known", async () => {
   const pruned = Promise.withResolvers<(key: string) => Standing>();
   const store = Object.assign(new MemoryStore(), {
     prune: (standingOf: (key: string) => Standing) => {

@@ -148,7 +148,7 @@ Deno.test("Digests open no more files at once than halve in size, however they a
   assert(open.most <= 4, `${open.most} files were open at once`);
 });
 
-Deno.test("Digests open no more files at once than halve in size while one asker asks for large files and disconnects", async () => {
+Deno.test("Digests open no more files at once than halve in size while one requester asks for large files and disconnects", async () => {
   const LARGE_COUNT = 12;
   const files: Record<string, Uint8Array<ArrayBuffer>> = {
     "background": new Uint8Array(4 * MIB),
@@ -196,7 +196,7 @@ for (const isWaitedFor of [true, false]) {
   Deno.test(
     `Digests ${
       isWaitedFor ? "put a large file off" : "finish a large file"
-    } whose only asker has disconnected, if ${
+    } whose only requester has disconnected, if ${
       isWaitedFor ? "somebody" : "nobody"
     } waits for the file that it interrupted`,
     async () => {
@@ -238,7 +238,7 @@ for (const isWaitedFor of [true, false]) {
   );
 }
 
-Deno.test("Digests put a file off whose only asker has disconnected, if somebody waits for another", async () => {
+Deno.test("Digests put a file off whose only requester has disconnected, if somebody waits for another", async () => {
   await using setup = await setUpHeld({
     "large": new Uint8Array(4 * MIB),
     "other": new Uint8Array(4 * MIB - 1),

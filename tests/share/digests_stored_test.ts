@@ -60,7 +60,7 @@ Deno.test("Digests are kept in the store, and come from it without reading the f
 Deno.test("Digests of a file that was written just now are not kept in the store", async () => {
   const store = new MemoryStore();
   await using setup = await setUp({}, { store });
-  // It could change again without its time of writing telling.
+  // It could change again without a new time of writing.
   await Deno.writeTextFile(join(setup.path, "new"), "x");
   const file = await setup.file("new");
   describedOf(await setup.digests.describe(file));
@@ -68,8 +68,8 @@ Deno.test("Digests of a file that was written just now are not kept in the store
   assertExists(setup.digests.of(file), "though known in this run");
 });
 
-/** A store that tells of what it is to keep. */
-class TellingStore extends MemoryStore {
+/** A store that reports what it keeps. */
+class ReportingStore extends MemoryStore {
   #waiting = Promise.withResolvers<void>();
 
   override put(key: string, described: DescribedFile): void {
@@ -92,7 +92,7 @@ function fileClock(now: number) {
 }
 
 Deno.test("Digests of a file that was written just now are kept when it has settled, and is still the same", async () => {
-  const store = new TellingStore();
+  const store = new ReportingStore();
   await using setup = await setUp({ "f": "one", "g": "two" }, { store });
   const files = [await setup.file("f"), await setup.file("g")];
   using clock = fileClock(files[0]!.modifiedMs + 1_999);
@@ -115,7 +115,7 @@ Deno.test("Digests of a file that was written just now are kept when it has sett
 });
 
 Deno.test("Digests keep at most settlingCount recently written files", async () => {
-  const store = new TellingStore();
+  const store = new ReportingStore();
   const limits = { ...LIMITS, settlingCount: 2 };
   const files = { "a": "1", "b": "2", "c": "3" };
   await using setup = await setUp(files, { store, limits });

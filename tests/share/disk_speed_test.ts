@@ -2,7 +2,7 @@ import { assert, assertEquals, assertThrows } from "@std/assert";
 import { LIMITS } from "../../lib/base/limits.ts";
 import { DiskSpeed } from "../../lib/share/opened_file.ts";
 
-/** A disk whose reads take as long as they are told to. */
+/** A disk whose reads take as long as the test wants. */
 function disk() {
   let now = 1_000;
   const speed = new DiskSpeed(LIMITS, () => now);

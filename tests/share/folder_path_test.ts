@@ -43,7 +43,8 @@ Deno.test("FolderPath stays valid while nothing on it changes, whatever changes 
 
 Deno.test("FolderPath is not valid after a link replaced a folder for a moment", async () => {
   await using share = await openShare();
-  // Deno tells whole seconds: the flip must not be in that of the last change.
+  // Deno reports whole seconds: the flip must not be in that of the last
+  // change.
   while (!new FolderPath(share.root, share.deep).stayed()) {
     await new Promise((resolve) => setTimeout(resolve, 20));
   }
@@ -54,7 +55,7 @@ Deno.test("FolderPath is not valid after a link replaced a folder for a moment",
   await Deno.remove(share.sub);
   await Deno.rename(aside, share.sub);
   assertEquals(way.stayed(), false);
-  // Nor does one that begins so soon after: the next flip could not be told.
+  // Nor does one that begins so soon after: the next flip could not be noticed.
   assertEquals(new FolderPath(share.root, share.deep).stayed(), false);
 });
 

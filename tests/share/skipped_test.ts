@@ -18,7 +18,7 @@ Deno.test("Skipped keeps skippedNameCount paths, and counts the others", () => {
     [...skipped.entries()].map(({ path }) => path),
     ["/s/0", "/s/1", "/s/2"],
   );
-  // Whether one of the others was counted cannot be told any more.
+  // Whether one of the others was counted is not known any more.
   skipped.complete();
   skipped.note("/s/4", "link");
   assertEquals(counted(skipped), { link: 5, name: 1 });

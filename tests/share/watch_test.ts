@@ -18,7 +18,7 @@ import { within } from "../_event_log.ts";
 import { replaced } from "../_replaced.ts";
 import { tempShare } from "../_temp_share.ts";
 
-/** A share that is watched in a worker if it has any file, and what it told. */
+/** A share that is watched in a worker if it has any file, and its events. */
 async function followed(
   root: string,
   overrides: Partial<Limits> = {},
@@ -130,7 +130,7 @@ Deno.test("Share starts its first scan again when the watch starts during that s
         yield* await Array.fromAsync(readDir(path));
         if (++reads > 1) return;
         begin(); // while the first scan reads
-        // Not reported: the watch has begun, and nobody tells its events.
+        // Not reported: the watch has begun, and nobody reports its events.
         await Deno.writeTextFile(join(folder.path, "late"), "late");
       },
   );

@@ -5,7 +5,7 @@
 
 import { LIMITS, type Limits } from "../../lib/base/limits.ts";
 import { PieceSet, runsOf } from "../../lib/content/piece_set.ts";
-import { askAgainMs, SwarmLinks } from "../../lib/swarm/links.ts";
+import { requestPauseMs, SwarmLinks } from "../../lib/swarm/links.ts";
 import { Plan } from "../../lib/transfer/plan.ts";
 import { type Receiver, Sender } from "./_sender.ts";
 
@@ -40,7 +40,7 @@ export interface ClientOptions {
 /** A TCP and a TLS handshake between homes. */
 const DIAL_MS = 50;
 /** Interval of announcements of new pieces. */
-const TELL_EVERY_MS = 100;
+const ANNOUNCE_EVERY_MS = 100;
 const SEED = "seed";
 
 /** One client. */
@@ -70,7 +70,7 @@ export class Client implements Receiver {
   readonly #readers = new Set<string>();
   #sourceCount = 0;
   #askAt: number;
-  #tellAt: number;
+  #announceAt: number;
   #lookAt: number;
 
   constructor(options: ClientOptions, world: World) {
@@ -82,7 +82,7 @@ export class Client implements Receiver {
     this.startedAt = now;
     this.#world = world;
     this.#askAt = now;
-    this.#tellAt = now + random() * TELL_EVERY_MS;
+    this.#announceAt = now + random() * ANNOUNCE_EVERY_MS;
     this.#lookAt = now + random() * 1_000;
     this.#links = new SwarmLinks({ id, numbers: limits, random });
     this.sender = new Sender({
@@ -134,7 +134,7 @@ export class Client implements Receiver {
   step(): void {
     const { now } = this.#world;
     if (now >= this.#askAt) this.#askRelay();
-    if (now >= this.#tellAt) this.#tell();
+    if (now >= this.#announceAt) this.#announce();
     if (now < this.#lookAt) return;
     this.#lookAt = now + 1_000;
     const idle = this.#links.toEnd(now);
@@ -152,7 +152,7 @@ export class Client implements Receiver {
     const listed = this.#world.listed(this.id);
     const known = listed.filter((id) => !this.#liars.has(id));
     this.#links.learned(known.map((id) => ({ id, group: id })));
-    this.#askAt = now + askAgainMs(now - this.startedAt, limits);
+    this.#askAt = now + requestPauseMs(now - this.startedAt, limits);
     this.#dial();
   }
 
@@ -259,18 +259,18 @@ export class Client implements Receiver {
   }
 
   /** Tells the others which pieces it has got. */
-  #tell(): void {
+  #announce(): void {
     const { now } = this.#world;
-    this.#tellAt = now + TELL_EVERY_MS;
+    this.#announceAt = now + ANNOUNCE_EVERY_MS;
     const runs = runsOf(this.#gained);
     this.#gained = [];
     if (runs.length === 0 || this.conduct !== "honest") return;
     for (const reader of this.#readers) {
-      this.#world.find(reader)?.hears(this, runs);
+      this.#world.find(reader)?.received(this, runs);
     }
   }
 
-  hears(
+  received(
     from: Client,
     runs: readonly { first: number; count: number }[],
   ): void {

@@ -7,7 +7,7 @@ import { DIRECTION, type Message } from "../../lib/protocol/messages.ts";
 import { dial } from "../../lib/transport/dial.ts";
 import { print } from "../bench/_report.ts";
 
-/** What a flooder is told. */
+/** The parameters of a flooder. */
 export interface Flood {
   readonly port: number;
   readonly id: string;

@@ -13,6 +13,6 @@ await getFiles({
   pathOf: () => join(folder!, "big.iso"),
   sync: false,
   swarm: { lingerMs: 600_000 },
-  limits: { swarmAskEveryMs: 100, swarmQuietMs: 600_000 },
+  limits: { swarmRequestEveryMs: 100, swarmQuietMs: 600_000 },
   onEvent: ({ event }) => event === "swarm_lingers" && write(event),
 });

@@ -83,7 +83,7 @@ export async function startGet(
     ...waitMs === undefined ? {} : { waitMs },
     // Nobody waits for what takes long on a busy machine.
     limits: {
-      ...{ swarmAskEveryMs: 100, swarmQuietMs: 60_000 },
+      ...{ swarmRequestEveryMs: 100, swarmQuietMs: 60_000 },
       // All files here come quickly, or not, as the machine is busy.
       ...{ swarmLookMs: 0, swarmWorthMs: 0 },
       ...limits,

@@ -96,7 +96,7 @@ export async function startClient(
 ) {
   const { have = [], seed } = options;
   const { bytes, manifest } = CONTENT;
-  const limits = { ...LIMITS, swarmAskEveryMs: 50, ...given };
+  const limits = { ...LIMITS, swarmRequestEveryMs: 50, ...given };
   const log = new EventLog<HolderEvent>();
   const set = { ...options, limits, log };
   const member = await openMember([relays].flat(), set, stack);

@@ -61,7 +61,7 @@ export class Sender {
   /** A reader asks for a piece. */
   ask(to: Receiver, piece: number): void {
     if (this.#options.sends === false) return;
-    this.#readers.ask(to.id, { to, first: piece, count: 1 });
+    this.#readers.request(to.id, { to, first: piece, count: 1 });
   }
 
   /** A reader disconnected: nothing more is sent to it. */

@@ -17,7 +17,7 @@ const CONTENT = contentOf(COUNT, 5);
 
 /** Receives the content from sources that are added later. */
 function receiving(
-  onTrouble: (told: SourceTrouble) => void = () => {},
+  onTrouble: (reported: SourceTrouble) => void = () => {},
   sources: ReadonlyMap<string, string> = new Map(),
 ) {
   const { bytes, manifest } = CONTENT;
@@ -40,9 +40,9 @@ function receiving(
     },
     onFinished: () => isFinished = true,
     onFailed: (_, failure) => assert(false, failure),
-    onTrouble: (told) => {
-      trouble.push(told);
-      onTrouble(told);
+    onTrouble: (reported) => {
+      trouble.push(reported);
+      onTrouble(reported);
     },
   });
   download.addFile({
@@ -65,7 +65,7 @@ function receiving(
     saved,
     from,
     trouble,
-    hear: (hear: (task: Task) => void) => onSaved = hear,
+    onTask: (onTask: (task: Task) => void) => onSaved = onTask,
     isRight: () =>
       isFinished && sha256(into).toHex() === sha256(CONTENT.bytes).toHex(),
   };
@@ -81,7 +81,7 @@ Deno.test("A download fetches from each holder the pieces that it has, and those
   const received = receiving();
   const { download, saved, from, trouble } = received;
   // The other gains its half when all of the first one's has been saved.
-  received.hear(() => {
+  received.onTask(() => {
     if (saved.length !== half.length) return;
     for (const first of ALL) {
       if (first % 2 === 1) other.held.gain({ first, count: 1 });
@@ -132,7 +132,7 @@ Deno.test("A download continues without a holder that disconnects while it has n
   const other = await runHolder(CONTENT, { have: [0] }, stack);
   const received = receiving();
   const { download, from } = received;
-  received.hear(() => {
+  received.onTask(() => {
     // At the first piece the leaver goes; then the other gains the rest.
     const gone = leaver.holder[Symbol.asyncDispose]();
     void gone.then(() => other.held.gain({ first: 0, count: COUNT }));
@@ -150,9 +150,9 @@ Deno.test("A download drops a holder that no longer has the content", async () =
   const empty = await runHolder(CONTENT, { have: ALL }, stack);
   empty.holder.files.remove(empty.held);
   const other = await runHolder(CONTENT, { have: [] }, stack);
-  const { download, from, trouble, ...received } = receiving((told) => {
+  const { download, from, trouble, ...received } = receiving((reported) => {
     // Nothing comes before.
-    if (told.out) other.held.gain({ first: 0, count: COUNT });
+    if (reported.out) other.held.gain({ first: 0, count: COUNT });
   });
   download.addSource(empty.source);
   download.addSource(other.source);
@@ -166,7 +166,7 @@ Deno.test("A download drops a holder that no longer has the content", async () =
   );
 });
 
-Deno.test("A download tells a node that it fetches a file together with others, and accepts any answer to that", async () => {
+Deno.test("A download informs a node that it fetches a file together with others, and accepts any answer to that", async () => {
   await using stack = new AsyncDisposableStack();
   const { source, meet } = await runHolder(CONTENT, { have: ALL }, stack);
   const of = CONTENT.manifest.contentId;

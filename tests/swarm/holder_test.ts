@@ -184,7 +184,7 @@ Deno.test("A holder that ends closes its connections, including those of clients
   const { holder, meet } = await holding(stack, { limits });
   const session = await meet();
   const read = session.read({ of: OF, first: 0, count: 1 }, new Keeper());
-  read.catch(() => {}); // told below
+  read.catch(() => {}); // reported below
   const question = { pieceCount: 4, onGained: () => {} };
   const other = await meet(); // by then the first one waits
   await within(other.holding(OF, question), "what it has");

@@ -131,14 +131,14 @@ Deno.test("A holder reports new pieces together, and each once", async () => {
   holding.gain({ first: 5, count: 2 });
   holding.gain({ first: 0, count: 2 }); // the first is not new
   holding.gain({ first: 7, count: 1 });
-  let heard: unknown;
-  const news = client.next().then((message) => heard = message);
+  let received: unknown;
+  const news = client.next().then((message) => received = message);
   await time.advance(LIMITS.gainedPauseMs - 1);
-  assertEquals(heard, undefined);
+  assertEquals(received, undefined);
   await time.advance(1);
   await news;
   const runs = [[1, 1], [5, 3]];
-  assertEquals(heard, { kind: "gained", request: 1, runs });
+  assertEquals(received, { kind: "gained", request: 1, runs });
 });
 
 Deno.test("A holder without new pieces reports at intervals that it is still connected, until it has all", async () => {
@@ -171,9 +171,9 @@ Deno.test("A holder reports pieces that it gained at once in messages of at most
   const of = content.manifest.contentId;
   assertEquals(await client.ask({ ...HOLDING, of }), "has");
   holder.gain(0, 2);
-  const told = [await client.next(), await client.next()];
+  const reported = [await client.next(), await client.next()];
   assertEquals(
-    told.map((message) => message.kind === "gained" && message.runs),
+    reported.map((message) => message.kind === "gained" && message.runs),
     [[[0, 1]], [[1, 1]]],
   );
 });

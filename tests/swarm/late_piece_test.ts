@@ -16,7 +16,7 @@ const FIRST = contentOf(COUNT, 5);
 const SECOND = contentOf(COUNT, 6);
 const ALL = [...Array(COUNT).keys()];
 
-/** Takes a file into memory, and tells its hash when it is whole. */
+/** Takes a file into memory, and returns its hash when it is complete. */
 function hashingSink(size: number, onHash: (hash: string) => void): Sink {
   const into = new Uint8Array(size);
   return {

@@ -1,7 +1,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { LIMITS } from "../../lib/base/limits.ts";
 import {
-  askAgainMs,
+  requestPauseMs,
   type KnownHolder,
   SwarmLinks,
 } from "../../lib/swarm/links.ts";
@@ -116,17 +116,17 @@ Deno.test("SwarmLinks dials nobody once this client is complete", () => {
   assertEquals(links.toDial(1), []);
 });
 
-Deno.test("A client asks for holders again after swarmAskFirstMs, then every swarmAskEveryMs, and every swarmAskLaterMs after swarmAskSoonMs", () => {
-  const { swarmAskFirstMs, swarmAskSoonMs } = LIMITS;
-  const { swarmAskEveryMs, swarmAskLaterMs } = LIMITS;
+Deno.test("A client asks for holders again after swarmRequestFirstMs, then every swarmRequestEveryMs, and every swarmRequestLaterMs after swarmRequestSoonMs", () => {
+  const { swarmRequestFirstMs, swarmRequestSoonMs } = LIMITS;
+  const { swarmRequestEveryMs, swarmRequestLaterMs } = LIMITS;
   const asked: number[] = [];
-  for (let now = 0; now < 10_000; now += askAgainMs(now, LIMITS)) {
+  for (let now = 0; now < 10_000; now += requestPauseMs(now, LIMITS)) {
     asked.push(now);
   }
   assertEquals(asked, [0, 1_000, 2_000, 4_000, 7_000]);
-  assertEquals(askAgainMs(0, LIMITS), swarmAskFirstMs);
-  assertEquals(askAgainMs(swarmAskSoonMs - 1, LIMITS), swarmAskEveryMs);
-  assertEquals(askAgainMs(swarmAskSoonMs, LIMITS), swarmAskLaterMs);
+  assertEquals(requestPauseMs(0, LIMITS), swarmRequestFirstMs);
+  assertEquals(requestPauseMs(swarmRequestSoonMs - 1, LIMITS), swarmRequestEveryMs);
+  assertEquals(requestPauseMs(swarmRequestSoonMs, LIMITS), swarmRequestLaterMs);
 });
 
 Deno.test("SwarmLinks dials one holder of each address group before a second one, however many ids one address has", () => {

@@ -72,7 +72,7 @@ Deno.test("TakenOffers takes an offer although another address group has claimed
   assert(take("192.0.2.2", idOf("one")) !== undefined);
 });
 
-/** Whether the one that took a place is told that it has lost it. */
+/** Whether the one that took a place learns that it has lost it. */
 async function isReplaced(taken: TakenOffer): Promise<boolean> {
   const [near] = memoryPair();
   const options = { limits: LIMITS, writeStallMs: 30_000, idleMs: 30_000 };

@@ -179,7 +179,7 @@ export class SavingSink extends MemorySink {
     const written = right.then(() =>
       this.write(first, bytes.subarray(0, count * PIECE))
     );
-    written.catch(() => {}); // as by whom it is told
+    written.catch(() => {}); // the caller reports it
     return { right, written };
   }
 }
@@ -215,7 +215,7 @@ export const SHARED: Partial<Limits> = {
   takeOverMs: 600_000,
 };
 
-/** A download, and all that it told. */
+/** A download, and all its events. */
 interface Run {
   readonly download: Download;
   readonly finished: number[];
@@ -241,7 +241,7 @@ export function start(options: Partial<DownloadOptions> = {}): Run {
       bytes[source] = (bytes[source] ?? 0) + count,
     onFinished: (file) => finished.push(file),
     onFailed: (file, failure) => failed.push([file, failure]),
-    onTrouble: (told) => trouble.push(told),
+    onTrouble: (reported) => trouble.push(reported),
     ...options,
   });
   return { download, finished, failed, trouble, bytes };

@@ -61,10 +61,10 @@ for (const [more, isOut] of [[-64, true], [64, false]] as const) {
       for (const source of [slow, other]) run.download.addSource(source);
       const running = run.download.run().catch(() => {});
       for (let second = 0; second < 40; second++) await time.advance(1_000);
-      const told = run.trouble.map(({ source, kind, out }) =>
+      const reported = run.trouble.map(({ source, kind, out }) =>
         [source, kind, out].join(" ")
       );
-      assertEquals(told, isOut ? ["slow slow true"] : []);
+      assertEquals(reported, isOut ? ["slow slow true"] : []);
       stop.abort(new Error("seen enough"));
       await time.advance(60_000);
       await running;
@@ -129,7 +129,7 @@ testInBoth(
   },
 );
 
-/** Runs two sources for 100 s of fake time; what was told of them. */
+/** Runs two sources for 100 s of fake time; what was reported of them. */
 async function twoFor100s(
   options: Partial<DownloadOptions>,
   { piece, onWrite }: { piece?: SendPiece; onWrite?: () => Promise<void> } = {},
@@ -151,12 +151,12 @@ async function twoFor100s(
   const running = run.download.run().catch(() => {});
   for (let second = 0; second < 100; second++) await time.advance(1_000);
   const { trouble } = run;
-  const told = [...trouble];
+  const reported = [...trouble];
   const pieces = sources.flatMap((source) => source.pieces);
   stop.abort(new Error("seen enough"));
   await time.advance(120_000);
   await running;
-  return { trouble: told, pieces };
+  return { trouble: reported, pieces };
 }
 
 testInBoth(

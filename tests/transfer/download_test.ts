@@ -74,7 +74,7 @@ testInBoth(
 );
 
 testInBoth(
-  "Download receives what is not hashed yet by the hashes that come with it, and tells them",
+  "Download receives what is not hashed yet by the hashes that come with it, and passes them on",
   async () => {
     const source = sourceWith("a");
     const file = { manifest: undefined, content: undefined };
@@ -190,10 +190,10 @@ for (
 testInBoth(
   "Download gives a file up as corrupt when all that have it lie, and goes on with others",
   async () => {
-    const piece: SendPiece = (channel, told) =>
-      told.message.of === SMALL.manifest.contentId
-        ? sendHonestly(channel, told)
-        : sendWrongBytes(channel, told);
+    const piece: SendPiece = (channel, reported) =>
+      reported.message.of === SMALL.manifest.contentId
+        ? sendHonestly(channel, reported)
+        : sendWrongBytes(channel, reported);
     const files = { large: LARGE.bytes };
     const liars = ["a", "b"].map((id) =>
       new Source(id, honestExcept(files, { piece }))
@@ -240,8 +240,8 @@ testInBoth(
     assertBytes(large.sink.bytes, LARGE.bytes);
     assertEquals(small.sink.bytes, SMALL.bytes);
     assertEquals(source.openCount, 1);
-    for (const told of run.trouble) {
-      assertEquals(told, {
+    for (const reported of run.trouble) {
+      assertEquals(reported, {
         source: "a",
         kind: "lost_file",
         cause: "it\\x1b[2J",

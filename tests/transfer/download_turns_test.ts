@@ -273,7 +273,7 @@ testInBoth("Download lets sources and files join while it runs", async () => {
 });
 
 testInBoth(
-  "Download uses as many connections to a source as it is told",
+  "Download uses as many connections to a source as its options allow",
   async () => {
     const source = sourceWith("a");
     const { sink } = await receive([source], { options: { connections: 3 } });
@@ -283,7 +283,7 @@ testInBoth(
 );
 
 testInBoth(
-  "Download tells bytes by the path of the session that they came over",
+  "Download counts bytes by the path of the session that they came over",
   async () => {
     const arrived: Arrived[] = [];
     const source: Source = sourceWith(
@@ -345,9 +345,9 @@ testInBoth(
     run.download.addFile(wanted(LARGE, [source]).file);
     run.download.addSource(source);
     run.download.close();
-    const running = assertRejects(() => run.download.run(), Error, "told to");
+    const running = assertRejects(() => run.download.run(), Error, "stopped by the test");
     await within(source.asked(1), "a request");
-    stop.abort(new Error("told to"));
+    stop.abort(new Error("stopped by the test"));
     await within(running, "the end");
     await source.end();
     assertEquals([run.finished, run.failed], [[], []]);

@@ -1,4 +1,6 @@
-/** What a client hears of the pieces that a peer has, and what it refuses. */
+/**
+ * What a client receives about the pieces that a peer has, and what it refuses.
+ */
 
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { ProtocolError } from "../../lib/base/errors.ts";
@@ -16,12 +18,12 @@ const PIECES = 20;
 /** A session that follows a holder of the first two pieces. */
 async function following(stack: AsyncDisposableStack) {
   const { session, node } = stack.use(await openSessionPair());
-  const heard: string[] = [];
+  const received: string[] = [];
   let news = Promise.withResolvers<void>();
   const outcome = session.holding(CONTENT, {
     pieceCount: PIECES,
     onGained: (runs: readonly PieceRun[]) => {
-      heard.push(...runs.map(({ first, count }) => `${first}+${count}`));
+      received.push(...runs.map(({ first, count }) => `${first}+${count}`));
       news.resolve();
       news = Promise.withResolvers();
     },
@@ -32,20 +34,20 @@ async function following(stack: AsyncDisposableStack) {
   await node.send({ kind: "has", request, bitmap });
   const found = await within(outcome, "the answer");
   assert(found.kind === "has");
-  return { session, node, request, heard, found, news: () => news.promise };
+  return { session, node, request, received, found, news: () => news.promise };
 }
 
 Deno.test("NodeSession.holding returns the pieces of the holder, and each new piece", async () => {
   await using stack = new AsyncDisposableStack();
-  const { node, request, found, heard, news } = await following(stack);
+  const { node, request, found, received, news } = await following(stack);
   assertEquals([...found.pieces.pieces()], [0, 1]);
-  let told = news();
+  let reported = news();
   await node.send({ kind: "gained", request, runs: [[2, 3], [9, 1]] });
-  await within(told, "news without another question");
-  told = news();
+  await within(reported, "news without another question");
+  reported = news();
   await node.send({ kind: "gained", request, runs: [[19, 1]] });
-  await within(told, "more news");
-  assertEquals(heard, ["2+3", "9+1", "19+1"]);
+  await within(reported, "more news");
+  assertEquals(received, ["2+3", "9+1", "19+1"]);
   assertEquals([...found.pieces.pieces()], [0, 1, 2, 3, 4, 9, 19]);
 });
 
@@ -85,7 +87,7 @@ Deno.test("NodeSession.holding returns the refusal of a node without the content
 
 Deno.test("NodeSession receives news of a holder between the answers to other requests", async () => {
   await using stack = new AsyncDisposableStack();
-  const { session, node, request, heard } = await following(stack);
+  const { session, node, request, received } = await following(stack);
   const finding = session.find("a");
   const asking = await asked(node, "find");
   await node.send(
@@ -93,7 +95,7 @@ Deno.test("NodeSession receives news of a holder between the answers to other re
     { kind: "refused", code: "not_found", text: "", request: asking.request },
   );
   await within(finding, "the answer");
-  assertEquals(heard, ["7+1"]);
+  assertEquals(received, ["7+1"]);
 });
 
 for (

@@ -187,10 +187,10 @@ for (
       hashes: HASHES,
     });
     assertEquals(await right, 5);
-    const told = await assertRejects(() => within(written, "an end"), Error);
-    assertEquals(told.message, error.message);
-    assertEquals(told.constructor, error.constructor);
-    if (Deno.build.os === "linux") assertEquals(systemErrorCode(told), code);
+    const reported = await assertRejects(() => within(written, "an end"), Error);
+    assertEquals(reported.message, error.message);
+    assertEquals(reported.constructor, error.constructor);
+    if (Deno.build.os === "linux") assertEquals(systemErrorCode(reported), code);
   });
 }
 

@@ -8,7 +8,7 @@ Deno.test("Pace gives no rate before enough bytes have come", () => {
   assertEquals(pace.rateFor(PIECE), 0);
   pace.note(64 * 1024 - 1, 10);
   assertEquals(pace.rateFor(PIECE), 0);
-  // Of small pieces a few tell as much.
+  // A few small pieces are enough to judge.
   assertEquals(pace.rateFor(1_000) > 0, true);
   pace.note(1, 20);
   assertEquals(pace.rateFor(PIECE) > 0, true);

@@ -4,7 +4,7 @@ import { Pieces } from "../../lib/transfer/pieces.ts";
 function ask(pieces: Pieces, most: number): [number, number] | undefined {
   const run = pieces.firstMissing(most);
   if (run === undefined) return undefined;
-  for (let n = 0; n < run.count; n++) pieces.ask(run.first + n);
+  for (let n = 0; n < run.count; n++) pieces.request(run.first + n);
   return [run.first, run.count];
 }
 

@@ -126,13 +126,13 @@ Deno.test("Plan accepts a piece once, from the source that was asked", () => {
   const plan = newPlan(["a1", "b1"]);
   plan.addFile(file("ab", 8));
   plan.take("a1", 0);
-  assertEquals(plan.arrived("b1", 0, 0), "unasked", "asked of another");
-  assertEquals(plan.arrived("a1", 0, 4), "unasked", "asked of nobody");
-  assertEquals(plan.arrived("a1", 1, 0), "unasked", "of no file");
-  assertEquals(plan.arrived("a1", 0, 99), "unasked", "beyond the file");
-  assertEquals(plan.arrived("nobody", 0, 0), "unasked");
+  assertEquals(plan.arrived("b1", 0, 0), "unsolicited", "asked of another");
+  assertEquals(plan.arrived("a1", 0, 4), "unsolicited", "asked of nobody");
+  assertEquals(plan.arrived("a1", 1, 0), "unsolicited", "of no file");
+  assertEquals(plan.arrived("a1", 0, 99), "unsolicited", "beyond the file");
+  assertEquals(plan.arrived("nobody", 0, 0), "unsolicited");
   assertEquals(plan.arrived("a1", 0, 0), "wanted");
-  assertEquals(plan.arrived("a1", 0, 0), "unasked", "has come before");
+  assertEquals(plan.arrived("a1", 0, 0), "unsolicited", "has come before");
   assertEquals(plan.askedCount("a1"), 3);
 });
 
@@ -156,7 +156,7 @@ Deno.test("Plan takes back pieces that a source does not deliver, and asks anoth
   assertEquals(plan.release("a1"), []);
   assertEquals(plan.askedCount("a1"), 0);
   assertEquals(takeAll(plan, "b1"), ["0:0-1", "0:3-5"]);
-  assertEquals(plan.arrived("a1", 0, 0), "unasked", "came after all");
+  assertEquals(plan.arrived("a1", 0, 0), "unsolicited", "came after all");
 });
 
 Deno.test("Plan takes back only one task", () => {
@@ -295,7 +295,7 @@ Deno.test("Plan shares work between the connections of one holder", () => {
   assertEquals(format(plan.take("a1", 0)), "0:0-3");
   assertEquals(format(plan.take("a2", 0)), "0:4-7");
   assertEquals([plan.askedCount("a1"), plan.askedCount("a2")], [4, 4]);
-  assertEquals(plan.arrived("a2", 0, 0), "unasked", "asked over another");
+  assertEquals(plan.arrived("a2", 0, 0), "unsolicited", "asked over another");
   plan.drop("a1");
   assertEquals(plan.orphans(), [], "one connection is left");
   deliver(plan, "a2", { file: 0, first: 4, count: 4 });

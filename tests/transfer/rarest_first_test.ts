@@ -1,6 +1,6 @@
 /**
  * The plan of a file that many clients fetch together: the order of its pieces,
- * how many one source is asked for, and what is told of them.
+ * how many one source is asked for, and what is reported of them.
  */
 
 import { assert, assertEquals } from "@std/assert";

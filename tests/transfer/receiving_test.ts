@@ -67,7 +67,7 @@ for (
     ["of two pieces after one", PIECE, [2]],
     ["of one piece after two", 2 * PIECE, [1]],
     ["of the same pieces again", 2 * PIECE, [2, 2]],
-    ["of more pieces than were asked for", 4 * PIECE, [5]],
+    ["of more pieces than were requested", 4 * PIECE, [5]],
   ] as const
 ) {
   Deno.test(`TaskReceiver refuses hashes ${what}`, async () => {

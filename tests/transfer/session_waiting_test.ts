@@ -76,7 +76,7 @@ Deno.test("NodeSession waits for its turn at a node while others fetch the same 
   assertEquals((await reading)?.kind, "refused");
 });
 
-Deno.test("NodeSession waits for a node that hashes before it tells a client with a grant what it found", async () => {
+Deno.test("NodeSession waits for a node that hashes before it reports to a client with a grant what it found", async () => {
   await using talking = await openSessionPair({ grant: "g" });
   const { session, node } = talking;
   const finding = session.find("f");

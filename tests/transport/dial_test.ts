@@ -33,7 +33,7 @@ interface TestServer extends AsyncDisposable {
   readonly log: EventLog<IncidentEvent>;
 }
 
-/** A listener on loopback; echoes unless told otherwise. */
+/** A listener on loopback; echoes by default. */
 async function serve(
   options: {
     identity?: Identity | null;
@@ -227,10 +227,10 @@ for (const step of ["dial", "learn"] as const) {
     const opening = assertRejects(
       () => open(other, { timeoutMs: 60_000, signal: stop.signal }),
       Error,
-      "told to",
+      "stopped by the test",
     );
     using _conn = await other.accept();
-    stop.abort(new Error("told to"));
+    stop.abort(new Error("stopped by the test"));
     await within(opening, "the end");
   });
 }

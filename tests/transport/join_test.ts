@@ -233,14 +233,14 @@ for (const end of ["dialTunnel", "acceptTunnel"] as const) {
         await untilEnd(conn);
       });
       const stop = new AbortController();
-      const reason = new Error("told to");
+      const reason = new Error("stopped by the test");
       const options = { timeoutMs: 60_000, signal: stop.signal };
       const joining = joinOne(end, relay, options);
       await isThere.promise;
       stop.abort(reason);
       const error = await within(assertRejects(() => joining), "the end");
       assertEquals(error, reason);
-      await assertRejects(() => joinOne(end, relay, options), Error, "told to");
+      await assertRejects(() => joinOne(end, relay, options), Error, "stopped by the test");
     });
 
     Deno.test(`${end} gives up in time, if the relay says ${says} and then no more`, async () => {
@@ -276,7 +276,7 @@ async function pump(from: Conn, to: Conn, sliceBytes: number): Promise<void> {
 
 for (const sliceBytes of [1, 7, 4096]) {
   Deno.test(`acceptTunnel loses no byte after "joined", in slices of ${sliceBytes} bytes`, async () => {
-    // The node is told together with the first bytes that the client says.
+    // The node learns it together with the first bytes of the client.
     const ends: Conn[] = [];
     const both = Promise.withResolvers<void>();
     const over = Promise.withResolvers<void>();

@@ -12,7 +12,7 @@ import { EventLog, within } from "../_event_log.ts";
 
 const HELLO = encodeMessage({ kind: "hello", protocol: 1, role: "client" });
 
-Deno.test("A listener tells a connection whose hello comes when no place is left, and ends it", async () => {
+Deno.test("A listener refuses a connection whose hello comes when no place is left, with its reason", async () => {
   const log = new EventLog<IncidentEvent>();
   const incidents = new Incidents(0, log.onEvent);
   const talking = Promise.withResolvers<void>();
@@ -49,13 +49,13 @@ Deno.test("A listener tells a connection whose hello comes when no place is left
   assertEquals(listener.handshakeCount, 2);
   sockets[0]!.write(HELLO);
   await within(talking.promise, "the first");
-  let told = "";
+  let reported = "";
   const ended = Promise.withResolvers<void>();
-  sockets[1]!.on("data", (bytes) => told += bytes.toString("latin1"));
+  sockets[1]!.on("data", (bytes) => reported += bytes.toString("latin1"));
   sockets[1]!.once("close", () => ended.resolve());
   sockets[1]!.write(HELLO);
   const { reason, from } = await log.until("refused");
   assertEquals([reason, from], ["too_many_connections", hosts[1]]);
   await within(ended.promise, "the end");
-  assert(told.includes("it has too many connections"), told);
+  assert(reported.includes("it has too many connections"), reported);
 });

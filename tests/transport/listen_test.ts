@@ -1,5 +1,5 @@
 /**
- * Who gives way when connections are many, and what closing tells.
+ * Which connections are closed when there are many, and what closing reports.
  */
 
 import { assert, assertEquals } from "@std/assert";
@@ -59,7 +59,9 @@ async function greetBack({ conn, settle }: Accepted): Promise<void> {
   await conn.read(byte);
 }
 
-/** Sends what it gets back, and tells in the first byte how it came. */
+/**
+ * Sends what it gets back, with the kind of its connection in the first byte.
+ */
 async function echo({ conn, isJoin, settle }: Accepted): Promise<void> {
   settle();
   await writeAll(conn, Uint8Array.of(isJoin ? 1 : 0));
@@ -157,11 +159,11 @@ Deno.test("A listener with joins beside TLS closes connections that begin with a
     await writeAll(conn, new Uint8Array(64).fill(byte));
     await untilEnd(conn);
   }
-  const told = server.log.events.map((event) =>
+  const reported = server.log.events.map((event) =>
     event.event === "refused" ? event.reason : event.event
   );
-  assertEquals(new Set(told), new Set(["bad_handshake"]));
-  assertEquals(told.length, bytes.length);
+  assertEquals(new Set(reported), new Set(["bad_handshake"]));
+  assertEquals(reported.length, bytes.length);
   assertEquals(server.listener.connectionCount, 0);
 });
 
@@ -348,7 +350,7 @@ for (const secured of [true, false]) {
   });
 }
 
-/** A connection of `source` that waits for its turn, and tells when it came. */
+/** A connection of `source` that waits for its turn; resolves when it comes. */
 function waitingFor(
   source: string,
   { begun, conn }: { begun: string[]; conn?: Conn },

@@ -6,7 +6,7 @@ const MIB = 1024 ** 2;
 /** More than the system keeps for both ends of a connection. */
 const ALL_MIB = 48;
 
-/** Writes all of it; `written` tells how much so far. */
+/** Writes all of it; `written` is the number of bytes so far. */
 function writing(conn: Conn): { written: number; done: Promise<void> } {
   const state = { written: 0, done: Promise.resolve() };
   state.done = (async () => {

@@ -125,16 +125,16 @@ Deno.test("HolderLease lists a client to another that asks for the same content,
   await using other = asker(relay);
   assert(one.lease.hold(CONTENT));
   await one.log.until("holder_listed");
-  const [listed, ...more] = await other.askHolders(CONTENT);
+  const [listed, ...more] = await other.requestHolders(CONTENT);
   assertEquals(more, []);
   assertEquals(listed?.id, one.identity.id);
   assertEquals(listed?.addresses.length, 1);
-  assertEquals(await other.askHolders(OTHER), []);
-  assertEquals(await one.lease.askHolders(CONTENT), [], "not itself");
+  assertEquals(await other.requestHolders(OTHER), []);
+  assertEquals(await one.lease.requestHolders(CONTENT), [], "not itself");
   assertEquals(relay.server.nodeCount, 0, "it is no node");
   await one.lease[Symbol.asyncDispose]();
   await until(() => relay.server.stats().holderCount === 0);
-  assertEquals(await other.askHolders(CONTENT), []);
+  assertEquals(await other.requestHolders(CONTENT), []);
 });
 
 Deno.test("HolderLease reports held and released contents at once, and keeps one connection for all", async () => {
@@ -146,10 +146,10 @@ Deno.test("HolderLease reports held and released contents at once, and keeps one
   await one.log.until("holder_reached");
   assertEquals(one.lease.reached, "alive");
   assert(one.lease.hold(OTHER));
-  await until(async () => (await other.askHolders(OTHER)).length === 1);
+  await until(async () => (await other.requestHolders(OTHER)).length === 1);
   one.lease.release(CONTENT);
-  await until(async () => (await other.askHolders(CONTENT)).length === 0);
-  assertEquals((await other.askHolders(OTHER)).length, 1);
+  await until(async () => (await other.requestHolders(CONTENT)).length === 0);
+  assertEquals((await other.requestHolders(OTHER)).length, 1);
   assertEquals(relay.server.connectionCount, 2);
   assertEquals(relay.server.stats().heldContentCount, 1);
 });
@@ -172,14 +172,14 @@ Deno.test("HolderLease is listed again by a relay that returns, and reports once
   one.lease.hold(CONTENT);
   await one.log.until("holder_listed");
   await first.server.close();
-  assertEquals(await one.lease.askHolders(CONTENT), []);
+  assertEquals(await one.lease.requestHolders(CONTENT), []);
   await one.log.until("holder_refused");
-  assertEquals(await one.lease.askHolders(CONTENT), []);
+  assertEquals(await one.lease.requestHolders(CONTENT), []);
   one.lease.hold(OTHER);
   await using second = await startRelay({ ...at, identity: first.identity });
   await one.log.until("holder_listed", ({ contents }) => contents === 2);
   await using other = asker(second);
-  assertEquals((await other.askHolders(OTHER))[0]?.id, one.identity.id);
+  assertEquals((await other.requestHolders(OTHER))[0]?.id, one.identity.id);
 });
 
 Deno.test("HolderLease gives up a relay that does not answer after holderAnswerMs, and the client continues without holders", async () => {
@@ -196,7 +196,7 @@ Deno.test("HolderLease gives up a relay that does not answer after holderAnswerM
     limits: { ...LIMITS, holderAnswerMs: 100 },
   });
   await using _lease = lease;
-  assertEquals(await lease.askHolders(CONTENT), []);
+  assertEquals(await lease.requestHolders(CONTENT), []);
 });
 
 Deno.test("HolderLease stops asking when aborted, even in the middle of a question", async () => {
@@ -213,10 +213,10 @@ Deno.test("HolderLease stops asking when aborted, even in the middle of a questi
     limits: { ...LIMITS, holderAnswerMs: 60_000 },
   });
   const stop = new AbortController();
-  const asking = lease.askHolders(CONTENT, { signal: stop.signal });
+  const asking = lease.requestHolders(CONTENT, { signal: stop.signal });
   stop.abort(new Error("enough"));
   await assertRejects(() => asking, Error, "enough");
-  const other = lease.askHolders(CONTENT);
+  const other = lease.requestHolders(CONTENT);
   await listener.asked;
   await lease[Symbol.asyncDispose]();
   assertEquals(await other, []);
@@ -229,8 +229,8 @@ Deno.test("On a private relay a client token holds any content, with keys of its
   one.lease.hold(OTHER);
   await one.log.until("holder_listed");
   await using other = asker(relay, MEMBER);
-  await until(async () => (await other.askHolders(OTHER)).length === 1);
-  const [listed] = await other.askHolders(CONTENT);
+  await until(async () => (await other.requestHolders(OTHER)).length === 1);
+  const [listed] = await other.requestHolders(CONTENT);
   const { text = "" } = listed?.grant ?? {};
   const [key = ""] = one.keys[0] ?? [];
   const grant = openGrant(text, [Uint8Array.fromBase64(key)]);
@@ -251,7 +251,7 @@ Deno.test("On a private relay a client token holds any content, with keys of its
   }
 
   await using stranger = asker(relay);
-  assertEquals(await stranger.askHolders(CONTENT), []);
+  assertEquals(await stranger.requestHolders(CONTENT), []);
   await using outside = await startHolder(relay, {
     access: { token: tokenOf(NEXT_SECRET, "client") },
   });
@@ -269,24 +269,24 @@ Deno.test("On a private relay a link takes part in the swarm of its own content,
   await guest.log.until("holder_listed");
   assertEquals(guest.keys[0]?.length, 1);
   await using member = asker(relay, MEMBER);
-  assertEquals((await member.askHolders(content))[0]?.id, guest.identity.id);
+  assertEquals((await member.requestHolders(content))[0]?.id, guest.identity.id);
 
   await using one = await startHolder(relay, { access: MEMBER });
   one.lease.hold(OTHER);
   one.lease.hold(content);
   await one.log.until("holder_listed");
-  const [listed] = await guest.lease.askHolders(content);
+  const [listed] = await guest.lease.requestHolders(content);
   const [key = ""] = one.keys[0] ?? [];
   const grant = openGrant(listed?.grant?.text ?? "", [
     Uint8Array.fromBase64(key),
   ]);
   assertEquals([grant?.content, grant?.prefix], [content, "a.txt"]);
-  assertEquals(await guest.lease.askHolders(OTHER), []);
+  assertEquals(await guest.lease.requestHolders(OTHER), []);
   guest.lease.hold(OTHER);
   const { why } = await guest.log.until("holder_refused");
   assert(why.includes("rejects it"), why);
   assertEquals(
-    (await member.askHolders(OTHER)).map(({ id }) => id),
+    (await member.requestHolders(OTHER)).map(({ id }) => id),
     [one.identity.id],
   );
 });
@@ -304,7 +304,7 @@ Deno.test("HolderLease gets the keys of a new secret with its next renewal", asy
   one.lease.hold(OTHER); // at once
   await until(() => one.keys.at(-1)?.length === 2);
   await using other = asker(relay, { token: tokenOf(NEXT_SECRET, "client") });
-  const [listed] = await other.askHolders(CONTENT);
+  const [listed] = await other.requestHolders(CONTENT);
   const keys = one.keys.at(-1)!.map((key) => Uint8Array.fromBase64(key));
   assertExists(openGrant(listed?.grant?.text ?? "", keys));
 });
@@ -318,12 +318,12 @@ Deno.test("HolderLease that the relay refuses as a holder still asks for others,
   second.lease.hold(CONTENT);
   const { why } = await second.log.until("holder_refused");
   assert(why.includes("reached its limit of holders"), why);
-  const [listed] = await second.lease.askHolders(CONTENT);
+  const [listed] = await second.lease.requestHolders(CONTENT);
   assertEquals(listed?.id, first.identity.id);
   await first[Symbol.asyncDispose]();
   await second.log.until("holder_listed");
   await using other = asker(relay);
-  const ids = (await other.askHolders(CONTENT)).map(({ id }) => id);
+  const ids = (await other.requestHolders(CONTENT)).map(({ id }) => id);
   assertEquals(ids, [second.identity.id]);
 });
 
@@ -337,10 +337,10 @@ Deno.test("HolderLease is listed again at once if a question finds that its conn
   assertEquals(before.length, 1);
   await relay.server.close();
   await using again = await startRelay({ ...at, identity: relay.identity });
-  assertEquals(await one.lease.askHolders(CONTENT), []);
+  assertEquals(await one.lease.requestHolders(CONTENT), []);
   await until(() => again.server.stats().heldContentCount === 1);
   await using other = asker(again);
-  assertEquals((await other.askHolders(CONTENT)).length, 1);
+  assertEquals((await other.requestHolders(CONTENT)).length, 1);
 });
 
 Deno.test("A HolderLease connects again at once after a sleep", async () => {

@@ -61,8 +61,8 @@ function start({ answerMs = 5_000, limits = LIMITS } = {}): Setting {
 Deno.test("RelayCalls matches answers to questions in their order, with pings and invitations in between", async () => {
   await using setting = start();
   const { visit, relay, invites } = setting;
-  const first = visit.ask({ kind: "reach" });
-  const second = visit.ask({ kind: "attach" });
+  const first = visit.request({ kind: "reach" });
+  const second = visit.request({ kind: "attach" });
   for (const kind of ["reach", "attach"]) {
     assertEquals((await relay.receive(DIRECTION.nodeToRelay))?.kind, kind);
   }
@@ -84,7 +84,7 @@ Deno.test("RelayCalls matches answers to questions in their order, with pings an
 Deno.test("RelayCalls gives a refusal to the request that it answers", async () => {
   await using setting = start();
   const { visit, relay } = setting;
-  const asking = visit.ask({ kind: "attach" });
+  const asking = visit.request({ kind: "attach" });
   await relay.receive(DIRECTION.nodeToRelay);
   const refused = {
     kind: "refused",
@@ -97,7 +97,7 @@ Deno.test("RelayCalls gives a refusal to the request that it answers", async () 
 
 for (
   const [what, message, words] of [
-    ["an answer to nothing", { kind: "attached" }, "attached unasked"],
+    ["an answer to nothing", { kind: "attached" }, "attached without a request"],
     [
       "that the node was replaced",
       { kind: "refused", code: "replaced", text: "anew" },
@@ -113,14 +113,14 @@ for (
     const error = await assertRejects(() => ended, ProtocolError, words);
     assertEquals(error.code, "wrong_phase");
     // Nor is anything asked any more.
-    await assertRejects(() => visit.ask({ kind: "reach" }), ProtocolError);
+    await assertRejects(() => visit.request({ kind: "reach" }), ProtocolError);
   });
 }
 
 Deno.test("RelayCalls fails all pending requests when the relay closes the connection", async () => {
   await using setting = start();
   const { visit, relay } = setting;
-  const asked = [visit.ask({ kind: "reach" }), visit.ask({ kind: "attach" })];
+  const asked = [visit.request({ kind: "reach" }), visit.request({ kind: "attach" })];
   await relay.receive(DIRECTION.nodeToRelay);
   await relay.close();
   for (const asking of asked) {
@@ -134,7 +134,7 @@ Deno.test("RelayCalls fails all pending requests when the relay closes the conne
 Deno.test("RelayCalls waits for an answer no longer than its timeout", async () => {
   await using setting = start({ answerMs: 30 });
   const { visit, relay } = setting;
-  const asking = visit.ask({ kind: "reach" });
+  const asking = visit.request({ kind: "reach" });
   // What is said meanwhile is none.
   await relay.send({ kind: "ping" }, INVITE);
   await assertRejects(() => within(asking, "the end"));
@@ -155,15 +155,15 @@ Deno.test("RelayCalls stays connected without requests, and disconnects when dis
   assert(await visit.ended.catch(() => true));
 });
 
-Deno.test("RelayCalls hears a flood of what it did not ask for no faster than its rate, and can be closed meanwhile", async () => {
+Deno.test("RelayCalls handles a flood of unsolicited messages no faster than its rate, and can be closed meanwhile", async () => {
   const limits = limitsWith({
-    unaskedRatePerSecond: 0.001,
-    unaskedBurstCount: 3,
+    unsolicitedRatePerSecond: 0.001,
+    unsolicitedBurstCount: 3,
   });
   const setting = start({ limits });
   const { visit, relay, invites } = setting;
   const flood = Array.from({ length: 20 }, () => INVITE);
-  const answered = visit.ask({ kind: "reach" });
+  const answered = visit.request({ kind: "reach" });
   await relay.receive(DIRECTION.nodeToRelay);
   await relay.send({ kind: "reached", outcome: "gone" }, ...flood);
   await answered;
@@ -175,14 +175,14 @@ Deno.test("RelayCalls hears a flood of what it did not ask for no faster than it
   await assertRejects(() => within(visit.ended, "the end"));
 });
 
-Deno.test("RelayCalls hears all invitations of a burst, the later ones at its rate", async () => {
+Deno.test("RelayCalls handles all invitations of a burst, the later ones at its rate", async () => {
   const limits = limitsWith({
-    unaskedRatePerSecond: 500,
-    unaskedBurstCount: 2,
+    unsolicitedRatePerSecond: 500,
+    unsolicitedBurstCount: 2,
   });
   await using setting = start({ limits });
   const { visit, relay, invites } = setting;
-  const answered = visit.ask({ kind: "reach" });
+  const answered = visit.request({ kind: "reach" });
   await relay.receive(DIRECTION.nodeToRelay);
   const flood = Array.from({ length: 20 }, () => INVITE);
   await relay.send(...flood, { kind: "reached", outcome: "gone" });

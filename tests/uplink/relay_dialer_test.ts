@@ -29,7 +29,7 @@ Deno.test("RelayDialer at a bare address accepts any relay, and reports that it 
     event: "relay_unverified",
     relay: `127.0.0.1:${relay.server.address.port}`,
     id: first.id,
-  }], "told once");
+  }], "reported once");
 });
 
 for (const role of ["node", "client"] as const) {
@@ -277,10 +277,10 @@ Deno.test("RelayDialer ends with the signal's reason", async () => {
   const opening = assertRejects(
     () => dialer.open(stop.signal),
     Error,
-    "told to",
+    "stopped by the test",
   );
   const conn = await silent.accept();
-  stop.abort(new Error("told to"));
+  stop.abort(new Error("stopped by the test"));
   await opening;
   conn.close();
   silent.close();

@@ -109,8 +109,8 @@ for (
       }),
     );
     // The cause is for --debug.
-    const told = `${failure.message} (${describeCause(failure.cause)})`;
-    assertEquals(told.includes(words), true, told);
+    const reported = `${failure.message} (${describeCause(failure.cause)})`;
+    assertEquals(reported.includes(words), true, reported);
   });
 }
 

@@ -26,7 +26,7 @@ export async function runDialogue(
   options: TransferOptions,
   { terminal, signal }: { terminal: Terminal; signal: AbortSignal },
 ): Promise<number> {
-  const { onEvent } = new DialogueTelling(terminal);
+  const { onEvent } = new DialoguePrinter(terminal);
   const { nodes } = await listNodes({ ...options, onEvent });
   if (nodes.length === 0) {
     throw new Failure("not_found", {
@@ -80,7 +80,7 @@ async function askName(
 }
 
 /** Prints every answer of a node, as a line of the transcript. */
-class DialogueTelling extends EventPrinter {
+class DialoguePrinter extends EventPrinter {
   readonly #to: Terminal;
 
   constructor(terminal: Terminal) {

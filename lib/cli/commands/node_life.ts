@@ -17,7 +17,7 @@ interface LifeAtRelay {
   /** The relay, with its id once it is known. */
   relay: FurtherRelay;
   /** Whether it refuses the node permanently. */
-  isGone: boolean;
+  isEnded: boolean;
   /** The result of its attempts so far. */
   outcome: "listed" | Failure | undefined;
   /** Resolves when there is an outcome. */
@@ -38,7 +38,7 @@ export class NodeLife {
     this.#relays = new Map(relays.map((relay) => [
       formatEndpoint(relay.address),
       {
-        ...{ relay, isGone: false, outcome: undefined },
+        ...{ relay, isEnded: false, outcome: undefined },
         tried: Promise.withResolvers(),
       },
     ]));
@@ -96,10 +96,10 @@ export class NodeLife {
 
   #lose({ relay, error }: { relay: string; error: Failure }): void {
     const life = this.#at(relay);
-    life.isGone = true;
+    life.isEnded = true;
     settle(life, error);
     const all = [...this.#relays.values()];
-    if (all.every(({ isGone }) => isGone)) this.#ended.reject(error);
+    if (all.every(({ isEnded }) => isEnded)) this.#ended.reject(error);
   }
 
   #at(relay: string): LifeAtRelay {

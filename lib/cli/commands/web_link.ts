@@ -28,7 +28,7 @@ export function webAddressIn(line: CommandLine): WebAddress | undefined {
       remedy: "give it with --gateway-url URL",
     });
   }
-  // The gateway does not tell strangers the size: a private relay checks their
+  // The gateway does not show strangers the size: a private relay checks their
   // link last.
   return (link, bytes) => `${gateway}link#${link},size=${bytes}`;
 }

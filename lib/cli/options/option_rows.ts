@@ -14,7 +14,7 @@ import * as values from "./values.ts";
 const SERVERS = ["relay", "node"] as const;
 const PEERS = ["node", "client"] as const;
 const CLIENT = ["client"] as const;
-const ASKING = [
+const QUERYING = [
   "dialogue",
   "nodes",
   "ls",
@@ -272,7 +272,7 @@ export const ROWS = {
     help: "always let clients connect through the relay",
   },
   "no-tunnel": {
-    commands: ASKING,
+    commands: QUERYING,
     help: "never connect through the relay",
   },
   "no-lan-address": {
@@ -316,13 +316,13 @@ export const ROWS = {
     parse: values.size,
     help: "most bytes to fetch through the relay, such as 500M",
   },
-  ...relayRows(ASKING),
+  ...relayRows(QUERYING),
   "known-relays": {
     roles: PEERS,
     value: "FILE",
     names: "file",
     use: "keep",
-    commands: ASKING,
+    commands: QUERYING,
     help: "remember relays here, and refuse one whose id changed",
   },
   metrics: {
@@ -379,7 +379,7 @@ export const ROWS = {
   },
   "token-file": {
     roles: PEERS,
-    commands: ASKING,
+    commands: QUERYING,
     value: "FILE",
     names: "file",
     help: "read the token for a private relay from this file",
@@ -393,7 +393,7 @@ export const ROWS = {
   },
   token: {
     roles: PEERS,
-    commands: ASKING,
+    commands: QUERYING,
     value: "TEXT",
     isSecret: true,
     help: "the token itself; safer in RELAY_P2P_TOKEN",
@@ -427,7 +427,7 @@ export const ROWS = {
     help: "read the link from this file",
   },
   plaintext: {
-    commands: ASKING,
+    commands: QUERYING,
     help: "no encryption; both sides must use it",
   },
   config: {

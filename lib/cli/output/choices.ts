@@ -12,7 +12,7 @@ import { counted, quoted, show } from "../../base/text.ts";
 const MOST_CHOICES = 10;
 // If there are more nodes, only their number is printed.
 const MOST_NAMES = 4;
-// Enough of an id to tell nodes apart, and too long to be a node's name by
+// Enough of an id to distinguish nodes, and too long to be a node's name by
 // chance.
 const ID_START = 16;
 

@@ -39,9 +39,9 @@ export class Replicas {
       this.#files++;
       const { name, holders, from } = event;
       // A node that was too slow to answer may have a copy too.
-      const heard = this.#answered.get(name)?.size ?? this.#nodeCount;
+      const answeredCount = this.#answered.get(name)?.size ?? this.#nodeCount;
       this.#answered.delete(name);
-      if (holders > 1 || heard < this.#nodeCount) return;
+      if (holders > 1 || answeredCount < this.#nodeCount) return;
       this.#loneCount++;
       const node = from.find(({ isHolder }) => !isHolder)?.node;
       this.#firstLone ??= { name, holder: node };

@@ -33,7 +33,7 @@ export type TerminalEvent = LoggedEvent;
 
 // A larger text would be held twice, as text and as bytes.
 const POUR_UNITS = 32 * 1024;
-// The size if a terminal does not tell.
+// The size if a terminal does not report one.
 const USUAL_SIZE = { columns: 80, rows: 24 };
 
 /** Writes the output of one role. */
@@ -66,7 +66,7 @@ export class Terminal {
     return Deno.stdout.isTerminal() ? this.size.columns : undefined;
   }
 
-  /** Columns and rows; 80 and 24 if the terminal does not tell. */
+  /** Columns and rows; 80 and 24 if the terminal does not report them. */
   get size(): { readonly columns: number; readonly rows: number } {
     const { columns, rows } = consoleSize();
     return {

@@ -176,8 +176,8 @@ export class Tried {
   }
 
   /**
-   * Prints all failed files, once. With `isTold` each answer was printed as it
-   * came, so the rows are left out.
+   * Prints all failed files, once. With `isPrinted`, each answer was printed as
+   * it arrived, so the rows are omitted.
    */
   print(terminal: Terminal, { isPrinted = false } = {}): void {
     const rows = this.#failed.splice(0);

@@ -15,8 +15,8 @@ const ESC = "\x1b[";
  */
 const OTHER_SCREEN = `${ESC}?1049h`;
 const FIRST_SCREEN = `${ESC}?1049l`;
-const PASTE_TOLD = `${ESC}?2004h`;
-const PASTE_UNTOLD = `${ESC}?2004l`;
+const BRACKETED_PASTE_ON = `${ESC}?2004h`;
+const BRACKETED_PASTE_OFF = `${ESC}?2004l`;
 // A character wider than we think must not break the row.
 const NO_WRAP = `${ESC}?7l`;
 const WRAP = `${ESC}?7h`;
@@ -162,8 +162,8 @@ export class Screen {
     this.#terminal = terminal;
     this.#coloured = !Deno.noColor;
     raw.set(
-      OTHER_SCREEN + PASTE_TOLD + NO_WRAP + CLEAR,
-      PLAIN + PASTE_UNTOLD + WRAP + CURSOR_ON + FIRST_SCREEN,
+      OTHER_SCREEN + BRACKETED_PASTE_ON + NO_WRAP + CLEAR,
+      PLAIN + BRACKETED_PASTE_OFF + WRAP + CURSOR_ON + FIRST_SCREEN,
     );
   }
 

@@ -24,7 +24,7 @@ import type { FetchLines } from "./fetch_lines.ts";
 import { PLAINTEXT_WARNING, printClockGap, printRelayMet } from "./role.ts";
 
 /** Options of {@linkcode printNodeEvent}. */
-export interface TellOptions {
+export interface NodePrintOptions {
   /** Whether the names of skipped entries follow. */
   readonly isListed?: boolean | undefined;
   /** Prints the fetches. */
@@ -35,7 +35,7 @@ export interface TellOptions {
 export function printNodeEvent(
   event: NodeEvent,
   terminal: Terminal,
-  { isListed = false, fetches }: TellOptions = {},
+  { isListed = false, fetches }: NodePrintOptions = {},
 ): void {
   terminal.event(event);
   switch (event.event) {

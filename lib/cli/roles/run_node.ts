@@ -58,7 +58,7 @@ export async function runNode(context: RoleContext): Promise<number> {
   const state = line.value("state");
   if (state !== undefined && !isDoctor) await makeStateFolder(state);
   await refusePrivateFiles(options.paths.map(({ path }) => path), line);
-  line.get("metrics"); // a wrong value is told before anything starts
+  line.get("metrics"); // a wrong value is reported before anything starts
   Object.assign(options, await readIndexKey(context));
   if (!isDoctor) return await serveUntilStopped(options, context);
   const { runNodeDoctor } = await import("./doctor.ts");

@@ -97,7 +97,7 @@ Deno.test("get --receipt records which node sent what, and never replaces a rece
     [empty!.bytes, empty!.verified, empty!.from],
     [0, "present", []],
   );
-  // The digest is that of the protocol, told by the nodes too.
+  // The digest is that of the protocol, which the nodes sent too.
   const asEvents = await runRoleHere("peer_client.ts", [
     ...[relay.address, "cat", "disk.img", "--json"],
   ]);

@@ -16,7 +16,7 @@ import type { Role } from "../../../lib/cli/options/option_spec.ts";
 /** Names of all events. */
 export type EventName =
   | (ClientEvent | NodeEvent | RelayEvent | CliEvent)["event"]
-  | Exclude<GatewayEvent["event"], "gateway_error">; // told as `error`
+  | Exclude<GatewayEvent["event"], "gateway_error">; // reported as `error`
 
 /** One event. */
 export interface EventSpec {

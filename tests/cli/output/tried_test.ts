@@ -55,7 +55,7 @@ function failed(
   };
 }
 
-/** What a person and a program are told after events, ten milliseconds apart. */
+/** What a person and a program see after events, ten milliseconds apart. */
 function printedAfter(events: readonly ClientEvent[]) {
   let now = 0;
   const tried = new Tried(() => now += 10);
@@ -69,7 +69,7 @@ function printedAfter(events: readonly ClientEvent[]) {
   tried.print(terminal);
   const again = notes.length;
   tried.print(terminal);
-  assertEquals(notes.length, again, "told once");
+  assertEquals(notes.length, again, "reported once");
   return { notes, rows };
 }
 

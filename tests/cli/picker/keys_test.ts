@@ -104,7 +104,7 @@ Deno.test("KeyDecoder drops bytes that are not UTF-8, and nothing else", () => {
   assertEquals(words(new KeyDecoder().feed(bytes)), ["abc"]);
 });
 
-Deno.test("KeyDecoder reads a single escape as the key when told that no more bytes come", () => {
+Deno.test("KeyDecoder reads a single escape as the key when no more bytes come", () => {
   const decoder = new KeyDecoder();
   assertEquals(decoder.feed(encoder.encode("\x1b")), []);
   assertEquals(decoder.hasLoneEscape, true);

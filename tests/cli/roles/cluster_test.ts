@@ -10,7 +10,7 @@ import { IDENTITIES } from "../../_network.ts";
 const identity = IDENTITIES[0]!;
 const AT = ["--advertise-instance", "192.0.2.1:1700"];
 
-/** The options of a line, and what it told. */
+/** The options of a line, and its events. */
 async function optionsOf(
   words: readonly string[],
   relay: Parameters<typeof clusterOptions>[1] = { identity },

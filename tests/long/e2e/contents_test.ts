@@ -116,8 +116,8 @@ Deno.test("Two contents under one name on three nodes: the one that most have ar
     await using folder = await tempShare();
     const { code, stderr } = await runGet(relay, folder, ["f", ...args]);
     assertEquals(code, 0, stderr.join("\n"));
-    const isTold = stderr.includes(differs(content === CONTENT ? 2 : 1));
-    assertEquals(isTold, args[0] !== "--node");
+    const isReported = stderr.includes(differs(content === CONTENT ? 2 : 1));
+    assertEquals(isReported, args[0] !== "--node");
     const lone = "warning: only gamma has this content of f";
     if (content === CONTENT) assertEquals(stderr.includes(lone), false);
     assertMatch(stderr.find((line) => line.startsWith("saved "))!, from);

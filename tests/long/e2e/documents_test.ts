@@ -115,7 +115,7 @@ async function documents(): Promise<Map<string, string>> {
 
 /**
  * The blocks of all documents in the order in which they can be typed, by the
- * document that is followed; those that tell no story are typed in README.
+ * document that is followed; the other commands are typed in README.
  */
 async function allBlocks(): Promise<Map<string, Block[]>> {
   const stories = new Map<string, Block[]>(STORIES.map((name) => [name, []]));

@@ -79,13 +79,13 @@ Deno.test("In a pipe a node prints one line for each connection, and the summary
     ({ stderr }) =>
       stderr.until(/^sent 300 files, 790 bytes, to 127\.0\.0\.1$/),
   );
-  const told = stderr.filter((line) => line.startsWith("sent "));
-  assertEquals(told.slice(0, -1), [
+  const reported = stderr.filter((line) => line.startsWith("sent "));
+  assertEquals(reported.slice(0, -1), [
     `sent report.pdf, ${BYTES} bytes, to 127.0.0.1`,
     "sent 300 files, 790 bytes, to 127.0.0.1",
   ]);
   assertMatch(
-    told.at(-1)!,
+    reported.at(-1)!,
     /^sent 301 files, 3\.0 MB, to 1 client, in 0:\d\d$/,
   );
 });
@@ -95,9 +95,9 @@ Deno.test("In a pipe with --verbose a node prints the lines that a terminal keep
     ["--verbose"],
     ({ stderr }) => stderr.until(/^sent \d+ files to /),
   );
-  const told = stderr.filter((line) => line.startsWith("sent "));
-  assertMatch(told[0]!, /^sent report\.pdf to 127\.0\.0\.1: 3\.0 MB in /);
-  assert(told.length < 50, told.join("\n"));
+  const reported = stderr.filter((line) => line.startsWith("sent "));
+  assertMatch(reported[0]!, /^sent report\.pdf to 127\.0\.0\.1: 3\.0 MB in /);
+  assert(reported.length < 50, reported.join("\n"));
   assertEquals(stderr.some((line) => line.includes("\r")), false);
 });
 

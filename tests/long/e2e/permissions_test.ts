@@ -19,7 +19,7 @@ interface Asked {
 interface AuditedRole extends AsyncDisposable {
   readonly stdout: Lines;
   readonly stderr: Lines;
-  /** Its exit code, once it has been told to stop where that was asked for. */
+  /** Its exit code, once it has stopped, if the test stops it. */
   end(signal?: Deno.Signal): Promise<number>;
   /** What it asked for; once it has ended. */
   asked(): Promise<Asked[]>;

@@ -221,7 +221,7 @@ testWith(
 
 testWith(
   TMUX,
-  "Names that hide something stand escaped in the list, and contents that differ are told",
+  "Names that hide something stand escaped in the list, and different contents are reported",
   async () => {
     await using relay = await relayHere();
     await using one = await tempShare({
@@ -249,7 +249,7 @@ testWith(
 
 testWith(
   TMUX,
-  "What fails is told, and asked for again; what is no text is not poured out",
+  "What fails is reported, and asked for again; what is no text is not poured out",
   async () => {
     await using relay = await relayHere();
     await using _node = await nodeHere(relay, "files/three");

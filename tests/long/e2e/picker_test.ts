@@ -115,7 +115,7 @@ testWith(
 
 testWith(
   EXPECT,
-  "A terminal that tells no size is drawn on as one of 80×24",
+  "A terminal that reports no size is drawn on as one of 80×24",
   async () => {
     await using place = await demo();
     const session = await onTerminal(

@@ -23,7 +23,7 @@ import { assertSaved, MIB, namesIn } from "../../e2e/_transfer.ts";
 
 const CONTENT = randomBytes(3 * MIB, seededRandom(1));
 
-/** Sends files of a folder, and tells events. */
+/** Sends files of a folder, and reports events. */
 function spawnSend(
   folder: { path: string },
   args: readonly string[],
@@ -38,7 +38,7 @@ function spawnSend(
   );
 }
 
-/** The link to a file, once it is told. */
+/** The link to a file, once it is printed. */
 async function linkTo(sender: RoleProcess, name: string): Promise<string> {
   const [line] = await sender.stdout.until(
     new RegExp(`^.*"link_made".*"name":"${name}".*$`),

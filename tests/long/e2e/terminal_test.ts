@@ -230,7 +230,7 @@ testWith(
     const states = statesIn(screen);
     assertEquals(states.length > 2, true);
     for (const state of states) assertMatch(state, / of 600 KB .* of 3 files /);
-    // The first second is too short to tell from.
+    // The first second is too short to judge.
     assertEquals(states[0]!.includes("left"), false);
     assertMatch(states.at(-1)!, / 0:0\d left {2}1 node *$/);
     assertMatch(
@@ -242,7 +242,7 @@ testWith(
 
 testWith(
   TOOLS,
-  "Progress keeps to one row on a narrow terminal, or the terminal tells no size",
+  "Progress keeps to one row on a narrow terminal, or the terminal reports no size",
   async () => {
     for (
       const [size, most] of [

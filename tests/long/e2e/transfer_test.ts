@@ -49,7 +49,7 @@ Deno.test("kill -9 of one of three nodes: the file arrives whole, and at most a 
   await using share = await tempShare({ f: LARGE });
   await using folder = await tempShare();
   await using relay = await relayHere();
-  // Counts what reaches the client, which the node cannot tell any more.
+  // Counts what reaches the client, which the node no longer knows.
   await using proxy = await startFaultProxy();
   // So slow that a client on a busy machine keeps up with what has passed.
   const args = ["--limit-rate", "2M"];
@@ -176,9 +176,9 @@ Deno.test("Ctrl-C: exit 130 says how to continue, and the bytes so far are kept;
     for (let n = 0; n < times; n++) client.signal("SIGINT");
     assertEquals(await within(client.exitCode, "the exit"), 130);
     const last = client.stderr.all.at(-1);
-    const isTold = last === "error: Stopped: interrupted; " +
+    const isReported = last === "error: Stopped: interrupted; " +
         "the bytes received so far are kept; run the same command again to continue";
-    assert(isTold || times === 2, last);
+    assert(isReported || times === 2, last);
     assertEquals(namesIn(folder), [PARTIAL]);
     kept = (await Deno.stat(path)).size;
   }

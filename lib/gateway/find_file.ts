@@ -22,7 +22,7 @@ import type { ListedNode } from "../client/nodes.ts";
 import type { Peers } from "../client/peers.ts";
 import type { Preference } from "../content/choice.ts";
 import { show } from "../base/text.ts";
-import { type MaybeAsked, TriedFailure } from "./tried.ts";
+import { type NodeStatus, TriedFailure } from "./tried.ts";
 import type { Holder } from "./verified_read.ts";
 import type { NodeSessions, SessionLease } from "./node_sessions.ts";
 
@@ -34,14 +34,14 @@ export interface ChosenContent {
   readonly answers: Map<string, NodeAnswer>;
 }
 
-/** Options of {@linkcode askFor}. */
-export interface AskOptions {
+/** Options of {@linkcode findFile}. */
+export interface FindFileOptions {
   readonly peers: Peers;
   readonly sessions: NodeSessions;
   /** The nodes that list the name; by default those that may have it. */
   readonly nodes: readonly ListedNode[] | undefined;
   /** All nodes, and why some did not list their files. */
-  readonly listed: readonly MaybeAsked[];
+  readonly listed: readonly NodeStatus[];
   readonly content: string | undefined;
   readonly prefer: Preference | undefined;
   /** The start of a node's id: while it is listed, only that node is asked. */
@@ -55,9 +55,9 @@ export interface AskOptions {
  *
  * @throws {Failure} that says why there is none, like a fetch.
  */
-export async function askFor(
+export async function findFile(
   name: string,
-  options: AskOptions,
+  options: FindFileOptions,
 ): Promise<ChosenContent> {
   const { peers, content, prefer, sender, emit, signal } = options;
   const sought = { kind: "name", name } as const;
@@ -89,13 +89,13 @@ export async function askFor(
 async function offersOf(
   name: string,
   nodes: readonly ListedNode[],
-  { peers, sessions, answers }: AskOptions & {
+  { peers, sessions, answers }: FindFileOptions & {
     answers: Map<string, NodeAnswer>;
   },
 ): Promise<readonly Offer[]> {
   const offers: Offer[] = [];
   const first = Promise.withResolvers<void>();
-  const asked = peers.turns.each([...nodes], async (node) => {
+  const answered = peers.turns.each([...nodes], async (node) => {
     let lease: SessionLease | undefined;
     try {
       lease = await sessions.lease(node);
@@ -111,9 +111,9 @@ async function offersOf(
       lease?.release();
     }
   });
-  asked.catch(() => {}); // thrown below
-  await Promise.race([asked, first.promise]);
-  await within(asked, peers.limits.askingGraceMs);
+  answered.catch(() => {}); // thrown below
+  await Promise.race([answered, first.promise]);
+  await within(answered, peers.limits.queryGraceMs);
   return [...offers];
 }
 
@@ -138,7 +138,7 @@ function answerIn(
 export async function manifestOf(
   name: string,
   { group, holders, answers }: ChosenContent,
-  { peers, sessions }: Pick<AskOptions, "peers" | "sessions">,
+  { peers, sessions }: Pick<FindFileOptions, "peers" | "sessions">,
 ): Promise<{ manifest: Manifest; sha256?: string }> {
   for (const [n, { node, of }] of holders.entries()) {
     const lease = await sessions.lease(node).catch((error) => {
