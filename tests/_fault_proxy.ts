@@ -178,7 +178,7 @@ class Pump {
   readonly #to: Socket;
   readonly #faults: Faults;
   readonly #signal: AbortSignal;
-  /** Bytes that have come so far, on this connection or on all. */
+  /** Bytes that have arrived so far, on this connection or on all. */
   readonly #taken: { bytes: number };
   #inFlight = 0;
   #passing: Promise<void> = Promise.resolve();
@@ -234,7 +234,7 @@ class Pump {
     return bytes;
   }
 
-  /** Passes bytes on after those before them, when their time has come. */
+  /** Passes bytes on after those before them, when their time has arrived. */
   #pass(bytes: Uint8Array): void {
     const dueAt = performance.now() + (this.#faults.delayMs ?? 0);
     this.#inFlight += bytes.length;

@@ -106,7 +106,7 @@ export async function openChannel(
 
 /**
  * The same from another of the addresses in 127.0.0.0/8, to which all limits
- * apply. Linux only; whoever answers is not verified.
+ * apply. Linux only; the other end is not verified.
  */
 export async function openChannelFrom(
   localAddress: string,

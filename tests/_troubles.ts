@@ -30,7 +30,7 @@ export interface Target extends Endpoint {
   readonly peer: PeerIdentity;
 }
 
-/** Whoever answers at a port of this machine. */
+/** The program that answers at a port of this machine. */
 export async function targetAt(port: string): Promise<Target> {
   const at = { host: "127.0.0.1", port: Number(port) };
   const certificate = await learnCertificate(at, { timeoutMs: 5_000 });

@@ -242,8 +242,8 @@ export function looksLikeRelayAddress(text: string): boolean {
 }
 
 /**
- * Parses `p2p://HOST:PORT/RELAY_ID`. Accepts capitals, blanks around it, and a
- * slash at its end.
+ * Parses `p2p://HOST:PORT/RELAY_ID`. Accepts capitals, whitespace around it,
+ * and a slash at its end.
  *
  * @example Usage
  * ```ts

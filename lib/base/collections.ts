@@ -1,5 +1,5 @@
 /**
- * What tables have in common: the oldest entry gives way at a limit, an empty
+ * What tables have in common: the oldest entry is evicted at a limit, an empty
  * group is not kept, a place in an order is found by halving. Pure.
  *
  * @module

@@ -44,7 +44,7 @@ export const NETWORK_LIMITS = {
   handshakeCount: 256,
   /**
    * Handshakes under way for one address: most of an office that begins at once.
-   * An attacker at four addresses can take all of them, and then gives way to
+   * An attacker at four addresses can take all of them, and is then replaced by
    * everybody who has held places for less time.
    */
   handshakesPerAddressCount: 64,
@@ -344,7 +344,7 @@ export const NETWORK_LIMITS = {
   tunnelJoinMs: 30_000,
   /**
    * If there are too many tunnels, those that are not joined by then, or in
-   * which no byte moved for this time, give way: a client joins within a
+   * which no byte moved for this time, are evicted: a client joins within a
    * second, or after two lost packets.
    */
   tunnelSpareMs: 5_000,

@@ -67,8 +67,8 @@ export const SPENDING_LIMITS = {
   /** How often they are checked: each check reads all of them. */
   slowReaderCheckMs: 250,
   /**
-   * When file descriptors run out, connections give way, but never the last few:
-   * then something else has the descriptors.
+   * When file descriptors run out, connections are evicted, but never the last
+   * few: then something else has the descriptors.
    */
   roomLeastCount: 16,
   /**

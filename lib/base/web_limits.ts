@@ -43,9 +43,10 @@ export const WEB_LIMITS = {
   /** A list of all files is requested again when it is this old. */
   gatewayListFreshMs: 5_000,
   /**
-   * When a new list has been asked for this long, requests get what has come,
-   * and the rest from the list before: a node that stalls delays them once, and
-   * not each of them. The next such list is made after twice the time.
+   * When a new list has been asked for this long, requests get what has
+   * arrived, and the rest from the list before: a node that stalls delays them
+   * once, and not each of them. The next such list is made after twice the
+   * time.
    */
   gatewayListPatienceMs: 2_000,
   /**

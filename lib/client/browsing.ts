@@ -196,7 +196,7 @@ class Browsing implements Browsed, Underway {
     const taking = { from, count: 0, bytes: 0 };
     const { prefix } = this.#options;
     for await (const files of session.browse(prefix, () => clock.works())) {
-      clock.came(files);
+      clock.arrived(files);
       const { take } = this.#options;
       const page = take && [];
       for (const file of files) this.#take(file, taking, page);

@@ -41,7 +41,7 @@ export interface EarlyFile {
 /** The progress of a file. */
 export interface EarlyProgress {
   /** Pieces that arrived, and pieces that are missing. */
-  readonly came: number;
+  readonly receivedCount: number;
   readonly left: number;
   /** Milliseconds in which these pieces arrived. */
   readonly ms: number;
@@ -51,13 +51,13 @@ export interface EarlyProgress {
  * Whether the rest of a file would take so long that others could help. On a
  * busy machine nothing seems to arrive at first, even over a fast network.
  */
-export function isSwarmOfUse(
-  { came, left, ms }: EarlyProgress,
+export function isSwarmUseful(
+  { receivedCount, left, ms }: EarlyProgress,
   { swarmWorthMs }: Limits,
 ): boolean {
   if (left === 0) return false;
-  if (came === 0) return ms >= swarmWorthMs / 4;
-  return ms / came * left >= swarmWorthMs;
+  if (receivedCount === 0) return ms >= swarmWorthMs / 4;
+  return ms / receivedCount * left >= swarmWorthMs;
 }
 
 /** Options of {@linkcode EarlyFiles}. */
@@ -117,7 +117,7 @@ export class EarlyFiles implements Disposable {
   #look(): void {
     const { limits, onOfUse } = this.#options;
     const isOfUse = this.#files.values()
-      .some((early) => isSwarmOfUse(progressOf(early), limits));
+      .some((early) => isSwarmUseful(progressOf(early), limits));
     if (isOfUse) onOfUse();
   }
 
@@ -161,7 +161,7 @@ function progressOf(
   { file: { manifest }, have, haveAtFirst, since }: EarlyFile,
 ): EarlyProgress {
   return {
-    came: have.length - haveAtFirst,
+    receivedCount: have.length - haveAtFirst,
     left: manifest.pieceCount - have.length,
     ms: performance.now() - since,
   };

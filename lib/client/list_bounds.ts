@@ -31,7 +31,7 @@ export class ListBounds implements Disposable {
    *
    * @throws {Stopped} if the list is too large.
    */
-  came(page: readonly ListedRecord[]): void {
+  arrived(page: readonly ListedRecord[]): void {
     this.#clock.count(page.length, bytesOf(page));
     this.#bytes += bytesOf(page);
     if (this.#bytes <= this.#mostBytes) return;

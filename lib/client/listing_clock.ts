@@ -49,7 +49,7 @@ export class ListingClock implements Disposable {
   }
 
   /** Counts a page of files. */
-  came(files: readonly Pick<ListedFile, "name">[]): void {
+  arrived(files: readonly Pick<ListedFile, "name">[]): void {
     for (const { name } of files) this.count(1, name.length + LISTED_BYTES);
   }
 
@@ -102,7 +102,7 @@ export class ListingClock implements Disposable {
     const seconds = Math.round(ms / 1000);
     this.#late.abort(
       new Stopped(
-        `its list came too slowly, ${
+        `its list arrived too slowly, ${
           counted(this.#count, this.#noun)
         } in ${seconds} s`,
       ),

@@ -218,7 +218,7 @@ async function readPages(
   let isIndexed: boolean | undefined;
   for (let message = list;;) {
     const page = await listPage(channel, message, options);
-    options.bounds.came(page.nodes);
+    options.bounds.arrived(page.nodes);
     isIndexed ??= page.index !== undefined;
     // Too many nodes may have it by now: the list starts again, with all nodes.
     if (isIndexed && page.index === undefined) {

@@ -282,7 +282,8 @@ class Reader {
   /**
    * The reader has stopped. A connection with much data still to come, and no
    * other user, is closed, because the next request would wait behind that
-   * data. Others count as used until all of it has come. Buffers are freed: a socket may still read the one that was given out.
+   * data. Others count as used until all of it has arrived. Buffers are freed:
+   * a socket may still read the one that was given out.
    */
   cancel(): void {
     this.#isOver = true;

@@ -30,7 +30,7 @@ export type AdmissionOutcome =
   | {
     readonly kind: "admitted";
     readonly slot: Slot;
-    /** A connection that had to give way: the caller closes it. */
+    /** A connection that was evicted: the caller closes it. */
     readonly evicted?: Slot;
   }
   | { readonly kind: "refused"; readonly reason: AdmissionRefusal };
@@ -55,12 +55,12 @@ function isOpen({ pending, settled }: AddressGroup): boolean {
  * that piece is older than the limit.
  *
  * When a source has as many pending handshakes as it may have, its oldest one
- * gives way. Silent connections therefore lock out nobody at the same address.
+ * is evicted. Silent connections therefore lock out nobody at the same address.
  *
- * When all places for handshakes are taken, one rule says which one gives way.
+ * When all places for handshakes are taken, one rule says which one is evicted.
  * Against a source counts one for each of its pending handshakes, and one for
  * each `handshakeGraceMs` that its handshakes have held places lately. The oldest
- * handshake of the source with most against it gives way, if that is more than
+ * handshake of the source with most against it is evicted, if that is more than
  * one above the newcomer's. Half of the places are for sources that said hello
  * before, and half for others: the rule applies within each half, and a half lends
  * what it does not need. Therefore
@@ -134,7 +134,7 @@ export class Admission {
   }
 
   /**
-   * No file descriptor is left: some connections give way, and until the
+   * No file descriptor is left: some connections are evicted, and until the
    * shortage is over there may be no more than are left then.
    *
    * @returns the connections that the caller closes.
@@ -164,7 +164,7 @@ export class Admission {
   }
 
   /**
-   * The group whose oldest handshake gives way to a new one of `group`;
+   * The group whose oldest handshake a new one of `group` replaces;
    * `undefined` if a place is free.
    */
   #loserTo(

@@ -19,7 +19,7 @@ export interface GroupedPlace {
 export interface EvictionOptions<Place> {
   /**
    * The size of the newcomer's group, without the newcomer. Omit it if even a
-   * place of a small group may give way.
+   * place of a small group may be evicted.
    */
   readonly own?: number;
   /** The size of the group of a place. */
@@ -32,9 +32,9 @@ export interface EvictionOptions<Place> {
 }
 
 /**
- * The place that gives way to a newcomer: the first one of the largest groups
+ * The place that a newcomer replaces: the first one of the largest groups
  * among `places`, if these have at least two more than `own`; `undefined` if none
- * gives way.
+ * is evicted.
  */
 export function placeToEvict<Place>(
   places: Iterable<Place>,
@@ -104,7 +104,7 @@ export class GroupSizes<Place extends GroupedPlace> {
   }
 
   /**
-   * Whether an idle place gives way to a newcomer of `group`: it is of the same
+   * Whether a newcomer of `group` replaces an idle place: it is of the same
    * group, or of one with more places.
    */
   yields(place: Place, group: string): boolean {

@@ -1,6 +1,6 @@
 /**
  * The places of open connections: what an admission counts of them, and which of
- * them give way to one that has said hello. Pure: time is an argument, in
+ * them be replaced by one that has said hello. Pure: time is an argument, in
  * milliseconds on any monotonic clock.
  *
  * @module
@@ -27,7 +27,7 @@ export type Traffic = Pick<Conn, "movedBytes">;
 export type SettleOutcome =
   | {
     readonly kind: "settled";
-    /** A connection that had to give way: the caller closes it. */
+    /** A connection that was evicted: the caller closes it. */
     readonly replaced?: Slot;
   }
   | { readonly kind: "refused"; readonly reason: NoRoomCode };
@@ -60,7 +60,7 @@ export type AdmissionLimits =
   & {
     /** Connections of one address. */
     readonly connectionsPerAddressCount: number;
-    /** A connection that moved no piece during this time may give way. */
+    /** A connection that moved no piece during this time may be evicted. */
     readonly restingMs?: number | undefined;
   };
 
@@ -128,7 +128,7 @@ export function mostOf(
 
 /**
  * Whether there is a place for one more connection of `group`, and which one
- * then gives way.
+ * then is evicted.
  */
 export function settling(
   books: Books,

@@ -31,7 +31,7 @@ export class DescriptorRoom {
 
   /** Notes that no descriptor is left, although only `open` connections exist. */
   short(open: number, now: number): void {
-    // Those that have just given way may not have closed yet.
+    // Those that were just evicted may not have closed yet.
     if (now - this.#shortAt < this.#limits.acceptCheckMs / 2) return;
     this.#shortAt = now;
     const count = Math.floor(open * 7 / 8);

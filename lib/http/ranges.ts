@@ -63,7 +63,7 @@ export function extentOf(
   return rangeIn(range, size);
 }
 
-// No two parts match the same blanks, so a field takes time by its length.
+// No two parts match the same whitespace, so a field takes time by its length.
 const ONE_RANGE =
   /^bytes[ \t]*=[ \t]*(?:(\d+)[ \t]*)?-[ \t]*(?:(\d+)[ \t]*)?$/i;
 

@@ -2,7 +2,7 @@
  * The small part of HTTP/1.1 that a monitoring system and a status page need: `GET` and `HEAD`
  * of a few paths, one request a connection. It limits connections, time and
  * size, and reads no request body. When all connections are in use, the one
- * that has been silent longest gives way.
+ * that has been silent longest is evicted.
  *
  * A request must name this machine as its host, so that a web page cannot read
  * anything through its own name (DNS rebinding).

@@ -31,7 +31,7 @@ const encoder = new TextEncoder();
 const CHUNK_END = encoder.encode("\r\n");
 const LAST_CHUNK = encoder.encode("0\r\n\r\n");
 
-// Connections that wait for our answer give way last.
+// Connections that wait for our answer are evicted last.
 const ORDER: readonly WebConnection["phase"][] = [
   "waiting",
   "writing",
@@ -85,7 +85,7 @@ export class WebConnection {
     });
   }
 
-  /** Whether this one gives way before another that may give way too. */
+  /** Whether this one is evicted before another that may be evicted too. */
   precedes(other: WebConnection): boolean {
     if (this.phase !== other.phase) {
       return ORDER.indexOf(this.phase) < ORDER.indexOf(other.phase);

@@ -59,7 +59,7 @@ export class Samples {
     this.#most = most;
   }
 
-  /** Adds a reading; the oldest gives way if there are too many. */
+  /** Adds a reading; the oldest is evicted if there are too many. */
   add(reading: Reading, now: number): void {
     this.#readings.push({ at: now, reading });
     if (this.#readings.length > this.#most) this.#readings.shift();

@@ -89,8 +89,8 @@ export async function signRegistration(
 }
 
 /**
- * The only valid text of a record: these fields in this order, without blanks.
- * Any other form could contain a field twice, or waste space.
+ * The only valid text of a record: these fields in this order, without
+ * whitespace. Any other form could contain a field twice, or waste space.
  */
 function encodeRecord(record: WrittenRecord): string {
   const { purpose, relay, nonce, instance, sequence, name, addresses } = record;

@@ -51,7 +51,7 @@ interface Dialling {
 /**
  * The dial-backs of one relay. Against an address counts each dial to it that is
  * in flight, and each of its ports that failed lately. If too many are in flight,
- * one to the address with most against it gives way, if that is more than one
+ * one to the address with most against it is evicted, if that is more than one
  * above the newcomer's. Attackers at K addresses therefore keep a relay from
  * dialling an address at which nothing failed for K / 16 times the time of a dial.
  */
@@ -74,7 +74,7 @@ export class DialBacks {
   /**
    * Whether a node at `host` may be dialled now: not too soon after the last
    * time, and not while too many dials are in flight, in all or to that
-   * address. One of them may give way.
+   * address. One of them may be evicted.
    */
   may({ id, host }: { id: string; host: string }, now: number): boolean {
     const { limits } = this.#options;
@@ -93,7 +93,7 @@ export class DialBacks {
     return this.#running.size >= this.#options.limits.dialBackCount;
   }
 
-  /** The dial that gives way to one to `group`; `undefined` if there is none. */
+  /** The dial that one to `group` replaces; `undefined` if there is none. */
   #loserTo(group: string, now: number): Dialling | undefined {
     const against = (of: string) =>
       this.#countOf(of) + this.#failures.count(of, now);

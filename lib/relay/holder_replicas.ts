@@ -133,7 +133,7 @@ export class HolderReplicas implements HolderSide {
     });
     if (record === undefined) return "unproven";
     if (sequence <= Math.max(this.#sequenceOf(id), this.#leftAt(id))) {
-      return "stale"; // something newer has come meanwhile
+      return "stale"; // something newer has arrived meanwhile
     }
     const now = performance.now();
     const { entry, listedBytes, group, source } = record;

@@ -1,7 +1,8 @@
 /**
  * The rendezvous of a relay: pairs the two sides of each tunnel by one-time
  * keys, and limits the number of tunnels. If there are too many, one of them may
- * give way. Pure: time and keys are arguments, there are no timers and no sockets.
+ * are evicted. Pure: time and keys are arguments, there are no timers and no
+ * sockets.
  *
  * ```
  * open → waiting ──join──→ half ──join──→ joined → ended
@@ -60,7 +61,7 @@ export type OpenRefusal =
   | "too_many_tunnels_for_node"
   | "too_many_tunnels_for_address";
 
-/** A tunnel that gave way to another. */
+/** A tunnel that was replaced by another. */
 export interface EvictedTunnel {
   readonly tunnel: Tunnel;
   /** The limit that was reached. */
@@ -72,7 +73,7 @@ export type TunnelOpening =
   | {
     readonly kind: "opened";
     readonly tunnel: Tunnel;
-    /** Tunnels that gave way, and have ended: the caller closes them. */
+    /** Tunnels that were evicted, and have ended: the caller closes them. */
     readonly evicted: readonly EvictedTunnel[];
   }
   | { readonly kind: "refused"; readonly reason: OpenRefusal };
@@ -118,7 +119,7 @@ interface FullScope {
 }
 
 /**
- * The tunnel that gives way to a new one of `group`; `undefined` if none does.
+ * The tunnel that a new one of `group` replaces; `undefined` if none does.
  * That is one of the group with most tunnels, if it has at least two more than
  * `group`. Otherwise it is one in which nothing moved since `idleSince`, of a
  * group with more tunnels, or of `group` itself: of these, one of the group with
@@ -168,7 +169,7 @@ export class Rendezvous {
 
   /**
    * Opens a tunnel, which then waits for both sides. At each limit, another one
-   * must give way: see {@linkcode tunnelFor}.
+   * must be evicted: see {@linkcode tunnelFor}.
    */
   open(request: TunnelRequest, now: number): TunnelOpening {
     const { node, keys, source = "", client } = request;

@@ -303,7 +303,7 @@ export class Tunnels {
     });
   }
 
-  /** Ends a tunnel that gave way. */
+  /** Ends a tunnel that was evicted. */
   #evict(tunnel: Tunnel, reason: string): void {
     const end = this.#ends.get(tunnel);
     if (end === undefined) this.#settle(tunnel, "failed", reason);

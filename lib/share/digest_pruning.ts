@@ -150,7 +150,7 @@ export class DigestPruning {
       const [, days, day] = /^(\d) (\d{4}-\d\d-\d\d)\n$/.exec(text) ?? [];
       return [Number(days ?? 0), day ?? ""];
     } catch {
-      return [0, ""]; // the first run, or it cannot be read: counts anew
+      return [0, ""]; // the first run, or it cannot be read: counts from zero
     }
   }
 

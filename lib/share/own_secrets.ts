@@ -7,7 +7,8 @@
  */
 
 /**
- * A token has 49 or 51 characters, and may have line ends and blanks around it.
+ * A token has 49 or 51 characters, and may have line ends and whitespace around
+ * it.
  */
 const TOKEN_BYTES = { least: 49, most: 64 };
 /** A key has 241 bytes of PEM; with its certificate 600 to 900. */

@@ -215,8 +215,8 @@ export class LaneHasher implements Hasher {
     switch (reply.kind) {
       case "dialled":
         return conn?.answered(reply);
-      case "came":
-        return conn?.came(reply.parts);
+      case "arrived":
+        return conn?.arrived(reply.parts);
       case "ended":
         return conn?.ended(reply.error && errorOf(reply.error));
       default:

@@ -9,7 +9,7 @@
  */
 
 import type { Conn, Endpoint } from "../base/conn.ts";
-import { type Came, CELL, type LaneConnOrder } from "./lane_conn_messages.ts";
+import { type ArrivedPart, CELL, type LaneConnOrder } from "./lane_conn_messages.ts";
 import type { LaneError } from "./lane_files.ts";
 
 /** The state of the pieces of a request. */
@@ -121,7 +121,7 @@ export class LaneConn implements Conn {
   }
 
   /** Handles a report of received data from the lane. */
-  came(parts: readonly Came[]): void {
+  arrived(parts: readonly ArrivedPart[]): void {
     for (const part of parts) {
       if (part instanceof Uint8Array || typeof part === "number") {
         this.#parts.push(part);

@@ -8,7 +8,7 @@
  */
 
 import type {
-  Came,
+  ArrivedPart,
   CELL,
   LaneConnOrder,
   LaneConnReply,
@@ -72,7 +72,7 @@ export function runLaneConns<Pin>(
     writes: Promise<void>;
     unusedBytes: number;
     wake: () => void;
-    parts: Came[];
+    parts: ArrivedPart[];
     /** File bytes that have arrived since the last part. */
     skipped: number;
     reportedAt: number;
@@ -114,7 +114,7 @@ export function runLaneConns<Pin>(
     if (line.parts.length === 0) return;
     const { id, parts } = line;
     line.parts = [];
-    scope.postMessage({ kind: "came", conn: id, parts }, []);
+    scope.postMessage({ kind: "arrived", conn: id, parts }, []);
   };
 
   /** Reads the next bytes of the conn into `target`; `null` at the end. */

@@ -53,7 +53,7 @@ export interface Verdict {
  * A part of the received data: bytes for the main thread, or a number of file
  * bytes that stayed in the lane, or the result of verifying those.
  */
-export type Came = Uint8Array | number | Verdict;
+export type ArrivedPart = Uint8Array | number | Verdict;
 
 /** A report of a lane about one of its connections. */
 export type LaneConnReply =
@@ -64,9 +64,9 @@ export type LaneConnReply =
     readonly remote: Deno.NetAddr;
   }
   | {
-    readonly kind: "came";
+    readonly kind: "arrived";
     readonly conn: number;
-    readonly parts: readonly Came[];
+    readonly parts: readonly ArrivedPart[];
   }
   /** Nothing more arrives; with an error unless the peer half-closed. */
   | {

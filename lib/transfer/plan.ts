@@ -301,7 +301,7 @@ export class Plan {
     from.requested.delete(key);
     if (from.swarmRequested.delete(key) && now !== undefined) {
       const isAlone = this.#files.get(file)?.rarest?.isAlone;
-      from.window.came(this.#waitedMs(source, now) - requested.at, isAlone);
+      from.window.arrived(this.#waitedMs(source, now) - requested.at, isAlone);
     }
     const state = this.#files.get(file);
     if (!state?.pieces.arrive(piece)) return "duplicate";

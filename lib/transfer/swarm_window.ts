@@ -32,7 +32,7 @@ export class SwarmWindow {
    * Notes that a piece arrived, `ms` after its request. A client that is alone
    * does not make others wait: its window grows with each piece.
    */
-  came(ms: number, isAlone = false): void {
+  arrived(ms: number, isAlone = false): void {
     const { swarmQuickMs, swarmSlowMs } = this.#numbers;
     if (ms > swarmSlowMs) {
       this.#pieceCount = 1;

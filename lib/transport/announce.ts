@@ -90,8 +90,8 @@ interface Answered {
 }
 
 /**
- * The answers to a query. When there are too many, one of the address with most
- * gives way.
+ * The answers to a query. When there are too many, one from the address with
+ * the most answers is evicted.
  */
 class Answers {
   readonly #byRelay = new Map<string, GroupedPlace & Answered>();
@@ -133,8 +133,8 @@ export interface FindRelaysOptions {
 }
 
 /**
- * Asks the local network for relays. Their answers are not proven: check the id
- * when dialling.
+ * Asks the local network for relays. Their answers are not authenticated: check
+ * the id when dialling.
  *
  * @returns those that answered in time, by name.
  * @throws {Error} of the system if nothing can be sent.
@@ -161,7 +161,7 @@ export async function findRelays(
     await closed(socket);
   }
   const own = new Set(ownNetworks().map(({ address }) => address));
-  return withoutDoubles(found.all, own)
+  return withoutDuplicates(found.all, own)
     .toSorted((one, other) =>
       one.name < other.name ? -1 : one.name > other.name ? 1 : 0
     );
@@ -177,7 +177,7 @@ const HOPS = 1;
  * another address. Only answers from this machine count here, because any other
  * could repeat the id and port of this relay.
  */
-export function withoutDoubles(
+export function withoutDuplicates(
   answered: readonly Answered[],
   own: ReadonlySet<string>,
 ): FoundRelay[] {

@@ -74,7 +74,7 @@ export interface ListenOptions {
   readonly connectionsPerAddressCount: number;
   /**
    * If all places are taken, a connection that moved no piece during this time
-   * gives way; by default none does.
+   * is evicted; by default none does.
    */
   readonly restingMs?: number;
   /** Whether tunnel ends may connect to a TLS port without encryption. */
@@ -193,7 +193,7 @@ class AcceptedConnections {
     }
   }
 
-  /** Ends the connection of a slot that had to give way, if there is one. */
+  /** Ends the connection of a slot that was evicted, if there is one. */
   end(slot: Slot | undefined, reason: string): void {
     if (slot !== undefined) this.#open.get(slot)?.end(reason);
   }

@@ -189,7 +189,7 @@ Deno.test("A link in which any character was altered is refused", () => {
   }
 });
 
-Deno.test("A link with its scheme and id in capitals, or blanks around it, is the same", () => {
+Deno.test("A link with its scheme and id in capitals, or whitespace around it, is the same", () => {
   const text = formatLink(LINK);
   const capitals = text.replace("p2p", "P2P")
     .replace(RELAY_ID, RELAY_ID.toUpperCase());

@@ -1,5 +1,5 @@
 /**
- * Links, from making one to what whoever was sent it can do.
+ * Links: how they are made, and what their receivers can do.
  */
 
 import { assert, assertEquals, assertRejects } from "@std/assert";

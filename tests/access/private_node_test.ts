@@ -333,7 +333,7 @@ Deno.test("A copied grant of a guest opens only that file at that node for that 
   const grantOf = (isHere: boolean) =>
     guest.find(({ id }) => (id === IDENTITY.id) === isHere)!.grant!.text;
   const own = grantOf(true);
-  // The relay counts the link as used up; whoever replays is the same fetch.
+  // The relay counts the link as used up; a replay is the same fetch.
   for (let n = 0; n < 2; n++) {
     const again = await answerOf(node, own, FIND) as NodeToClient;
     assertEquals(again.kind, "found");

@@ -190,7 +190,7 @@ for (const plaintext of [false, true]) {
       using crowd = new Crowd(at);
       for (let n = 0; n < 160; n++) crowd.add(`127.0.1.${n % 16}`);
       await within(relay.stderr.until(OUT_OF_DESCRIPTORS), "running out");
-      await listAtLast(scene); // some of the crowd have given way
+      await listAtLast(scene); // some of the crowd were evicted
       crowd[Symbol.dispose]();
       await fetchText(scene);
       const reported = relay.stderr.all

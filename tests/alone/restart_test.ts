@@ -232,7 +232,7 @@ Deno.test({
     // Long enough that all who stayed wait as long as they ever do.
     await within(
       crowd.knocked(ATTEMPTS * staying.length),
-      "that they have tried in vain",
+      "that they have tried without success",
     );
     await using again = await start(first.port);
     const backAt = performance.now();

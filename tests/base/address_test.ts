@@ -203,7 +203,7 @@ for (
   const [what, text] of [
     ["in capitals", `P2P://NAS:1700/${ID.toUpperCase()}`],
     ["with a slash behind it", `p2p://NAS:1700/${ID}/`],
-    ["with blanks around it", ` \tp2p://NAS:1700/${ID} `],
+    ["with whitespace around it", ` \tp2p://NAS:1700/${ID} `],
   ] as const
 ) {
   Deno.test(`parseRelayAddress understands one ${what}`, () => {

@@ -1,5 +1,5 @@
 /**
- * Tables with a limit: which entry gives way, and when a group is gone.
+ * Tables with a limit: which entry is evicted, and when a group is gone.
  */
 
 import { assert, assertEquals } from "@std/assert";
@@ -43,7 +43,7 @@ Deno.test("putLast holds nothing of earlier entries while known ones are put aga
   assert(grown < 1_000_000, `${grown} bytes`);
 });
 
-Deno.test("putLast moves an entry to the end before the oldest gives way", () => {
+Deno.test("putLast moves an entry to the end before the oldest is evicted", () => {
   const entries = new Map([["a", 1], ["b", 2]]);
   putLast(entries, ["a", 3], 2);
   putLast(entries, ["c", 4], 2);

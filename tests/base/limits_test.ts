@@ -316,7 +316,7 @@ Deno.test("A node hashes requested files up to hashOnFindBytes at once, and no l
   const files = { at: new Uint8Array(1_000), above: new Uint8Array(1_001) };
   await using service = await startService(files, { hashOnFindBytes: 1_000 });
   const { client } = service;
-  // Whoever hashes one file goes on to the rest.
+  // A worker that has hashed one file continues with the rest.
   for (const [name, isHashed] of [["above", false], ["at", true]] as const) {
     await client.send({ kind: "find", request: 1, name });
     const found = await client.receive(["found"]);

@@ -41,7 +41,7 @@ export function hostOf(n: number, each: number): string {
   return `127.1.${index >> 8}.${index & 0xff}`;
 }
 
-/** A conn that comes from `localAddress`. Whoever answers is not verified. */
+/** A conn that comes from `localAddress`. The other end is not verified. */
 export async function dialFrom(
   localAddress: string,
   { at, plaintext }: Target,

@@ -30,7 +30,7 @@ export interface Figures {
   /** Entries made, on connections that are open. */
   readonly registrations: number;
   readonly renewals: number;
-  /** Peers that connect, make their entry anew and leave. */
+  /** Peers that connect, make their entry again and leave. */
   readonly arrivals: number;
   /** Milliseconds of the main thread for one of these. */
   readonly arrivalMs: number;
@@ -39,7 +39,7 @@ export interface Figures {
   /** Look-ups of names that all ask for, and of any name. */
   readonly hotNames: Cost;
   readonly anyNames: Cost;
-  /** Milliseconds to connect and read a page, each time anew, sorted. */
+  /** Milliseconds to connect and read a page, each time again, sorted. */
   readonly latencies: readonly number[];
 }
 

@@ -111,7 +111,7 @@ export async function peakBytesOf(pids: readonly number[]): Promise<number> {
   return most;
 }
 
-/** From here on, the peak of a process counts anew. */
+/** From here on, the peak of a process counts from here. */
 export async function resetPeakOf(pid: number): Promise<void> {
   await Deno.writeTextFile(`/proc/${pid}/clear_refs`, "5");
 }

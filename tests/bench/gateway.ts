@@ -76,7 +76,7 @@ async function addressOf({ stderr }: RoleProcess): Promise<string> {
   return address!;
 }
 
-/** Until the first byte from `start` on has come; then the reader leaves. */
+/** Until the first byte from `start` on has arrived; then the reader leaves. */
 async function firstByteSeconds(url: URL, start: number): Promise<number> {
   const from = performance.now();
   const answer = await fetch(url, { headers: { Range: `bytes=${start}-` } });

@@ -18,7 +18,7 @@ const FILE_BYTES = 4096;
 /** Files in one folder. */
 const FOLDER_FILES = 1000;
 const MIB = 1024 ** 2;
-/** For each step: so long that only what is stuck is ended. */
+/** For each step: long enough that only stuck processes are ended. */
 const MOST_MS = 600_000;
 
 /** What the command line asks for. */

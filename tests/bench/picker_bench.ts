@@ -36,7 +36,7 @@ function benchKey(name: string, before: string, key: string): void {
     return picker.frame();
   };
   Deno.bench(`${name} (goal: 50 ms)`, { n: 30, warmup: 5 }, (b) => {
-    press(`\x15${before}`); // all of it anew
+    press(`\x15${before}`); // all of it again
     b.start();
     const { rows } = press(key);
     b.end();

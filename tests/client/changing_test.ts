@@ -137,7 +137,7 @@ Deno.test("A real log of 30 MB that grows while it is fetched does not keep othe
     why["big.log"]!,
     /^Cannot fetch file \(big\.log\): it is being written to/,
   );
-  // At rest it is had, with what was there already.
+  // Once it no longer changes it is fetched, with what was there already.
   assertEquals((await outcome(relay, folder, ["big.log"])).saved, ["big.log"]);
   assertBytes(
     await read(folder, "big.log"),

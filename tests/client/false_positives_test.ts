@@ -69,7 +69,7 @@ async function reportTo(
   return (await channel.receive(["reported", "refused"]))?.kind;
 }
 
-Deno.test("A relay's metrics count the nodes that its index named in vain", async () => {
+Deno.test("A relay's metrics count the nodes that its index named wrongly", async () => {
   await using relay = await startRelay();
   const stale = { limits: { indexPauseMs: 3_600_000 } };
   await using node = await startIndexed(relay, { "a": "a", "b": "b" }, stale);

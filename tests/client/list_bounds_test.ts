@@ -98,7 +98,7 @@ Deno.test("listNodes ends with a relay that sends nodes too slowly", async () =>
     { listingMs: 400 },
     (over) => pages++ === 0 ? Promise.resolve() : over,
   );
-  assertMatch(why, /^its list came too slowly, \d+ nodes? in \d+ s$/);
+  assertMatch(why, /^its list arrived too slowly, \d+ nodes? in \d+ s$/);
 });
 
 Deno.test("ListBounds gives a relay's list at most relayListingMostMs, if it comes quickly enough", async () => {
@@ -112,10 +112,10 @@ Deno.test("ListBounds gives a relay's list at most relayListingMostMs, if it com
   const receiving = assertRejects(
     () => channel.receive(DIRECTION.relayToClient),
     Stopped,
-    "its list came too slowly, 9000 nodes in 900 s",
+    "its list arrived too slowly, 9000 nodes in 900 s",
   );
   for (let second = 0; second < LIMITS.relayListingMostMs / 1_000; second++) {
-    bounds.came(Array(10).fill(one));
+    bounds.arrived(Array(10).fill(one));
     await time.advance(1_000);
   }
   await receiving;

@@ -65,7 +65,7 @@ Deno.test("listFiles does not wait for nodes that list too slowly, and names the
     Array.from({ length: 8 }, (_, n) => `slow${n} slow, out`),
   );
   const [first] = log.of("node_trouble");
-  assertMatch(first!.cause, /^its list came too slowly, 1 file in \d+ s$/);
+  assertMatch(first!.cause, /^its list arrived too slowly, 1 file in \d+ s$/);
 });
 
 Deno.test("listFiles does not wait for a node that only says that it works when another has listed", async () => {

@@ -31,7 +31,7 @@ Deno.test("ListingClock ends a silent list exactly after its first time", async 
   await time.advance(listingMs - 1);
   assertEquals(clock.signal.aborted, false);
   await time.advance(1);
-  assertEquals(reasonOf(clock), "its list came too slowly, 0 files in 15 s");
+  assertEquals(reasonOf(clock), "its list arrived too slowly, 0 files in 15 s");
   assertEquals(time.timerCount, 0);
 });
 
@@ -39,12 +39,12 @@ Deno.test("ListingClock stops a list whose files come one by one at the end of i
   using time = new FakeTime();
   using clock = new ListingClock(LIMITS);
   for (let ms = 0; ms < listingMs - 1_000; ms += 1_000) {
-    clock.came(page(1));
+    clock.arrived(page(1));
     await time.advance(1_000);
   }
   assertEquals(clock.signal.aborted, false);
   await time.advance(1_000);
-  assertEquals(reasonOf(clock), "its list came too slowly, 14 files in 15 s");
+  assertEquals(reasonOf(clock), "its list arrived too slowly, 14 files in 15 s");
 });
 
 Deno.test("ListingClock waits for a list at exactly the required rate, and stops one that is a file behind", async () => {
@@ -59,7 +59,7 @@ Deno.test("ListingClock waits for a list at exactly the required rate, and stops
     for (let second = 1; second <= seconds; second++) {
       await time.advance(999);
       const isOneFewer = isBehind && second === 1;
-      clock.came(page(isOneFewer ? perSecond - 1 : perSecond));
+      clock.arrived(page(isOneFewer ? perSecond - 1 : perSecond));
       await time.advance(1);
     }
     assertEquals(clock.signal.aborted, isBehind);
@@ -70,14 +70,14 @@ Deno.test("ListingClock stops a quick list that falls silent once its rate is to
   using time = new FakeTime();
   using clock = new ListingClock(LIMITS);
   const seconds = 60;
-  clock.came(page(Math.ceil(seconds * listingBytesPerSecond / PAGE_BYTES)));
+  clock.arrived(page(Math.ceil(seconds * listingBytesPerSecond / PAGE_BYTES)));
   // It is looked at once a second: the bytes are enough for 60 s.
   await time.advance(seconds * 1_000);
   assertEquals(clock.signal.aborted, false);
   await time.advance(1_000);
   assertEquals(
     reasonOf(clock),
-    "its list came too slowly, 1229 files in 61 s",
+    "its list arrived too slowly, 1229 files in 61 s",
   );
 });
 
@@ -85,30 +85,30 @@ Deno.test("ListingClock stops the quickest list when no list may take longer", a
   using time = new FakeTime();
   const limits = { ...LIMITS, listingMostMs: listingMostMs + 500 };
   using clock = new ListingClock(limits);
-  clock.came(page(10_000));
+  clock.arrived(page(10_000));
   await time.advance(limits.listingMostMs - 1);
   assertEquals(clock.signal.aborted, false);
   await time.advance(1);
   assertEquals(
     reasonOf(clock),
-    "its list came too slowly, 10000 files in 301 s",
+    "its list arrived too slowly, 10000 files in 301 s",
   );
 });
 
 Deno.test("ListingClock stops a list at the most time even before its first time", async () => {
   using time = new FakeTime();
   using clock = new ListingClock({ ...LIMITS, listingMostMs: 4_000 });
-  clock.came(page(10_000));
+  clock.arrived(page(10_000));
   await time.advance(3_999);
   assertEquals(clock.signal.aborted, false);
   await time.advance(1);
-  assertEquals(reasonOf(clock), "its list came too slowly, 10000 files in 4 s");
+  assertEquals(reasonOf(clock), "its list arrived too slowly, 10000 files in 4 s");
 });
 
 Deno.test("ListingClock that is disposed of stops nothing and leaves no timer", async () => {
   using time = new FakeTime();
   const clock = new ListingClock(LIMITS);
-  clock.came(page(1_000));
+  clock.arrived(page(1_000));
   await time.advance(listingMs);
   clock[Symbol.dispose]();
   assertEquals(time.timerCount, 0);
@@ -138,7 +138,7 @@ Deno.test("ListingClock counts the rate of a list from the end of the scan on", 
   using clock = new ListingClock(LIMITS);
   await time.advance(listingMs - 1);
   clock.works();
-  clock.came(page(1));
+  clock.arrived(page(1));
   clock.works(); // too late: the list has begun
   await time.advance(listingMs - 1);
   assertEquals(clock.signal.aborted, false);
@@ -158,13 +158,13 @@ Deno.test("ListingClock gives a node that only says that it works listingMs once
     clock.works(); // no longer believed
   }
   await time.advance(listingMs % wordMs);
-  assertEquals(reasonOf(clock), "its list came too slowly, 0 files in 15 s");
+  assertEquals(reasonOf(clock), "its list arrived too slowly, 0 files in 15 s");
 });
 
 Deno.test("ListingClock does not count the time in which its caller takes a page", async () => {
   using time = new FakeTime();
   using clock = new ListingClock(LIMITS);
-  clock.came(page(10));
+  clock.arrived(page(10));
   const { promise, resolve } = Promise.withResolvers<void>();
   const taking = clock.hold(promise);
   await time.advance(listingMostMs + listingMs);
@@ -172,5 +172,5 @@ Deno.test("ListingClock does not count the time in which its caller takes a page
   resolve();
   await taking;
   await time.advance(listingMs);
-  assertEquals(reasonOf(clock), "its list came too slowly, 10 files in 15 s");
+  assertEquals(reasonOf(clock), "its list arrived too slowly, 10 files in 15 s");
 });

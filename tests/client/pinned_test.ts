@@ -212,7 +212,7 @@ Deno.test("getFiles with a pattern and a SHA-256 fetches few files from a node t
   assertEquals(new Set(Object.values(failed)), new Set(["corrupt"]));
   // Those that were under way when the first was found out.
   const lied = log.trouble.filter((one) => one.startsWith("mallory lied"));
-  assert(lied.length <= 4, `${lied.length} files were fetched in vain`);
+  assert(lied.length <= 4, `${lied.length} files were fetched for nothing`);
 });
 
 Deno.test("fetchFile does not take the beginning of one content that a node claims for the whole that another node claims", async () => {

@@ -1,6 +1,6 @@
 /**
  * Saving below a folder in which other users of the machine may change things:
- * folders that give way to links, and files that are not one's own.
+ * folders that are replaced by links, and files that are not one's own.
  */
 
 import { assert, assertEquals, assertMatch } from "@std/assert";

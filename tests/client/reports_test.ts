@@ -42,7 +42,7 @@ Deno.test("Reports names 64 nodes, each once, over one connection, and waits for
   assertEquals(received.flat(), ids.slice(0, LIMITS.reportCount));
 });
 
-Deno.test("Reports names 16 nodes that an index named in vain, each once", async () => {
+Deno.test("Reports names 16 nodes that an index named wrongly, each once", async () => {
   const received: string[][] = [];
   const [near, far] = memoryPair();
   const options = { limits: LIMITS, writeStallMs: 1e6, idleMs: 1e6 };

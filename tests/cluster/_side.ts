@@ -55,7 +55,7 @@ export class Side implements AsyncDisposable {
     });
   }
 
-  /** Registers, or registers anew. */
+  /** Registers, or registers again. */
   hold(id: string, sequence = 1, changes: Partial<Item> = {}): void {
     const item: Item = {
       ...{ kind: "n", id, sequence, leftMs: LEFT_MS, isAttached: false },

@@ -32,7 +32,7 @@ class Nodes {
   /** The number of their last registration. */
   sequence = 0;
 
-  /** All register anew, but those in `dead`. */
+  /** All register again, but those in `dead`. */
   async register(
     at: (n: number) => TestRelay,
     dead: readonly number[] = [],

@@ -248,7 +248,7 @@ withRedis(
 );
 
 withRedis(
-  "What is over by the clock of Redis is not listed, whoever writes it again",
+  "What is over by the clock of Redis is not listed, even if it is written again",
   async (server) => {
     await using a = new Side(server.store(PATIENT));
     a.hold("one", 1, { leftMs: 3_000 });

@@ -93,7 +93,7 @@ Deno.test("PartialFile is made new if the old one is removed while it is opened"
       try {
         return await open(at, options);
       } catch (error) {
-        await Deno.remove(at); // whoever had it is done
+        await Deno.remove(at); // its user is done
         throw error;
       }
     });

@@ -101,7 +101,7 @@ Deno.test("The doctor tries tunnels to at most tunnelTrialCount nodes", async ()
   await node.log.until("attached");
   const at = relay.server.address;
   const { nodes: [attached] } = await listNodes({ relay: at });
-  // Whoever answers in the tunnel does not prove to be this node.
+  // The peer that answers in the tunnel does not prove to be this node.
   const stranger: ListedNode = {
     ...attached!,
     certificate: IDENTITIES[3]!.certificate,

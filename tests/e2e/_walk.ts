@@ -1,6 +1,6 @@
 /**
  * Takes the steps of a document as a stranger would who types them, in a folder
- * of its own: what serves goes on running, until the same is started anew.
+ * of its own: what serves goes on running, until the same is started again.
  *
  * Three things are put in place of what the document shows, in commands and in
  * what they print: ports that the system picks, 127.0.0.1 in place of
@@ -158,7 +158,7 @@ export class Walk implements AsyncDisposable {
     const at = words.findLastIndex((word) => /^\d+$/.test(word));
     const port = words[at]!;
     const isRelay = SERVES.exec(step.command)?.[1] === "relay";
-    // Whoever starts the relay anew starts its nodes anew as well.
+    // After a restart of the relay, its nodes are restarted as well.
     const before = this.#servers.find((server) => server.port === port);
     if (before !== undefined && isRelay) await this.end();
     else if (before !== undefined) await this.#stop(before);
@@ -223,7 +223,7 @@ export class Walk implements AsyncDisposable {
   }
 
   #script(command: string): string {
-    // Localised anew: what they name may have moved to another port.
+    // Localised again: what they name may have moved to another port.
     const definitions = this.#definitions.map((line) => this.#localised(line));
     return ["exec 2>&1", ...definitions, command].join("\n");
   }

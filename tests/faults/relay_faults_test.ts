@@ -293,7 +293,7 @@ for (
       kind: "reported",
       outcomes: ["unknown"],
     }],
-    // It may name nodes that the index named in vain, and none that seem dead.
+    // It may name nodes that the index named wrongly, and none that seem dead.
     ["no id", report(), { kind: "reported", outcomes: [] }],
     ["65 ids", report(...Array(65).fill(alice.id)), "bad_message"],
     ["an id that is too short", report(alice.id.slice(1)), "bad_message"],

@@ -49,7 +49,7 @@ export interface Flood {
   readonly isFloor?: boolean;
 }
 
-/** The honest request may take so long at the 95th percentile. */
+/** The longest time of the honest request at the 95th percentile. */
 export const MOST_P95_MS = 200;
 /** The victim may have so much memory resident at any moment. */
 export const MOST_RESIDENT_BYTES = 200e6;
@@ -161,7 +161,7 @@ async function processorMeter(
     let sum = 0;
     for (const pid of pids) {
       const stat = await Deno.readTextFile(`/proc/${pid}/stat`).catch(() => "");
-      // Behind the name of the program, which may have blanks in it.
+      // Behind the name of the program, which may have spaces in it.
       const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
       sum += (Number(fields[11] ?? 0) + Number(fields[12] ?? 0)) /
         TICKS_PER_SECOND;

@@ -29,7 +29,7 @@ function hungUp(socket: Socket, signal: AbortSignal): Promise<void> {
   return Promise.race([promise, aborted(signal)]);
 }
 
-/** Several connections of each host, each played anew when it was cut off. */
+/** Several connections of each host, each played again when it was cut off. */
 function playing(
   { hosts, each, part }: {
     hosts: readonly string[];

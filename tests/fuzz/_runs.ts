@@ -2,7 +2,8 @@
  * How often properties run, and from which seed: the same thousand runs every
  * time, unless the environment says otherwise.
  *
- * - `RELAY_P2P_FUZZ_SECONDS`: each property runs for so long, from one seed after
+ * - `RELAY_P2P_FUZZ_SECONDS`: each property runs for this time, from one seed
+ * after
  *   the other.
  * - `RELAY_P2P_FUZZ_SEED`: the first seed. A failure names its own.
  * - `RELAY_P2P_FUZZ_PATH`: goes straight to the run that failed with that seed;

@@ -54,7 +54,7 @@ const FIELDS_OF = new Map(KINDS.map((kind) => {
   return [kind as string, new Set(samples.flatMap(Object.keys))];
 }));
 
-/** What every message that passed must be, whoever made its bytes. */
+/** What every message that passed must be, from any sender. */
 function assertSound(found: Message | UnknownMessage, type: number): void {
   assertEquals(found.kind, KIND_OF.get(type) ?? "unknown");
   if (found.kind === "unknown") return;

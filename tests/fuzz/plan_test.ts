@@ -1,6 +1,6 @@
 /**
  * The plan of a fetch beside a plain table of who was asked for which piece:
- * whoever takes, delivers, fails, comes and goes in any order, the plan gives
+ * in whatever order sources take, deliver, fail, come and go, the plan gives
  * nobody what is not to be given, and gets everything that can be had.
  */
 

@@ -59,7 +59,7 @@ const registration: fc.Arbitrary<NodeRecord> = fc.record({
   }),
 });
 
-/** What a relay may hand to everybody, whoever said it. */
+/** What a relay may hand to everybody, from any sender. */
 function assertSound(verdict: RecordVerdict): void {
   // The words go back to where the record came from, to be shown escaped there.
   if (verdict.kind === "refused") return;
@@ -115,8 +115,8 @@ holds(
       const verdict = await openRegistration({ ...signed, [field]: changed });
       assertSound(verdict);
       if (verdict.kind === "refused") continue;
-      // A certificate has more in it than the key, and whoever dials it finds
-      // out.
+      // A certificate has more in it than the key, and a client that dials it
+      // finds out.
       assert(field === "certificate", `${place} of ${text}`);
       assertEquals(verdict.registration.id, identity.id);
       assertEquals(verdict.registration.addresses, registration.addresses);

@@ -38,7 +38,7 @@ class Table {
     this.limits = limits;
   }
 
-  /** Lets go of what is over; in between two promises the registry decides. */
+  /** Drops what is over; between the two times, the registry decides. */
   settle(registry: Registry): void {
     for (const [id, row] of this.rows) {
       const isThere = registry.find(id, this.now) !== undefined;

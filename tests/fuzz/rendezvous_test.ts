@@ -41,7 +41,7 @@ class List {
     return this.rows.filter(({ hasEnded }) => !hasEnded);
   }
 
-  /** The rows that give way to a new one, or why it is refused. */
+  /** The rows that a new one replaces, or why it is refused. */
   outcome(node: string, source: string | undefined): Row[] | string {
     const { open, limits } = this;
     const scopes = [

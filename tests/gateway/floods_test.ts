@@ -66,7 +66,7 @@ for (
     for (let n = 0; n < 24; n++) {
       const client = await WebClient.to(address);
       slow.push(client);
-      // It was refused, or gives way.
+      // It was refused, or is evicted.
       await client.send(`${ASK}\r\n\r\n`).catch(() => {});
       if (n < 6) await client.take(1);
     }
@@ -74,7 +74,7 @@ for (
     for (let n = 0; n < 12; n++) {
       const line = `${ASK}\r\nRange: bytes=${n}-${n + 9}\r\nConnection: close`;
       let status = 0;
-      // One of them gives way once it has more than it takes.
+      // One of them is evicted once it has more than it takes.
       while (status === 0) status = await statusFrom(from!, address, line);
       statuses.push(status);
     }

@@ -245,7 +245,7 @@ Deno.test("A forged link reveals nothing about files, opens nothing, and is trie
 });
 
 Deno.test("A link that a stranger wrote without a pass reveals nothing about files of a private relay, and opens nothing", async () => {
-  const token = "of-one-word-without-blanks";
+  const token = "of-one-word-without-spaces";
   await using one = await start({ token });
   const link = await one.link("trip/grün.bin");
   const { pass: _, ...others } = parseLink(link);
@@ -316,7 +316,7 @@ Deno.test("gatewayLinkDownloadCount downloads by links run at once, and an abort
   await first.send(
     `POST /api/link/open HTTP/1.1\r\nHost: localhost\r\nContent-Length: ${body.length}\r\n\r\n${body}`,
   );
-  assertEquals((await first.take(12)).length, 12); // its head has come
+  assertEquals((await first.take(12)).length, 12); // its head has arrived
   const second = await one.open(link);
   assertEquals(second.status, 503);
   first[Symbol.dispose]();

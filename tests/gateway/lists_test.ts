@@ -248,7 +248,7 @@ Deno.test("A node that stalls delays a list for gatewayListPatienceMs once, and 
   }
 });
 
-Deno.test("Lists shows what has come while a node stalls, and adds the rest later", async () => {
+Deno.test("Lists shows what has arrived while a node stalls, and adds the rest later", async () => {
   await using relay = await startRelay();
   let times = 0;
   const gates = [1, 2].map(() => Promise.withResolvers<void>());

@@ -280,7 +280,7 @@ Deno.test("Gateway answers 503 if readers hold gatewayLargePiecesBytes, until on
   });
   const first = await there.client();
   await first.send("GET /files/film.mkv HTTP/1.1\r\nHost: localhost\r\n\r\n");
-  assertEquals((await first.take(12)).length, 12); // its head has come
+  assertEquals((await first.take(12)).length, 12); // its head has arrived
   using second = await there.client();
   const { status, fields, text } = await second.ask("GET /files/film.mkv");
   assertEquals([status, fields.get("retry-after")], [503, "5"]);

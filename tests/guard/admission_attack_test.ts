@@ -14,7 +14,7 @@ const GRACE_MS = LIMITS.handshakeGraceMs;
 const STEP_MS = 100;
 const VISIT_MS = 300; // of an honest peer, to its hello
 
-// What attackers do with a place: leave it, or say hello, after so long.
+// What attackers do with a place: leave it, or say hello, after this time.
 const MOVES: Record<
   string,
   (random: () => number) => {
@@ -26,11 +26,11 @@ const MOVES: Record<
     holdMs: LIMITS.handshakeMs,
     saysHello: false,
   }),
-  "leave it just before it must give way": () => ({
+  "leave it just before it is evicted": () => ({
     holdMs: GRACE_MS - STEP_MS,
     saysHello: false,
   }),
-  "say hello just before it must give way": () => ({
+  "say hello just before it is evicted": () => ({
     holdMs: GRACE_MS - STEP_MS,
     saysHello: true,
   }),

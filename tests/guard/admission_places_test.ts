@@ -91,7 +91,7 @@ Deno.test("Admission refuses a handshake that ends when no place is left, and on
   assertEquals(admission.connectionCount, 0);
 });
 
-Deno.test("Admission has no connection give way to a client in a tunnel, and none of the machine's own address", () => {
+Deno.test("Admission evicts no connection for a client in a tunnel, and none of the machine's own address", () => {
   for (
     const [many, one] of [
       ["192.0.2.1", tunnelSource("192.0.2.2")],
@@ -147,7 +147,7 @@ Deno.test("Admission without restingMs keeps connections however long they rest"
   assertEquals(kind, "refused");
 });
 
-Deno.test("Admission has a resting connection of the newcomer's own address give way, and none of an address with as many", () => {
+Deno.test("Admission evicts a resting connection of the newcomer's own address, and none of an address with as many", () => {
   const admission = new Admission({ ...FEW, restingMs: 1_000 });
   settleMany(admission, "192.0.2.1", { count: 3 });
   const { slots } = settleMany(admission, "192.0.2.2", { count: 3 });

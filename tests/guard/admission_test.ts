@@ -100,7 +100,7 @@ Deno.test("Admission limits the connections of one address", () => {
   assertEquals(admission.admit("192.0.2.7", 61_000).kind, "admitted");
 });
 
-Deno.test("Admission limits the pending handshakes of one address: the oldest give way", () => {
+Deno.test("Admission limits the pending handshakes of one address: the oldest are evicted", () => {
   const admission = new Admission(limits);
   const silent = admit(admission, "192.0.2.7", {
     count: limits.handshakesPerAddressCount + 24,
@@ -144,7 +144,7 @@ Deno.test("Admission limits the connections of all addresses together", () => {
   assertEquals(admission.connectionCount, 0);
 });
 
-Deno.test("Admission makes the address with most handshakes give way to a newcomer when all are taken", () => {
+Deno.test("Admission evicts a handshake of the address with most for a newcomer when all are taken", () => {
   const admission = new Admission({ ...limits, handshakeCount: 24 });
   const [oldest] = admit(admission, "192.0.2.1", {
     count: 16,
@@ -323,7 +323,7 @@ Deno.test("Admission gives a new address the half that known ones had borrowed, 
   assertEquals(admission.handshakeCount, 4);
 });
 
-Deno.test("Admission keeps a new address for handshakeGraceMs, and then has the oldest give way", () => {
+Deno.test("Admission keeps a new address for handshakeGraceMs, and then evicts the oldest", () => {
   const admission = new Admission({ ...limits, handshakeCount: 2 });
   const [first] = admit(admission, "192.0.2.1", {
     count: 1,

@@ -113,7 +113,7 @@ Deno.test("placeToEvict applies the order within the largest groups, and then ta
   assertEquals(placeToEvict([], { sizeOf }), undefined);
 });
 
-Deno.test("GroupSizes: an idle place gives way to its own group and to smaller ones", () => {
+Deno.test("GroupSizes: an idle place is replaced by its own group and by smaller ones", () => {
   const [a, b] = [{ group: "a" }, { group: "b" }];
   const sizes = new GroupSizes([a, a, b]);
   assertEquals(sizes.yields(a, "a"), true);

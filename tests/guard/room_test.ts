@@ -30,7 +30,7 @@ function crowded(counts: Readonly<Record<string, number>>) {
   return { admission, admit, makeRoom };
 }
 
-Deno.test("Admission lets an eighth of all connections give way when descriptors run out, of the address with most", () => {
+Deno.test("Admission evicts an eighth of all connections when descriptors run out, of the address with most", () => {
   const { admission, makeRoom } = crowded({ a: 40, b: 20, c: 4 });
   assertEquals(makeRoom(0), Array(8).fill("a"));
   assertEquals(admission.connectionCount, 56);

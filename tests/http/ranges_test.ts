@@ -57,13 +57,13 @@ for (
   });
 }
 
-Deno.test("Range with many blanks is read, or means the whole file, in time by its length", () => {
-  const blanks = " ".repeat(1 << 16); // the cube of it would take years
+Deno.test("Range with many spaces is read, or means the whole file, in time by its length", () => {
+  const spaces = " ".repeat(1 << 16); // the cube of it would take years
   const padded = (first: string, last: string) =>
-    ask({ range: `bytes${blanks}=${blanks}${first}-${blanks}${last}` });
-  assertEquals(padded(`1${blanks}`, `2${blanks}`), part(1, 3));
+    ask({ range: `bytes${spaces}=${spaces}${first}-${spaces}${last}` });
+  assertEquals(padded(`1${spaces}`, `2${spaces}`), part(1, 3));
   assertEquals(padded("", "x"), WHOLE);
-  assertEquals(padded(blanks, `${blanks}x`), WHOLE);
+  assertEquals(padded(spaces, `${spaces}x`), WHOLE);
 });
 
 Deno.test("Range of an empty file, and with other methods", () => {

@@ -177,7 +177,7 @@ Deno.test("HTTP ends a connection at httpMs, even if bytes trickle in", async ()
   assertEquals(performance.now() - started >= 190, true);
 });
 
-Deno.test("HTTP keeps httpConnectionCount connections: the oldest silent one gives way", async () => {
+Deno.test("HTTP keeps httpConnectionCount connections: the oldest silent one is evicted", async () => {
   await using server = serve({ limits: { httpConnectionCount: 2 } });
   using first = await connect(server);
   using second = await connect(server);

@@ -1,6 +1,6 @@
 /**
- * Which connections of the web server give way: those that wait for an answer,
- * and any when file descriptors run out.
+ * Which connections of the web server are evicted: those that wait for an
+ * answer, and any when file descriptors run out.
  */
 
 import { assertEquals } from "@std/assert";

@@ -185,7 +185,7 @@ Deno.test("Web ends a connection whose client reads nothing for webStallMs", asy
   await within(ended.promise, "the end");
 });
 
-Deno.test("Web keeps webConnectionCount connections: an idle one gives way", async () => {
+Deno.test("Web keeps webConnectionCount connections: an idle one is evicted", async () => {
   await using server = await serve({ limits: { webConnectionCount: 2 } });
   using first = await WebClient.to(server.address);
   assertEquals((await first.ask("GET /one")).status, 200);
@@ -220,7 +220,7 @@ Deno.test("Web closes no connection for an address that has more waiting connect
 });
 
 for (const [webStalledMs, isServed] of [[0, true], [60_000, false]] as const) {
-  Deno.test(`Web lets a connection that has stalled for webStalledMs give way: ${isServed}`, async () => {
+  Deno.test(`Web evicts a connection that has stalled for webStalledMs: ${isServed}`, async () => {
     await using server = await serve({
       limits: {
         ...{ webConnectionCount: 1, webStalledMs, webOwnStalledMs: 600_000 },
@@ -280,7 +280,7 @@ Deno.test("Web serves another address while one holds every connection and reads
   for (let n = 0; n < 9; n++) {
     assertEquals(await statusFrom("127.0.0.2", server.address, request), 200);
   }
-  using again = await WebClient.to(server.address); // one has given way
+  using again = await WebClient.to(server.address); // one was evicted
   assertEquals((await again.ask("GET /one")).status, 200);
   for (const client of slow) client[Symbol.dispose]();
 });

@@ -58,7 +58,7 @@ export async function openNetwork(): Promise<Network> {
     }
     await connect(relay!, client!, "10.77.2");
     await connect(relay!, node!, "10.77.1");
-    // Whoever is sent to the relay for others does not connect again.
+    // A client that is sent to the relay for others does not connect again.
     await run([
       ...["ip", "netns", "exec", relay!, "sh", "-c"],
       "echo 0 > /proc/sys/net/ipv4/ip_forward",

@@ -166,7 +166,7 @@ const mayMount = hasTool("unshare") && new Deno.Command("unshare", {
 /**
  * A test on a disk of its own, with these mount options: `script` runs the
  * client as `"$@"`, with `$FOLDER` for where it saves. In a namespace of its own,
- * whoever runs this may mount one.
+ * this test may mount one.
  */
 function testOnDisk(
   name: string,

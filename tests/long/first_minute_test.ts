@@ -18,7 +18,7 @@ const RECORDING = Deno.readTextFileSync(join(ROOT, "docs/FIRST_MINUTE.md"));
 const README = Deno.readTextFileSync(join(ROOT, "README.md"));
 const DESCRIPTION = { title: "A <title>", text: "What is seen" };
 
-Deno.test("spansOf gives each part its colour, and no blanks at the end", () => {
+Deno.test("spansOf gives each part its colour, and no whitespace at the end", () => {
   assertEquals(spansOf("a \x1b[33monly\x1b[39m b\x1b[1m  "), [
     { text: "a ", style: "" },
     { text: "only", style: "yellow" },

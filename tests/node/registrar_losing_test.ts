@@ -41,7 +41,7 @@ Deno.test("A registrar that was replaced learns why, and tries again", async () 
   const stay = startAttached();
   await time.advance(0);
   for (const channel of stay.relay.channels) {
-    void channel.send({ kind: "refused", code: "replaced", text: "anew" });
+    void channel.send({ kind: "refused", code: "replaced", text: "again" });
   }
   await time.advance(0);
   assertEquals(stay.reported.at(-1), "detached lost");

@@ -277,7 +277,7 @@ Deno.test("A registrar reports once that a relay offers no tunnels, if they are 
     assertEquals(new Set(stay.relay.asked), new Set(["register"]));
     const others = stay.log.names.filter((name) => !/^re/.test(name));
     assertEquals(others, names);
-    // A relay that is set up anew may carry them.
+    // A relay that is set up again may carry them.
     stay.relay.carries = true;
     await time.advance(20_000);
     assertEquals(stay.reported.length, 1);

@@ -219,7 +219,7 @@ for (
         `{"name":"${"\x7f".repeat(1_500)}",`,
       ),
     ],
-    ["with blanks", TEXT.replace(":", ": ")],
+    ["with spaces", TEXT.replace(":", ": ")],
     ["with a line after it", `${TEXT}\n`],
     [
       "in another order",

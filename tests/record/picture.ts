@@ -126,7 +126,7 @@ const COLOURS: Readonly<Record<string, string>> = {
   "34": "blue",
 };
 
-/** The row without colours, and without blanks at its end. */
+/** The row without colours, and without whitespace at its end. */
 export function plain(row: string): string {
   return row.replaceAll(STYLING, "").trimEnd();
 }

@@ -233,7 +233,7 @@ Deno.test(
 );
 
 Deno.test(
-  "row 1047: a dial to an address at which one failed in the last minute gives way, and one to a new address stays",
+  "row 1047: a dial to an address at which one failed in the last minute is evicted, and one to a new address stays",
   onLinux,
   async () => {
     const hosts = ["127.0.0.2", "127.0.0.3", "127.0.0.4", "127.0.0.5"];

@@ -200,7 +200,7 @@ Deno.test("A node that registers replaces the lease of its address that has been
   assertEquals(refusal("e", now), "granted");
   assertEquals(refusal("f", now), "too_many_nodes_for_address");
   assertEquals(listed(registry, now), ["a 1", "d 1", "e 1"]);
-  // Nothing stands in the way of one that gave way and is alive.
+  // Nothing stands in the way of one that was evicted and is alive.
   registry.replicas.leave({ id: "e", sequence: 1 }, now);
   assertEquals(refusal("b", now), "granted");
 });

@@ -30,7 +30,7 @@ Deno.test("A relay checks a reported node itself, and keeps one that answers", a
   await using node = await startNode(relay, {});
   assertEquals(await report(relay, node.server.id), "alive");
   assertEquals(relay.server.nodeCount, 1);
-  // Not again so soon, whoever asks.
+  // Not again so soon, for any client.
   assertEquals(await report(relay, node.server.id), "unchecked");
 });
 

@@ -1,5 +1,5 @@
 /**
- * Tunnels at their limits: which one gives way, and to whom.
+ * Tunnels at their limits: which one is evicted, and for which newcomer.
  */
 
 import { assert, assertEquals } from "@std/assert";
@@ -29,7 +29,7 @@ import { alice, BYTES, endingOf, untilEnd } from "./_tunnels.ts";
 const NOW = 100_000;
 const IDLE_SINCE = NOW - LIMITS.tunnelSpareMs;
 
-/** Tunnels as `GROUP PHASE ACTIVE_AT`; the one that gives way to `group`. */
+/** Tunnels as `GROUP PHASE ACTIVE_AT`; the one that `group` replaces. */
 function loser(group: string, tunnels: readonly string[]): string | undefined {
   const places = tunnels.map((text) => {
     const [of = "", phase = "", activeAt] = text.split(" ");
@@ -43,7 +43,7 @@ function loser(group: string, tunnels: readonly string[]): string | undefined {
   return tunnelFor(places, { group, idleSince: IDLE_SINCE })?.text;
 }
 
-Deno.test("row 1045: a tunnel gives way to a newcomer with two fewer: one that is not joined, else the idlest", () => {
+Deno.test("row 1045: a tunnel is replaced by a newcomer with two fewer: one that is not joined, else the idlest", () => {
   const late = NOW - 1;
   const two = [`b joined ${late}`, `b joined ${late - 5}`];
   assertEquals(loser("new", two), `b joined ${late - 5}`);
@@ -58,7 +58,7 @@ Deno.test("row 1045: a tunnel gives way to a newcomer with two fewer: one that i
   assertEquals(loser("a", [`a joined ${late}`, ...two]), undefined);
 });
 
-Deno.test("row 1045: a tunnel in which nothing moved for tunnelSpareMs gives way to any newcomer with fewer, and to its own", () => {
+Deno.test("row 1045: a tunnel in which nothing moved for tunnelSpareMs is replaced by any newcomer with fewer, and by its own", () => {
   const idle = `joined ${IDLE_SINCE}`;
   const active = `joined ${IDLE_SINCE + 1}`;
   assertEquals(loser("new", [`a ${active}`, `b ${active}`]), undefined);
@@ -145,7 +145,7 @@ Deno.test("row 1045: four addresses that ask for all tunnels of a node, and join
   await passes(honest.client, honest.node, BYTES);
 });
 
-Deno.test("row 1045: a joined tunnel that gives way ends, and one that waits learns why", async () => {
+Deno.test("row 1045: a joined tunnel that is evicted ends, and one that waits learns why", async () => {
   await using relay = await startRelay({ limits: { tunnelsPerNodeCount: 3 } });
   await using node = await attachNode(relay, alice);
   const join = async (key: string) => {

@@ -98,7 +98,7 @@ for (const entrance of ["tunnel", "own"] as const) {
     };
     assertEquals(await show("AAECAwQFBgcICQoLDA0ODw"), "unknown_key");
     using client = await showKey(relay, keys.client, entrance);
-    // Shown again, before and after the other side has come.
+    // Shown again, before and after the other side has arrived.
     assertEquals(await show(keys.client), "unknown_key");
     // The other node's tunnel: its key joins nothing of this one.
     const foreign = await openTunnel(relay, other);

@@ -112,7 +112,7 @@ Deno.test("Share finds a file that appears during a later scan", async () => {
 const REPLACEMENTS: Readonly<
   Record<string, { replace: (root: string) => void; wanted: string }>
 > = {
-  "moved away and made anew": {
+  "moved away and created again": {
     replace: (root) => {
       Deno.renameSync(root, `${root}.old`);
       Deno.mkdirSync(root);
@@ -120,7 +120,7 @@ const REPLACEMENTS: Readonly<
     },
     wanted: "new",
   },
-  "removed and made anew": {
+  "removed and created again": {
     replace: (root) => {
       Deno.removeSync(root, { recursive: true });
       Deno.mkdirSync(root);
@@ -128,7 +128,7 @@ const REPLACEMENTS: Readonly<
     },
     wanted: "new",
   },
-  "replaced by a file, and made anew": {
+  "replaced by a file, and created again": {
     replace: (root) => {
       Deno.removeSync(root, { recursive: true });
       Deno.writeTextFileSync(root, "");

@@ -78,7 +78,7 @@ Deno.test("DigestFolder forgets nothing of a share that is missing for a moment,
   assert(await knownIn(path, "b"));
 });
 
-Deno.test("DigestFolder begins to count anew when the file of a digest was there in between", async () => {
+Deno.test("DigestFolder begins to count from zero when the file of a digest was there in between", async () => {
   await using folder = await tempShare();
   const { path } = folder;
   await filled(path, "now and then");

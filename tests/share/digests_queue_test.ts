@@ -94,7 +94,7 @@ Deno.test("Digests continue with a large file after each smaller one that a clie
   assert(order.indexOf("large") <= large.length / PIECE, order.join());
 });
 
-/** A share with one large file whose reads wait until they are let go on. */
+/** A share with one large file whose reads wait until they are released. */
 async function setUpHeld(files: Files, name: string) {
   const setup = await setUp(files);
   const begun = gate();
@@ -323,7 +323,7 @@ function jumpingClock(waits: number[]): Disposable {
 
 for (const isBusy of [true, false]) {
   Deno.test(
-    `Digests ${isBusy ? "" : "do not "}give way in the background when ${
+    `Digests ${isBusy ? "" : "do not "}pause in the background when ${
       isBusy ? "" : "no "
     }files are being sent`,
     async () => {
@@ -340,7 +340,7 @@ for (const isBusy of [true, false]) {
   );
 }
 
-Deno.test("Digests that a client waits for do not give way to sending", async () => {
+Deno.test("Digests that a client waits for do not pause for sending", async () => {
   await using setup = await setUp({ "a": "one" }, { isBusy: () => true });
   const waits: number[] = [];
   using _clock = jumpingClock(waits);

@@ -3,7 +3,7 @@ import { formatToken, tokenOf } from "../../lib/access/token.ts";
 import { createIdentity, formatIdentity } from "../../lib/identity/identity.ts";
 import { isOwnSecret, mayHoldOwnSecret } from "../../lib/share/own_secrets.ts";
 
-Deno.test("isOwnSecret recognises identities and tokens of this program, also between blanks", async () => {
+Deno.test("isOwnSecret recognises identities and tokens of this program, also between spaces", async () => {
   const secret = crypto.getRandomValues(new Uint8Array(32));
   const texts = [
     formatIdentity(await createIdentity()),

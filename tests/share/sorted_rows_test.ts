@@ -32,7 +32,7 @@ Deno.test("SortedRows searches once for a name that is looked for, put in and lo
     assertEquals(rows.find(name), number);
   }
   // Beyond the search it takes one comparison to see that it is another name,
-  // and a search anew where a chunk was full.
+  // and a search again where a chunk was full.
   assert(more < once + 3 * numbers.size, `${once} and ${more} comparisons`);
 });
 

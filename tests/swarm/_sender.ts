@@ -12,7 +12,7 @@ export interface Receiver {
   readonly id: string;
   /** Bytes that its line can still take in this step. */
   downLeft: number;
-  /** A piece has come in full. */
+  /** A piece has arrived in full. */
   receive(piece: number, from: Sender): void;
 }
 

@@ -17,7 +17,7 @@ export interface Scenario {
   readonly upPerSecond?: number;
   /** Uplinks from a quarter to four times that, and downlinks of four times. */
   readonly isUneven?: boolean;
-  /** Parts of the clients that die on the way; as many come anew. */
+  /** Parts of the clients that die on the way; as many new ones start. */
   readonly churn?: number;
   /** Parts of the clients that send wrong pieces. */
   readonly liars?: number;

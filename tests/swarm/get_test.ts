@@ -4,7 +4,7 @@ import { assert, assertEquals, assertMatch } from "@std/assert";
 import { join } from "@std/path";
 import { sha256 } from "../../lib/base/hash.ts";
 import { type Limits, limitsWith } from "../../lib/base/limits.ts";
-import { isSwarmOfUse } from "../../lib/client/early_files.ts";
+import { isSwarmUseful } from "../../lib/client/early_files.ts";
 import { createIdentity } from "../../lib/identity/identity.ts";
 import {
   linkTo,
@@ -132,10 +132,10 @@ Deno.test("A file smaller than swarmFromBytes is fetched without a swarm", async
   }
 });
 
-Deno.test("isSwarmOfUse says whether the rest of a file would take swarmWorthMs", () => {
+Deno.test("isSwarmUseful says whether the rest of a file would take swarmWorthMs", () => {
   const limits = limitsWith({ swarmWorthMs: 4_000 });
   for (
-    const [came, left, ms, isOfUse] of [
+    const [receivedCount, left, ms, isOfUse] of [
       [0, 128, 999, false],
       [0, 128, 1_000, true], // others have their turns
       [0, 0, 250, false],
@@ -145,7 +145,7 @@ Deno.test("isSwarmOfUse says whether the rest of a file would take swarmWorthMs"
       [120, 8, 60_000, true],
       [127, 1, 60_000, false],
     ] as const
-  ) assertEquals(isSwarmOfUse({ came, left, ms }, limits), isOfUse);
+  ) assertEquals(isSwarmUseful({ receivedCount, left, ms }, limits), isOfUse);
 });
 
 for (

@@ -103,7 +103,7 @@ Deno.test("SwarmLinks dials a holder again after swarmFirstRetryMs, and then aft
   assertEquals(
     links.toDial(now),
     ["a"],
-    "one that failed long ago begins anew",
+    "one that failed long ago begins again",
   );
 });
 

@@ -132,7 +132,7 @@ Deno.test("TakenOffers replaces an offer that sent nothing for swarmOfferIdleMs 
     (_, n) => take(`192.0.2.${n + 1}`)!,
   );
   clock.ms = swarmOfferIdleMs - 1;
-  assertEquals(take("198.51.100.0"), undefined, "all may be of use yet");
+  assertEquals(take("198.51.100.0"), undefined, "all may still be useful");
   clock.ms++;
   for (const [n, other] of others.entries()) {
     assert(take(`198.51.100.${n}`) !== undefined);

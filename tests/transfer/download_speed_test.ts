@@ -166,7 +166,7 @@ testInBoth(
       rate: new RateLimit(6_000),
     });
     assertEquals(trouble, []);
-    // 600,000 bytes have come: two whole pieces, and two that are under way.
+    // 600,000 bytes have arrived: two whole pieces, and two that are under way.
     assertEquals(pieces.toSorted((a, b) => a - b), [0, 1, 2, 3]);
   },
 );

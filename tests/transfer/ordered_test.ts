@@ -23,7 +23,7 @@ function newSink(first = 0): { sink: OrderedSink; consumed: number[] } {
   return { sink, consumed };
 }
 
-/** Whether each write has been let go by now. */
+/** Whether each write has been released by now. */
 function watch(writes: readonly Promise<void>[]): () => Promise<boolean[]> {
   const done = writes.map(() => false);
   writes.forEach((write, at) => void write.then(() => done[at] = true));
@@ -59,7 +59,7 @@ Deno.test("OrderedSink returns pieces in order, for any order of arrival", async
   assertEquals(consumed, [1, 3, 4]);
 });
 
-Deno.test("OrderedSink wakes a reader when its piece comes, and when all pieces have come", async () => {
+Deno.test("OrderedSink wakes a reader when its piece comes, and when all pieces have arrived", async () => {
   const { sink } = newSink();
   const parts = sink.parts();
   for (const piece of [0, 1]) {

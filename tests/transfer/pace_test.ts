@@ -3,7 +3,7 @@ import { Pace } from "../../lib/transfer/pace.ts";
 
 const PIECE = 256 * 1024;
 
-Deno.test("Pace gives no rate before enough bytes have come", () => {
+Deno.test("Pace gives no rate before enough bytes have arrived", () => {
   const pace = new Pace(0);
   assertEquals(pace.rateFor(PIECE), 0);
   pace.note(64 * 1024 - 1, 10);

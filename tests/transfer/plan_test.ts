@@ -132,7 +132,7 @@ Deno.test("Plan accepts a piece once, from the source that was asked", () => {
   assertEquals(plan.arrived("a1", 0, 99), "unsolicited", "beyond the file");
   assertEquals(plan.arrived("nobody", 0, 0), "unsolicited");
   assertEquals(plan.arrived("a1", 0, 0), "wanted");
-  assertEquals(plan.arrived("a1", 0, 0), "unsolicited", "has come before");
+  assertEquals(plan.arrived("a1", 0, 0), "unsolicited", "has arrived before");
   assertEquals(plan.askedCount("a1"), 3);
 });
 

@@ -10,7 +10,7 @@ async function settle(): Promise<void> {
   for (let turn = 0; turn < 20; turn++) await Promise.resolve();
 }
 
-/** A slab that is waited for, and whether it has come. */
+/** A slab that is waited for, and whether it has arrived. */
 function asking(pool: SlabPool, bytes: number) {
   const state = { slab: undefined as Slab | undefined };
   const done = pool.acquire(bytes).then((slab) => {
@@ -209,7 +209,7 @@ Deno.test("SlabPool keeps half of its room from a node that stalls, and gives it
   }
   await settle();
   assertEquals([hasMore, stalled.heldBytes], [false, 500]);
-  // What has come, and is checked and written, is not the node's any more.
+  // What has arrived, and is checked and written, is not the node's any more.
   stalled.filled(taken[0]!);
   await within(more, "the next slab");
   assertEquals([stalled.heldBytes, pool.lentBytes], [500, 600]);

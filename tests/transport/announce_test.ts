@@ -14,7 +14,7 @@ import {
 import {
   announce,
   findRelays,
-  withoutDoubles,
+  withoutDuplicates,
 } from "../../lib/transport/announce.ts";
 import { within } from "../_event_log.ts";
 
@@ -160,14 +160,14 @@ Deno.test("findRelays lists a relay on loopback although another host repeats it
   ]);
 });
 
-Deno.test("withoutDoubles leaves out loopback only if this machine answers from another address too", () => {
+Deno.test("withoutDuplicates leaves out loopback only if this machine answers from another address too", () => {
   const loopback = {
     relay: { ...ANNOUNCEMENT, host: "127.0.0.1" },
     from: "127.0.0.1",
   };
   const other = { ...ANNOUNCEMENT, host: "192.0.2.7" };
   const hosts = (own: string) =>
-    withoutDoubles(
+    withoutDuplicates(
       [loopback, { relay: other, from: "192.0.2.7" }],
       new Set([own]),
     )

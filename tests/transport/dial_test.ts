@@ -243,7 +243,7 @@ Deno.test("learnCertificate returns the certificate of the server", async () => 
   assertEquals(certificateId(certificate), alice.id);
 });
 
-/** A TCP server that sends `bytes` to whoever connects. */
+/** A TCP server that sends `bytes` to each client. */
 function answering(bytes: Uint8Array): { at: Endpoint } & AsyncDisposable {
   const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   const done = (async () => {

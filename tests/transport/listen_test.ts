@@ -240,7 +240,7 @@ Deno.test("A listener takes a join that ends with its first bytes, and loses non
   }
 });
 
-/** Until all connections have been let go of. */
+/** Until all connections have been released. */
 async function untilEmpty({ listener }: TestServer): Promise<void> {
   await until(() => listener.connectionCount === 0);
 }

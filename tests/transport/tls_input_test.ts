@@ -66,7 +66,7 @@ async function writeParts(
   }
 }
 
-/** Reads until `bytes` have come, or the end; returns how many have. */
+/** Reads until `bytes` have arrived, or the end; returns how many have. */
 async function readUpTo(conn: Conn, bytes: number): Promise<number> {
   const buffer = new Uint8Array(64 * 1024);
   let got = 0;

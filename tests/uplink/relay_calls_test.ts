@@ -100,7 +100,7 @@ for (
     ["an answer to nothing", { kind: "attached" }, "attached without a request"],
     [
       "that the node was replaced",
-      { kind: "refused", code: "replaced", text: "anew" },
+      { kind: "refused", code: "replaced", text: "again" },
       "refused: replaced",
     ],
   ] satisfies [string, RelayToNode, string][]

@@ -19,7 +19,7 @@ import { dialerTo, failureOf, openOnce } from "./_dialer.ts";
 const [first, second] = IDENTITIES as [Identity, Identity];
 
 /**
- * Speaks TLS as `identity`, and says `frames` to whoever connects, but nothing
+ * Speaks TLS as `identity`, and says `frames` to each client, but nothing
  * to the first `endedCount`.
  */
 async function impostorRelay(

@@ -38,7 +38,7 @@ export async function readConfig(path: string, role: Role): Promise<Settings> {
   const { parse } = await import("@std/toml/parse");
   let table: Record<string, unknown>;
   try {
-    table = parse(text.trimEnd()); // the parser fails on blanks at the end
+    table = parse(text.trimEnd()); // the parser fails on whitespace at the end
   } catch (error) {
     if (!(error instanceof Error)) throw error;
     const [, line] = /^Parse error on line (\d+)/.exec(error.message) ?? [];

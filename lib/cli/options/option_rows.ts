@@ -254,7 +254,7 @@ export const ROWS = {
     commands: [...FETCHING, "send"],
     value: "RATE",
     parse: values.rate,
-    help: "most bytes per second, such as 500K or 20M",
+    help: "limit in bytes per second, such as 500K or 20M",
   },
   ...SWARM_ROWS,
   ...GATEWAY_ROWS,

@@ -20,7 +20,7 @@ export const SWARM_ROWS = {
     commands: ["get"],
     value: "RATE",
     parse: values.rate,
-    help: "with --swarm, most bytes per second to send",
+    help: "with --swarm, upload limit in bytes per second",
   },
   linger: {
     roles: ["client"],

@@ -75,7 +75,7 @@ for (
     if (selection.kind !== "matching") throw new Error("it is a name");
     assertEquals(selection.prefix, prefix);
     assertEquals(NAMES.filter(selection.matches), [...matches]);
-    // Whoever asks by the prefix misses nothing.
+    // A client that asks by the prefix misses nothing.
     for (const name of matches) assertEquals(name.startsWith(prefix), true);
   });
 }

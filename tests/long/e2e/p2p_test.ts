@@ -71,7 +71,7 @@ Deno.test("p2p has the exit codes, standard input and errors of the program that
   assertMatch(version.text, /^relay-p2p \d+\.\d+\.\d+, protocol \d+$/);
 });
 
-Deno.test("The output of p2p --show runs when it is pasted, with blanks and quotes in all places", async () => {
+Deno.test("The output of p2p --show runs when it is pasted, with spaces and quotes in all places", async () => {
   await using home = await p2pHome();
   await using share = await tempShare({ "a.txt": "whole\n" });
   await using relay = await relayHere();

@@ -52,7 +52,7 @@ function getLink(link: string, folder: { path: string }, ...args: string[]) {
   return runRoleHere("peer_client.ts", words);
 }
 
-Deno.test("send sends a file to whoever has the link, shares nothing else, and ends", async () => {
+Deno.test("send sends a file to everybody with the link, shares nothing else, and ends", async () => {
   await using source = await tempShare({ "f": CONTENT, "private": "mine" });
   await using folder = await tempShare();
   await using relay = await relayHere();

@@ -42,7 +42,10 @@ import { CONTENT, PARTIAL } from "../../e2e/_transfers.ts";
 // What TLS, frames and messages add.
 const OVERHEAD = 1.003;
 
-/** More than are hashed on the spot: what has come is verified a moment later. */
+/**
+ * More than are hashed on the spot: what has arrived is verified a moment
+ * later.
+ */
 const LARGE = randomBytes(17 * MIB + 7, seededRandom(1));
 
 Deno.test("kill -9 of one of three nodes: the file arrives whole, and at most a piece of that node is fetched twice", async () => {
