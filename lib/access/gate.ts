@@ -287,7 +287,7 @@ export class NodeGate {
 function grantEnded({ conn }: Channel): ProtocolError {
   return new ProtocolError(
     "grant_ended",
-    `Cannot go on with ${formatEndpoint(conn.remote)}: its grant has ended`,
+    `Cannot continue with ${formatEndpoint(conn.remote)}: its grant has ended`,
   );
 }
 

@@ -150,7 +150,7 @@ const NUMBERS = {
   /** A fetch without a byte or a request for this time has ended. */
   fetchQuietMs: 5_000,
   /** How often fetches are looked at and drawn: often enough to look alive. */
-  fetchLookMs: 250,
+  fetchCheckMs: 250,
   /** Addresses that a node counts for its summary: 1 MiB. */
   servedAddressCount: 10_000,
   /**

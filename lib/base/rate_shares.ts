@@ -77,8 +77,8 @@ export class RateShares<Request> {
     const group = this.#groups.get(user.group) ?? this.#newGroup(user.group);
     group.waiting.set(user.connection, { bytes, request });
     if (group.waiting.size > 1) return;
-    // Its turn goes on if it used only a part of it, and is no longer than the
-    // turns of those who wait now.
+    // Its turn continues if it used only a part of it, and is no longer than
+    // the turns of those who wait now.
     group.left = Math.min(group.left, this.turnBytes);
     if (group.left > 0) this.#ring.unshift(group);
     else this.#begin(group);

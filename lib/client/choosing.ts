@@ -11,7 +11,7 @@ import {
   type ContentGroup,
   differ,
   type Offer,
-  type Wish,
+  type ContentCriteria,
 } from "../content/choice.ts";
 import { type Failure, isBug } from "../base/errors.ts";
 import { orAborted } from "../base/waiting.ts";
@@ -31,8 +31,8 @@ import type { WantedSums } from "./wanted_sums.ts";
 /** Options of {@linkcode Choosing}. */
 export interface ChoosingOptions {
   /** The user's conditions for the content. */
-  readonly wish: Wish;
-  /** The SHA-256 of each file, in place of the one in `wish`. */
+  readonly criteria: ContentCriteria;
+  /** The SHA-256 of each file, instead of the one in `criteria`. */
   readonly wanted?: WantedSums | undefined;
   /** The nodes that may offer it; some may be added later. */
   readonly nodes: readonly ListedNode[];
@@ -59,7 +59,7 @@ export class Choosing implements AsyncDisposable {
   readonly #peers: Peers;
   readonly #options: ChoosingOptions;
   /** The user's conditions, with the latest modification time that counts. */
-  readonly wish: Wish;
+  readonly criteria: ContentCriteria;
   readonly #nodes = new Map<string, ListedNode>();
   /**
    * Separate sessions, so that a file that takes long to hash delays no other.
@@ -73,7 +73,7 @@ export class Choosing implements AsyncDisposable {
     this.#peers = peers;
     this.#options = options;
     const notAfterMs = Date.now() + peers.limits.clockToleranceMs;
-    this.wish = { notAfterMs, ...options.wish };
+    this.criteria = { notAfterMs, ...options.criteria };
     this.#asides = new QuerySessions(
       peers,
       AbortSignal.any([options.signal, this.#stop.signal]),
@@ -87,19 +87,19 @@ export class Choosing implements AsyncDisposable {
    * addresses have another content, `not_found` if no node has the wanted one.
    */
   async choose(name: string, offers: readonly Offer[]): Promise<Chosen> {
-    const wish = this.#wishFor(name);
+    const criteria = this.#criteriaFor(name);
     const { emit } = this.#options;
     offers = this.#inTimeAmong(offers);
-    let choice = chooseContent(offers, wish, { isFinal: false });
+    let choice = chooseContent(offers, criteria, { isFinal: false });
     const isByOffers = choice.kind === "taken";
     if (choice.kind !== "taken" && choice.unknown.length > 0) {
       const { unknown } = choice;
-      choice = await this.#settle({ name, offers, unknown, wish });
+      choice = await this.#settle({ name, offers, unknown, criteria });
     }
     const { groups, kind } = choice;
     if (kind === "none") throw this.#nobodyHasIt(name, choice);
     // A link allows one content, so there is nothing to choose.
-    if (wish.content === undefined && differ(groups)) {
+    if (criteria.content === undefined && differ(groups)) {
       emit({ event: "contents_differ", name, groups, taken: kind === "taken" });
     }
     if (kind !== "taken") throw contentUndecided(name, groups);
@@ -111,11 +111,11 @@ export class Choosing implements AsyncDisposable {
    * The offers, with the needed digests from the nodes that send them in time.
    */
   async described(name: string, offers: readonly Offer[]): Promise<Offer[]> {
-    const { wish } = this;
-    const answers = new Answers(offers, wish);
+    const { criteria } = this;
+    const answers = new Answers(offers, criteria);
     return await Promise.all(
       offers.map(async (offer) =>
-        isKnown(offer, wish)
+        isKnown(offer, criteria)
           ? offer
           : await this.#describe(name, offer, answers) ?? offer
       ),
@@ -136,24 +136,24 @@ export class Choosing implements AsyncDisposable {
   }
 
   get #isPinned(): boolean {
-    const { wish: { sha256, content }, wanted } = this.#options;
+    const { criteria: { sha256, content }, wanted } = this.#options;
     return sha256 !== undefined || content !== undefined ||
       (wanted?.isPinned ?? false);
   }
 
   /** Whether the user gave a digest of the file. */
   isPinned(name: string): boolean {
-    const { sha256, content } = this.#wishFor(name);
+    const { sha256, content } = this.#criteriaFor(name);
     return sha256 !== undefined || content !== undefined;
   }
 
-  #wishFor(name: string): Wish {
+  #criteriaFor(name: string): ContentCriteria {
     const sha256 = this.#options.wanted?.of(name);
-    return sha256 === undefined ? this.wish : { ...this.wish, sha256 };
+    return sha256 === undefined ? this.criteria : { ...this.criteria, sha256 };
   }
 
   #nobodyHasIt(name: string, choice: Choice & { kind: "none" }): Failure {
-    const { content } = this.#options.wish;
+    const { content } = this.#options.criteria;
     if (choice.unknown.length > 0) {
       return notKnownWhoHasThat(name, choice.unknown.length);
     }
@@ -165,20 +165,20 @@ export class Choosing implements AsyncDisposable {
   /**
    * Asks nodes to hash their files, until the choice is clear or all have answered.
    */
-  async #settle({ name, offers, unknown, wish }: Unsettled): Promise<Choice> {
-    const answers = new Answers(offers, wish);
+  async #settle({ name, offers, unknown, criteria }: Unsettled): Promise<Choice> {
+    const answers = new Answers(offers, criteria);
     const decided = Promise.withResolvers<void>();
     const settled = unknown.map(async (offer) => {
       const described = await this.#describe(name, offer, answers);
       if (described === undefined) return;
-      const choice = chooseContent(answers.offers, wish, { isFinal: false });
+      const choice = chooseContent(answers.offers, criteria, { isFinal: false });
       if (choice.kind === "taken") decided.resolve();
     });
     const all = Promise.all(settled);
     all.catch(() => {}); // handled here, or no longer needed
     await Promise.race([all, decided.promise]);
     const inTime = this.#inTimeAmong(answers.offers);
-    return chooseContent(inTime, wish, { isFinal: true });
+    return chooseContent(inTime, criteria, { isFinal: true });
   }
 
   #nodeOf(id: string): ListedNode {
@@ -258,17 +258,17 @@ interface Unsettled {
   readonly offers: readonly Offer[];
   /** Offers that could be chosen if their digest were known. */
   readonly unknown: readonly Offer[];
-  readonly wish: Wish;
+  readonly criteria: ContentCriteria;
 }
 
 /** The answers of nodes about one name. */
 class Answers {
-  readonly #wish: Wish;
+  readonly #criteria: ContentCriteria;
   readonly #byNode: Map<string, Offer>;
   readonly #failed = new Set<string>();
 
-  constructor(offers: readonly Offer[], wish: Wish) {
-    this.#wish = wish;
+  constructor(offers: readonly Offer[], criteria: ContentCriteria) {
+    this.#criteria = criteria;
     this.#byNode = new Map(offers.map((offer) => [offer.node, offer]));
   }
 
@@ -291,7 +291,7 @@ class Answers {
       node !== one && !this.#failed.has(node)
     );
     if (others.length === 0) return "none";
-    return others.some((other) => isKnown(other, this.#wish))
+    return others.some((other) => isKnown(other, this.#criteria))
       ? "answered"
       : "pending";
   }
@@ -300,7 +300,7 @@ class Answers {
 /** Whether an offer has the needed digests. */
 function isKnown(
   { content, sha256 }: Offer,
-  { sha256: wanted }: Wish,
+  { sha256: wanted }: ContentCriteria,
 ): boolean {
   return content !== undefined &&
     (wanted === undefined || sha256 !== undefined);

@@ -87,9 +87,9 @@ export class GetRun implements AsyncDisposable {
       nodeOf: this.#nodeOf,
       isHolder: (id) => this.#swarming?.metOf(id) !== undefined,
     });
-    const wish = { sha256, content, prefer };
+    const criteria = { sha256, content, prefer };
     this.#choosing = new Choosing(peers, {
-      ...{ wish, wanted, nodes, emit, signal },
+      ...{ criteria, wanted, nodes, emit, signal },
     });
     this.#missed = new MissingNames(peers, {
       ...options,
@@ -235,7 +235,7 @@ export class GetRun implements AsyncDisposable {
       else this.#nodes.keep(id, session);
     }
     const { catalogue } = browsed;
-    this.#lists.add({ catalogue, wish: this.#choosing.wish, selection });
+    this.#lists.add({ catalogue, criteria: this.#choosing.criteria, selection });
     this.#names.addListed(catalogue);
     const { pattern } = selection;
     if (browsed.incomplete.length > 0) {

@@ -8,7 +8,7 @@
 import {
   chooseContent,
   type ContentGroup,
-  type Wish,
+  type ContentCriteria,
 } from "../content/choice.ts";
 import type { Catalogue } from "./catalogue.ts";
 import type { Chosen } from "./choosing.ts";
@@ -30,7 +30,7 @@ export interface Job extends Placed {
 /** A catalogue, and the conditions that choose its contents. */
 export interface Listed {
   readonly catalogue: Catalogue;
-  readonly wish: Wish;
+  readonly criteria: ContentCriteria;
 }
 
 /** The data kept of a file about which its list says everything. */
@@ -84,9 +84,9 @@ export class ListedJob implements Job {
   }
 
   #entry(): { name: string; group: ContentGroup } {
-    const { catalogue, wish } = this.#listed;
+    const { catalogue, criteria } = this.#listed;
     const { name, offers } = catalogue.entryAt(this.#at);
-    const { groups } = chooseContent(offers, wish, { isFinal: false });
+    const { groups } = chooseContent(offers, criteria, { isFinal: false });
     return { name, group: groups[0]! };
   }
 

@@ -56,7 +56,7 @@ export async function makeLink(options: LinkOptions): Promise<MadeLink> {
   const { nodes } = candidates;
   const { sha256, prefer, signal = new AbortController().signal } = options;
   await using choosing = new Choosing(peers, {
-    wish: { sha256, prefer },
+    criteria: { sha256, prefer },
     nodes,
     emit,
     signal,

@@ -99,7 +99,7 @@ export class Stream implements AsyncDisposable {
       onError: (node, error) => this.#query.failed(node, error),
     });
     this.#choosing = new Choosing(peers, {
-      wish: { sha256, content, prefer },
+      criteria: { sha256, content, prefer },
       nodes,
       emit: this.#emit,
       signal: this.#signal,

@@ -88,7 +88,7 @@ export async function* sumFiles(
   const { sha256, content, prefer } = options;
   const choosing = stack.use(
     new Choosing(peers, {
-      wish: { sha256, content, prefer },
+      criteria: { sha256, content, prefer },
       nodes,
       emit,
       signal,

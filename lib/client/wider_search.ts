@@ -238,7 +238,7 @@ class Found {
     { choosing, isOne, emit }: WiderSearchOptions,
     isFolder: boolean,
   ): Promise<WiderResult> {
-    const isPinned = choosing.wish.sha256 !== undefined;
+    const isPinned = choosing.criteria.sha256 !== undefined;
     // Any node can have a folder of a wanted name: it takes no file's place.
     const mayBeFolder = isFolder && !isOne && !isPinned;
     const name = isPinned
@@ -291,13 +291,13 @@ class Found {
   /** The only name, unless its nodes have different contents. */
   async #onlyName(choosing: Choosing): Promise<string | undefined> {
     const { name, offers } = this.#catalogue.entryAt(this.#places[0]!);
-    const { wish } = choosing;
-    if (wish.prefer !== undefined) return name;
-    const choice = chooseContent(offers, wish, { isFinal: false });
+    const { criteria } = choosing;
+    if (criteria.prefer !== undefined) return name;
+    const choice = chooseContent(offers, criteria, { isFinal: false });
     if (choice.kind === "taken" && choice.basis === "agreed") return name;
     if (offers.length > MOST_HASHED) return undefined;
     const known = await choosing.described(name, offers);
-    const { groups } = chooseContent(known, wish, { isFinal: true });
+    const { groups } = chooseContent(known, criteria, { isFinal: true });
     return differ(groups) ? undefined : name;
   }
 
@@ -305,7 +305,7 @@ class Found {
   async #pinned(choosing: Choosing): Promise<string | undefined> {
     for (const { name, offers } of this.#inTurn(MOST_PINNED)) {
       const known = await choosing.described(name, offers);
-      const { kind } = chooseContent(known, choosing.wish, { isFinal: true });
+      const { kind } = chooseContent(known, choosing.criteria, { isFinal: true });
       if (kind === "taken") return name;
     }
     return undefined;

@@ -52,8 +52,8 @@ export interface ContentGroup {
 /** The rule that decides between different contents. */
 export type Preference = "most-nodes" | "newest";
 
-/** The conditions that the user sets for the content. */
-export interface Wish {
+/** The conditions that the content must meet. */
+export interface ContentCriteria {
   /** SHA-256 that the file must have, as 64 hexadecimal digits. */
   readonly sha256?: string | undefined;
   /** Content id that it must have. */
@@ -79,7 +79,7 @@ export type Choice =
      * `voted` where nodes have, or may have, other contents and only their
      * number decided.
      */
-    readonly basis: "agreed" | "wished" | "voted";
+    readonly basis: "agreed" | "selected" | "voted";
   }
   | {
     /** Two contents have the same number of addresses. */
@@ -102,14 +102,14 @@ export type Choice =
  */
 export function chooseContent(
   offers: readonly Offer[],
-  wish: Wish,
+  criteria: ContentCriteria,
   { isFinal }: { isFinal: boolean },
 ): Choice {
-  const { prefer = "most-nodes" } = wish;
-  const { notAfterMs } = wish;
+  const { prefer = "most-nodes" } = criteria;
+  const { notAfterMs } = criteria;
   const groups = groupOffers(offers, prefer, { notAfterMs });
-  if (wish.sha256 !== undefined || wish.content !== undefined) {
-    return choosePinned(groups, wish);
+  if (criteria.sha256 !== undefined || criteria.content !== undefined) {
+    return choosePinned(groups, criteria);
   }
   const [only] = groups;
   if (groups.length === 1 && only !== undefined) {
@@ -124,7 +124,7 @@ export function chooseContent(
     ? isNewest(group, others, notAfterMs)
     : hasMost(group, others);
   if (wins || isSame) {
-    const basis = wish.prefer === undefined ? "voted" : "wished";
+    const basis = criteria.prefer === undefined ? "voted" : "selected";
     return { kind: "taken", group, groups, basis };
   }
   const unknown = offers.filter(isUnknown);
@@ -142,7 +142,7 @@ function isUnknown({ content }: { content?: string | undefined }): boolean {
  */
 function choosePinned(
   groups: readonly ContentGroup[],
-  { sha256, content }: Wish,
+  { sha256, content }: ContentCriteria,
 ): Choice {
   const wanted = sha256?.toLowerCase();
   const isIt = (offer: Offer) =>
@@ -156,7 +156,7 @@ function choosePinned(
   );
   const [group] = sorted;
   if (group?.offers.some(isIt)) {
-    return { kind: "taken", group, groups: sorted, basis: "wished" };
+    return { kind: "taken", group, groups: sorted, basis: "selected" };
   }
   const unknown = groups.flatMap(({ offers }) => offers).filter((offer) =>
     (wanted !== undefined && offer.sha256 === undefined) ||
@@ -169,9 +169,9 @@ function choosePinned(
 export function groupOffers(
   offers: readonly Offer[],
   prefer: Preference,
-  { notAfterMs }: Pick<Wish, "notAfterMs"> = {},
+  { notAfterMs }: Pick<ContentCriteria, "notAfterMs"> = {},
 ): ContentGroup[] {
-  // As with most files, of which there may be 100,000.
+  // The usual case, which must be fast: there may be 100,000 files.
   if (offers.length === 1) return [groupOf(offers)];
   const groups = new Map<string, Offer[]>();
   for (const offer of offers) {
@@ -187,7 +187,7 @@ export function groupOffers(
   const byVotes = (a: ContentGroup, b: ContentGroup) => b.votes - a.votes;
   const byTime = (a: ContentGroup, b: ContentGroup) =>
     newestOf(b, notAfterMs) - newestOf(a, notAfterMs);
-  // Pieces can be verified against a content id, so that it wins a draw.
+  // Pieces can be verified against a content id, so that it wins a tie.
   const byHash = (a: ContentGroup, b: ContentGroup) =>
     Number(b.content !== undefined) - Number(a.content !== undefined);
   const order = prefer === "newest"

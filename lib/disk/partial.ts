@@ -179,7 +179,7 @@ export class PartialFile implements Sink {
       return await Array.fromAsync(pieces);
     } catch (error) {
       signal?.throwIfAborted();
-      throw cannot("go on with", this.path, error);
+      throw cannot("continue with", this.path, error);
     }
   }
 

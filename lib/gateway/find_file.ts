@@ -73,7 +73,7 @@ export async function findFile(
     throw new TriedFailure(failure, { answers, nodes: [...nodes, ...listed] });
   }
   await using choosing = new Choosing(peers, {
-    wish: { content, prefer },
+    criteria: { content, prefer },
     ...{ nodes, emit, signal },
   });
   const { group } = await choosing.choose(name, offers);

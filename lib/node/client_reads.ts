@@ -31,7 +31,7 @@ import type { ClientWork } from "./work_queue.ts";
 export interface Served {
   /** Its address, or the group of it. */
   readonly to: string;
-  /** Files, counted each time the client goes on to another. */
+  /** Files, counted each time the client continues with another. */
   readonly files: number;
   /** Bytes of them. */
   readonly bytes: number;

@@ -29,7 +29,7 @@ class Moving {
   }
 
   /** Notices what has moved since the last look. */
-  look(now: number): void {
+  check(now: number): void {
     const bytes = this.bytes - this.#seen;
     const seconds = (now - this.#lookedAt) / 1_000;
     if (bytes > 0) this.movedAt = now;

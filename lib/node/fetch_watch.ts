@@ -1,5 +1,5 @@
 /**
- * Looks at the fetches of a node now and then, while there are any.
+ * Checks the fetches of a node at intervals, while there are any.
  *
  * @module
  */
@@ -32,19 +32,19 @@ export class FetchWatch implements Disposable {
     this.fetches = new Fetches({
       limits,
       now: () => performance.now(),
-      isSpared: (fetch) => isSpared(fetch, digests),
+      lacksOnlyZeros: (fetch) => lacksOnlyZeros(fetch, digests),
       onEvent,
       onActive: () => this.#start(),
     });
   }
 
   #start(): void {
-    const { fetchLookMs } = this.#options.limits;
-    this.#timer ??= setInterval(() => this.#look(), fetchLookMs);
+    const { fetchCheckMs } = this.#options.limits;
+    this.#timer ??= setInterval(() => this.#check(), fetchCheckMs);
   }
 
-  #look(): void {
-    this.fetches.look();
+  #check(): void {
+    this.fetches.check();
     this.#options.onFetches?.(this.fetches.running());
     if (!this.fetches.isActive) this.#stop();
   }
@@ -61,8 +61,10 @@ export class FetchWatch implements Disposable {
   }
 }
 
-/** Whether the pieces that were not sent are zeros, which no client asks for. */
-function isSpared(
+/**
+ * Whether the pieces that were not sent are zeros, which no client requests.
+ */
+function lacksOnlyZeros(
   fetch: Fetch,
   digests: Pick<ServedDigests, "manifestOf">,
 ): boolean {

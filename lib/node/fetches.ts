@@ -18,7 +18,7 @@ export interface FetchesOptions {
   readonly limits: Limits;
   readonly now: () => number;
   /** Whether the pieces that were not sent are zeros, which clients skip. */
-  readonly isSpared: (fetch: Fetch) => boolean;
+  readonly lacksOnlyZeros: (fetch: Fetch) => boolean;
   readonly onEvent: (event: FetchEvent) => void;
   /**
    * Called for the first client after a pause: `look` must be called regularly.
@@ -177,7 +177,7 @@ export class Fetches {
     const again = fetch.again ??
       (isMoving ? this.#again(client, fetch, 1) : null);
     fetch.move(-movingBytes);
-    fetch.look(this.#options.now());
+    fetch.check(this.#options.now());
     this.#end(client, fetch);
     if (again === null) return;
     again.requestCount = requestCount;
@@ -188,7 +188,7 @@ export class Fetches {
 
   #endAll(client: Client, first: Fetch): void {
     for (const fetch of first.all()) {
-      fetch.look(this.#options.now());
+      fetch.check(this.#options.now());
       this.#end(client, fetch);
     }
   }
@@ -199,7 +199,7 @@ export class Fetches {
     client.fetches.delete(name);
     fetch.isEnded = true;
     this.#fetchCount--;
-    const isWhole = fetch.isWhole || this.#options.isSpared(fetch);
+    const isWhole = fetch.isWhole || this.#options.lacksOnlyZeros(fetch);
     if (bytes === 0 && !isWhole) return;
     if (!fetch.isReported && !isWhole) return;
     if (isWhole) client.wholeVersion = version;
@@ -222,7 +222,7 @@ export class Fetches {
     const now = this.#options.now();
     for (const fetch of client.fetches.values()) this.#endAll(client, fetch);
     if (client.gathered !== null) {
-      client.gathered.look(now);
+      client.gathered.check(now);
       this.#reportGathered(client, client.gathered);
     }
     this.#clients.delete(client.to);
@@ -251,19 +251,19 @@ export class Fetches {
   }
 
   /** Measures the rates of fetches, and ends stalled ones. */
-  look(): void {
+  check(): void {
     const now = this.#options.now();
     const isQuiet = ({ movedAt }: { movedAt: number }) =>
       now - movedAt >= this.#options.limits.fetchQuietMs;
     for (const client of this.#clients.values()) {
       for (const first of client.fetches.values()) {
-        for (const fetch of first.all()) fetch.look(now);
+        for (const fetch of first.all()) fetch.check(now);
         const isOver = first.requestCount === 0 && first.all().every(isQuiet);
         if (isOver) this.#endAll(client, first);
       }
       const { gathered } = client;
       if (gathered === null) continue;
-      gathered.look(now);
+      gathered.check(now);
       if (isQuiet(gathered)) this.#reportGathered(client, gathered);
     }
     if (this.#rest !== null && this.#budget.take(now)) this.#reportRest();

@@ -441,7 +441,7 @@ export class Channel implements AsyncDisposable, Sleeper, Passing {
   #error(code: ProtocolErrorCode, what: string): ProtocolError {
     return new ProtocolError(
       code,
-      `Cannot go on with ${formatEndpoint(this.conn.remote)}: it ${what}`,
+      `Cannot continue with ${formatEndpoint(this.conn.remote)}: it ${what}`,
     );
   }
 }

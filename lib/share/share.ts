@@ -46,7 +46,7 @@ import { within } from "../base/waiting.ts";
 
 // Files of a listing that are read from the table at once.
 const SLICE_FILES = 64;
-// Rows of one part, for numbers that go on from part to part.
+// Rows of one part, for numbers that continue from part to part.
 const PART_ROWS = 2 ** 32;
 
 /** Options of {@linkcode Share.open}. */

@@ -110,6 +110,6 @@ function countEmptyBytes(handle: TlsHandle, parent: Handle): void {
 function tooEmpty(): ProtocolError {
   return new ProtocolError(
     "rate_limited",
-    "Cannot go on: the peer sends too many encrypted records without content",
+    "Cannot continue: the peer sends too many encrypted records without content",
   );
 }

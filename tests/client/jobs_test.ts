@@ -32,7 +32,7 @@ Deno.test("ListedJob reads its choice from the catalogue", () => {
     catalogue.add({ node, votesAs }, { ...file, version, content });
   }
   const at = catalogue.placeOf("a/b")!;
-  const listed = { catalogue, wish: {} };
+  const listed = { catalogue, criteria: {} };
   const job = new ListedJob(listed, {
     at,
     path: "out/a/b",
@@ -72,7 +72,7 @@ Deno.test("Checks of all waiting files do not read their offers again", async ()
     const { name, offers: [offer] } = catalogue.entryAt(at);
     const size = offer!.size;
     const options = { at, path: name, isVoted: false, size, votes: 1 };
-    return new ListedJob({ catalogue, wish: {} }, options);
+    return new ListedJob({ catalogue, criteria: {} }, options);
   });
   let readCount = 0;
   const { entryAt } = catalogue;
@@ -134,7 +134,7 @@ Deno.test("100,000 listed files that wait take less than 250 bytes each of the h
     }
     gc();
     const before = Deno.memoryUsage().heapUsed;
-    const listed = { catalogue, wish: {} };
+    const listed = { catalogue, criteria: {} };
     const jobs = [...catalogue.places()].map((at) =>
       new ListedJob(listed, { at, path: "out/" + catalogue.nameAt(at), isVoted: false, size: 4096, votes: 1 })
     );

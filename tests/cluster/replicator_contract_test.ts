@@ -145,7 +145,7 @@ contract("lists again what was removed from the store", async (place) => {
 });
 
 contract(
-  "goes on without the store, and is whole again after its return",
+  "continues without the store, and is complete again after its return",
   async (place) => {
     await using a = new Side(place.store);
     await using b = new Side(place.store);

@@ -4,7 +4,7 @@ import {
   differ,
   groupOffers,
   type Offer,
-  type Wish,
+  type ContentCriteria,
 } from "../../lib/content/choice.ts";
 import { seededRandom } from "../_random.ts";
 import { nodesOf, offer, X, Y, Z } from "./_choice.ts";
@@ -55,10 +55,10 @@ const FIVE_IDS = Array.from(
 /** What is chosen: its nodes, and on which basis; or why nothing is. */
 function chosen(
   offers: readonly Offer[],
-  wish: Wish = {},
+  criteria: ContentCriteria = {},
   { isFinal = false } = {},
 ): string {
-  const choice = chooseContent(offers, wish, { isFinal });
+  const choice = chooseContent(offers, criteria, { isFinal });
   if (choice.kind === "taken") {
     return `${nodesOf([choice.group])} ${choice.basis}`;
   }
@@ -69,7 +69,7 @@ function chosen(
 const HASH = "ab".repeat(32);
 
 for (
-  const [what, offers, wish, expected] of [
+  const [what, offers, criteria, expected] of [
     ["nothing where nothing is offered", [], {}, "none"],
     [
       "the one content there is",
@@ -105,13 +105,13 @@ for (
       "the newest where that is asked for",
       [offer("a", X), offer("b", Y, { modifiedMs: 5_000 })],
       { prefer: "newest" },
-      "b wished",
+      "b selected",
     ],
     [
       "what most have of two as new",
       [offer("a", X), offer("b", Y), offer("c", Y)],
       { prefer: "newest" },
-      "bc wished",
+      "bc selected",
     ],
     [
       "nothing where two are as new, and even",
@@ -123,7 +123,7 @@ for (
       "what most have, on a person's word",
       [offer("a", X), offer("b", Y), offer("c", Y)],
       { prefer: "most-nodes" },
-      "bc wished",
+      "bc selected",
     ],
     [
       "an address for each content that its nodes have",
@@ -143,7 +143,7 @@ for (
         offer("c", Y, { sha256: "cd".repeat(32) }),
       ],
       { sha256: HASH.toUpperCase() },
-      "a wished",
+      "a selected",
     ],
     [
       "of what claims the SHA-256 the smallest, because all but one lie",
@@ -154,13 +154,13 @@ for (
         offer("d", Z, { sha256: "cd".repeat(32), size: 1 }),
       ],
       { sha256: HASH },
-      "c wished",
+      "c selected",
     ],
     [
       "the content whose id is asked for",
       [offer("a", X), offer("b", Y), offer("c", Y)],
       { content: X },
-      "a wished",
+      "a selected",
     ],
     [
       "of two that claim to be what is asked for what more addresses have",
@@ -171,7 +171,7 @@ for (
         offer("d", X),
       ],
       { content: X },
-      "cd wished",
+      "cd selected",
     ],
     [
       "nothing where no node has what is asked for",
@@ -225,12 +225,12 @@ for (
   ] as const satisfies readonly (readonly [
     string,
     readonly Offer[],
-    Wish,
+    ContentCriteria,
     string,
   ])[]
 ) {
   Deno.test(`chooseContent takes ${what}`, () => {
-    assertEquals(chosen(offers, wish), expected);
+    assertEquals(chosen(offers, criteria), expected);
   });
 }
 
@@ -286,32 +286,32 @@ for (
     const offers = [X, Y, Z].map((content, n) =>
       offer("abc"[n]!, content, { modifiedMs: times[n]! })
     );
-    const wish = { prefer: "newest", notAfterMs: 5_000 } as const;
-    assertEquals(chosen(offers, wish), `${expected} wished`);
+    const criteria = { prefer: "newest", notAfterMs: 5_000 } as const;
+    assertEquals(chosen(offers, criteria), `${expected} selected`);
   });
 }
 
 Deno.test("chooseContent takes the times that are not in the future of all that have a content", () => {
-  const wish = { prefer: "newest", notAfterMs: 5_000 } as const;
+  const criteria = { prefer: "newest", notAfterMs: 5_000 } as const;
   const offers = [
     offer("a", X, { modifiedMs: 9_000 }),
     offer("b", X, { modifiedMs: 4_000 }),
     offer("c", Y, { modifiedMs: 3_000 }),
   ];
-  assertEquals(chosen(offers, wish), "ab wished");
+  assertEquals(chosen(offers, criteria), "ab selected");
   const later = offer("d", Z, { modifiedMs: 4_500 });
-  assertEquals(chosen([...offers, later], wish), "d wished");
+  assertEquals(chosen([...offers, later], criteria), "d selected");
 });
 
 Deno.test("chooseContent decides by addresses where all times are in the future", () => {
-  const wish = { prefer: "newest", notAfterMs: 5_000 } as const;
+  const criteria = { prefer: "newest", notAfterMs: 5_000 } as const;
   const [a, b, c] = [
     offer("a", X, { modifiedMs: 9_000 }),
     offer("b", Y, { modifiedMs: 8_000 }),
     offer("c", Y, { modifiedMs: 7_000 }),
   ];
-  assertEquals(chosen([a, b, c], wish), "bc wished");
-  assertEquals(chosen([a, b], wish), "undecided");
+  assertEquals(chosen([a, b, c], criteria), "bc selected");
+  assertEquals(chosen([a, b], criteria), "undecided");
 });
 
 Deno.test("chooseContent reads each of a thousand offers of one name a few times", () => {

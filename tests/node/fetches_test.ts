@@ -22,7 +22,7 @@ function fetchesAt(limits: Partial<Limits> = {}) {
   const fetches = new Fetches({
     limits: { ...LIMITS, ...limits },
     now: () => clock.now,
-    isSpared: (fetch) => fetch.lacksOnly([3]),
+    lacksOnlyZeros: (fetch) => fetch.lacksOnly([3]),
     onEvent: (event) => reported.push(event),
     onActive: () => activeCount++,
   });
@@ -58,7 +58,7 @@ Deno.test("Fetches reports the start of a fetch, its progress and its end", () =
   const of = { name: "report.pdf", to: "192.0.2.7", size: 4 * PIECE };
   assertEquals(reported, [{ event: "fetch_started", ...of }]);
   clock.now += 1_000;
-  fetches.look();
+  fetches.check();
   assertEquals(fetches.running(), [{
     ...of,
     ...{ files: 1, bytes: 2 * PIECE, bytesPerSecond: 2 * PIECE },
@@ -191,14 +191,14 @@ Deno.test("Fetches ends a fetch that is quiet for fetchQuietMs, unless a request
   const file = fileOf("f", 4 * PIECE);
   visit.begin(file);
   visit.sent(PIECE);
-  clock.now += LIMITS.fetchLookMs;
-  fetches.look();
+  clock.now += LIMITS.fetchCheckMs;
+  fetches.check();
   clock.now += LIMITS.fetchQuietMs;
-  fetches.look();
+  fetches.check();
   assertEquals(namesOf(reported), ["fetch_started"]);
   visit.took(file, 0, 1);
   visit.rest();
-  fetches.look();
+  fetches.check();
   assertEquals(namesOf(reported), ["fetch_started", "fetch_ended"]);
   assertEquals(fetches.isActive, false);
 });
@@ -210,7 +210,7 @@ Deno.test("Fetches sums up small files of a client after fetchBurstCount, and st
     using visit = fetches.enter("a");
     for (const file of small) send(visit, file);
     clock.now += LIMITS.fetchRefillMs;
-    fetches.look();
+    fetches.check();
     assertEquals(fetches.running().length, 1);
     send(visit, fileOf("large", LARGE), { count: LARGE_PIECES });
     send(visit, fileOf("photo", LARGE - 1), { count: LARGE_PIECES });
@@ -241,7 +241,7 @@ Deno.test("Fetches of many clients are reported fetchNodeBurstCount at once, one
   const most = LIMITS.fetchNodeBurstCount;
   assertEquals(reported.length, 2 * most);
   clock.now += LIMITS.fetchNodeRefillMs;
-  fetches.look();
+  fetches.check();
   const rest = 100 - most;
   assertEquals(reported.slice(2 * most), [{
     event: "files_sent",

@@ -16,7 +16,8 @@ import type { CliEvent } from "../output/cli_events.ts";
 import type { Terminal } from "../output/terminal.ts";
 import { machineName } from "./machine_name.ts";
 
-/** Refuses options that go with none, or not with each other. */
+/** Rejects `--announce-port` without `--announce`, and `--announce` with
+ * `--plaintext`. */
 export function checkAnnouncing(line: CommandLine): void {
   const port = line.value("announce-port");
   if (!line.isOn("announce")) {
@@ -32,8 +33,8 @@ export function checkAnnouncing(line: CommandLine): void {
 }
 
 /**
- * Announces `relay` if its options say so. A port that cannot be used is
- * reported, and the relay continues.
+ * Announces `relay` if `--announce` is given. If the port cannot be used,
+ * reports that, and the relay continues.
  */
 export async function startAnnouncing(
   relay: RelayServer,

@@ -139,10 +139,10 @@ export function collectInTime(
 type Collect = (done: (ms: number) => void) => Disposable | undefined;
 
 /**
- * Makes V8 collect in slices of a few milliseconds, while the process goes on.
- * V8 does so when buffers outside its heap have grown much. It has no function
- * for this, and `gc` stops the process for two whole collections. The pages of
- * the buffer are never touched, so it takes no memory.
+ * Makes V8 collect in slices of a few milliseconds, while the process
+ * continues. V8 does so when buffers outside its heap have grown much. It has
+ * no function for this, and `gc` stops the process for two whole collections.
+ * The pages of the buffer are never touched, so it takes no memory.
  */
 function inSlices(
   { collectBufferBytes, collectMsPerMib, collectAgainMs }: Limits,

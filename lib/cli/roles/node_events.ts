@@ -144,7 +144,7 @@ function printRegistration(
       );
     case "outdated":
     case "turned_away":
-      return; // `run_node.ts` ends with that failure, or goes on without the relay
+      return; // `run_node.ts` ends with that failure, or continues without the relay
     case "index_refused":
       return terminal.note(
         `the relay accepts no index of the names (${

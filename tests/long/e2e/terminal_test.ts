@@ -261,7 +261,7 @@ testWith(
 
 testWith(
   TOOLS,
-  "Ctrl-C while progress is drawn leaves a clean line, and says how to go on",
+  "Ctrl-C while progress is drawn leaves a clean line, and says how to continue",
   async () => {
     const { screen, code } = await getSlowly(
       {},
