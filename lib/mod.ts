@@ -203,7 +203,7 @@ export {
   type MetricFamily,
   type Sample,
 } from "./ops/exposition.ts";
-export type { Announcement } from "./protocol/hello.ts";
+export type { RelayNotices } from "./protocol/hello.ts";
 export { createIdentity, type Identity } from "./identity/identity.ts";
 export type { IncidentEvent, IncidentTotals } from "./guard/incidents.ts";
 export { type Acquaintance, KnownRelays } from "./identity/known_relays.ts";
@@ -259,7 +259,7 @@ export type { TunnelEvent } from "./relay/tunnels.ts";
 export type { TunnelEnding } from "./relay/rendezvous.ts";
 export type { FurtherRelay } from "./access/further_relay.ts";
 export type { RelaysEvent } from "./client/relays.ts";
-export type { RelayLinkEvent } from "./uplink/relay_dialer.ts";
+export type { RelayDialEvent } from "./uplink/relay_dialer.ts";
 export type { ClockEvent } from "./base/clock_watch.ts";
 export {
   type RelayEvent,

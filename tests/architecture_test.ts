@@ -224,7 +224,7 @@ const PURE = [
   "share/shared_file",
   "share/skipped",
   "share/sorted_rows",
-  "swarm/links",
+  "swarm/swarm_connections",
   "transfer/holder_queues",
   "transfer/index_queue",
   "transfer/pace",

@@ -43,12 +43,12 @@ export const SWARM_LIMITS = {
    */
   swarmFirstDialCount: 4,
   /**
-   * A link that has sent nothing for this time, or an offer of which no piece
-   * was taken, ends if another holder is known that has no link yet. Most turns
-   * come sooner: with 24 readers, 6 turns of 4 pieces of 1 MiB at 1 MB/s take
-   * 25 s.
+   * A connection that has sent nothing for this time, or an offer of which no
+   * piece was taken, ends if another holder is known that has no connection
+   * yet. Most turns come sooner: with 24 readers, 6 turns of 4 pieces of 1 MiB
+   * at 1 MB/s take 25 s.
    */
-  swarmLinkIdleMs: 60_000,
+  swarmConnectionIdleMs: 60_000,
   /** Clients that read from it: more than it dials, so that newcomers get in. */
   swarmAcceptCount: 24,
   /**
@@ -77,8 +77,8 @@ export const SWARM_LIMITS = {
    */
   swarmNearOfferMs: 6_000,
   /**
-   * A holder whose link ended, or that could not be dialled, is not dialled for
-   * this time.
+   * A holder whose connection ended, or that could not be dialled, is not
+   * dialled for this time.
    */
   swarmRetryMs: 30_000,
   /** The first of these pauses; each further one is twice as long. */

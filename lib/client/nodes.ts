@@ -182,7 +182,7 @@ export async function listSome(
 }
 
 /** What to list: a sender, the nodes that may have something, or all nodes. */
-export interface Wanted {
+export interface WantedNodes {
   /** Only the node whose id begins with this, while the relay lists it. */
   readonly sender?: string | undefined;
   /** Only nodes that may have one of these, if the relay can find them. */
@@ -192,7 +192,7 @@ export interface Wanted {
 /** Lists what is wanted, by {@linkcode listSome} or one of the others. */
 export async function listWanted(
   channel: Channel,
-  { sender, fingerprintsFor }: Wanted,
+  { sender, fingerprintsFor }: WantedNodes,
   options: Omit<Parameters<typeof listSome>[1], "fingerprintsFor">,
 ): Promise<Awaited<ReturnType<typeof listSome>>> {
   if (sender !== undefined) {

@@ -15,7 +15,7 @@ import { type Limits, limitsWith } from "../base/limits.ts";
 import type { MessageOf } from "../protocol/messages.ts";
 import {
   RelayDialer,
-  type RelayLinkEvent,
+  type RelayDialEvent,
   type RelaySession,
 } from "../uplink/relay_dialer.ts";
 import {
@@ -32,7 +32,7 @@ import {
   type ListedNode,
   listWanted,
   type NodeListing,
-  type Wanted,
+  type WantedNodes,
 } from "./nodes.ts";
 import { KnownNodes } from "./known_nodes.ts";
 import { isLost, ListBounds, whyNoList } from "./list_bounds.ts";
@@ -81,7 +81,7 @@ export interface ClientOptions {
 
 /** Events of reaching peers. */
 export type PeersEvent =
-  | RelayLinkEvent
+  | RelayDialEvent
   | RelaysEvent
   | HashWaitEvent
   | ClockEvent
@@ -100,7 +100,7 @@ export type PeersEvent =
   };
 
 /** A request for nodes. */
-interface Question extends Wanted {
+interface ListRequest extends WantedNodes {
   /** The whole names that each of the nodes will be asked for, if known. */
   readonly names?: readonly string[] | undefined;
   /** Whether to ask what the relay's index knows of each node. */
@@ -210,7 +210,7 @@ export class Peers implements AsyncDisposable {
    * @throws {Failure} of kind `relay` if it cannot be asked.
    */
   async list(
-    { known = [], ...question }: Question & {
+    { known = [], ...question }: ListRequest & {
       /** Nodes that were listed before: they stay in the list. */
       readonly known?: readonly ListedNode[];
     } = {},
@@ -241,7 +241,7 @@ export class Peers implements AsyncDisposable {
     return this.#relays.late();
   }
 
-  async #list(question: Question = {}): Promise<NodeListing> {
+  async #list(question: ListRequest = {}): Promise<NodeListing> {
     return await this.#relays.list((dialer, over) =>
       this.#listAt(dialer, { question, over })
     );
@@ -271,7 +271,7 @@ export class Peers implements AsyncDisposable {
   /** A relay without room for one more closes the connection after hello. */
   async #listAt(
     dialer: RelayDialer,
-    { question, over }: { question: Question; over: AbortSignal | undefined },
+    { question, over }: { question: ListRequest; over: AbortSignal | undefined },
   ): Promise<NodeListing> {
     const signal = this.#endedBy(over);
     const { limits } = this;
@@ -306,7 +306,7 @@ export class Peers implements AsyncDisposable {
     { channel, greeting, id: relayId, hello }: RelaySession,
     { dialer, question, bounds }: {
       dialer: RelayDialer;
-      question: Question;
+      question: ListRequest;
       bounds: ListBounds;
     },
   ): Promise<NodeListing> {

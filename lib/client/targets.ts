@@ -56,10 +56,10 @@ export interface Ahead {
 /** What is at the path of a file. */
 type Found =
   & Pick<ExistingFile, "occupant" | "info" | "contentId">
-  & Pick<FoundFile, "hasOneName">;
+  & Pick<ComparedFile, "hasOneName">;
 
 /** The file under the final name, and what it may be compared with. */
-interface FoundFile extends ExistingFile {
+interface ComparedFile extends ExistingFile {
   /** Whether it has no other name. */
   readonly hasOneName: boolean;
   /** The folder that it must be in; nothing if any will do. */
@@ -168,7 +168,7 @@ export class Targets implements AsyncDisposable {
   /** Whether the file exists already; throws if another one is at its path. */
   async #isPresent(
     job: Job,
-    { hasOneName, folder, isFresh = false, ...there }: FoundFile,
+    { hasOneName, folder, isFresh = false, ...there }: ComparedFile,
   ): Promise<boolean> {
     const { path } = job;
     const found = { ...there, isFresh };

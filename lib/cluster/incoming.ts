@@ -11,7 +11,7 @@ import type { HeldItem, ItemKey, Replicated } from "./replicator.ts";
 import { type Head, SEAL_BYTES, type Sealing } from "./sealing.ts";
 import type { StoredValue, StorePage } from "./store.ts";
 
-/** Options of {@linkcode Incoming}. */
+/** Options of {@linkcode IncomingItems}. */
 export interface IncomingOptions {
   /** This instance. Its own items are skipped. */
   readonly instance: string;
@@ -33,7 +33,7 @@ export type DropReason =
   | "unproven";
 
 /** Checks items from the store, and passes them on. */
-export class Incoming {
+export class IncomingItems {
   readonly #options: IncomingOptions;
   readonly #dropped = new Counts([
     ...["forged", "too_large", "over", "stale", "full", "unproven"],

@@ -18,7 +18,7 @@ export interface Pending extends ItemKey {
 }
 
 /** The items that must still be written. */
-export class Outbox {
+export class ChangeOutbox {
   readonly #most: number;
   readonly #byKey = new Map<string, Pending>();
   /** The number of these that have ended. */

@@ -20,9 +20,9 @@ import { aborted, retryDelayMs, within } from "../base/waiting.ts";
 import { Turns } from "../base/turns.ts";
 import { Counts } from "../guard/counts.ts";
 import { toBase64Url } from "../access/keys.ts";
-import { Incoming } from "./incoming.ts";
+import { IncomingItems } from "./incoming.ts";
 import { Instances } from "./instances.ts";
-import { Outbox, type Pending } from "./outbox.ts";
+import { ChangeOutbox, type Pending } from "./outbox.ts";
 import { PhaseLines } from "./phase_lines.ts";
 import type {
   ClusterEvent,
@@ -61,11 +61,11 @@ export class StoreReplicator implements Replicator {
   );
   readonly #options: StoreReplicatorOptions;
   readonly #sealing: Sealing;
-  readonly #outbox: Outbox;
+  readonly #outbox: ChangeOutbox;
   readonly #instances: Instances;
   readonly #failures = new Counts([]);
   readonly #stop = new AbortController();
-  #incoming: Incoming | null = null;
+  #incoming: IncomingItems | null = null;
   #replicated: Replicated | null = null;
   #lines = new PhaseLines(0, () => {});
   #address = "";
@@ -94,7 +94,7 @@ export class StoreReplicator implements Replicator {
   constructor(options: StoreReplicatorOptions) {
     this.#options = options;
     this.#sealing = new Sealing(options.secret);
-    this.#outbox = new Outbox(options.limits.nodeCount);
+    this.#outbox = new ChangeOutbox(options.limits.nodeCount);
     this.#instances = new Instances(options.limits);
   }
 
@@ -109,7 +109,7 @@ export class StoreReplicator implements Replicator {
     this.#replicated = replicated;
     this.#address = formatEndpoint(address);
     this.#lines = new PhaseLines(limits.clusterNoteMs, onEvent);
-    this.#incoming = new Incoming({
+    this.#incoming = new IncomingItems({
       instance: this.instance,
       sealing: this.#sealing,
       replicated,
@@ -269,7 +269,7 @@ export class StoreReplicator implements Replicator {
   /** Takes items, and removes forged ones from the store. */
   async #take(
     session: StoreSession,
-    page: Parameters<Incoming["takeValues"]>[0],
+    page: Parameters<IncomingItems["takeValues"]>[0],
   ): Promise<void> {
     const forged = await this.#incoming!.takeValues(page, this.#storeNow);
     if (forged.length > 0) await session.discard(forged);

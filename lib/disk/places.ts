@@ -32,7 +32,7 @@ export interface Placed {
 }
 
 /** The folder that a file is saved in. */
-export interface Place {
+export interface SaveFolder {
   /** Whether it is new, and therefore empty. */
   readonly isNew: boolean;
   /**
@@ -96,7 +96,7 @@ export class Folders {
    *
    * @throws {Failure} of kind `local` if a file must not be saved there.
    */
-  async prepare(path: string, name: string): Promise<Place> {
+  async prepare(path: string, name: string): Promise<SaveFolder> {
     const known = this.prepared(path);
     if (known !== undefined) return known;
     const target = targetOf(path, name);
@@ -112,7 +112,7 @@ export class Folders {
   }
 
   /** The folder of a file, if {@linkcode Folders.prepare} made or found it. */
-  prepared(path: string): Place | undefined {
+  prepared(path: string): SaveFolder | undefined {
     const lowest = dirname(path);
     const known = this.#known.get(lowest);
     if (known === undefined) return undefined;

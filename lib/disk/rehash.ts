@@ -10,6 +10,7 @@ import { isBug } from "../base/errors.ts";
 import { createSha256, HASH_BYTES, sha256 } from "../base/hash.ts";
 import { openRegular } from "../base/regular_file.ts";
 import { Manifest, pieceBytesOf, pieceCountOf } from "../content/manifest.ts";
+import type { PieceRun } from "../content/piece_set.ts";
 import {
   type Hashed,
   HASHED_AT_ONCE_BYTES,
@@ -51,12 +52,6 @@ async function* hashesOf(
   for await (const { hashes } of hashRuns(file, runs, options)) {
     yield* hashes;
   }
-}
-
-/** Consecutive pieces. */
-export interface PieceRun {
-  readonly first: number;
-  readonly count: number;
 }
 
 /**

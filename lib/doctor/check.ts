@@ -43,7 +43,7 @@ export type CheckName = typeof CHECKS[number];
 export const VERDICTS = ["ok", "warning", "failed"] as const;
 
 /** The result of one check. */
-export interface Check {
+export interface CheckResult {
   /** The subject. */
   readonly check: CheckName;
   /** The relay that was examined, if there are several. */
@@ -65,15 +65,15 @@ export type Remedy = Pick<FailureParts, "remedy" | "remedyCode">;
 
 /** Collects checks, and reports each one as soon as it is known. */
 export class Findings {
-  readonly #report: (check: Check) => void;
-  readonly #checks: Check[] = [];
+  readonly #report: (check: CheckResult) => void;
+  readonly #checks: CheckResult[] = [];
   #relay: { readonly relay?: string } = {};
 
-  constructor(report: (check: Check) => void) {
+  constructor(report: (check: CheckResult) => void) {
     this.#report = report;
   }
 
-  get checks(): readonly Check[] {
+  get checks(): readonly CheckResult[] {
     return this.#checks;
   }
 
@@ -106,7 +106,7 @@ export class Findings {
     this.#add({ check, verdict: "failed", says, ...stated, kind });
   }
 
-  #add(found: Check): void {
+  #add(found: CheckResult): void {
     const check = { ...found, ...this.#relay };
     this.#checks.push(check);
     this.#report(check);

@@ -14,7 +14,7 @@ import type { Limits } from "../base/limits.ts";
 import type { Hello } from "../protocol/messages.ts";
 import {
   RelayDialer,
-  type RelayLinkEvent,
+  type RelayDialEvent,
   type RelaySession,
 } from "../uplink/relay_dialer.ts";
 import {
@@ -44,7 +44,7 @@ export interface ExaminationOptions {
   /** All addresses of a name; by default those that the system knows. */
   readonly resolve?: ((name: string) => Promise<readonly string[]>) | undefined;
   /** Called for the relay's announcements. */
-  readonly onEvent: (event: RelayLinkEvent) => void;
+  readonly onEvent: (event: RelayDialEvent) => void;
 }
 
 /** A relay after its hello. The caller closes the session's channel. */
@@ -66,7 +66,7 @@ export async function checkRelay(
   { role, findings }: { role: "node" | "client"; findings: Findings },
 ): Promise<MetRelay | undefined> {
   const { relay, limits, signal } = options;
-  const met: RelayLinkEvent["event"][] = [];
+  const met: RelayDialEvent["event"][] = [];
   const dialer = new RelayDialer(relay, {
     role,
     plaintext: options.plaintext,
@@ -115,7 +115,7 @@ export async function checkRelay(
 function reportIdentity(
   { relay, plaintext, knownRelays }: ExaminationOptions,
   { met, id, findings }: {
-    met: readonly RelayLinkEvent["event"][];
+    met: readonly RelayDialEvent["event"][];
     id?: string;
     findings: Findings;
   },

@@ -9,7 +9,7 @@
 import { ANY_HOST } from "../base/address.ts";
 import { within } from "../base/waiting.ts";
 import { createIdentity } from "../identity/identity.ts";
-import { Holder } from "../swarm/holder.ts";
+import { HolderServer } from "../swarm/holder.ts";
 import { type HolderEvent, HolderLease } from "../uplink/holder_lease.ts";
 import type { Findings } from "./check.ts";
 import { openPort } from "./port.ts";
@@ -24,7 +24,7 @@ export async function checkSwarm(
   const identity = await createIdentity();
   const at = { host: ANY_HOST, port: 0 };
   const open = () =>
-    Holder.open({ identity, plaintext, at, limits, isPrivate });
+    HolderServer.open({ identity, plaintext, at, limits, isPrivate });
   // A holder of nothing.
   await using holder = await openPort(open, findings, {
     check: "swarm",

@@ -29,7 +29,7 @@ import type { ReaderMemory } from "./reader_memory.ts";
 import { NoHolderLeft, readVerified } from "./verified_read.ts";
 
 /** A file that was found. */
-export interface FoundFile {
+export interface GatewayFile {
   readonly name: string;
   readonly size: number;
   readonly modifiedMs: number;
@@ -107,11 +107,11 @@ export class FileSource implements AsyncDisposable {
       content?: string | undefined;
       signal: AbortSignal;
     },
-  ): Promise<FoundFile> {
+  ): Promise<GatewayFile> {
     return this.#fileOf(name, await this.#chosen(name, { content, signal }));
   }
 
-  #fileOf(name: string, chosen: ChosenContent): FoundFile {
+  #fileOf(name: string, chosen: ChosenContent): GatewayFile {
     const { group } = chosen;
     const { content: id, size, modifiedMs } = group;
     return {
@@ -130,7 +130,7 @@ export class FileSource implements AsyncDisposable {
   async findContent(
     content: string,
     { name, signal }: { name: string | undefined; signal: AbortSignal },
-  ): Promise<FoundFile> {
+  ): Promise<GatewayFile> {
     const names = await this.#namesOf(content, name);
     const [only] = names;
     if (only !== undefined && names.length === 1) {

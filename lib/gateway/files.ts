@@ -10,7 +10,7 @@ import { httpDate } from "../http/dates.ts";
 import { attachment } from "../http/disposition.ts";
 import { type Extent, extentOf } from "../http/ranges.ts";
 import type { WebRequest } from "../http/web_server.ts";
-import type { FoundFile } from "./file_source.ts";
+import type { GatewayFile } from "./file_source.ts";
 import { errorText } from "./failures.ts";
 import type { Transfers } from "./transfers.ts";
 
@@ -45,7 +45,7 @@ export type Keeping = keyof typeof KEEPING;
  */
 export async function answerWithFile(
   request: WebRequest,
-  file: FoundFile,
+  file: GatewayFile,
   { transfers, keeping, whole }: FileOptions,
 ): Promise<HttpAnswer> {
   const { size, modifiedMs, content, version } = file;
@@ -126,12 +126,12 @@ function dispositionOf({ query }: WebRequest, name: string): Field[] {
   return [["Content-Disposition", attachment(last)]];
 }
 
-function writtenOf({ modifiedMs }: FoundFile): Field[] {
+function writtenOf({ modifiedMs }: GatewayFile): Field[] {
   const date = httpDate(modifiedMs);
   return date === undefined ? [] : [["Last-Modified", date]];
 }
 
-function digestOf({ sha256 }: FoundFile): Field[] {
+function digestOf({ sha256 }: GatewayFile): Field[] {
   if (sha256 === undefined) return [];
   const base64 = Uint8Array.fromHex(sha256).toBase64();
   return [["Repr-Digest", `sha-256=:${base64}:`]];
@@ -139,7 +139,7 @@ function digestOf({ sha256 }: FoundFile): Field[] {
 
 /** The bytes of an answer, noted as a transfer. */
 async function* bytesOf(
-  file: FoundFile,
+  file: GatewayFile,
   { section, request, transfers, whole }: {
     section: { start: number; end: number };
     request: WebRequest;

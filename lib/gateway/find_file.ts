@@ -23,13 +23,13 @@ import type { Peers } from "../client/peers.ts";
 import type { Preference } from "../content/choice.ts";
 import { show } from "../base/text.ts";
 import { type NodeStatus, TriedFailure } from "./tried.ts";
-import type { Holder } from "./verified_read.ts";
+import type { ContentHolder } from "./verified_read.ts";
 import type { NodeSessions, SessionLease } from "./node_sessions.ts";
 
 /** A content that was chosen for a name. */
 export interface ChosenContent {
   readonly group: ContentGroup;
-  readonly holders: readonly Holder[];
+  readonly holders: readonly ContentHolder[];
   /** The answer of each node, with failures of reading. */
   readonly answers: Map<string, NodeAnswer>;
 }

@@ -18,10 +18,10 @@ import type { TransferOptions } from "../client/transfer_options.ts";
 import {
   FileSource,
   type FileSourceOptions,
-  type FoundFile,
+  type GatewayFile,
 } from "./file_source.ts";
 import {
-  type Attempt,
+  type LinkAttempt,
   LinkRejections,
   TooManyRejected,
 } from "./link_rejections.ts";
@@ -37,7 +37,7 @@ export interface LinkGateOptions extends Omit<FileSourceOptions, "lists"> {
 /**
  * The client of a request: its address, and a signal for when it disconnects.
  */
-export interface Visitor {
+export interface LinkClient {
   readonly remote: Endpoint;
   readonly signal: AbortSignal;
   /** The id that the page with the button sent, if any. */
@@ -55,8 +55,8 @@ export type LinkVerdict<T> =
   };
 
 /** A file by a link. */
-export interface OpenedFile {
-  readonly file: FoundFile;
+export interface LinkedFile {
+  readonly file: GatewayFile;
   /** Ends the reading: the client left, or pressed again. */
   readonly signal: AbortSignal;
   /** Called when all of it was sent: the next press is another use. */
@@ -87,7 +87,7 @@ interface Download {
 /** A use that will be spent. */
 interface Redemption {
   /** The address that asks, and its link. */
-  readonly attempt: Attempt;
+  readonly attempt: LinkAttempt;
   /** Name of the file. */
   readonly name: string;
   readonly relays: Relays;
@@ -131,7 +131,7 @@ export class LinkGate implements AsyncDisposable {
    */
   async look(
     text: string,
-    { remote }: Visitor,
+    { remote }: LinkClient,
   ): Promise<LinkVerdict<{ link: Link }>> {
     if (!this.#count(remote)) return refused(429, TOO_MANY);
     const link = parseLink(text);
@@ -147,8 +147,8 @@ export class LinkGate implements AsyncDisposable {
    */
   async open(
     text: string,
-    { remote, signal, page }: Visitor,
-  ): Promise<LinkVerdict<OpenedFile>> {
+    { remote, signal, page }: LinkClient,
+  ): Promise<LinkVerdict<LinkedFile>> {
     if (!this.#count(remote)) return refused(429, TOO_MANY);
     const link = parseLink(text);
     // Before anything ends for it.
@@ -184,11 +184,11 @@ export class LinkGate implements AsyncDisposable {
     { relays, press, attempt, stack, over: signal }: {
       relays: Relays;
       press: Press;
-      attempt: Attempt;
+      attempt: LinkAttempt;
       stack: AsyncDisposableStack;
       over: AbortSignal;
     },
-  ): Promise<FoundFile> {
+  ): Promise<GatewayFile> {
     const { limits, emit, memory, hashers } = this.#options;
     const { name, content } = link;
     const isPrivate = relays.some(({ pass }) => pass !== undefined);

@@ -18,7 +18,7 @@ export class TooManyRejected extends Error {
 }
 
 /** The address that asks, and its link. */
-export interface Attempt {
+export interface LinkAttempt {
   /** The link as text. */
   readonly text: string;
   /** The group of the address that asks. */
@@ -45,7 +45,7 @@ export class LinkRejections {
    *
    * @throws {TooManyRejected} if not.
    */
-  check({ text, source }: Attempt, now: number): void {
+  check({ text, source }: LinkAttempt, now: number): void {
     if (this.#accepted.has(hashOf(text))) return;
     const { gatewayLinkRejectedCount, gatewayAllLinksRejectedCount } =
       this.#limits;
@@ -59,14 +59,14 @@ export class LinkRejections {
   }
 
   /** A relay rejected it. */
-  note({ text, source }: Attempt, now: number): void {
+  note({ text, source }: LinkAttempt, now: number): void {
     this.#accepted.delete(hashOf(text));
     this.#counts.note(source, now);
     this.#counts.note(ALL, now);
   }
 
   /** All of its relays accepted it. */
-  accepted({ text }: Attempt): void {
+  accepted({ text }: LinkAttempt): void {
     this.#accepted.add(hashOf(text));
     keepNewest(this.#accepted, MOST_ACCEPTED);
   }

@@ -24,7 +24,7 @@ export interface ListsOptions {
 }
 
 /** A list that is being made. */
-interface FileQuery {
+interface ListQuery {
   readonly since: number;
   readonly done: Promise<Snapshot>;
   /** The first list of the files so far, until then. */
@@ -37,7 +37,7 @@ export class Lists {
   /** The lists that are being read. */
   readonly readers: ListReaders;
   #snapshot: Snapshot | undefined;
-  #query: FileQuery | undefined;
+  #query: ListQuery | undefined;
   /** Whether a list was made of what all nodes listed. */
   #hasWhole = false;
   /** When each listed node last answered, by its id. */
@@ -102,7 +102,7 @@ export class Lists {
     return this.#snapshot ?? snapshot;
   }
 
-  #begin(): FileQuery {
+  #begin(): ListQuery {
     const { promise: early, resolve } = Promise.withResolvers<Snapshot>();
     const done = this.#askNoting(resolve).finally(() =>
       this.#query = undefined

@@ -28,7 +28,7 @@ import type { NodeSessions, SessionLease } from "./node_sessions.ts";
 import { ReaderMemory } from "./reader_memory.ts";
 
 /** A node with the content, and what to ask it for. */
-export interface Holder {
+export interface ContentHolder {
   readonly node: ListedNode;
   /** Content id or version. */
   readonly of: string;
@@ -37,7 +37,7 @@ export interface Holder {
 /** Options of {@linkcode readVerified}. */
 export interface ReadOptions {
   readonly manifest: Manifest;
-  readonly holders: readonly Holder[];
+  readonly holders: readonly ContentHolder[];
   readonly sessions: NodeSessions;
   readonly hasher: Hasher;
   /** The limits for requests ahead of the reader. */
@@ -213,7 +213,7 @@ class Reader {
   }
 
   async #from(
-    { node, of }: Holder,
+    { node, of }: ContentHolder,
     first: number,
     { count, bytes }: { count: number; bytes: number },
   ): Promise<Uint8Array<ArrayBuffer>> {

@@ -17,7 +17,7 @@ import type { DigestStore } from "../share/manifest_cache.ts";
 import type { SharedPath } from "../share/shared_path.ts";
 import type { SkipCounts, SkipEvent } from "../share/skipped.ts";
 import type { ShareEvent } from "../share/upkeep_types.ts";
-import type { RelayLinkEvent } from "../uplink/relay_dialer.ts";
+import type { RelayDialEvent } from "../uplink/relay_dialer.ts";
 import type { ClockEvent } from "../base/clock_watch.ts";
 import type { Served } from "./client_reads.ts";
 import type { FetchEvent, FetchTotals, RunningFetch } from "./fetch_types.ts";
@@ -32,7 +32,7 @@ export type NodeEvent =
   | RegistrarEvent
   | ClockEvent
   | IndexEvent
-  | RelayLinkEvent
+  | RelayDialEvent
   | ShareEvent
   | SkipEvent
   /** The node accepts connections. */

@@ -9,7 +9,7 @@ import type { FurtherRelay } from "../access/further_relay.ts";
 import type { RelayAddress } from "../base/address.ts";
 import { Failure } from "../base/errors.ts";
 import type { KnownRelays } from "../identity/known_relays.ts";
-import { RelayDialer, type RelayLinkEvent } from "../uplink/relay_dialer.ts";
+import { RelayDialer, type RelayDialEvent } from "../uplink/relay_dialer.ts";
 import {
   keepRegistered,
   type RegistrarEvent,
@@ -22,7 +22,7 @@ export interface RegistrationsOptions {
   readonly plaintext: boolean;
   readonly knownRelays: KnownRelays | undefined;
   readonly limits: RegistrarOptions["limits"];
-  readonly onEvent: (event: RegistrarEvent | RelayLinkEvent) => void;
+  readonly onEvent: (event: RegistrarEvent | RelayDialEvent) => void;
 }
 
 /** The options of a registration that depend on its relay. */

@@ -61,7 +61,7 @@ export interface HeldContent {
 export type AnnounceGained = (runs: readonly PieceRun[]) => Promise<void>;
 
 /** An offer of a client: pieces of a content that this end may request. */
-export interface Offer {
+export interface PieceOffer {
   readonly of: string;
   /** The id of the client as a holder, as it claims. */
   readonly id: string;
@@ -80,7 +80,7 @@ export interface TakenOffer extends Disposable {
  * refuses it.
  */
 export type TakeOffer = (
-  offer: Offer,
+  offer: PieceOffer,
   source: string,
 ) => TakenOffer | undefined;
 

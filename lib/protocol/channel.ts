@@ -29,7 +29,7 @@ export type { ChannelOptions };
  * The frame that answers a message; `undefined` for none, `null` to end the
  * conversation.
  */
-export type Answer = Uint8Array | undefined | null;
+export type EncodedAnswer = Uint8Array | undefined | null;
 
 /** A conversation with one peer, in messages. */
 export class Channel implements AsyncDisposable, Sleeper, Passing {
@@ -177,7 +177,7 @@ export class Channel implements AsyncDisposable, Sleeper, Passing {
    */
   async answerAll<Kind extends MessageKind>(
     allowed: readonly Kind[],
-    answer: (message: MessageOf<Kind>) => Answer | Promise<Answer>,
+    answer: (message: MessageOf<Kind>) => EncodedAnswer | Promise<EncodedAnswer>,
   ): Promise<boolean> {
     const { idleMs, parkMs = idleMs } = this.#options;
     const ms = this.conn.sleep === undefined
@@ -206,7 +206,7 @@ export class Channel implements AsyncDisposable, Sleeper, Passing {
   }
 
   /** Waits for an answer, and sends the held ones in the meantime. */
-  async #sendingHeld(answered: Promise<Answer>): Promise<Answer> {
+  async #sendingHeld(answered: Promise<EncodedAnswer>): Promise<EncodedAnswer> {
     if (this.#parts.answers.length === 0) return await answered;
     const [answer] = await Promise.all([answered, this.sendFrames()]);
     return answer;

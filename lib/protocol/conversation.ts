@@ -7,7 +7,7 @@
 
 import type { Sleeper } from "../base/conn.ts";
 import type { Incidents } from "../guard/incidents.ts";
-import type { Answer, Channel } from "./channel.ts";
+import type { EncodedAnswer, Channel } from "./channel.ts";
 import { reportFaults } from "./hello.ts";
 import type { MessageKind, MessageOf } from "./messages.ts";
 
@@ -15,7 +15,7 @@ import type { MessageKind, MessageOf } from "./messages.ts";
 export interface PeerHandler<Kind extends MessageKind> extends Disposable {
   /** What the peer may send. */
   readonly allowed: readonly Kind[];
-  answer(message: MessageOf<Kind>): Answer | Promise<Answer>;
+  answer(message: MessageOf<Kind>): EncodedAnswer | Promise<EncodedAnswer>;
 }
 
 /** Options of {@linkcode Conversation}. */

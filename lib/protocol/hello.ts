@@ -13,7 +13,7 @@ import type { Hello, Message, MessageOf } from "./messages.ts";
 import { isVersion, PROTOCOL_VERSION } from "../base/version.ts";
 
 /** What a relay says to each peer about itself. */
-export interface Announcement {
+export interface RelayNotices {
   /** A greeting for clients, at most 200 characters. */
   greeting?: string;
   /** Message of the day to clients and nodes, at most 200 characters. */
@@ -28,7 +28,7 @@ export interface Announcement {
  * @throws {RangeError} if a text is longer than `LIMITS.greetingCount`, or
  * the version is not a version.
  */
-export function checkAnnouncement(announcement: Announcement): void {
+export function checkAnnouncement(announcement: RelayNotices): void {
   const { minVersion } = announcement;
   for (const what of ["greeting", "motd"] as const) {
     const { length } = announcement[what] ?? "";

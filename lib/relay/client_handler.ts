@@ -7,7 +7,7 @@
 
 import { withoutMapping } from "../base/address.ts";
 import { andThen } from "../base/waiting.ts";
-import type { Answer, Channel } from "../protocol/channel.ts";
+import type { EncodedAnswer, Channel } from "../protocol/channel.ts";
 import type { PeerHandler } from "../protocol/conversation.ts";
 import type { Admittance } from "../access/gate.ts";
 import { refusal } from "../protocol/hello.ts";
@@ -59,7 +59,7 @@ export class ClientHandler implements PeerHandler<ClientToRelay["kind"]> {
   }
 
   /** Answers a message when it is the client's turn. */
-  answer(message: ClientToRelay): Answer | Promise<Answer> {
+  answer(message: ClientToRelay): EncodedAnswer | Promise<EncodedAnswer> {
     const holds = this.#admittance.holds(this.#channel);
     if (holds !== true) return holds.then(() => null);
     const turn = this.#relay.turns.next(this.#channel.conn.remote);

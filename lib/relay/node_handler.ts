@@ -9,7 +9,7 @@
 import { addressGroup, withoutMapping } from "../base/address.ts";
 import { isShared } from "../guard/admission.ts";
 import { andThen } from "../base/waiting.ts";
-import type { Answer, Channel } from "../protocol/channel.ts";
+import type { EncodedAnswer, Channel } from "../protocol/channel.ts";
 import type { PeerHandler } from "../protocol/conversation.ts";
 import { formatEndpoint } from "../base/conn.ts";
 import { ProtocolError } from "../base/errors.ts";
@@ -72,7 +72,7 @@ export class NodeHandler implements PeerHandler<NodeToRelay["kind"]> {
   }
 
   /** Answers a message when it is the node's turn. */
-  answer(message: NodeToRelay): Answer | Promise<Answer> {
+  answer(message: NodeToRelay): EncodedAnswer | Promise<EncodedAnswer> {
     const channel = this.#channel;
     const holds = this.#admittance.holds(channel);
     if (holds !== true) return holds.then(() => null);
@@ -84,7 +84,7 @@ export class NodeHandler implements PeerHandler<NodeToRelay["kind"]> {
     return andThen(answered, (answer) => this.#frameOf(answer));
   }
 
-  #frameOf(answer: RelayToNode | undefined): Answer | Promise<Answer> {
+  #frameOf(answer: RelayToNode | undefined): EncodedAnswer | Promise<EncodedAnswer> {
     if (answer?.kind !== "refused") return answer && encodeMessage(answer);
     const { code } = answer;
     // After a restart of the relay, every node shows a token of the last one.

@@ -10,7 +10,7 @@ import type { Limits } from "../base/limits.ts";
 import type { ClockEvent } from "../base/clock_watch.ts";
 import type { IncidentEvent } from "../guard/incidents.ts";
 import type { Identity } from "../identity/identity.ts";
-import type { Announcement } from "../protocol/hello.ts";
+import type { RelayNotices } from "../protocol/hello.ts";
 import type { ClusterEvent, Replicator } from "../cluster/replicator.ts";
 import type { NodesEvent } from "./context.ts";
 import type { RelayStats } from "./stats.ts";
@@ -36,7 +36,7 @@ export type RelayEvent =
   };
 
 /** Options of {@linkcode serveRelay}. */
-export interface RelayOptions extends Announcement {
+export interface RelayOptions extends RelayNotices {
   /** Port to listen on; 0 lets the system pick. */
   port: number;
   /** Address to bind; all addresses of the machine by default. */

@@ -182,7 +182,7 @@ export async function readWhole(opened: OpenedFile): Promise<SmallFileOutcome> {
 }
 
 /** Options of the check of a file's path. */
-interface AheadChecks {
+interface PathChecks {
   readonly way: FolderPath | null;
   readonly ways: LastFolderPath;
   /** Whether its owner named the file, and not a folder around it. */
@@ -198,7 +198,7 @@ interface AheadChecks {
 function isStill(
   descriptor: number,
   file: ShareFile,
-  { way, ways, isLone }: AheadChecks,
+  { way, ways, isLone }: PathChecks,
 ): boolean {
   const name = nameOf(descriptor);
   if (name !== undefined) {

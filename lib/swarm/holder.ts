@@ -33,7 +33,7 @@ import { HeldDigests, HeldFiles } from "./held_files.ts";
 /** No content has this id: a hash of that value is not known. */
 const NO_CONTENT = "0".repeat(64);
 
-/** Options of {@linkcode Holder.open}. */
+/** Options of {@linkcode HolderServer.open}. */
 export interface HolderOptions {
   /** A key that only this process has. */
   readonly identity: Identity;
@@ -54,7 +54,7 @@ export interface HolderOptions {
 }
 
 /** Serves the contents that it holds. Disposing ends all connections. */
-export class Holder implements AsyncDisposable {
+export class HolderServer implements AsyncDisposable {
   readonly #options: HolderOptions;
   readonly #limits: Limits;
   /** The contents that it serves; the caller disposes of a removed one. */
@@ -120,9 +120,9 @@ export class Holder implements AsyncDisposable {
    *
    * @throws {Deno.errors} or an `E…` error if the address cannot be bound.
    */
-  static async open(options: HolderOptions): Promise<Holder> {
-    const holder = new Holder(options);
-    const { swarmAcceptCount, swarmLinkIdleMs } = options.limits;
+  static async open(options: HolderOptions): Promise<HolderServer> {
+    const holder = new HolderServer(options);
+    const { swarmAcceptCount, swarmConnectionIdleMs } = options.limits;
     const host = holder.#host(holder.#gate);
     holder.#listener = await listen({
       at: options.at,
@@ -130,7 +130,7 @@ export class Holder implements AsyncDisposable {
       limits: holder.#limits,
       // The machines of one office may share one address; they make room for others.
       connectionsPerAddressCount: swarmAcceptCount,
-      restingMs: swarmLinkIdleMs,
+      restingMs: swarmConnectionIdleMs,
       handle: (accepted) => {
         holder.#wasDialled = true;
         return serveClient(host, accepted);

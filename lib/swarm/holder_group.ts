@@ -1,5 +1,6 @@
 /**
- * The address group of a holder, by which links and offers are shared out.
+ * The address group of a holder, by which connections and offers are shared
+ * out.
  *
  * @module
  */
@@ -9,8 +10,9 @@ import { isShared } from "../guard/admission.ts";
 import type { ListedHolder } from "../uplink/listed_holders.ts";
 
 /**
- * The group that a holder's links are counted in. Those at our own address are
- * machines of one office, and the nearest there are: each is for itself.
+ * The group that a holder's connections are counted in. Those at our own
+ * address are machines of one office, and the nearest there are: each is for
+ * itself.
  */
 export function groupOf({ id, signed, addresses }: ListedHolder): string {
   const [first] = addresses;

@@ -11,7 +11,7 @@ import type { NodeSession } from "../transfer/session.ts";
 import { type DownloadSource, SourceExhausted } from "../transfer/source.ts";
 import type { ListedHolder } from "../uplink/listed_holders.ts";
 import { groupOf } from "./holder_group.ts";
-import { requestPauseMs, SwarmLinks } from "./links.ts";
+import { requestPauseMs, SwarmConnections } from "./swarm_connections.ts";
 
 /** A holder as a source. Its id differs for each content. */
 export interface HolderSource {
@@ -36,7 +36,8 @@ export interface HolderSearchOptions {
   readonly onSource: (found: HolderSource) => void;
   /**
    * Called repeatedly with holders that may be offered pieces: those with a
-   * link, and once this client has all pieces, those that the relay names.
+   * connection, and once this client has all pieces, those that the relay
+   * names.
    */
   readonly onMet: (holder: ListedHolder) => void;
   /** Whether this client serves only holders to which it offers pieces. */
@@ -48,11 +49,11 @@ export interface HolderSearchOptions {
 /** Looks for the holders of one content. */
 export class HolderSearch {
   readonly #options: HolderSearchOptions;
-  readonly #links: SwarmLinks;
+  readonly #connections: SwarmConnections;
   /** Holders that lied, or sent none of the pieces that they promised. */
   readonly #useless = new Set<string>();
   readonly #linked = new Map<string, ListedHolder>();
-  /** What ends each link. */
+  /** What ends each connection. */
   readonly #ends = new Map<string, AbortController>();
   #isComplete = false;
   /** Ends the pause before the next question. */
@@ -61,19 +62,19 @@ export class HolderSearch {
   constructor(options: HolderSearchOptions) {
     const { id, limits: numbers, random } = options;
     this.#options = options;
-    this.#links = new SwarmLinks({ id, numbers, random });
+    this.#connections = new SwarmConnections({ id, numbers, random });
   }
 
   /** All of the content is here: nobody is dialled for it any more. */
   completed(): void {
     if (this.#isComplete) return;
     this.#isComplete = true;
-    this.#links.completed();
+    this.#connections.completed();
     this.#hurry.abort();
   }
 
-  /** Whether there is a link to a holder. */
-  isLinked(id: string): boolean {
+  /** Whether there is a connection to a holder. */
+  isConnected(id: string): boolean {
     return this.#linked.has(id);
   }
 
@@ -100,17 +101,17 @@ export class HolderSearch {
     const holders = await request(signal);
     const byId = new Map(holders.map((holder) => [holder.id, holder]));
     for (const id of this.#useless) byId.delete(id);
-    this.#links.learned(
+    this.#connections.learned(
       byId.values().map((holder) => ({
         id: holder.id,
         group: groupOf(holder),
       })),
     );
-    for (const id of this.#links.toDial(performance.now())) {
+    for (const id of this.#connections.toDial(performance.now())) {
       const holder = byId.get(id)!;
       onSource({ holder, source: this.#sourceOf(holder) });
     }
-    const idle = this.#links.toEnd(performance.now());
+    const idle = this.#connections.toEnd(performance.now());
     if (idle !== undefined) {
       this.#ends.get(idle)?.abort(new Error("it sent nothing"));
     }
@@ -147,12 +148,12 @@ export class HolderSearch {
           throw new SourceExhausted("it cannot be dialled", { cause: error });
         }
       },
-      received: () => this.#links.brought(holder.id, performance.now()),
+      received: () => this.#connections.brought(holder.id, performance.now()),
       ended: ({ mayReturn }) => {
         this.#ends.delete(holder.id);
         if (!mayReturn && !end.signal.aborted) this.#useless.add(holder.id);
         this.#linked.delete(holder.id);
-        this.#links.closed(holder.id, performance.now());
+        this.#connections.closed(holder.id, performance.now());
       },
     };
   }

@@ -16,7 +16,7 @@ import type { NodeSession } from "../transfer/session.ts";
 import type { HolderEvent } from "../uplink/holder_lease.ts";
 import type { ListedHolder } from "../uplink/listed_holders.ts";
 import type { RelayDialer } from "../uplink/relay_dialer.ts";
-import { Holder } from "./holder.ts";
+import { HolderServer } from "./holder.ts";
 import type { ClockWatch } from "../base/clock_watch.ts";
 import { HolderSearch, type HolderSource } from "./holder_search.ts";
 import { type HeldFile, Holding } from "./holding.ts";
@@ -58,7 +58,7 @@ export interface SwarmContent extends Disposable {
 export class SwarmMember implements AsyncDisposable {
   readonly #options: SwarmMemberOptions;
   /** The side of it that serves others. */
-  readonly holder: Holder;
+  readonly holder: HolderServer;
   readonly #leases: HolderLeases;
   readonly #stop = new AbortController();
   readonly #seeking = new Set<Promise<void>>();
@@ -69,7 +69,7 @@ export class SwarmMember implements AsyncDisposable {
   private constructor(
     options: SwarmMemberOptions,
     { holder, leases, taken }: {
-      holder: Holder;
+      holder: HolderServer;
       leases: HolderLeases;
       taken: Map<string, TakenOffers>;
     },
@@ -90,7 +90,7 @@ export class SwarmMember implements AsyncDisposable {
     const identity = await createIdentity();
     const at = { host: options.host ?? ANY_HOST, port: 0 };
     const taken = new Map<string, TakenOffers>();
-    const holder = await Holder.open({
+    const holder = await HolderServer.open({
       ...{ identity, plaintext, at, limits, rate },
       isPrivate: true,
       takeOffer: (offer, source) => taken.get(offer.of)?.take(offer, source),
@@ -137,8 +137,8 @@ export class SwarmMember implements AsyncDisposable {
       mustOffer: () => this.#leases.isUnreached,
       request: this.#leases.holdersOf(content),
     });
-    const isLinked = (other: string) => search.isLinked(other);
-    const taken = new TakenOffers({ content, limits, isLinked, onSource });
+    const isConnected = (other: string) => search.isConnected(other);
+    const taken = new TakenOffers({ content, limits, isConnected, onSource });
     const complete = () => {
       if (!holding.isComplete) return;
       search.completed();

@@ -36,7 +36,7 @@ export interface OffersOptions {
 }
 
 /** An offer that is being made, or was taken. */
-interface Place {
+interface MadeOffer {
   readonly id: string;
   readonly group: string;
   /** Aborted when another takes the place. */
@@ -52,7 +52,7 @@ interface Place {
 export class Offers implements AsyncDisposable {
   readonly #options: OffersOptions;
   readonly #stop = new AbortController();
-  readonly #places = new Map<string, Place>();
+  readonly #places = new Map<string, MadeOffer>();
   readonly #offering = new Set<Promise<void>>();
   readonly #now: () => number;
   /** Holders that are not offered anything again before a time. */
@@ -68,7 +68,8 @@ export class Offers implements AsyncDisposable {
   /**
    * Notes that a holder can be offered pieces; may be called any number of times. Where all
    * places are taken, it replaces one of an address group that has at least two
-   * places more, or one over which no piece was given for `swarmLinkIdleMs`.
+   * places more, or one over which no piece was given for
+   * `swarmConnectionIdleMs`.
    */
   met(holder: ListedHolder): void {
     const { isNeeded, limits: { swarmDialCount } } = this.#options;
@@ -94,36 +95,36 @@ export class Offers implements AsyncDisposable {
     offering.catch(() => {}); // a bug; disposing throws it
   }
 
-  #leave(place: Place): void {
+  #leave(place: MadeOffer): void {
     if (this.#places.get(place.id) !== place) return;
     this.#places.delete(place.id);
     this.#rests.begin(place.id, this.#now());
   }
 
   /** The place that a holder of a group may have, if there is one. */
-  #replaceable(group: string, now: number): Place | undefined {
-    const { swarmLinkIdleMs } = this.#options.limits;
+  #replaceable(group: string, now: number): MadeOffer | undefined {
+    const { swarmConnectionIdleMs } = this.#options.limits;
     const places = [...this.#places.values()];
     for (const place of places) this.#look(place, now);
     const sizes = new GroupSizes(places);
-    const sizeOf = (place: Place) => sizes.of(place.group);
-    const order = (one: Place, other: Place) => one.activeAt - other.activeAt;
+    const sizeOf = (place: MadeOffer) => sizes.of(place.group);
+    const order = (one: MadeOffer, other: MadeOffer) => one.activeAt - other.activeAt;
     const idle = places.filter((place) =>
-      now - place.activeAt >= swarmLinkIdleMs && sizes.yields(place, group)
+      now - place.activeAt >= swarmConnectionIdleMs && sizes.yields(place, group)
     );
     return placeToEvict(places, { own: sizes.of(group), sizeOf, order }) ??
       placeToEvict(idle, { sizeOf, order });
   }
 
   /** Notes whether pieces went over it: announcements are far smaller. */
-  #look(place: Place, now: number): void {
+  #look(place: MadeOffer, now: number): void {
     const moved = place.conn?.movedBytes ?? 0;
     if (moved - place.movedBytes < this.#options.limits.pieceMinBytes) return;
     place.movedBytes = moved;
     place.activeAt = now;
   }
 
-  async #offer(holder: ListedHolder, place: Place): Promise<void> {
+  async #offer(holder: ListedHolder, place: MadeOffer): Promise<void> {
     const { content, id, dial, give } = this.#options;
     const signal = AbortSignal.any([this.#stop.signal, place.end.signal]);
     try {

@@ -11,7 +11,7 @@
 import type { Limits } from "../base/limits.ts";
 import { isShared } from "../guard/admission.ts";
 import { GroupSizes, placeToEvict } from "../guard/eviction.ts";
-import type { Offer, TakenOffer } from "../node/served.ts";
+import type { PieceOffer, TakenOffer } from "../node/served.ts";
 import type { Channel } from "../protocol/channel.ts";
 import { NodeSession } from "../transfer/session.ts";
 import { SourceExhausted } from "../transfer/source.ts";
@@ -21,15 +21,15 @@ import type { HolderSource } from "./holder_search.ts";
 export interface TakenOffersOptions {
   readonly content: string;
   readonly limits: Limits;
-  /** Whether there is a link to a holder that was dialled. */
-  readonly isLinked: (id: string) => boolean;
+  /** Whether there is a connection to a holder that was dialled. */
+  readonly isConnected: (id: string) => boolean;
   readonly onSource: (found: HolderSource) => void;
   /** The monotonic clock, in milliseconds. */
   readonly now?: () => number;
 }
 
 /** An offer that is taken. */
-interface Place {
+interface TakenOffer {
   readonly id: string;
   /** The address group that it is counted in. */
   readonly group: string;
@@ -44,7 +44,7 @@ interface Place {
 /** The offers of one content. Disposing ends them. */
 export class TakenOffers implements Disposable {
   readonly #options: TakenOffersOptions;
-  readonly #places = new Set<Place>();
+  readonly #places = new Set<TakenOffer>();
   /** Groups whose offers are refused until a time. */
   readonly #rests = new Map<string, number>();
   /**
@@ -73,13 +73,13 @@ export class TakenOffers implements Disposable {
    * {@linkcode placeToEvict}. Otherwise it replaces one that has sent nothing for
    * `swarmOfferIdleMs`. In both cases, places that never sent anything go first.
    */
-  take(offer: Offer, source: string): TakenOffer | undefined {
-    const { limits, isLinked } = this.#options;
+  take(offer: PieceOffer, source: string): TakenOffer | undefined {
+    const { limits, isConnected } = this.#options;
     const { id } = offer;
     const group = isShared(source) ? id : source;
     const now = this.#now();
     this.#forget(now);
-    if (this.#isOver || isLinked(id) || this.#rests.has(group)) {
+    if (this.#isOver || isConnected(id) || this.#rests.has(group)) {
       return undefined;
     }
     // In another group, another client may claim the same id.
@@ -114,25 +114,25 @@ export class TakenOffers implements Disposable {
     }
   }
 
-  #isIdle({ activeAt }: Place, now: number): boolean {
+  #isIdle({ activeAt }: TakenOffer, now: number): boolean {
     return now - activeAt >= this.#options.limits.swarmOfferIdleMs;
   }
 
-  #end(place: Place): void {
+  #end(place: TakenOffer): void {
     this.#places.delete(place);
     place.end.abort(new Error("another offer has taken its place"));
   }
 
   /** The place that an offer of a group may have, if there is one. */
-  #replaceable(group: string, now: number): Place | undefined {
+  #replaceable(group: string, now: number): TakenOffer | undefined {
     const places = [...this.#places];
     const sizes = new GroupSizes(places);
     // First those that never sent anything.
-    const first = (among: readonly Place[], own?: number) => {
+    const first = (among: readonly TakenOffer[], own?: number) => {
       const rule = {
         ...own !== undefined && { own },
-        sizeOf: (place: Place) => sizes.of(place.group),
-        order: (one: Place, other: Place) => one.activeAt - other.activeAt,
+        sizeOf: (place: TakenOffer) => sizes.of(place.group),
+        order: (one: TakenOffer, other: TakenOffer) => one.activeAt - other.activeAt,
       };
       return placeToEvict(among.filter(({ hasGiven }) => !hasGiven), rule) ??
         placeToEvict(among, rule);
@@ -155,7 +155,7 @@ export class TakenOffers implements Disposable {
     return at < 0 ? this.#waiting.size : at;
   }
 
-  async #receive(place: Place, channel: Channel): Promise<void> {
+  async #receive(place: TakenOffer, channel: Channel): Promise<void> {
     const { limits: { pieceStallMs, swarmRetryMs } } = this.#options;
     const { id, group, end: { signal } } = place;
     using _until = channel.endOn(signal);
@@ -177,7 +177,7 @@ export class TakenOffers implements Disposable {
 
   /** Requests pieces over the session until it is of no more use. */
   #useAsSource(
-    place: Place,
+    place: TakenOffer,
     { conn: { remote } }: Channel,
     session: NodeSession,
   ): Promise<{ mayReturn: boolean }> {

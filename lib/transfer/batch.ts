@@ -21,7 +21,7 @@ export interface BatchFile {
 }
 
 /** Why a node does not send a file. */
-export type Skipped = Pick<Refused, "code" | "text">;
+export type FileRefusal = Pick<Refused, "code" | "text">;
 
 /** Receives the files of one request. {@linkcode end} gives the slab back. */
 export class BatchReceiver {
@@ -29,7 +29,7 @@ export class BatchReceiver {
   readonly #slabs: NodeSlabs;
   readonly #slab: RequestSlab;
   /** Files that the node does not send, by their place in the request. */
-  readonly skipped = new Map<number, Skipped>();
+  readonly skipped = new Map<number, FileRefusal>();
   /** Files that the node has sent or skipped, and where the next begins. */
   #answered = 0;
   #position = 0;
@@ -84,7 +84,7 @@ export class BatchReceiver {
   }
 
   /** Records that the node does not send the next file. */
-  skip(why: Skipped): void {
+  skip(why: FileRefusal): void {
     if (this.#answered === this.count) {
       throw wrong("more files than were asked for");
     }

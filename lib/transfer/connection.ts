@@ -10,7 +10,7 @@ import type { Path } from "../base/conn.ts";
 import { isBug } from "../base/errors.ts";
 import type { LaneConn } from "./lane_conn.ts";
 import type { Task } from "./plan_types.ts";
-import type { BatchReceiver, Skipped } from "./batch.ts";
+import type { BatchReceiver, FileRefusal } from "./batch.ts";
 import type { TaskReceiver } from "./receiving.ts";
 import type { NodeSession } from "./session.ts";
 import type { Source } from "./source.ts";
@@ -54,7 +54,7 @@ export interface Work {
     onBytes: (count: number) => void,
   ): BatchReceiver;
   /** The node refused a request. */
-  refused(connection: Connection, request: Request, refused: Skipped): void;
+  refused(connection: Connection, request: Request, refused: FileRefusal): void;
   /** Verifies what has arrived for requests, by a path. */
   accept(
     connection: Connection,
@@ -414,7 +414,7 @@ export class Connection {
   }
 
   /** The node refused the rest of a request. */
-  #skipRest(batch: BatchReceiver, why: Skipped): void {
+  #skipRest(batch: BatchReceiver, why: FileRefusal): void {
     while (batch.left > 0) batch.skip(why);
   }
 }

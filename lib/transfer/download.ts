@@ -13,7 +13,7 @@ import { DownloadLanes } from "./download_lanes.ts";
 import { HolderFiles } from "./holder_files.ts";
 import { Plan } from "./plan.ts";
 import { show } from "../base/text.ts";
-import { BatchReceiver, type Skipped } from "./batch.ts";
+import { BatchReceiver, type FileRefusal } from "./batch.ts";
 import {
   Connection,
   type NextOptions,
@@ -353,7 +353,7 @@ export class Download {
   }
 
   /** A source no longer has pieces that it announced. */
-  #lost({ id, source }: Connection, { task }: Request, why: Skipped): void {
+  #lost({ id, source }: Connection, { task }: Request, why: FileRefusal): void {
     if (source.given.isHolder) {
       this.#plan.holderLacks(task.file, source.given.id, task);
       return this.#settle(this.#plan.release(id, task, false), "undelivered");

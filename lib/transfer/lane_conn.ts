@@ -14,7 +14,7 @@ import type { LaneError } from "./lane_files.ts";
 
 /** The state of the pieces of a request. */
 export interface LaneSaved {
-  /** The number of pieces from the first on that are right and written. */
+  /** How many pieces, counted from the first, are correct and written. */
   right: number;
   /** Whether the next one is wrong. */
   isWrong: boolean;
@@ -28,13 +28,13 @@ export interface LaneSaved {
 export interface LanePieces {
   /** The file, as the lane calls it. */
   readonly file: number;
-  /** Where the first begins. */
+  /** Position of the first piece in the file. */
   readonly position: number;
-  /** Bytes of all. */
+  /** Bytes of all pieces. */
   readonly bytes: number;
-  /** Bytes of one. */
+  /** Bytes of each piece, except possibly the last. */
   readonly partBytes: number;
-  /** The hashes that they must have, 32 bytes each. */
+  /** Their expected hashes, 32 bytes each. */
   readonly hashes: Uint8Array;
 }
 
@@ -44,11 +44,11 @@ export interface LaneConnOptions {
   readonly id: number;
   /** The lane that owns it. */
   readonly lane: object;
-  /** Gives the lane an order. */
+  /** Sends an order to the lane. */
   readonly order: (order: LaneConnOrder) => void;
   /** Shared with the lane; see {@linkcode CELL}. */
   readonly cells: Int32Array<SharedArrayBuffer>;
-  /** Makes an error of what the lane says. */
+  /** Converts an error of the lane. */
   readonly errorOf: (error: LaneError) => Error;
 }
 
@@ -77,7 +77,7 @@ export class LaneConn implements Conn {
   constructor(options: LaneConnOptions) {
     this.#options = options;
     this.lane = options.lane;
-    this.dialled.promise.catch(() => {}); // of interest to the one that dials
+    this.dialled.promise.catch(() => {}); // the dialling code handles it
   }
 
   /** Orders the lane to save the pieces of a request that follows. */
@@ -99,8 +99,8 @@ export class LaneConn implements Conn {
   }
 
   /**
-   * A number that rises while something comes, and while the lane is busy and
-   * does not read.
+   * A number that rises while data arrives, and while the lane is busy and does
+   * not read.
    */
   progress(): number {
     const { cells } = this.#options;
@@ -108,7 +108,7 @@ export class LaneConn implements Conn {
     return (Atomics.load(cells, CELL.received) >>> 0) + this.#looks;
   }
 
-  /** Milliseconds for which the lane wrote, and so did not read. */
+  /** Milliseconds in which the lane wrote instead of reading. */
   get heldMs(): number {
     return Atomics.load(this.#options.cells, CELL.writingMs);
   }
@@ -137,7 +137,7 @@ export class LaneConn implements Conn {
     this.#wake();
   }
 
-  /** Nothing more comes. */
+  /** The connection has ended. */
   ended(error: Error | undefined): void {
     this.#end ??= { error };
     this.dialled.reject(error ?? new Deno.errors.ConnectionReset("it ended"));

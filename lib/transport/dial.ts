@@ -93,7 +93,7 @@ export async function dial(
 }
 
 /** Tries to connect to `endpoint`. */
-export type Attempt<Connected extends { close(): void }, Options> = (
+export type DialAttempt<Connected extends { close(): void }, Options> = (
   endpoint: Endpoint,
   options: Options,
 ) => Promise<Connected>;
@@ -110,7 +110,7 @@ export async function firstOf<
 >(
   endpoints: readonly Endpoint[],
   options: Options,
-  connect: Attempt<Connected, Options>,
+  connect: DialAttempt<Connected, Options>,
 ): Promise<Connected> {
   const [only] = endpoints;
   if (only === undefined) throw new Deno.errors.NotFound("no address");

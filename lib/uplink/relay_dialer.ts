@@ -37,7 +37,7 @@ import {
 import { isEarlier, isVersion, VERSION } from "../base/version.ts";
 
 /** Events of a connection to a relay. */
-export type RelayLinkEvent =
+export type RelayDialEvent =
   /** The relay's id was not given; `id` is the one that it proved. */
   | { event: "relay_unverified"; relay: string; id: string }
   /** The first connection to a relay, whose id was stored. */
@@ -68,7 +68,7 @@ export interface RelayDialerOptions {
   readonly knownRelays?: KnownRelays | undefined;
   /** The numbers that bound what the relay can cause. */
   readonly limits: Limits;
-  readonly onEvent: (event: RelayLinkEvent) => void;
+  readonly onEvent: (event: RelayDialEvent) => void;
 }
 
 /** A relay after its hello. The caller closes the channel. */

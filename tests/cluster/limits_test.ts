@@ -3,7 +3,7 @@
 import { assertEquals, assertLess, assertRejects } from "@std/assert";
 import { LIMITS } from "../../lib/base/limits.ts";
 import { Instances } from "../../lib/cluster/instances.ts";
-import { Outbox } from "../../lib/cluster/outbox.ts";
+import { ChangeOutbox } from "../../lib/cluster/outbox.ts";
 import { PhaseLines } from "../../lib/cluster/phase_lines.ts";
 import type { ClusterEvent, ItemKey } from "../../lib/cluster/replicator.ts";
 import { StoreError, type StoreRow } from "../../lib/cluster/store.ts";
@@ -159,8 +159,8 @@ Deno.test("PhaseLines repeats a line about the store after clusterNoteMs, and re
   assertEquals(reported.length, 3);
 });
 
-Deno.test("Outbox keeps the newest state of each item, and returns the oldest entries first", () => {
-  const outbox = new Outbox(2);
+Deno.test("ChangeOutbox keeps the newest state of each item, and returns the oldest entries first", () => {
+  const outbox = new ChangeOutbox(2);
   const key = (id: string): ItemKey => ({ kind: "n", id });
   outbox.changed(key("a"), true);
   outbox.changed(key("b"), false);
@@ -180,8 +180,8 @@ Deno.test("Outbox keeps the newest state of each item, and returns the oldest en
   ]);
 });
 
-Deno.test("Outbox keeps a limited number of ended items", () => {
-  const outbox = new Outbox(2);
+Deno.test("ChangeOutbox keeps a limited number of ended items", () => {
+  const outbox = new ChangeOutbox(2);
   for (const id of ["a", "b", "c"]) outbox.ended({ kind: "n", id }, 1);
   assertEquals(outbox.size, 2);
   outbox.keepEnded();

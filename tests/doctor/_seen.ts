@@ -2,7 +2,7 @@
 
 import { assertEquals } from "@std/assert";
 import {
-  type Check,
+  type CheckResult,
   type CheckName,
   Findings,
 } from "../../lib/doctor/check.ts";
@@ -28,7 +28,7 @@ export function optionsFor(
 
 /** Verdicts by check, and what was said of one. */
 export class Seen {
-  readonly checks: Check[] = [];
+  readonly checks: CheckResult[] = [];
   readonly findings = new Findings((check) => this.checks.push(check));
 
   verdicts(): Record<string, string> {
@@ -37,7 +37,7 @@ export class Seen {
     );
   }
 
-  of(name: CheckName): Check {
+  of(name: CheckName): CheckResult {
     const found = this.checks.find(({ check }) => check === name);
     assertEquals(found?.check, name);
     return found!;

@@ -2,7 +2,7 @@
 
 import { assertEquals } from "@std/assert";
 import { LIMITS } from "../../lib/base/limits.ts";
-import type { Check } from "../../lib/doctor/check.ts";
+import type { CheckResult } from "../../lib/doctor/check.ts";
 import { Findings } from "../../lib/doctor/check.ts";
 import { examineClient } from "../../lib/doctor/client.ts";
 import type { RelayOptions } from "../../lib/relay/server.ts";
@@ -13,8 +13,8 @@ import { startRelay, type TestRelay } from "../_network.ts";
 async function examinedAt(
   relay: TestRelay,
   { reachMs, access = {} }: { reachMs: number; access?: typeof MEMBER },
-): Promise<Check | undefined> {
-  const checks: Check[] = [];
+): Promise<CheckResult | undefined> {
+  const checks: CheckResult[] = [];
   await examineClient({
     relay: relay.server.address,
     plaintext: false,
@@ -88,7 +88,7 @@ for (const [what, limits, reachMs, says] of WARNED) {
 
 Deno.test("The doctor opens no port unless it is asked to examine the swarm", async () => {
   await using relay = await startRelay();
-  const checks: Check[] = [];
+  const checks: CheckResult[] = [];
   await examineClient({
     ...{ relay: relay.server.address, plaintext: false, access: {} },
     ...{ tunnels: false, limits: LIMITS, onEvent: () => {} },

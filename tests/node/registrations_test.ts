@@ -8,7 +8,7 @@ import type { Endpoint } from "../../lib/base/conn.ts";
 import { LIMITS } from "../../lib/base/limits.ts";
 import type { RegistrarEvent } from "../../lib/node/registrar_events.ts";
 import { Registrations } from "../../lib/node/registrations.ts";
-import type { RelayLinkEvent } from "../../lib/uplink/relay_dialer.ts";
+import type { RelayDialEvent } from "../../lib/uplink/relay_dialer.ts";
 import { tokenOf } from "../../lib/access/token.ts";
 import { serveNode } from "../../lib/node/server.ts";
 import { EventLog } from "../_event_log.ts";
@@ -102,7 +102,7 @@ Deno.test("row 873: a node registers at each relay the addresses of its ways to 
   await using two = await startRelay({ identity: IDENTITIES[1]! });
   const relays = [away(), one.server.address, two.server.address];
   const leaving = new AbortController();
-  const log = new EventLog<RegistrarEvent | RelayLinkEvent>();
+  const log = new EventLog<RegistrarEvent | RelayDialEvent>();
   const connected: number[] = [];
   const done = new Registrations({
     relays: relays.map((address) => ({ address })),

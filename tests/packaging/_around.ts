@@ -24,12 +24,12 @@ const NAMES: Readonly<Record<string, "folder" | "file">> = {
 /** The surroundings of a `p2p` command. */
 export function around(
   remembered: Remembered | readonly Remembered[] = [],
-  { settings = new Map(), isTerminal = true, isLinked = false }: {
+  { settings = new Map(), isTerminal = true, isConnected = false }: {
     /** The content of every configuration file. */
     settings?: Settings;
     isTerminal?: boolean;
     /** Whether the file with the remembered relays is a link. */
-    isLinked?: boolean;
+    isConnected?: boolean;
   } = {},
 ): Surroundings {
   return {
@@ -40,7 +40,7 @@ export function around(
       targetOf: (path) =>
         /^linked\/?$/.test(path)
           ? "/real/place"
-          : isLinked && path.endsWith("/relay.json")
+          : isConnected && path.endsWith("/relay.json")
           ? "/home/u/dotfiles/p2p.json"
           : undefined,
       isRoot: (path) => path === "/" || path === "../..",

@@ -1,11 +1,11 @@
 /**
- * A client of a simulated swarm: the real plan and the real policy of links,
- * over lines that `_sender.ts` simulates.
+ * A client of a simulated swarm: the real plan and the real policy of
+ * connections, over lines that `_sender.ts` simulates.
  */
 
 import { LIMITS, type Limits } from "../../lib/base/limits.ts";
 import { PieceSet, runsOf } from "../../lib/content/piece_set.ts";
-import { requestPauseMs, SwarmLinks } from "../../lib/swarm/links.ts";
+import { requestPauseMs, SwarmConnections } from "../../lib/swarm/swarm_connections.ts";
 import { Plan } from "../../lib/transfer/plan.ts";
 import { type Receiver, Sender } from "./_sender.ts";
 
@@ -62,8 +62,8 @@ export class Client implements Receiver {
   readonly #saved: PieceSet;
   /** Pieces that it has not announced yet. */
   #gained: number[] = [];
-  readonly #links: SwarmLinks;
-  /** The source of each holder with a link, in the plan. */
+  readonly #connections: SwarmConnections;
+  /** The source of each holder with a connection, in the plan. */
   readonly #sources = new Map<string, string>();
   readonly #liars = new Set<string>();
   /** Clients that have dialled it. */
@@ -84,7 +84,7 @@ export class Client implements Receiver {
     this.#askAt = now;
     this.#announceAt = now + random() * ANNOUNCE_EVERY_MS;
     this.#lookAt = now + random() * 1_000;
-    this.#links = new SwarmLinks({ id, numbers: limits, random });
+    this.#connections = new SwarmConnections({ id, numbers: limits, random });
     this.sender = new Sender({
       ...{ id, upPerMs, pieceBytes },
       readerCount: limits.swarmReaderCount,
@@ -112,7 +112,7 @@ export class Client implements Receiver {
     return this.#plan.nowhere(0);
   }
 
-  get linkCount(): number {
+  get connectionCount(): number {
     return this.#sources.size;
   }
 
@@ -137,7 +137,7 @@ export class Client implements Receiver {
     if (now >= this.#announceAt) this.#announce();
     if (now < this.#lookAt) return;
     this.#lookAt = now + 1_000;
-    const idle = this.#links.toEnd(now);
+    const idle = this.#connections.toEnd(now);
     if (idle !== undefined) this.part(idle);
     this.#dial();
     for (const holder of [...this.#sources.keys()]) this.#pull(holder);
@@ -151,13 +151,13 @@ export class Client implements Receiver {
     }
     const listed = this.#world.listed(this.id);
     const known = listed.filter((id) => !this.#liars.has(id));
-    this.#links.learned(known.map((id) => ({ id, group: id })));
+    this.#connections.learned(known.map((id) => ({ id, group: id })));
     this.#askAt = now + requestPauseMs(now - this.startedAt, limits);
     this.#dial();
   }
 
   #dial(): void {
-    for (const id of this.#links.toDial(this.#world.now)) {
+    for (const id of this.#connections.toDial(this.#world.now)) {
       this.#world.later(DIAL_MS, () => this.#dialled(id));
     }
   }
@@ -166,7 +166,7 @@ export class Client implements Receiver {
     if (this.hasGone) return;
     const other = this.#world.find(id);
     if (other?.acceptsMore !== true) {
-      return this.#links.closed(id, this.#world.now);
+      return this.#connections.closed(id, this.#world.now);
     }
     this.#connect(id, other.#announced);
     other.#readers.add(this.id);
@@ -204,13 +204,13 @@ export class Client implements Receiver {
     for (const other of this.#sources.keys()) this.#pull(other);
   }
 
-  /** Ends a link, at both ends. */
+  /** Ends a connection, at both ends. */
   part(id: string): void {
     const { now } = this.#world;
     const other = this.#world.find(id);
     for (const [one, peer] of [[this, id], [other, this.id]] as const) {
       if (one === undefined) continue;
-      if (one.#sources.has(peer)) one.#links.closed(peer, now);
+      if (one.#sources.has(peer)) one.#connections.closed(peer, now);
       one.#readers.delete(peer);
       one.sender.forget(peer);
       if (one.#sources.has(peer)) one.#disconnect(peer);
@@ -241,7 +241,7 @@ export class Client implements Receiver {
       return this.part(from.id);
     }
     this.#plan.noteBytes(source, this.#world.pieceBytes, now);
-    this.#links.brought(from.id, now);
+    this.#connections.brought(from.id, now);
     const arrival = this.#plan.arrived(source, 0, piece, now);
     if (arrival === "wanted") {
       this.came[from.id === SEED ? "seed" : "others"]++;
@@ -254,7 +254,7 @@ export class Client implements Receiver {
   #finish(): void {
     if (this.doneAt !== undefined) return;
     this.doneAt = this.#world.now;
-    this.#links.completed();
+    this.#connections.completed();
     this.#world.seed?.forget(this.id);
   }
 

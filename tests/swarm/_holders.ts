@@ -6,7 +6,7 @@ import { LIMITS } from "../../lib/base/limits.ts";
 import type { Manifest } from "../../lib/content/manifest.ts";
 import { createIdentity } from "../../lib/identity/identity.ts";
 import { Channel } from "../../lib/protocol/channel.ts";
-import { Holder, type HolderOptions } from "../../lib/swarm/holder.ts";
+import { HolderServer, type HolderOptions } from "../../lib/swarm/holder.ts";
 import { Holding } from "../../lib/swarm/holding.ts";
 import { NodeSession } from "../../lib/transfer/session.ts";
 import type { DownloadSource } from "../../lib/transfer/source.ts";
@@ -15,7 +15,7 @@ import { tempShare } from "../_temp_share.ts";
 
 /** A holder that runs. */
 export interface RunningHolder {
-  readonly holder: Holder;
+  readonly holder: HolderServer;
   readonly identity: PeerIdentity;
   readonly held: Holding;
   /** Opens a session with it, which the caller disposes of. */
@@ -47,7 +47,7 @@ export async function runHolder(
   );
   const identity = await createIdentity();
   const holder = stack.use(
-    await Holder.open({
+    await HolderServer.open({
       identity,
       plaintext: false,
       at: { host: "127.0.0.1", port: 0 },

@@ -1,6 +1,7 @@
 /**
- * A swarm in fake time: the real plan and the real policy of links of many
- * clients, a seed, a relay that names holders, and lines that are simulated.
+ * A swarm in fake time: the real plan and the real policy of connections of
+ * many clients, a seed, a relay that names holders, and lines that are
+ * simulated.
  */
 
 import { LIMITS, type Limits } from "../../lib/base/limits.ts";

@@ -11,7 +11,7 @@ import { SourceExhausted } from "../../lib/transfer/source.ts";
 import type { ListedHolder } from "../../lib/uplink/listed_holders.ts";
 import { within } from "../_event_log.ts";
 
-Deno.test("HolderSearch ends a link that sends nothing, dials another holder for it, and may dial it again", async () => {
+Deno.test("HolderSearch ends a connection that sends nothing, dials another holder for it, and may dial it again", async () => {
   const holders = ["first", "second"].map((id, n) => ({
     id,
     addresses: [{ host: `192.0.2.${n}`, port: 1 }],
@@ -27,7 +27,7 @@ Deno.test("HolderSearch ends a link that sends nothing, dials another holder for
     limits: {
       ...LIMITS,
       swarmDialCount: 1,
-      swarmLinkIdleMs: 0,
+      swarmConnectionIdleMs: 0,
       swarmRequestFirstMs: 1,
       swarmRequestEveryMs: 1,
       swarmFirstRetryMs: 1,
@@ -54,7 +54,7 @@ Deno.test("HolderSearch ends a link that sends nothing, dials another holder for
     random: () => 0,
   });
   const running = search.run(stop.signal);
-  await within(replaced.promise, "the end of the idle link");
+  await within(replaced.promise, "the end of the idle connection");
   const { source } = found[0]!;
   await assertRejects(() => source.open(stop.signal), SourceExhausted);
   source.ended?.({ mayReturn: false });

@@ -8,7 +8,7 @@ import { Offers } from "../../lib/swarm/offers.ts";
 import type { NodeSession } from "../../lib/transfer/session.ts";
 import type { ListedHolder } from "../../lib/uplink/listed_holders.ts";
 
-const { swarmDialCount, swarmLinkIdleMs, pieceMinBytes } = LIMITS;
+const { swarmDialCount, swarmConnectionIdleMs, pieceMinBytes } = LIMITS;
 
 /** Offers of a client whose connections the test moves bytes over. */
 function offering() {
@@ -61,17 +61,17 @@ Deno.test("Offers replaces an offer to a holder of an address group that has two
   assertEquals(ended, ["a0"], "it rests, and has most places");
 });
 
-Deno.test("Offers replaces an offer over which no piece was taken for swarmLinkIdleMs, whatever news it was sent", async () => {
+Deno.test("Offers replaces an offer over which no piece was taken for swarmConnectionIdleMs, whatever news it was sent", async () => {
   const { offers, met, ended, clock, conns } = offering();
   await using _offers = offers;
   for (let n = 0; n < swarmDialCount; n++) await met(`a${n}`, `192.0.2.${n}`);
-  clock.ms = swarmLinkIdleMs - 1;
+  clock.ms = swarmConnectionIdleMs - 1;
   for (const [id, conn] of conns) {
     conn.movedBytes = id === "a3" ? pieceMinBytes - 1 : pieceMinBytes;
   }
   await met("b", "198.51.100.1");
   assertEquals(ended, []);
-  clock.ms = swarmLinkIdleMs;
+  clock.ms = swarmConnectionIdleMs;
   await met("b", "198.51.100.1");
   assertEquals(ended, ["a3"]);
 });

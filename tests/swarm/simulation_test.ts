@@ -1,7 +1,7 @@
 /**
  * The promise of a swarm, in fake time: the real plan and the real policy of
- * links and readers, with a seed and clients that upload 4 MB/s and a file of
- * 32 MiB.
+ * connections and readers, with a seed and clients that upload 4 MB/s and a
+ * file of 32 MiB.
  */
 
 import { assert, assertEquals } from "@std/assert";

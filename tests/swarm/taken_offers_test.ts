@@ -28,7 +28,7 @@ function taking({ linked = [], retryMs = swarmRetryMs }: {
   const offers = new TakenOffers({
     content: OF,
     limits: { ...LIMITS, swarmRetryMs: retryMs },
-    isLinked: (id) => linked.includes(id),
+    isConnected: (id) => linked.includes(id),
     onSource: (source) => {
       sources.push(source);
       found.resolve(source);

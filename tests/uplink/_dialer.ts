@@ -7,7 +7,7 @@ import { LIMITS, type Limits, limitsWith } from "../../lib/base/limits.ts";
 import type { KnownRelays } from "../../lib/identity/known_relays.ts";
 import {
   RelayDialer,
-  type RelayLinkEvent,
+  type RelayDialEvent,
 } from "../../lib/uplink/relay_dialer.ts";
 
 /** A dialer to a relay. */
@@ -17,7 +17,7 @@ export function dialerTo(
     role?: "node" | "client";
     plaintext?: boolean;
     knownRelays?: KnownRelays;
-    events?: RelayLinkEvent[];
+    events?: RelayDialEvent[];
     timeoutMs?: number;
     limits?: Limits;
   } = {},

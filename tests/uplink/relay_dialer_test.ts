@@ -7,7 +7,7 @@ import { KnownRelays } from "../../lib/identity/known_relays.ts";
 import { LIMITS } from "../../lib/base/limits.ts";
 import {
   RelayDialer,
-  type RelayLinkEvent,
+  type RelayDialEvent,
 } from "../../lib/uplink/relay_dialer.ts";
 import { within } from "../_event_log.ts";
 import { startFaultProxy } from "../_fault_proxy.ts";
@@ -21,7 +21,7 @@ const [first, second] = IDENTITIES as [Identity, Identity];
 
 Deno.test("RelayDialer at a bare address accepts any relay, and reports that it is not verified", async () => {
   await using relay = await startRelay();
-  const events: RelayLinkEvent[] = [];
+  const events: RelayDialEvent[] = [];
   const dialer = dialerTo(relay.server.address, { events });
   assertEquals(await openOnce(dialer), first.id);
   assertEquals(await openOnce(dialer), first.id);
@@ -54,7 +54,7 @@ for (const role of ["node", "client"] as const) {
 
 Deno.test("RelayDialer accepts the relay that a relay address names, without a warning", async () => {
   await using relay = await startRelay();
-  const events: RelayLinkEvent[] = [];
+  const events: RelayDialEvent[] = [];
   const dialer = dialerTo({ ...relay.server.address, id: first.id }, {
     events,
   });
@@ -91,7 +91,7 @@ Deno.test("RelayDialer remembers a relay in the file of known relays, and refuse
   const path = join(folder.path, "relays");
   const at = ownAddress();
   const before = await startRelay({ ...at, identity: first });
-  const events: RelayLinkEvent[] = [];
+  const events: RelayDialEvent[] = [];
   await openOnce(
     dialerTo(at, { knownRelays: await KnownRelays.load(path), events }),
   );
@@ -120,7 +120,7 @@ Deno.test("RelayDialer remembers a relay whose address has its id, without a war
   const path = join(folder.path, "relays");
   await using relay = await startRelay({ identity: first });
   const at = { ...relay.server.address, id: first.id };
-  const events: RelayLinkEvent[] = [];
+  const events: RelayDialEvent[] = [];
   const knownRelays = await KnownRelays.load(path);
   await openOnce(dialerTo(at, { knownRelays, events }));
   assertEquals(events, []);
@@ -135,7 +135,7 @@ Deno.test("A relay address with another id than the remembered one is used, and 
   const at = relay.server.address;
   await (await KnownRelays.load(path)).remember(at, first.id);
   const text = await Deno.readTextFile(path);
-  const events: RelayLinkEvent[] = [];
+  const events: RelayDialEvent[] = [];
   const knownRelays = await KnownRelays.load(path);
   const dialer = dialerTo({ ...at, id: second.id }, { knownRelays, events });
   for (let n = 0; n < 2; n++) await openOnce(dialer);
@@ -159,7 +159,7 @@ Deno.test("RelayDialer refuses another relay than one that another process has m
 Deno.test("RelayDialer at a bare address accepts another relay, and reports it", async () => {
   const at = ownAddress();
   const before = await startRelay({ ...at, identity: first });
-  const events: RelayLinkEvent[] = [];
+  const events: RelayDialEvent[] = [];
   const dialer = dialerTo(at, { events });
   assertEquals(await openOnce(dialer), first.id);
   await before.server.close();
@@ -251,7 +251,7 @@ for (
 
 Deno.test("RelayDialer warns a client with a token once that the relay is open", async () => {
   await using relay = await startRelay({ identity: first });
-  const events: RelayLinkEvent[] = [];
+  const events: RelayDialEvent[] = [];
   const dialer = new RelayDialer({ ...relay.server.address, id: first.id }, {
     role: "client",
     plaintext: false,

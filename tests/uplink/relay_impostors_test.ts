@@ -9,7 +9,7 @@ import { LIMITS, limitsWith } from "../../lib/base/limits.ts";
 import { encodeMessage } from "../../lib/protocol/messages.ts";
 import {
   RelayDialer,
-  type RelayLinkEvent,
+  type RelayDialEvent,
 } from "../../lib/uplink/relay_dialer.ts";
 import { VERSION } from "../../lib/base/version.ts";
 import { listen } from "../../lib/transport/listen.ts";
@@ -132,7 +132,7 @@ Deno.test("RelayDialer reports a relay of another version once, with both versio
     encodeMessage({ ...HELLO, id: first.id, version });
   for (const version of ["999.0.0", VERSION]) {
     await using relay = await impostorRelay(first, [greeting(version)]);
-    const events: RelayLinkEvent[] = [];
+    const events: RelayDialEvent[] = [];
     const dialer = new RelayDialer({ ...relay.address, id: first.id }, {
       role: "client",
       plaintext: false,

@@ -7,7 +7,7 @@
 
 import type { ClientEvent } from "../../client/events.ts";
 import { counted, showWhole } from "../../base/text.ts";
-import type { Replicas } from "../output/replicas.ts";
+import type { SingleCopies } from "../output/single_copies.ts";
 import type { Terminal } from "../output/terminal.ts";
 import { triedOn } from "../output/tried.ts";
 import type { Planned } from "./planned.ts";
@@ -19,7 +19,7 @@ import { gaveInWords } from "./swarming.ts";
 export interface ConclusionOptions {
   readonly terminal: Terminal;
   readonly saved: Saved | Planned;
-  readonly replicas: Replicas;
+  readonly replicas: SingleCopies;
   readonly receipt: ReceiptWriter | undefined;
   /** Whether more files may be saved after this client served others. */
   readonly mayGoOn: boolean;

@@ -6,7 +6,7 @@
 
 import type { ClientEvent } from "../../client/events.ts";
 import { type ListedNode, relaysOf } from "../../client/nodes.ts";
-import type { RelayLinkEvent } from "../../uplink/relay_dialer.ts";
+import type { RelayDialEvent } from "../../uplink/relay_dialer.ts";
 import { formatEndpoint } from "../../base/conn.ts";
 import { Failure } from "../../base/errors.ts";
 import { counted, show } from "../../base/text.ts";
@@ -140,7 +140,7 @@ export class EventPrinter {
   }
 
   /** Whether to print it: a command may ask the relay more than once. */
-  #isNew(event: RelayLinkEvent): boolean {
+  #isNew(event: RelayDialEvent): boolean {
     switch (event.event) {
       case "relay_motd": {
         const isNew = event.text !== this.#printedMotd;

@@ -23,7 +23,7 @@ import {
 import {
   type DeepSums,
   type FolderSum,
-  type Row,
+  type ListRow,
   sumFolders,
   type SummedFolders,
   walk,
@@ -214,8 +214,8 @@ export class FileList {
 
 /** A row, with its file. */
 type ReadRow =
-  | Row & { kind: "folder" }
-  | Row & { kind: "file"; readonly brief: FileBrief };
+  | ListRow & { kind: "folder" }
+  | ListRow & { kind: "file"; readonly brief: FileBrief };
 
 /** Rows, with the sums of all files after they have been read. */
 interface Rows extends Iterable<ReadRow> {
@@ -254,13 +254,13 @@ class FileRows implements Rows {
 /** Files and folders. Files are read one by one. */
 class TreeRows implements Rows {
   readonly #files: FileListings;
-  readonly #rows: readonly Row[];
+  readonly #rows: readonly ListRow[];
   readonly #root: FolderSum;
   readonly cutCount: number;
 
   constructor(
     files: FileListings,
-    rows: readonly Row[],
+    rows: readonly ListRow[],
     { root, cutCount }: SummedFolders,
   ) {
     this.cutCount = cutCount;
@@ -283,7 +283,7 @@ class TreeRows implements Rows {
   }
 }
 
-function folderRow({ folder }: Row & { kind: "folder" }): FileRow {
+function folderRow({ folder }: ListRow & { kind: "folder" }): FileRow {
   const { name, files, bytes, modifiedMs } = folder;
   return {
     name: `${name}/`,
@@ -300,7 +300,7 @@ function folderRow({ folder }: Row & { kind: "folder" }): FileRow {
 const TREE_INDENT = 2;
 
 /** The row with the part of its name below the folder in which it is shown. */
-function inTree(shown: FileRow, row: Row, start: number): FileRow {
+function inTree(shown: FileRow, row: ListRow, start: number): FileRow {
   const { name } = shown;
   const end = row.kind === "folder"
     ? name.length - 2

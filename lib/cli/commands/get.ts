@@ -23,7 +23,7 @@ import type { CommandLine } from "../options/command_line.ts";
 import { badValue, given } from "../options/values.ts";
 import { ReceiptWriter } from "./receipt.ts";
 import { Conclusion } from "./conclusion.ts";
-import { Replicas } from "../output/replicas.ts";
+import { SingleCopies } from "../output/single_copies.ts";
 import { MOST_PRINTED, Saved } from "./saved.ts";
 import { Planned } from "./planned.ts";
 import { swarmOptions } from "./swarming.ts";
@@ -62,7 +62,7 @@ export async function runGet(
   const saved = new (isDry ? Planned : Saved)(terminal, {
     isVerbose: line.isOn("verbose"),
   });
-  const replicas = new Replicas({ isChosen: options.node !== undefined });
+  const replicas = new SingleCopies({ isChosen: options.node !== undefined });
   const conclusion = new Conclusion({
     ...{ terminal, saved, replicas, receipt },
     mayGoOn: line.get("wait") !== undefined,

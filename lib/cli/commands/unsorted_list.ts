@@ -18,22 +18,22 @@ import {
 } from "../output/files_table.ts";
 import type { Terminal } from "../output/terminal.ts";
 
-/** Where the files go. */
-interface Place {
+/** Where the files are printed. */
+interface OutputTarget {
   readonly terminal: Terminal;
   readonly signal: AbortSignal;
 }
 
 /** Prints page after page. */
 export class UnsortedList {
-  readonly #place: Place;
+  readonly #target: OutputTarget;
   readonly #isLong: boolean;
   readonly #sums = { files: 0, bytes: 0 };
   /** Pages of several nodes arrive at once, and are printed in turn. */
   #last: Promise<void> = Promise.resolve();
 
-  constructor(place: Place, { isLong }: { readonly isLong: boolean }) {
-    this.#place = place;
+  constructor(target: OutputTarget, { isLong }: { readonly isLong: boolean }) {
+    this.#target = target;
     this.#isLong = isLong;
   }
 
@@ -43,7 +43,7 @@ export class UnsortedList {
   }
 
   async #print(files: readonly ListedFile[], from: TakenFrom): Promise<void> {
-    const { terminal, signal } = this.#place;
+    const { terminal, signal } = this.#target;
     for (const { size } of files) {
       this.#sums.files++;
       this.#sums.bytes += size;
@@ -62,7 +62,7 @@ export class UnsortedList {
 
   /** Prints how many files there were, if there were any. */
   async end(): Promise<void> {
-    const { terminal, signal } = this.#place;
+    const { terminal, signal } = this.#target;
     const { files, bytes } = this.#sums;
     if (files === 0) return;
     await terminal.events([

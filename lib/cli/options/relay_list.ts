@@ -17,7 +17,7 @@ import { LIMITS } from "../../base/limits.ts";
 import { show } from "../../base/text.ts";
 import { join } from "@std/path/join";
 import { readBounded } from "./text_file.ts";
-import { type RelayLine, relayLine } from "./values.ts";
+import { type RelayEntry, relayLine } from "./values.ts";
 
 /**
  * Reads a list of relays.
@@ -25,7 +25,7 @@ import { type RelayLine, relayLine } from "./values.ts";
  * @throws {Failure} of kind `local` or `not_allowed` if the file cannot be read,
  * `usage` for an invalid line, and for a file without relays.
  */
-export async function readRelayList(path: string): Promise<RelayLine[]> {
+export async function readRelayList(path: string): Promise<RelayEntry[]> {
   const text = await readBounded(path, {
     what: "Cannot read relays",
     mostBytes: LIMITS.configBytes,
@@ -39,7 +39,7 @@ export async function readRelayList(path: string): Promise<RelayLine[]> {
  *
  * @throws {Failure} of kind `usage`.
  */
-export function parseRelayList(text: string, path: string): RelayLine[] {
+export function parseRelayList(text: string, path: string): RelayEntry[] {
   const lines = text.split("\n").flatMap((given, index) => {
     const words = given.trim();
     if (words === "" || words.startsWith("#")) return [];
@@ -58,7 +58,7 @@ export function parseRelayList(text: string, path: string): RelayLine[] {
   });
 }
 
-function lineIn(words: string, where: string): RelayLine {
+function lineIn(words: string, where: string): RelayEntry {
   try {
     return relayLine(words);
   } catch (error) {

@@ -60,21 +60,21 @@ export function lines(text: string): string[] {
 }
 
 /** A relay as `--relay` and a list of relays name it. */
-export interface RelayLine {
+export interface RelayEntry {
   readonly address: RelayAddress;
   /** The path of its token, if it has one of its own. */
   readonly tokenFile?: string;
 }
 
 /** Relays, a line each. */
-export function relays(text: string): RelayLine[] {
+export function relays(text: string): RelayEntry[] {
   return lines(text).map(relayLine);
 }
 
 /**
  * The address of a relay, and the path of its token if the relay is private.
  */
-export function relayLine(text: string): RelayLine {
+export function relayLine(text: string): RelayEntry {
   const [, word = "", tokenFile] = /^(\S+)(?:\s+(.+))?$/.exec(text.trim()) ??
     [];
   const address = parseRelay(word);

@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { Check } from "../../doctor/check.ts";
+import type { CheckResult } from "../../doctor/check.ts";
 import type { Failure, FailureKind } from "../../base/errors.ts";
 
 /** The stage at which a node failed. */
@@ -142,7 +142,7 @@ export type CliEvent =
   | { event: "tokens"; node: string; client: string }
   | NodeTried
   /** The result of one check of `doctor`. */
-  | ({ event: "checked" } & Check)
+  | ({ event: "checked" } & CheckResult)
   /** `--receipt` has been written. */
   | { event: "receipt_written"; path: string; files: number }
   /** A file matches a receipt. */

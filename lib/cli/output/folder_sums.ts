@@ -22,7 +22,7 @@ export interface FolderSum {
 }
 
 /** A row of a list: a file, or a folder. */
-export type Row =
+export type ListRow =
   | {
     readonly kind: "file";
     readonly place: number;
@@ -195,7 +195,7 @@ export function* walk(
   files: SummedFiles,
   options: WalkOptions,
   depth = 1,
-): Generator<Row, void> {
+): Generator<ListRow, void> {
   const folders = [...folder.folders.values()].map((folder) => ({
     row: { kind: "folder" as const, folder, depth },
     ...keysOf(folder.name, folder.bytes, folder.modifiedMs),

@@ -5,7 +5,7 @@
  * @module
  */
 
-import type { Frame, Row, Span } from "./state.ts";
+import type { Frame, ScreenRow, Span } from "./state.ts";
 import type { Terminal } from "../output/terminal.ts";
 
 const ESC = "\x1b[";
@@ -193,7 +193,7 @@ function place(row: number, column: number): string {
 }
 
 /** A row as it is written; without colours only the pointer marks it. */
-function formatRow({ spans, isMarked }: Row, coloured: boolean): string {
+function formatRow({ spans, isMarked }: ScreenRow, coloured: boolean): string {
   if (!coloured) return spans.map(({ text }) => text).join("");
   return spans.map(({ text, style }) => {
     const sgr = (isMarked ? MARKED : "") + SGR_OF_STYLE[style];

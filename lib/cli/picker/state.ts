@@ -25,14 +25,14 @@ export interface Span {
 }
 
 /** A row of the screen; `isMarked` for the one that Enter takes. */
-export interface Row {
+export interface ScreenRow {
   readonly spans: readonly Span[];
   readonly isMarked: boolean;
 }
 
 /** The content of the screen. Columns and rows count from 0. */
 export interface Frame {
-  readonly rows: readonly Row[];
+  readonly rows: readonly ScreenRow[];
   readonly cursor: { readonly column: number; readonly row: number };
 }
 
@@ -234,7 +234,7 @@ export class Picker {
     return differs || (nodeCount === 1 && this.#nodeCount > 1);
   }
 
-  #fileRow(rank: number): Row {
+  #fileRow(rank: number): ScreenRow {
     const { columns } = this.#size;
     const index = this.#search.at(rank);
     const file = this.#files[index]!;
@@ -280,7 +280,7 @@ export class Picker {
   }
 }
 
-function row(spans: readonly Span[], isMarked = false): Row {
+function row(spans: readonly Span[], isMarked = false): ScreenRow {
   return { spans: spans.filter(({ text }) => text !== ""), isMarked };
 }
 

@@ -9,7 +9,7 @@ import type { Access } from "../../access/credentials.ts";
 import { sideBySide } from "../../access/further_relay.ts";
 import { formatEndpoint } from "../../base/conn.ts";
 import type { ClientOptions } from "../../client/peers.ts";
-import { type Check, Findings } from "../../doctor/check.ts";
+import { type CheckResult, Findings } from "../../doctor/check.ts";
 import { examineClient } from "../../doctor/client.ts";
 import {
   checkDisk,
@@ -24,7 +24,7 @@ import { EXIT_CODE, Failure } from "../../base/errors.ts";
 import { createIdentity, type Identity } from "../../identity/identity.ts";
 import { LIMITS } from "../../base/limits.ts";
 import type { NodeOptions } from "../../node/server.ts";
-import type { RelayLinkEvent } from "../../uplink/relay_dialer.ts";
+import type { RelayDialEvent } from "../../uplink/relay_dialer.ts";
 import { loadIdentity } from "../../identity/identity_file.ts";
 import type { CliEvent } from "../output/cli_events.ts";
 import type { CommandLine } from "../options/command_line.ts";
@@ -145,7 +145,7 @@ function examinations(
     terminal: Terminal;
   },
 ): ExaminationOptions[] {
-  const onEvent = (event: RelayLinkEvent) => {
+  const onEvent = (event: RelayDialEvent) => {
     terminal.event(event);
     if (event.event === "relay_motd") printRelayMet(event, terminal);
   };
@@ -169,7 +169,7 @@ function written(line: CommandLine): string[] {
   return ["known-relays"].flatMap((name) => line.value(name) ?? []);
 }
 
-function print(check: Check, terminal: Terminal): void {
+function print(check: CheckResult, terminal: Terminal): void {
   const { remedyCode: _, ...plain } = check;
   const remedy = remedyIn(check);
   const stated = remedy === undefined ? plain : { ...plain, remedy };

@@ -14,7 +14,7 @@ import {
 } from "../../base/address.ts";
 import type { CommandLine } from "../options/command_line.ts";
 import type { CommandSpec } from "../options/command_spec.ts";
-import type { RelayLine } from "../options/values.ts";
+import type { RelayEntry } from "../options/values.ts";
 import { usageFailure } from "../options/command_line.ts";
 import { isCommand } from "./about.ts";
 import { HOST_AND_PORT, takeRelay } from "./role.ts";
@@ -89,7 +89,7 @@ export async function takeRelays(
   };
 }
 
-async function listedIn(path: string): Promise<readonly RelayLine[]> {
+async function listedIn(path: string): Promise<readonly RelayEntry[]> {
   const { readRelayList } = await import("../options/relay_list.ts");
   return await readRelayList(path);
 }

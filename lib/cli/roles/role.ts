@@ -22,7 +22,7 @@ import {
   systemErrorCode,
 } from "../../base/errors.ts";
 import type { KnownRelays } from "../../identity/known_relays.ts";
-import type { RelayLinkEvent } from "../../uplink/relay_dialer.ts";
+import type { RelayDialEvent } from "../../uplink/relay_dialer.ts";
 import { show } from "../../base/text.ts";
 import type { CommandSpec } from "../options/command_table.ts";
 import { answerAboutItself, isCommand, refuseMistyped } from "./about.ts";
@@ -278,7 +278,7 @@ export const PLAINTEXT_WARNING =
  * Prints that a relay without a known identity was met, and the relay's own
  * words.
  */
-export function printRelayMet(event: RelayLinkEvent, terminal: Terminal): void {
+export function printRelayMet(event: RelayDialEvent, terminal: Terminal): void {
   if (event.event === "relay_motd") {
     terminal.note(`relay message: ${show(event.text)}`);
     return;

@@ -103,7 +103,7 @@ export const FETCHING = {
         Type.String(),
         "their names, or patterns that nothing matched",
       ),
-      againMs: count("milliseconds until the next question"),
+      againMs: count("milliseconds until the next request"),
       leftMs: count("milliseconds until they are given up"),
     },
   },
@@ -111,7 +111,7 @@ export const FETCHING = {
     says: "all wanted files are known",
     roles: CLIENT,
     fields: {
-      files: count("how many they are"),
+      files: count("the number of files"),
       bytes: count("bytes of all of them"),
     },
   },

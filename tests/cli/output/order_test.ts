@@ -8,7 +8,7 @@ import { LIMITS } from "../../../lib/base/limits.ts";
 import { seededRandom } from "../../_random.ts";
 import {
   DeepSums,
-  type Row,
+  type ListRow,
   sumFolders,
   walk,
 } from "../../../lib/cli/output/folder_sums.ts";
@@ -200,7 +200,7 @@ Deno.test("sumFolders makes as many folders as fit into treeBytes, and reports h
   // No file is lost, and all are summed up.
   assertEquals(rows.length - folderCount, 9_000);
   assertEquals([root.files, root.bytes], [9_000, 9_000]);
-  const isAbove = (row: Row) =>
+  const isAbove = (row: ListRow) =>
     row.kind === "file" &&
     files.briefAt(row.place).name.indexOf("/", row.folderLength + 1) >= 0;
   assertEquals(rows.filter(isAbove).length, cutCount);

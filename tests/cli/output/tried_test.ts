@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import { Replicas } from "../../../lib/cli/output/replicas.ts";
+import { SingleCopies } from "../../../lib/cli/output/single_copies.ts";
 import type { Terminal } from "../../../lib/cli/output/terminal.ts";
 import { Tried } from "../../../lib/cli/output/tried.ts";
 import type { ClientEvent, NodeAnswer } from "../../../lib/client/events.ts";
@@ -210,7 +210,7 @@ function received(name: string, holders: number): ClientEvent {
 
 /** What is warned of after events. */
 function warnings(events: readonly ClientEvent[], isChosen = false): string[] {
-  const replicas = new Replicas({ isChosen });
+  const replicas = new SingleCopies({ isChosen });
   for (const event of events) replicas.note(event);
   const notes: string[] = [];
   replicas.warn(
@@ -225,7 +225,7 @@ const LISTED: ClientEvent = {
   nodes: NODES.slice(0, 2),
 };
 
-Deno.test("Replicas warns of a file that only one of several nodes has", () => {
+Deno.test("SingleCopies warns of a file that only one of several nodes has", () => {
   const events = [
     LISTED,
     answered(1, { kind: "not_found" }),
@@ -251,7 +251,7 @@ Deno.test("Replicas warns of a file that only one of several nodes has", () => {
   );
 });
 
-Deno.test("Replicas does not warn if there may be another copy", () => {
+Deno.test("SingleCopies does not warn if there may be another copy", () => {
   assertEquals(warnings([LISTED, received("f", 2)]), []);
   // The other node has not answered yet.
   assertEquals(warnings([LISTED, answered(2, found), received("f", 1)]), []);

@@ -12,7 +12,7 @@ import { namesOn } from "./node_names.ts";
 import type { Terminal } from "./terminal.ts";
 
 /** Finds files of a `get` that have only one copy. */
-export class Replicas {
+export class SingleCopies {
   readonly #isChosen: boolean;
   #nodeCount = 0;
   #files = 0;

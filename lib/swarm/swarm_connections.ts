@@ -2,9 +2,9 @@
  * Which clients of a swarm one client dials. Pure: time and randomness are
  * arguments, and the caller opens and closes the connections.
  *
- * Each client reads from a few that it dials, and accepts more that read from it,
- * so that newcomers find a place. A client that cannot be dialled dials twice: see
- * `offers.ts`.
+ * Each client reads from a few that it dials, and accepts more that read from
+ * it, so that newcomers find a place. A client that cannot be dialled dials
+ * twice: see `offers.ts`.
  *
  * @module
  */
@@ -15,19 +15,19 @@ import { Backoffs } from "./backoffs.ts";
 /** A holder that the relay named. */
 export interface KnownHolder {
   readonly id: string;
-  /** The address group that links are shared out among. */
+  /** The address group that connections are shared out among. */
   readonly group: string;
 }
 
 /** A holder that is being dialled, or was reached. */
-interface Link {
+interface SwarmConnection {
   readonly group: string;
   /** When it last delivered bytes; at first when it was dialled. */
   activeAt: number;
 }
 
-/** Options of {@linkcode SwarmLinks}. */
-export interface SwarmLinksOptions {
+/** Options of {@linkcode SwarmConnections}. */
+export interface SwarmConnectionsOptions {
   /** This client's id as a holder. */
   readonly id: string;
   readonly numbers: Limits;
@@ -35,10 +35,10 @@ export interface SwarmLinksOptions {
   readonly random: () => number;
 }
 
-/** The links of one client for one content. */
-export class SwarmLinks {
-  readonly #options: SwarmLinksOptions;
-  readonly #dialled = new Map<string, Link>();
+/** The connections of one client for one content. */
+export class SwarmConnections {
+  readonly #options: SwarmConnectionsOptions;
+  readonly #dialled = new Map<string, SwarmConnection>();
   /** The groups of the holders that the relay named last. */
   #known: ReadonlyMap<string, string> = new Map();
   /** Those of them that it had not named before. */
@@ -49,8 +49,8 @@ export class SwarmLinks {
   readonly #rests: Backoffs;
   #isComplete = false;
 
-  /** No links, and no holders known. */
-  constructor(options: SwarmLinksOptions) {
+  /** No connections, and no holders known. */
+  constructor(options: SwarmConnectionsOptions) {
     const { swarmFirstRetryMs: firstMs, swarmRetryMs: mostMs } =
       options.numbers;
     this.#options = options;
@@ -77,7 +77,8 @@ export class SwarmLinks {
   }
 
   /**
-   * Holders to dial now. Each takes a place until {@linkcode SwarmLinks.closed}.
+   * Holders to dial now. Each takes a place until {@linkcode
+   * SwarmConnections.closed}.
    */
   toDial(now: number): string[] {
     if (this.#isComplete) return [];
@@ -91,20 +92,20 @@ export class SwarmLinks {
 
   /** A holder has delivered bytes. */
   brought(id: string, now: number): void {
-    const link = this.#dialled.get(id);
-    if (link !== undefined) link.activeAt = now;
+    const connection = this.#dialled.get(id);
+    if (connection !== undefined) connection.activeAt = now;
   }
 
   /**
-   * The idlest link, if it sent nothing for `swarmLinkIdleMs`, and keeps
-   * another holder from being dialled. The caller ends it.
+   * The idlest connection, if it sent nothing for `swarmConnectionIdleMs`, and
+   * keeps another holder from being dialled. The caller ends it.
    */
   toEnd(now: number): string | undefined {
     const isFull = this.#dialled.size >= this.#dialCount;
     const isNeeded = !this.#isComplete && isFull;
     if (!isNeeded || this.#candidates(now).length === 0) return undefined;
     let idlest: string | undefined;
-    let longest = this.#options.numbers.swarmLinkIdleMs;
+    let longest = this.#options.numbers.swarmConnectionIdleMs;
     for (const [id, { activeAt }] of this.#dialled) {
       if (now - activeAt < longest) continue;
       [idlest, longest] = [id, now - activeAt];
@@ -113,10 +114,10 @@ export class SwarmLinks {
   }
 
   /**
-   * Known holders without a link, in an order of chance: first one of each address
-   * group, then a second one, links included. Anybody can run many at one address.
-   * Among equals those are first that the relay had not named before: fewer
-   * clients know them.
+   * Known holders without a connection, in an order of chance: first one of
+   * each address group, then a second one, connections included. Anybody can
+   * run many at one address. Among equals those are first that the relay had
+   * not named before: fewer clients know them.
    */
   #candidates(now: number): string[] {
     const ids = [...this.#known.keys()].filter((id) =>
@@ -141,7 +142,7 @@ export class SwarmLinks {
     );
   }
 
-  /** A dial failed, or a link ended: the holder rests for a while. */
+  /** A dial failed, or a connection ended: the holder rests for a while. */
   closed(id: string, now: number): void {
     this.#dialled.delete(id);
     this.#rests.begin(id, now);
