@@ -13,10 +13,10 @@ import { contentFingerprint } from "../content/fingerprints.ts";
 import { isContentId } from "../content/manifest.ts";
 import { safeName } from "../base/names.ts";
 import {
-  codeOf,
+  macOf,
   deriveKey,
   fromBase64Url,
-  isSameCode,
+  isSameMac,
   toBase64Url,
 } from "./keys.ts";
 
@@ -66,7 +66,7 @@ export function grantKeyOf(
 /** Text of a grant, made with a node's key. */
 export function formatGrant(grant: Grant, key: Uint8Array): string {
   const json = new TextEncoder().encode(JSON.stringify(grant));
-  return `${toBase64Url(json)}.${toBase64Url(codeOf(key, CONTEXT, json))}`;
+  return `${toBase64Url(json)}.${toBase64Url(macOf(key, CONTEXT, json))}`;
 }
 
 /**
@@ -77,15 +77,15 @@ export function openGrant(
   text: string,
   keys: readonly Uint8Array[],
 ): Grant | undefined {
-  const [body = "", code = "", ...more] = text.split(".");
+  const [body = "", mac = "", ...more] = text.split(".");
   const json = fromBase64Url(body);
-  const given = fromBase64Url(code);
+  const given = fromBase64Url(mac);
   if (json === undefined || given === undefined || more.length > 0) {
     return undefined;
   }
   // Always tries all keys, so that the time does not reveal which one fits.
   const matches = keys
-    .filter((key) => isSameCode(given, codeOf(key, CONTEXT, json)));
+    .filter((key) => isSameMac(given, macOf(key, CONTEXT, json)));
   return matches.length === 0 ? undefined : readGrant(json);
 }
 

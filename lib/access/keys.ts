@@ -1,5 +1,5 @@
 /**
- * The keys of a private relay, all derived from one secret, and the codes made
+ * The keys of a private relay, all derived from one secret, and the MACs made
  * with them. Pure.
  *
  * @module
@@ -7,7 +7,7 @@
 
 import { createHmac, hkdfSync, timingSafeEqual } from "node:crypto";
 
-/** Bytes of a code that proves knowledge of a key. */
+/** Bytes of a MAC, which proves knowledge of a key. */
 const CODE_BYTES = 32;
 
 const SALT = "relay-p2p access 1";
@@ -25,7 +25,7 @@ export function deriveKey(
 }
 
 /** HMAC-SHA256 of the parts in sequence; 32 bytes. */
-export function codeOf(
+export function macOf(
   key: Uint8Array,
   ...parts: readonly (string | Uint8Array)[]
 ): Uint8Array<ArrayBuffer> {
@@ -34,8 +34,8 @@ export function codeOf(
   return new Uint8Array(hmac.digest());
 }
 
-/** Compares two codes in constant time. */
-export function isSameCode(a: Uint8Array, b: Uint8Array): boolean {
+/** Compares two MACs in constant time. */
+export function isSameMac(a: Uint8Array, b: Uint8Array): boolean {
   return a.length === b.length && timingSafeEqual(a, b);
 }
 

@@ -8,7 +8,7 @@
 import type { Limits } from "../base/limits.ts";
 import { Attempts } from "./attempts.ts";
 import { type Grant, openGrant } from "./grant.ts";
-import { isSameCode } from "./keys.ts";
+import { isSameMac } from "./keys.ts";
 import { type AccessRefusal, REFUSALS } from "./refusal.ts";
 import type { Moment } from "./relay_access.ts";
 import { Uses } from "./uses.ts";
@@ -40,7 +40,7 @@ export class NodeAccess {
    */
   setKeys(keys: readonly Uint8Array[]): void {
     const isDropped = (old: Uint8Array) =>
-      !keys.some((key) => isSameCode(key, old));
+      !keys.some((key) => isSameMac(key, old));
     if (this.#keys.some(isDropped)) this.#uses = new Uses(this.#limits);
     this.#keys = keys;
   }

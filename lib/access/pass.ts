@@ -14,10 +14,10 @@
  */
 
 import {
-  codeOf,
+  macOf,
   deriveKey,
   fromBase64Url,
-  isSameCode,
+  isSameMac,
   toBase64Url,
 } from "./keys.ts";
 
@@ -108,7 +108,7 @@ export function openPass(
   const given = bytes!.slice(PASS_BYTES - MAC_BYTES);
   // Always tries all keys, so that the time does not reveal which one fits.
   const matches = keys.map((key) =>
-    isSameCode(given, macOf(bytes!, { name, key }))
+    isSameMac(given, macOf(bytes!, { name, key }))
   );
   const keyIndex = matches.indexOf(true);
   return keyIndex < 0 ? undefined : { terms, keyIndex };
@@ -119,5 +119,5 @@ function macOf(
   { name, key }: { name: string; key: Uint8Array },
 ): Uint8Array {
   const signed = bytes.slice(0, PASS_BYTES - MAC_BYTES);
-  return codeOf(key, CONTEXT, signed, name).slice(0, MAC_BYTES);
+  return macOf(key, CONTEXT, signed, name).slice(0, MAC_BYTES);
 }

@@ -12,7 +12,7 @@ import { sha256 } from "../base/hash.ts";
 import { safeName } from "../base/names.ts";
 import { Attempts } from "./attempts.ts";
 import { formatGrant, type Grant, grantKeyOf } from "./grant.ts";
-import { deriveKey, isSameCode, toBase64Url } from "./keys.ts";
+import { deriveKey, isSameMac, toBase64Url } from "./keys.ts";
 import { formatPass, linkKeyOf, openPass, type PassTerms } from "./pass.ts";
 import { type AccessRefusal, REFUSALS } from "./refusal.ts";
 import {
@@ -155,15 +155,15 @@ export class RelayAccess {
   replace(secrets: Secrets, now: number): void {
     const before = this.#current;
     const old = secrets.previous?.secret;
-    const isSame = isSameCode(secrets.current, before.secret);
+    const isSame = isSameMac(secrets.current, before.secret);
     const isKnown = old !== undefined && this.#previous !== null &&
-      isSameCode(old, this.#previous.secret);
+      isSameMac(old, this.#previous.secret);
     if (isSame && isKnown) return;
     this.#current = keysOf(secrets.current);
     this.#previous = null;
     this.#mintOldUntil = -Infinity;
     this.#takePrevious(secrets, now);
-    if (!isSame && old !== undefined && isSameCode(old, before.secret)) {
+    if (!isSame && old !== undefined && isSameMac(old, before.secret)) {
       this.#mintOldUntil = now + this.#limits.leaseMaxSeconds * 1000;
     }
     this.#forgetUses(now);
@@ -236,7 +236,7 @@ export class RelayAccess {
 
   /** Whether the same credentials would still be accepted. */
   isInForce({ secret }: Visitor, now: number): boolean {
-    return this.#inForce(now).some((keys) => isSameCode(keys.secret, secret));
+    return this.#inForce(now).some((keys) => isSameMac(keys.secret, secret));
   }
 
   /** Why an admitted peer may not stay; `undefined` if it may. */
@@ -300,7 +300,7 @@ export class RelayAccess {
     { now, unixMs }: Moment,
     fingerprint?: string,
   ): (id: string) => string {
-    const isNew = isSameCode(visitor.secret, this.#current.secret);
+    const isNew = isSameMac(visitor.secret, this.#current.secret);
     // Of the secret that admitted the peer, so that both end together.
     const { secret } = isNew && now < this.#mintOldUntil
       ? this.#inForce(now).at(-1)!

@@ -13,7 +13,7 @@
 import { decodeBase32, encodeBase32 } from "@std/encoding/base32";
 import { Failure } from "../base/errors.ts";
 import { sha256 } from "../base/hash.ts";
-import { codeOf, deriveKey, isSameCode } from "./keys.ts";
+import { macOf, deriveKey, isSameMac } from "./keys.ts";
 
 /** The role that a token is for. */
 export type TokenRole = "node" | "client";
@@ -72,7 +72,7 @@ export function parseToken(text: string, role: TokenRole): Token {
     ? decodeBase32(code.toUpperCase())
     : new Uint8Array(KEY_BYTES + CHECK_BYTES);
   const key = bytes.slice(0, KEY_BYTES);
-  if (!isSameCode(bytes.slice(KEY_BYTES), checkOf(found, key))) {
+  if (!isSameMac(bytes.slice(KEY_BYTES), checkOf(found, key))) {
     throw badToken(role, "it was mistyped or cut");
   }
   if (found !== role) throw badToken(role, `it is a ${found} token`);
@@ -100,7 +100,7 @@ export function proofOf(
   { role, key }: Token,
   { relayId, nonce }: ProofTerms,
 ): string {
-  return codeOf(key, PROOF_CONTEXT, `${role}\n${relayId}\n${nonce}`).toBase64();
+  return macOf(key, PROOF_CONTEXT, `${role}\n${relayId}\n${nonce}`).toBase64();
 }
 
 /**
@@ -113,7 +113,7 @@ export function keysProofOf(
   { token, relayId, nonce }: ProofTerms & { token: Token },
 ): string {
   const message = [token.role, relayId, nonce, ...grantKeys].join("\n");
-  return codeOf(token.key, KEYS_CONTEXT, message).toBase64();
+  return macOf(token.key, KEYS_CONTEXT, message).toBase64();
 }
 
 /** Whether `proof` proves the token. */
@@ -136,5 +136,5 @@ export function isKeysProof(
 
 function isSameText(a: string, b: string): boolean {
   const encoder = new TextEncoder();
-  return isSameCode(encoder.encode(a), encoder.encode(b));
+  return isSameMac(encoder.encode(a), encoder.encode(b));
 }

@@ -151,7 +151,10 @@ export type ClientEvent =
     /** Names of the nodes that are still listing. */
     waitingFor: readonly string[];
   }
-  /** Names with a leading dot in a component, which no pattern matched. */
+  /**
+   * Names that were left out because they, or a folder in them, begin with a
+   * dot.
+   */
   | { event: "names_left_out"; names: number }
   /** No node has some files; they are asked for again. */
   | {

@@ -11,7 +11,7 @@
  * @module
  */
 
-import { codeOf, deriveKey, isSameCode, toBase64Url } from "../access/keys.ts";
+import { codeOf, deriveKey, isSameMac, toBase64Url } from "../access/keys.ts";
 import type { Item, ItemKey, ItemKind } from "./replicator.ts";
 
 /** The part of an item that a renewal changes. */
@@ -120,7 +120,7 @@ export class Sealing {
   #isCode(what: string, text: string, code: string): boolean {
     const encoder = new TextEncoder();
     const wanted = encoder.encode(this.#codeOf(what, text));
-    return isSameCode(wanted, encoder.encode(code));
+    return isSameMac(wanted, encoder.encode(code));
   }
 
   #codeOf(what: string, text: string): string {

@@ -5,7 +5,7 @@
  * client → B: tunnel    B → A: open      A → node: invite
  * client → B: join      B → A: join      node → A: join
  *
- * A key names the instance that made it, with a code that only instances can
+ * A key names the instance that made it, with a MAC that only instances can
  * make, so nobody else can make an instance dial. An instance never passes on a
  * connection that was passed on before. Instances prove themselves by their
  * key, which is that of the relay.
@@ -17,7 +17,7 @@ import { addressGroup, endpointIn } from "../base/address.ts";
 import { removeUnder } from "../base/collections.ts";
 import { type Conn, type Endpoint, writeAll } from "../base/conn.ts";
 import { isBug, isShortage, ProtocolError } from "../base/errors.ts";
-import { isSameCode } from "../access/keys.ts";
+import { isSameMac } from "../access/keys.ts";
 import type { Replicator } from "../cluster/replicator.ts";
 import { isShared } from "../guard/admission.ts";
 import { GroupSizes, placeToEvict } from "../guard/eviction.ts";
@@ -80,7 +80,7 @@ export class InstanceCalls implements InstanceTunnels {
     const { replicator: { instance }, relay } = this.#options;
     return relay.plaintext
       ? key
-      : `${key}.${instance}.${this.#codeOfKey(key, instance)}`;
+      : `${key}.${instance}.${this.#macOfKey(key, instance)}`;
   }
 
   async passOn(
@@ -140,7 +140,7 @@ export class InstanceCalls implements InstanceTunnels {
     const [, random = "", instance = "", code = ""] = KEY_HERE.exec(key) ?? [];
     const isOurs = instance === replicator.instance;
     if (code === "" || isOurs) return undefined;
-    if (!isSame(code, this.#codeOfKey(random, instance))) return undefined;
+    if (!isSame(code, this.#macOfKey(random, instance))) return undefined;
     const address = replicator.addressOf(instance);
     const endpoint = address === undefined ? undefined : endpointIn(address);
     return endpoint && { instance, endpoint };
@@ -280,7 +280,7 @@ export class InstanceCalls implements InstanceTunnels {
     return this.#options.replicator.codeFor(`pass ${key}`);
   }
 
-  #codeOfKey(key: string, instance: string): string {
+  #macOfKey(key: string, instance: string): string {
     return this.#options.replicator.codeFor(`key ${key} ${instance}`);
   }
 }
@@ -302,7 +302,7 @@ function openText(
 
 function isSame(a: string, b: string): boolean {
   const encoder = new TextEncoder();
-  return isSameCode(encoder.encode(a), encoder.encode(b));
+  return isSameMac(encoder.encode(a), encoder.encode(b));
 }
 
 function notAnInstance(): ProtocolError {

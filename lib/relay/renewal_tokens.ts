@@ -10,9 +10,9 @@
  */
 
 import {
-  codeOf,
+  macOf,
   fromBase64Url,
-  isSameCode,
+  isSameMac,
   toBase64Url,
 } from "../access/keys.ts";
 import type { Lease } from "./lease.ts";
@@ -20,7 +20,7 @@ import type { Lease } from "./lease.ts";
 const CONTEXT = "relay-p2p renewal 1\n";
 const EXPIRY_BYTES = 6;
 /** 128 bits: nobody guesses a code. */
-const CODE_BYTES = 16;
+const MAC_BYTES = 16;
 
 /** The registration that a token renews. */
 export type Renewable = Pick<Lease, "id" | "instance" | "entry">;
@@ -55,11 +55,11 @@ export class RenewalTokens {
   /** A token for a registration. */
   issue(registration: Renewable, { now, nonce }: TokenTerms): string {
     const expiry = Math.floor(now + this.#lifeMs);
-    const token = new Uint8Array(EXPIRY_BYTES + CODE_BYTES);
+    const token = new Uint8Array(EXPIRY_BYTES + MAC_BYTES);
     const view = new DataView(token.buffer);
     view.setUint16(0, Math.floor(expiry / 2 ** 32));
     view.setUint32(2, expiry % 2 ** 32);
-    token.set(this.#codeOf(registration, { expiry, nonce }), EXPIRY_BYTES);
+    token.set(this.#macOf(registration, { expiry, nonce }), EXPIRY_BYTES);
     return toBase64Url(token);
   }
 
@@ -70,21 +70,21 @@ export class RenewalTokens {
     { now, nonce }: TokenTerms,
   ): boolean {
     const bytes = fromBase64Url(token);
-    if (bytes?.length !== EXPIRY_BYTES + CODE_BYTES) return false;
+    if (bytes?.length !== EXPIRY_BYTES + MAC_BYTES) return false;
     const view = new DataView(bytes.buffer);
     const expiry = view.getUint16(0) * 2 ** 32 + view.getUint32(2);
-    return expiry > now && isSameCode(
+    return expiry > now && isSameMac(
       bytes.subarray(EXPIRY_BYTES),
-      this.#codeOf(registration, { expiry, nonce }),
+      this.#macOf(registration, { expiry, nonce }),
     );
   }
 
   /** The parts before the entry contain no line break. */
-  #codeOf(
+  #macOf(
     { id, instance, entry }: Renewable,
     { expiry, nonce }: { expiry: number; nonce: string },
   ): Uint8Array {
     const text = `${CONTEXT}${id}\n${instance}\n${nonce}\n${expiry}\n${entry}`;
-    return codeOf(this.#key, text).subarray(0, CODE_BYTES);
+    return macOf(this.#key, text).subarray(0, MAC_BYTES);
   }
 }

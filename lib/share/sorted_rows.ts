@@ -6,6 +6,7 @@
  */
 
 import { firstNotBefore } from "../base/collections.ts";
+
 /** Compares a row with a name: negative if the row comes first. */
 export type CompareRow = (row: number, name: string) => number;
 
@@ -41,7 +42,7 @@ export class SortedRows {
     const { index, place } = this.#search(name);
     const chunk = this.#chunks[index];
     if (chunk === undefined) return undefined;
-    if (place === chunk.length) return undefined; // beyond the length lie old rows
+    if (place === chunk.length) return undefined; // old rows follow
     const row = chunk.rows[place]!;
     return this.#compare(row, name) === 0 ? row : undefined;
   }

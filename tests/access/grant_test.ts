@@ -6,7 +6,7 @@ import {
   isGranted,
   openGrant,
 } from "../../lib/access/grant.ts";
-import { codeOf, toBase64Url } from "../../lib/access/keys.ts";
+import { macOf, toBase64Url } from "../../lib/access/keys.ts";
 import { CONTENT, EXPIRES, golden, NODE_ID, SECRET } from "./_golden.ts";
 
 const KEY = grantKeyOf(SECRET, NODE_ID);
@@ -48,7 +48,7 @@ function signed(value: unknown): string {
   const json = new TextEncoder().encode(
     typeof value === "string" ? value : JSON.stringify(value),
   );
-  const code = codeOf(KEY, "relay-p2p grant 1\n", json);
+  const code = macOf(KEY, "relay-p2p grant 1\n", json);
   return `${toBase64Url(json)}.${toBase64Url(code)}`;
 }
 

@@ -1,9 +1,9 @@
 import { assertEquals, assertNotEquals } from "@std/assert";
 import {
-  codeOf,
+  macOf,
   deriveKey,
   fromBase64Url,
-  isSameCode,
+  isSameMac,
   toBase64Url,
 } from "../../lib/access/keys.ts";
 import { SECRET } from "./_golden.ts";
@@ -35,7 +35,7 @@ Deno.test("deriveKey makes another key for every purpose", () => {
   assertEquals(new Set(keys).size, keys.length);
 });
 
-Deno.test("codeOf is HMAC-SHA256 of the parts in sequence", async () => {
+Deno.test("macOf is HMAC-SHA256 of the parts in sequence", async () => {
   const key = await crypto.subtle.importKey(
     "raw",
     SECRET,
@@ -46,20 +46,20 @@ Deno.test("codeOf is HMAC-SHA256 of the parts in sequence", async () => {
   const text = new TextEncoder().encode("one and two");
   const expected = new Uint8Array(await crypto.subtle.sign("HMAC", key, text));
   const parts = ["one", new TextEncoder().encode(" and "), "two"];
-  assertEquals(codeOf(SECRET, ...parts), expected);
-  assertNotEquals(codeOf(SECRET, "one and twp"), expected);
+  assertEquals(macOf(SECRET, ...parts), expected);
+  assertNotEquals(macOf(SECRET, "one and twp"), expected);
 });
 
-Deno.test("isSameCode compares codes of any length", () => {
-  const code = codeOf(SECRET, "a");
-  assertEquals(isSameCode(code, code.slice()), true);
+Deno.test("isSameMac compares codes of any length", () => {
+  const code = macOf(SECRET, "a");
+  assertEquals(isSameMac(code, code.slice()), true);
   for (const at of [0, 15, 31]) {
     const other = code.slice();
     other[at]! ^= 1;
-    assertEquals(isSameCode(code, other), false, `byte ${at}`);
+    assertEquals(isSameMac(code, other), false, `byte ${at}`);
   }
-  assertEquals(isSameCode(code, code.slice(1)), false);
-  assertEquals(isSameCode(code, new Uint8Array()), false);
+  assertEquals(isSameMac(code, code.slice(1)), false);
+  assertEquals(isSameMac(code, new Uint8Array()), false);
 });
 
 Deno.test("fromBase64Url reads what toBase64Url writes, and nothing else", () => {

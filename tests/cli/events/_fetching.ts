@@ -32,7 +32,7 @@ import {
 
 export const FETCHING = {
   progress: {
-    says: "the progress; at most ten times a second",
+    says: "the progress (at most ten times a second)",
     roles: CLIENT,
     fields: {
       received: count("verified bytes so far"),
@@ -55,7 +55,7 @@ export const FETCHING = {
       fileCount: count("wanted files"),
       nodes: count("nodes that take part"),
       swarm: Type.Optional(object({
-        holders: count("other clients that give pieces now"),
+        holders: count("other clients that send pieces now"),
         bytes: count("bytes from other clients in this run"),
       }, "of `--swarm`, once another client takes part")),
     },

@@ -228,7 +228,7 @@ export const REACHING = {
     fields: { ms: count("milliseconds until it stops, at most") },
   },
   "swarm_serving": {
-    says: "this client is still serving others; once a second",
+    says: "this client is still serving others (once a second)",
     roles: CLIENT,
     fields: {
       readers: count("other clients that are connected"),
@@ -247,7 +247,7 @@ export const REACHING = {
   },
   "node_hashing": {
     says:
-      "the client waits for a node that hashes a file; not for each file of a node",
+      "the client waits for a node that is hashing a file (not reported for each file of a node)",
     roles: CLIENT,
     fields: {
       node: Node,
@@ -256,7 +256,7 @@ export const REACHING = {
     },
   },
   "listing": {
-    says: "nodes are listing their files; once a second",
+    says: "nodes are listing their files (once a second)",
     roles: CLIENT,
     fields: {
       files: count("files listed so far, including repetitions"),
@@ -266,7 +266,7 @@ export const REACHING = {
     },
   },
   "names_left_out": {
-    says: "names with a leading dot in a component, which no pattern matched",
+    says: "names that were left out because they, or a folder in them, begin with a dot",
     roles: CLIENT,
     fields: { names: count("their number, counted up to 10,000") },
   },
