@@ -1,6 +1,6 @@
 /**
- * Remembers how long the handshakes of each address group have held places
- * lately, and which groups said hello. Pure: time is an argument, in
+ * Remembers how long the handshakes of each address group have recently held
+ * places, and which groups said hello. Pure: time is an argument, in
  * milliseconds on any monotonic clock.
  *
  * @module

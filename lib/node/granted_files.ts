@@ -10,9 +10,9 @@ import { isContentId } from "../content/manifest.ts";
 import type { ShareFile } from "../share/shared_file.ts";
 import type { ServedDigests, ServedFiles } from "./served.ts";
 
-// Files with one content that are looked at for one that a client may have: a
-// share can hold 100,000 empty files, and that many take 0.3 s.
-const ALIKE_COUNT = 256;
+// How many files with one content are checked to find one that the client may
+// have: a share can hold 100,000 empty files, and checking all takes 0.3 s.
+const SAME_CONTENT_COUNT = 256;
 
 /** What is shared. */
 export interface Shared {
@@ -77,7 +77,7 @@ export class GrantedFiles {
       if (file !== undefined && isListed) yield file;
       return;
     }
-    // All that begins with both begins with the longer one.
+    // Names that begin with both prefixes begin with the longer one.
     const granted = this.#grant?.prefix ?? "";
     if (!prefix.startsWith(granted) && !granted.startsWith(prefix)) return;
     const both = granted.length > prefix.length ? granted : prefix;
@@ -87,30 +87,30 @@ export class GrantedFiles {
     }
   }
 
-  /** The file that a content id or version stands for now. */
+  /** The current file with a content id or version. */
   standingFor(of: string): ShareFile | undefined {
     const { share, digests } = this.#shared;
     const isContent = isContentId(of);
     const file = isContent ? digests.withContent(of) : share.versioned(of);
     if (file === undefined || this.#may(file)) return file;
     if (!isContent) return undefined;
-    return this.#alike(of);
+    return this.#withSameContent(of);
   }
 
   /** A file with the same content, under a name that the client may have. */
-  #alike(content: string): ShareFile | undefined {
+  #withSameContent(content: string): ShareFile | undefined {
     const { share, digests } = this.#shared;
     const only = this.#grant && onlyNameOf(this.#grant);
     if (only !== undefined) {
       const file = share.named(only);
-      const isAlike = file !== undefined && this.#may(file) &&
+      const isSame = file !== undefined && this.#may(file) &&
         digests.of(file)?.content === content;
-      return isAlike ? file : undefined;
+      return isSame ? file : undefined;
     }
     let lookedAt = 0;
     for (const file of share.withContent(content)) {
       if (this.#may(file)) return file;
-      if (++lookedAt === ALIKE_COUNT) return undefined;
+      if (++lookedAt === SAME_CONTENT_COUNT) return undefined;
     }
     return undefined;
   }

@@ -216,7 +216,7 @@ export class Tunnels {
     const { tunnel } = outcome;
     try {
       settle();
-    } catch (error) { // no room: the other end would wait for ever
+    } catch (error) { // no room: the other end would wait forever
       this.#settle(tunnel, "failed", "peer_did_not_join");
       throw error;
     }

@@ -354,7 +354,7 @@ Deno.test("A copied grant of a guest opens only that file at that node for that 
   );
 });
 
-Deno.test("A link is of no use at another private relay, nor at the same one with another secret", async () => {
+Deno.test("A link has no effect at another private relay, nor at the same one with another secret", async () => {
   await using relay = await startPrivate();
   await using _node = await startMember(relay, { "a.txt": "abc" });
   const { access, content } = await linkTo(relay, "a.txt");

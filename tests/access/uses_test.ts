@@ -47,7 +47,7 @@ Deno.test("Uses learns and keeps only what belongs to the secrets in force", () 
   assertEquals(uses.learn(use("b", `s${next}`), 0), "taken");
 });
 
-Deno.test("Uses knows a fetch by a link of a secret that only another instance has yet", () => {
+Deno.test("Uses recognises a fetch by a link of a secret that only another instance has yet", () => {
   const uses = new Uses(limitsWith({ linkUseCount: 2 }));
   const [now, next] = ["0".repeat(8), "1".repeat(8)];
   uses.keepOnly([now]);

@@ -15,7 +15,7 @@ import { brightnessAt, makeFilm } from "../gateway/_film.ts";
 import { host, LINK_POSTS, node, transfer } from "../gateway/_page_fixture.ts";
 
 testInBrowser(
-  "The page shows text as text, a picture, and why a file cannot be had",
+  "The page shows text as text, a picture, and why a file cannot be shown",
   async () => {
     await using at = host();
     await using opened = await openPage(at.url);

@@ -20,7 +20,7 @@ const ROUNDS = 16;
 const GROWTH_BYTES = 64 * 1024 ** 2;
 
 const FLOODS: Readonly<Record<string, Message>> = {
-  "questions of what it has": { kind: "holding", request: 1, of: OF },
+  "requests for its pieces": { kind: "holding", request: 1, of: OF },
   "offers": { kind: "offer", request: 1, of: OF, id: "i".repeat(52) },
   "reads of a piece that it lacks": {
     ...{ kind: "read", request: 1, of: OF, first: COUNT - 1, count: 1 },
@@ -68,7 +68,7 @@ async function startFlood(
 
 for (const [what, message] of Object.entries(FLOODS)) {
   for (const reads of [true, false]) {
-    const how = reads ? "who read the answers" : "who read no answer";
+    const how = reads ? "and read the answers" : "and read no answer";
     Deno.test(`A holder serves others while clients flood it with ${what}, ${how}`, async () => {
       await using stack = new AsyncDisposableStack();
       const { holder, identity, meet } = await runHolder(

@@ -44,7 +44,7 @@ Deno.test("describeCause never repeats the path of a system error", async () => 
   assertEquals(describeCause(error), "no such file or folder");
 });
 
-Deno.test("describeCause escapes what a peer said", () => {
+Deno.test("describeCause escapes text from a peer", () => {
   const error = new ProtocolError("wrong_phase", "refused: \x1b]0;x\x07");
   assertEquals(describeCause(error), "refused: \\x1b]0;x\\x07");
 });

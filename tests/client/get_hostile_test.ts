@@ -102,7 +102,7 @@ Deno.test("getFiles fetches from the one node that delivers, even if many others
 for (
   const [what, describe] of [
     ["says nothing", staySilent],
-    ["says that it works, and no more", saysThatItWorks],
+    ["reports only that it works", saysThatItWorks],
   ] as const
 ) {
   Deno.test(`A node that ${what} when it must describe a file delays neither get nor fetch`, async () => {

@@ -98,7 +98,7 @@ for (const files of [{ f: LARGE }, { f: MIDDLE, small: LARGE.slice(0, 100) }]) {
 for (
   const [why, options] of [
     ["at a limited rate", { limitRate: 100 * MIB, limits: LANES }],
-    ["for less than lanes pay for", { limits: { lanesFromBytes: 9 * MIB } }],
+    ["for fewer bytes than make lanes worthwhile", { limits: { lanesFromBytes: 9 * MIB } }],
     ["for a file whose hashes are not known", { limits: LANES }],
   ] as const
 ) {

@@ -180,7 +180,7 @@ Deno.test("A search for longer names ends for all nodes after listingMs, and tak
 });
 
 for (const isSame of [true, false]) {
-  const which = isSame ? "the same name for ever" : "names for ever";
+  const which = isSame ? "the same name forever" : "names forever";
   Deno.test(`listFiles keeps listingNodeBytes of one node's list, and continues with the others, if it lists ${which}`, async () => {
     await using relay = await startRelay();
     await using _good = await startNode(relay, { "good": "x" });

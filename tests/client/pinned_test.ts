@@ -245,7 +245,7 @@ Deno.test("fetchFile does not take the beginning of one content that a node clai
 
 /** Ways in which a node does not deliver a content that it claims. */
 const UNDELIVERED: readonly (readonly [string, Lies])[] = [
-  ["breaks off", { piece: closeEarly }],
+  ["disconnects", { piece: closeEarly }],
   ["sends other bytes", { piece: sendWrongBytes }],
   ["does not describe it", {
     describe: (channel, message) =>
@@ -253,7 +253,7 @@ const UNDELIVERED: readonly (readonly [string, Lies])[] = [
     read: (channel, message) =>
       sendRefusal(channel, message, { code: "unreadable" }),
   }],
-  ["says again and again that it has changed", {
+  ["reports repeatedly that it has changed", {
     describe: (channel, message) =>
       sendRefusal(channel, message, { code: "changed" }),
     read: (channel, message) =>

@@ -139,7 +139,7 @@ function givesOtherSums(
   });
 }
 
-Deno.test("sumFiles believes no SHA-256 that one of several nodes with the same content gives", async () => {
+Deno.test("sumFiles trusts no SHA-256 that one of several nodes with the same content gives", async () => {
   await using relay = await startRelay();
   await using _evil = await givesOtherSums(relay, { "f": MIDDLE });
   await using stack = new AsyncDisposableStack();
@@ -190,7 +190,7 @@ function worksFor(relay: TestRelay, identity: Identity, count: number) {
   });
 }
 
-Deno.test("sumFiles believes no quick node alone while two are slow, neither for that file nor for later ones", async () => {
+Deno.test("sumFiles trusts no quick node alone while two are slow, neither for that file nor for later ones", async () => {
   await using relay = await startRelay();
   const files = { "f": MIDDLE, "g": LARGE };
   await using _quick = await givesOtherSums(relay, files);

@@ -106,7 +106,7 @@ Deno.test("Tally gives a steady rate if large parts come rarely", () => {
   assertEquals(tally.progress(90_000, 1).bytesPerSecond < 7_000, true);
 });
 
-Deno.test("Tally shows when nothing comes any more", () => {
+Deno.test("Tally shows when nothing arrives any more", () => {
   const tally = new Tally();
   tally.expect(100_000_000);
   tally.expectNoMore();

@@ -212,7 +212,7 @@ Deno.test("If a node cannot hash a file that may be the right one, the client do
   assertEquals(failed, { "f": "undelivered" });
 });
 
-Deno.test("A node that never hashes its file delays a choice for settleMs, and is not believed", async () => {
+Deno.test("A node that never hashes its file delays a choice for settleMs, and is not trusted", async () => {
   await using relay = await startRelay();
   await using good = await startNode(relay, { "f": OLD, "g": OLD });
   await good.log.until("hashed"); // it has nothing left to do in settleMs

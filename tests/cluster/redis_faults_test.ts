@@ -30,7 +30,7 @@ function failuresOf(side: Side): Readonly<Record<string, number>> {
 }
 
 withRedis(
-  "A Redis that is frozen counts as down after clusterCommandMs, and is used again once it moves",
+  "A Redis that is frozen counts as down after clusterCommandMs, and is used again once it runs",
   async (server) => {
     await using a = new Side(server.store(IMPATIENT), { limits: IMPATIENT });
     a.hold("one");
@@ -94,7 +94,7 @@ withRedis(
 );
 
 withRedis(
-  "A Redis that has become a read-only copy is left, and used again once it takes writes",
+  "A Redis that has become a read-only copy is not used until it accepts writes again",
   async (server) => {
     await using a = new Side(server.store(PATIENT));
     a.hold("one");
@@ -283,7 +283,7 @@ withRedis(
 );
 
 withRedis(
-  "A Redis with a password lets in those who have it, and refuses others in one line a minute",
+  "A Redis with a password accepts relays that have it, and refuses others in one line a minute",
   async (server) => {
     const { port } = server.at;
     const right = `redis://:pass%20word@127.0.0.1:${port}/2`;

@@ -109,7 +109,7 @@ for (const { where, look } of PLACES) {
 
 testWith(
   ["mkfifo"],
-  "A small file in whose place somebody puts a pipe holds up nothing, and is not there",
+  "A pipe in place of a small file blocks nothing, and counts as no file",
   async () => {
     await using folder = await tempShare({ "right": CONTENT });
     const [right, pipe] = ["right", "pipe"].map((name) =>

@@ -229,7 +229,7 @@ Deno.test("Gateway with a token gives nothing without it", async () => {
   );
 });
 
-Deno.test("A content of a gateway with a token is kept for ever, but by no cache that others use", async () => {
+Deno.test("A content of a gateway with a token is kept forever, but by no cache that others use", async () => {
   await using gateway = await startGateway(SHARE, { token: TOKEN });
   const fields = { Authorization: `Basic ${btoa(`me:${TOKEN}`)}` };
   const file = await gateway.ask("GET /files/a.txt", fields);

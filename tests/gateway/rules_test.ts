@@ -48,7 +48,7 @@ Deno.test("A file's tag is its content id in quotation marks, not a part of its 
   assertEquals([known.status, known.text], [304, ""]); // kubo PR#8891
 });
 
-Deno.test("Only contents may be cached for ever: no page, no file by its name, no list, no style (kubo#3870)", async () => {
+Deno.test("Only contents may be cached forever: no page, no file by its name, no list, no style (kubo#3870)", async () => {
   await using gateway = await startGateway(SHARES);
   for (
     const [path, kept] of [

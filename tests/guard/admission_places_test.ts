@@ -105,7 +105,7 @@ Deno.test("Admission evicts no connection for a client in a tunnel, and none of 
   }
 });
 
-Deno.test("Admission has a newcomer replace a connection over which no piece has gone for restingMs", () => {
+Deno.test("Admission has a newcomer replace a connection over which no piece was sent for restingMs", () => {
   const restingMs = 60_000;
   const places = new Admission({ ...FEW, restingMs });
   const enter = (n: number, now: number, moved = { movedBytes: 0 }) => {

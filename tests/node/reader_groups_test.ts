@@ -70,7 +70,7 @@ Deno.test("ReaderTurns serves one client without a wait, however many requests o
   }
 });
 
-Deno.test("Readers serves slow groups separately, until they take something in time", () => {
+Deno.test("Readers serves slow groups separately, until they read something in time", () => {
   const readers: PieceReaders = new Readers(LIMITS);
   const slow = Array.from({ length: 50 }, (_, n) => `slow${n}`);
   for (const name of slow) {

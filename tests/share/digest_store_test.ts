@@ -269,7 +269,7 @@ for (
   });
 }
 
-Deno.test("Digests do not believe an index that gives a file another's content", async () => {
+Deno.test("Digests do not trust an index that gives a file another's content", async () => {
   await using setup = await setUp();
   const { share, state } = setup;
   const first = await describe(share, state);

@@ -352,7 +352,7 @@ Deno.test("Patterns of folders within folders count together", async () => {
   assertEquals(namesOf(share), ["c/d"]);
 });
 
-Deno.test("A matcher that has answered more often than it keeps still answers the same", async () => {
+Deno.test("A matcher gives the same answers after more names than it caches", async () => {
   const files: Record<string, string> = { ".p2pignore": "*.log\n" };
   const count = LIMITS.ignoreAnswerCount / 2;
   for (let n = 0; n < count; n++) files[`${n}.log`] = files[`${n}.txt`] = "";

@@ -170,7 +170,7 @@ for (
   ] as const
 ) {
   testInBoth(
-    `Download puts out and names a source that sends ${what}, and the file is right`,
+    `Download excludes and names a source that sends ${what}, and the file is right`,
     async () => {
       // It begins well, so that it is trusted by then.
       const liar = sourceWith("liar", sendOnly(TASK + 1, piece));

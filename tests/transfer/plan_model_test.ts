@@ -267,7 +267,7 @@ Deno.test("Plan completes every file that somebody has if nothing fails", () => 
   assert(takenOver > 100, `only ${takenOver} pieces were taken over`);
 });
 
-Deno.test("Plan looks at no more than 40 things a piece, with 100,000 files that one of 16 sources has", () => {
+Deno.test("Plan looks at no more than 40 items a piece, with 100,000 files that one of 16 sources has", () => {
   const ids = Array.from({ length: 16 }, (_, n) => `${n}`);
   const plan = new Plan(OPTIONS);
   for (const id of ids) plan.addSource(id, id, 0);
@@ -293,7 +293,7 @@ Deno.test("Plan looks at no more than 40 things a piece, with 100,000 files that
   assert(plan.stepCount <= 40 * count, `${plan.stepCount / count} a piece`);
 });
 
-Deno.test("Plan looks at no more than 40 things a piece if all of 16 sources have every file", () => {
+Deno.test("Plan looks at no more than 40 items a piece if all of 16 sources have every file", () => {
   const ids = Array.from({ length: 16 }, (_, n) => `${n}`);
   const plan = new Plan(OPTIONS);
   for (const id of ids) plan.addSource(id, id, 0);

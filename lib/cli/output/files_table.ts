@@ -27,9 +27,9 @@ export interface FileRow {
   readonly nodes: readonly string[];
 }
 
-/** Where a list goes. */
-export interface TablePlace {
-  /** Columns of the terminal; absent if it goes elsewhere. */
+/** The output that a list is formatted for. */
+export interface TableTarget {
+  /** Columns of the terminal; absent if it is no terminal. */
   readonly columns?: number | undefined;
   readonly colours: boolean;
 }
@@ -57,7 +57,7 @@ const WHOLE: Layout = { date: "minute", holders: Infinity, mark: true };
 const NAME_COLUMNS = 20;
 const GAP = "  ";
 
-/** Columns of each part, of the widest row. */
+/** The columns that the widest row needs for each part. */
 interface Widths {
   bytes: number;
   holders: number;
@@ -71,24 +71,24 @@ interface Widths {
  */
 export function* formatFileRows(
   rows: Iterable<FileRow>,
-  place: TablePlace,
+  target: TableTarget,
 ): Generator<string, void> {
-  const isForPeople = place.columns !== undefined;
-  const sizeOf = isForPeople ? formatBytes : String;
+  const isTerminal = target.columns !== undefined;
+  const sizeOf = isTerminal ? formatBytes : String;
   const widths: Widths = { bytes: 0, holders: 0, mark: 0, name: 0 };
   for (const { bytes, holders, mark, name, indent } of rows) {
     widths.bytes = Math.max(widths.bytes, sizeOf(bytes).length);
     widths.holders = Math.max(widths.holders, widthOf(holders));
     widths.mark = Math.max(widths.mark, mark.length);
-    if (isForPeople) {
+    if (isTerminal) {
       widths.name = Math.max(widths.name, indent + widthOf(showWhole(name)));
     }
   }
-  const layout = layoutFor(widths, place.columns);
+  const layout = layoutFor(widths, target.columns);
   for (const row of rows) {
-    const parts = partsOf(row, { layout, widths, place, size: sizeOf });
+    const parts = partsOf(row, { layout, widths, target, size: sizeOf });
     const left = parts.join(GAP) + GAP;
-    yield `${left}${nameOf(row, columnsBefore(layout, widths), place)}`;
+    yield `${left}${nameOf(row, columnsBefore(layout, widths), target)}`;
   }
 }
 
@@ -112,10 +112,10 @@ function columnsBefore(layout: Layout, widths: Widths): number {
   return parts.reduce((sum, columns) => sum + columns + GAP.length, 0);
 }
 
-function partsOf(row: FileRow, { layout, widths, place, size }: {
+function partsOf(row: FileRow, { layout, widths, target, size }: {
   layout: Layout;
   widths: Widths;
-  place: TablePlace;
+  target: TableTarget;
   size: (bytes: number) => string;
 }): string[] {
   const holders = Math.min(layout.holders, widths.holders);
@@ -125,12 +125,12 @@ function partsOf(row: FileRow, { layout, widths, place, size }: {
     ...(layout.date === "none" ? [] : [
       formatDate(row.modifiedMs, {
         columns: DATE_COLUMNS[layout.date],
-        isLocal: place.columns !== undefined,
+        isLocal: target.columns !== undefined,
       }),
     ]),
     ...(holders > 0 ? [padEnd(cutEnd(row.holders, holders), holders)] : []),
     ...(layout.mark && widths.mark > 0
-      ? [place.colours ? coloured(mark, MARK_COLOUR[row.mark]) : mark]
+      ? [target.colours ? coloured(mark, MARK_COLOUR[row.mark]) : mark]
       : []),
   ];
 }
@@ -138,7 +138,7 @@ function partsOf(row: FileRow, { layout, widths, place, size }: {
 function nameOf(
   { name, indent, isFolder }: FileRow,
   before: number,
-  { columns, colours }: TablePlace,
+  { columns, colours }: TableTarget,
 ): string {
   const whole = showWhole(name);
   const room = (columns ?? Infinity) - before - indent;

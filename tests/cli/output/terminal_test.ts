@@ -38,7 +38,7 @@ function written(write: () => void): string[] {
   return texts;
 }
 
-Deno.test("Terminal escapes what could control it in all that it is given", () => {
+Deno.test("Terminal escapes control characters in everything that it prints", () => {
   const evil = "a\x1b]0;title\x07b";
   const shown = "a\\x1b]0;title\\x07b";
   const terminal = new Terminal({ json: false, quiet: false, debug: true });

@@ -1,7 +1,7 @@
 import { assertEquals } from "@std/assert";
 import { oneAtATime } from "../../../lib/cli/roles/one_at_a_time.ts";
 
-Deno.test("oneAtATime runs never twice at once, and once more for all calls during a run", async () => {
+Deno.test("oneAtATime never runs twice at once, and once more for all calls during a run", async () => {
   const gates = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
   let running = 0;
   let runs = 0;

@@ -23,7 +23,7 @@ function portOf(relay: TestRelay): { port: string } {
   return { port: String(relay.server.address.port) };
 }
 
-Deno.test("One of three nodes sends wrong bytes: it is left out and named, and the file is right", async () => {
+Deno.test("One of three nodes sends wrong bytes: it is excluded and named, and the file is right", async () => {
   await using share = await tempShare({ f: CONTENT });
   await using folder = await tempShare();
   await using relay = await startRelay();
