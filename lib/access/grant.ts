@@ -13,10 +13,10 @@ import { contentFingerprint } from "../content/fingerprints.ts";
 import { isContentId } from "../content/manifest.ts";
 import { safeName } from "../base/names.ts";
 import {
-  macOf,
   deriveKey,
   fromBase64Url,
   isSameMac,
+  macOf,
   toBase64Url,
 } from "./keys.ts";
 

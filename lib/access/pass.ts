@@ -14,10 +14,10 @@
  */
 
 import {
-  macOf,
   deriveKey,
   fromBase64Url,
   isSameMac,
+  macOf,
   toBase64Url,
 } from "./keys.ts";
 
@@ -62,7 +62,7 @@ export function formatPass(
   view.setUint32(BARE_BYTES, expires);
   view.setUint16(BARE_BYTES + 4, uses);
   bytes.set(fromBase64Url(serial)!, BARE_BYTES + 6);
-  bytes.set(macOf(bytes, { name, key }), PASS_BYTES - MAC_BYTES);
+  bytes.set(passMacOf(bytes, { name, key }), PASS_BYTES - MAC_BYTES);
   return toBase64Url(bytes);
 }
 
@@ -108,13 +108,13 @@ export function openPass(
   const given = bytes!.slice(PASS_BYTES - MAC_BYTES);
   // Always tries all keys, so that the time does not reveal which one fits.
   const matches = keys.map((key) =>
-    isSameMac(given, macOf(bytes!, { name, key }))
+    isSameMac(given, passMacOf(bytes!, { name, key }))
   );
   const keyIndex = matches.indexOf(true);
   return keyIndex < 0 ? undefined : { terms, keyIndex };
 }
 
-function macOf(
+function passMacOf(
   bytes: Uint8Array,
   { name, key }: { name: string; key: Uint8Array },
 ): Uint8Array {

@@ -13,7 +13,7 @@
 import { decodeBase32, encodeBase32 } from "@std/encoding/base32";
 import { Failure } from "../base/errors.ts";
 import { sha256 } from "../base/hash.ts";
-import { macOf, deriveKey, isSameMac } from "./keys.ts";
+import { deriveKey, isSameMac, macOf } from "./keys.ts";
 
 /** The role that a token is for. */
 export type TokenRole = "node" | "client";

@@ -8,10 +8,10 @@
 import {
   type Choice,
   chooseContent,
+  type ContentCriteria,
   type ContentGroup,
   differ,
   type Offer,
-  type ContentCriteria,
 } from "../content/choice.ts";
 import { type Failure, isBug } from "../base/errors.ts";
 import { orAborted } from "../base/waiting.ts";
@@ -165,13 +165,17 @@ export class Choosing implements AsyncDisposable {
   /**
    * Asks nodes to hash their files, until the choice is clear or all have answered.
    */
-  async #settle({ name, offers, unknown, criteria }: Unsettled): Promise<Choice> {
+  async #settle(
+    { name, offers, unknown, criteria }: Unsettled,
+  ): Promise<Choice> {
     const answers = new Answers(offers, criteria);
     const decided = Promise.withResolvers<void>();
     const settled = unknown.map(async (offer) => {
       const described = await this.#describe(name, offer, answers);
       if (described === undefined) return;
-      const choice = chooseContent(answers.offers, criteria, { isFinal: false });
+      const choice = chooseContent(answers.offers, criteria, {
+        isFinal: false,
+      });
       if (choice.kind === "taken") decided.resolve();
     });
     const all = Promise.all(settled);

@@ -235,7 +235,11 @@ export class GetRun implements AsyncDisposable {
       else this.#nodes.keep(id, session);
     }
     const { catalogue } = browsed;
-    this.#lists.add({ catalogue, criteria: this.#choosing.criteria, selection });
+    this.#lists.add({
+      catalogue,
+      criteria: this.#choosing.criteria,
+      selection,
+    });
     this.#names.addListed(catalogue);
     const { pattern } = selection;
     if (browsed.incomplete.length > 0) {

@@ -7,8 +7,8 @@
 
 import {
   chooseContent,
-  type ContentGroup,
   type ContentCriteria,
+  type ContentGroup,
 } from "../content/choice.ts";
 import type { Catalogue } from "./catalogue.ts";
 import type { Chosen } from "./choosing.ts";

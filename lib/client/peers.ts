@@ -271,7 +271,10 @@ export class Peers implements AsyncDisposable {
   /** A relay without room for one more closes the connection after hello. */
   async #listAt(
     dialer: RelayDialer,
-    { question, over }: { question: ListRequest; over: AbortSignal | undefined },
+    { question, over }: {
+      question: ListRequest;
+      over: AbortSignal | undefined;
+    },
   ): Promise<NodeListing> {
     const signal = this.#endedBy(over);
     const { limits } = this;

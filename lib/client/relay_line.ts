@@ -42,7 +42,10 @@ export class RelayLine implements AsyncDisposable {
    * @throws {ProtocolError} if the relay closes the connection or takes too long.
    * @throws {Failure} if it cannot be reached.
    */
-  async request(message: ClientToRelay, signal: AbortSignal): Promise<RelayReply> {
+  async request(
+    message: ClientToRelay,
+    signal: AbortSignal,
+  ): Promise<RelayReply> {
     signal.throwIfAborted();
     const turn = this.#turn.then(() => {
       signal.throwIfAborted();

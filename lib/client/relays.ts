@@ -172,7 +172,9 @@ export class Relays implements AsyncDisposable {
   }
 
   /** The listing of an answer; reports a failure. */
-  #listingOf({ dialer, listing, error }: ListingReply): NodeListing | undefined {
+  #listingOf(
+    { dialer, listing, error }: ListingReply,
+  ): NodeListing | undefined {
     if (listing !== undefined) {
       this.#reported.delete(dialer);
       return listing;
@@ -200,7 +202,10 @@ export class Relays implements AsyncDisposable {
 }
 
 /** Never rejects. */
-async function requestListing(dialer: RelayDialer, listAt: ListAt): Promise<ListingReply> {
+async function requestListing(
+  dialer: RelayDialer,
+  listAt: ListAt,
+): Promise<ListingReply> {
   const relay = keyOf(dialer);
   try {
     const listing = await listAt(dialer);

@@ -305,7 +305,9 @@ class Found {
   async #pinned(choosing: Choosing): Promise<string | undefined> {
     for (const { name, offers } of this.#inTurn(MOST_PINNED)) {
       const known = await choosing.described(name, offers);
-      const { kind } = chooseContent(known, choosing.criteria, { isFinal: true });
+      const { kind } = chooseContent(known, choosing.criteria, {
+        isFinal: true,
+      });
       if (kind === "taken") return name;
     }
     return undefined;

@@ -220,7 +220,14 @@ class RedisSession implements StoreSession {
     const { shared } = this.#options.names;
     const count = String(shared.length + keys.length);
     return list(
-      await this.#request(["EVAL", script, count, ...shared, ...keys, ...words]),
+      await this.#request([
+        "EVAL",
+        script,
+        count,
+        ...shared,
+        ...keys,
+        ...words,
+      ]),
     );
   }
 

@@ -11,7 +11,7 @@
  * @module
  */
 
-import { codeOf, deriveKey, isSameMac, toBase64Url } from "../access/keys.ts";
+import { deriveKey, isSameMac, macOf, toBase64Url } from "../access/keys.ts";
 import type { Item, ItemKey, ItemKind } from "./replicator.ts";
 
 /** The part of an item that a renewal changes. */
@@ -62,7 +62,7 @@ export class Sealing {
   formatHead(head: Head): string {
     const { kind, id, sequence, until, holder, mark } = head;
     const text = `${kind} ${id} ${sequence} ${until} ${holder} ${mark}`;
-    return `${text} ${this.#codeOf("head", text)}`;
+    return `${text} ${this.#macOf("head", text)}`;
   }
 
   /** The head in a text; `undefined` if no instance of this relay wrote it. */
@@ -84,7 +84,7 @@ export class Sealing {
 
   /** The text of a body. */
   formatBody(item: Pick<Item, "kind" | "id" | "sequence" | "body">): string {
-    return `${this.#codeOf("body", bodyText(item))} ${item.body}`;
+    return `${this.#macOf("body", bodyText(item))} ${item.body}`;
   }
 
   /** The body in a text; `undefined` if it does not belong to the item. */
@@ -100,7 +100,7 @@ export class Sealing {
   /** The text of an instance. */
   formatInstance({ instance, until, address }: InstanceRecord): string {
     const text = `${instance} ${until} ${address}`;
-    return `${text} ${this.#codeOf("instance", text)}`;
+    return `${text} ${this.#macOf("instance", text)}`;
   }
 
   /** The instance in a text; `undefined` if it did not write it. */
@@ -114,17 +114,17 @@ export class Sealing {
 
   /** A code for a text of any other kind. */
   codeFor(text: string): string {
-    return this.#codeOf("other", text);
+    return this.#macOf("other", text);
   }
 
   #isCode(what: string, text: string, code: string): boolean {
     const encoder = new TextEncoder();
-    const wanted = encoder.encode(this.#codeOf(what, text));
+    const wanted = encoder.encode(this.#macOf(what, text));
     return isSameMac(wanted, encoder.encode(code));
   }
 
-  #codeOf(what: string, text: string): string {
-    const code = codeOf(this.#key, `relay-p2p cluster 1 ${what}\n`, text);
+  #macOf(what: string, text: string): string {
+    const code = macOf(this.#key, `relay-p2p cluster 1 ${what}\n`, text);
     return toBase64Url(code.subarray(0, CODE_BYTES));
   }
 }

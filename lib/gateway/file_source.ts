@@ -17,8 +17,8 @@ import type { Manifest } from "../content/manifest.ts";
 import type { Section } from "../content/section.ts";
 import { wholeHashOf } from "../content/whole_hash.ts";
 import {
-  findFile,
   type ChosenContent,
+  findFile,
   manifestOf,
   undelivered,
 } from "./find_file.ts";

@@ -112,7 +112,12 @@ export class ClientService implements Disposable {
     this.#turns = new ClientTurns(service, this.#requester);
     this.#files = new GrantedFiles(service);
     this.#answers = new ShareAnswers(service, {
-      ...{ requester: this.#requester, files: this.#files, outbox: this.#outbox, work },
+      ...{
+        requester: this.#requester,
+        files: this.#files,
+        outbox: this.#outbox,
+        work,
+      },
       turn: () => this.#turn(),
       refuse: (reason, request) => this.#refuse(reason, request),
       whileWorking: (request, work) => this.#whileWorking(request, work),

@@ -269,7 +269,9 @@ class Registrar {
     const now = performance.now();
     if (now < this.#checkAt) return this.#reached;
     // The node is listed. If the relay ends now, the next attempt reports it.
-    const answer = await calls.request({ kind: "reach" }).catch(() => undefined);
+    const answer = await calls.request({ kind: "reach" }).catch(() =>
+      undefined
+    );
     if (answer === undefined) return "lost";
     if (answer.kind === "refused") throw this.#registrant.refused(answer);
     const outcome = answer.kind === "reached" ? answer.outcome : "unchecked";

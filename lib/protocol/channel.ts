@@ -177,7 +177,9 @@ export class Channel implements AsyncDisposable, Sleeper, Passing {
    */
   async answerAll<Kind extends MessageKind>(
     allowed: readonly Kind[],
-    answer: (message: MessageOf<Kind>) => EncodedAnswer | Promise<EncodedAnswer>,
+    answer: (
+      message: MessageOf<Kind>,
+    ) => EncodedAnswer | Promise<EncodedAnswer>,
   ): Promise<boolean> {
     const { idleMs, parkMs = idleMs } = this.#options;
     const ms = this.conn.sleep === undefined

@@ -7,7 +7,7 @@
 
 import type { Sleeper } from "../base/conn.ts";
 import type { Incidents } from "../guard/incidents.ts";
-import type { EncodedAnswer, Channel } from "./channel.ts";
+import type { Channel, EncodedAnswer } from "./channel.ts";
 import { reportFaults } from "./hello.ts";
 import type { MessageKind, MessageOf } from "./messages.ts";
 

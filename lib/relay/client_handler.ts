@@ -7,7 +7,7 @@
 
 import { withoutMapping } from "../base/address.ts";
 import { andThen } from "../base/waiting.ts";
-import type { EncodedAnswer, Channel } from "../protocol/channel.ts";
+import type { Channel, EncodedAnswer } from "../protocol/channel.ts";
 import type { PeerHandler } from "../protocol/conversation.ts";
 import type { Admittance } from "../access/gate.ts";
 import { refusal } from "../protocol/hello.ts";

@@ -9,7 +9,7 @@
 import { addressGroup, withoutMapping } from "../base/address.ts";
 import { isShared } from "../guard/admission.ts";
 import { andThen } from "../base/waiting.ts";
-import type { EncodedAnswer, Channel } from "../protocol/channel.ts";
+import type { Channel, EncodedAnswer } from "../protocol/channel.ts";
 import type { PeerHandler } from "../protocol/conversation.ts";
 import { formatEndpoint } from "../base/conn.ts";
 import { ProtocolError } from "../base/errors.ts";
@@ -84,7 +84,9 @@ export class NodeHandler implements PeerHandler<NodeToRelay["kind"]> {
     return andThen(answered, (answer) => this.#frameOf(answer));
   }
 
-  #frameOf(answer: RelayToNode | undefined): EncodedAnswer | Promise<EncodedAnswer> {
+  #frameOf(
+    answer: RelayToNode | undefined,
+  ): EncodedAnswer | Promise<EncodedAnswer> {
     if (answer?.kind !== "refused") return answer && encodeMessage(answer);
     const { code } = answer;
     // After a restart of the relay, every node shows a token of the last one.

@@ -10,9 +10,9 @@
  */
 
 import {
-  macOf,
   fromBase64Url,
   isSameMac,
+  macOf,
   toBase64Url,
 } from "../access/keys.ts";
 import type { Lease } from "./lease.ts";

@@ -185,7 +185,8 @@ export function isRemoved(path: string): boolean {
 
 /** Whether an error says nothing about the file: the next look may find it. */
 export function isTrouble(error: unknown): boolean {
-  return !isMissing(error) && !(error instanceof Deno.errors.PermissionDenied) &&
+  return !isMissing(error) &&
+    !(error instanceof Deno.errors.PermissionDenied) &&
     !(error instanceof Deno.errors.FilesystemLoop);
 }
 

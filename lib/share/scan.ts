@@ -13,10 +13,10 @@ import { isShortage } from "../base/errors.ts";
 import { Exclusions, IGNORE_FILE, type Rules } from "./exclusions.ts";
 import {
   type FoundEntry,
-  isRemoved,
   infoBy,
   isFolderShared,
   isMissing,
+  isRemoved,
   isThere,
   isTrouble,
   lookAtFile,

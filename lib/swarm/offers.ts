@@ -36,7 +36,7 @@ export interface OffersOptions {
 }
 
 /** An offer that is being made, or was taken. */
-interface MadeOffer {
+interface OutgoingOffer {
   readonly id: string;
   readonly group: string;
   /** Aborted when another takes the place. */
@@ -52,7 +52,7 @@ interface MadeOffer {
 export class Offers implements AsyncDisposable {
   readonly #options: OffersOptions;
   readonly #stop = new AbortController();
-  readonly #places = new Map<string, MadeOffer>();
+  readonly #places = new Map<string, OutgoingOffer>();
   readonly #offering = new Set<Promise<void>>();
   readonly #now: () => number;
   /** Holders that are not offered anything again before a time. */
@@ -95,36 +95,38 @@ export class Offers implements AsyncDisposable {
     offering.catch(() => {}); // a bug; disposing throws it
   }
 
-  #leave(place: MadeOffer): void {
+  #leave(place: OutgoingOffer): void {
     if (this.#places.get(place.id) !== place) return;
     this.#places.delete(place.id);
     this.#rests.begin(place.id, this.#now());
   }
 
   /** The place that a holder of a group may have, if there is one. */
-  #replaceable(group: string, now: number): MadeOffer | undefined {
+  #replaceable(group: string, now: number): OutgoingOffer | undefined {
     const { swarmConnectionIdleMs } = this.#options.limits;
     const places = [...this.#places.values()];
     for (const place of places) this.#look(place, now);
     const sizes = new GroupSizes(places);
-    const sizeOf = (place: MadeOffer) => sizes.of(place.group);
-    const order = (one: MadeOffer, other: MadeOffer) => one.activeAt - other.activeAt;
+    const sizeOf = (place: OutgoingOffer) => sizes.of(place.group);
+    const order = (one: OutgoingOffer, other: OutgoingOffer) =>
+      one.activeAt - other.activeAt;
     const idle = places.filter((place) =>
-      now - place.activeAt >= swarmConnectionIdleMs && sizes.yields(place, group)
+      now - place.activeAt >= swarmConnectionIdleMs &&
+      sizes.yields(place, group)
     );
     return placeToEvict(places, { own: sizes.of(group), sizeOf, order }) ??
       placeToEvict(idle, { sizeOf, order });
   }
 
   /** Notes whether pieces went over it: announcements are far smaller. */
-  #look(place: MadeOffer, now: number): void {
+  #look(place: OutgoingOffer, now: number): void {
     const moved = place.conn?.movedBytes ?? 0;
     if (moved - place.movedBytes < this.#options.limits.pieceMinBytes) return;
     place.movedBytes = moved;
     place.activeAt = now;
   }
 
-  async #offer(holder: ListedHolder, place: MadeOffer): Promise<void> {
+  async #offer(holder: ListedHolder, place: OutgoingOffer): Promise<void> {
     const { content, id, dial, give } = this.#options;
     const signal = AbortSignal.any([this.#stop.signal, place.end.signal]);
     try {

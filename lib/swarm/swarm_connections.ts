@@ -161,5 +161,8 @@ export function requestPauseMs(sinceStartMs: number, numbers: Limits): number {
   const { swarmRequestFirstMs, swarmRequestSoonMs } = numbers;
   const { swarmRequestEveryMs, swarmRequestLaterMs } = numbers;
   if (sinceStartMs >= swarmRequestSoonMs) return swarmRequestLaterMs;
-  return Math.min(swarmRequestEveryMs, Math.max(swarmRequestFirstMs, sinceStartMs));
+  return Math.min(
+    swarmRequestEveryMs,
+    Math.max(swarmRequestFirstMs, sinceStartMs),
+  );
 }

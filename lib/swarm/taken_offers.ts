@@ -29,7 +29,7 @@ export interface TakenOffersOptions {
 }
 
 /** An offer that is taken. */
-interface TakenOffer {
+interface IncomingOffer {
   readonly id: string;
   /** The address group that it is counted in. */
   readonly group: string;
@@ -44,7 +44,7 @@ interface TakenOffer {
 /** The offers of one content. Disposing ends them. */
 export class TakenOffers implements Disposable {
   readonly #options: TakenOffersOptions;
-  readonly #places = new Set<TakenOffer>();
+  readonly #places = new Set<IncomingOffer>();
   /** Groups whose offers are refused until a time. */
   readonly #rests = new Map<string, number>();
   /**
@@ -114,25 +114,26 @@ export class TakenOffers implements Disposable {
     }
   }
 
-  #isIdle({ activeAt }: TakenOffer, now: number): boolean {
+  #isIdle({ activeAt }: IncomingOffer, now: number): boolean {
     return now - activeAt >= this.#options.limits.swarmOfferIdleMs;
   }
 
-  #end(place: TakenOffer): void {
+  #end(place: IncomingOffer): void {
     this.#places.delete(place);
     place.end.abort(new Error("another offer has taken its place"));
   }
 
   /** The place that an offer of a group may have, if there is one. */
-  #replaceable(group: string, now: number): TakenOffer | undefined {
+  #replaceable(group: string, now: number): IncomingOffer | undefined {
     const places = [...this.#places];
     const sizes = new GroupSizes(places);
     // First those that never sent anything.
-    const first = (among: readonly TakenOffer[], own?: number) => {
+    const first = (among: readonly IncomingOffer[], own?: number) => {
       const rule = {
         ...own !== undefined && { own },
-        sizeOf: (place: TakenOffer) => sizes.of(place.group),
-        order: (one: TakenOffer, other: TakenOffer) => one.activeAt - other.activeAt,
+        sizeOf: (place: IncomingOffer) => sizes.of(place.group),
+        order: (one: IncomingOffer, other: IncomingOffer) =>
+          one.activeAt - other.activeAt,
       };
       return placeToEvict(among.filter(({ hasGiven }) => !hasGiven), rule) ??
         placeToEvict(among, rule);
@@ -155,7 +156,7 @@ export class TakenOffers implements Disposable {
     return at < 0 ? this.#waiting.size : at;
   }
 
-  async #receive(place: TakenOffer, channel: Channel): Promise<void> {
+  async #receive(place: IncomingOffer, channel: Channel): Promise<void> {
     const { limits: { pieceStallMs, swarmRetryMs } } = this.#options;
     const { id, group, end: { signal } } = place;
     using _until = channel.endOn(signal);
@@ -177,7 +178,7 @@ export class TakenOffers implements Disposable {
 
   /** Requests pieces over the session until it is of no more use. */
   #useAsSource(
-    place: TakenOffer,
+    place: IncomingOffer,
     { conn: { remote } }: Channel,
     session: NodeSession,
   ): Promise<{ mayReturn: boolean }> {

@@ -367,8 +367,11 @@ export class Connection {
     onBytes: (count: number) => void,
   ): void {
     const requests = flight.gathered.splice(0);
-    if (requests.length > 1) this.#requestMany(session, flight, requests, onBytes);
-    else if (requests.length === 1) this.#request(session, flight, requests[0]!);
+    if (requests.length > 1) {
+      this.#requestMany(session, flight, requests, onBytes);
+    } else if (requests.length === 1) {
+      this.#request(session, flight, requests[0]!);
+    }
   }
 
   /** Sends one request; its answer is handled in the background. */

@@ -9,7 +9,11 @@
  */
 
 import type { Conn, Endpoint } from "../base/conn.ts";
-import { type ArrivedPart, CELL, type LaneConnOrder } from "./lane_conn_messages.ts";
+import {
+  type ArrivedPart,
+  CELL,
+  type LaneConnOrder,
+} from "./lane_conn_messages.ts";
 import type { LaneError } from "./lane_files.ts";
 
 /** The state of the pieces of a request. */

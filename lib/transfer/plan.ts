@@ -20,12 +20,12 @@ import { HolderQueues, type PhaseQueues } from "./holder_queues.ts";
 import { Pace } from "./pace.ts";
 import { Pieces } from "./pieces.ts";
 import {
-  type RequestedPiece,
   type FileProgress,
   includes,
   keyOf,
   piecesOf,
   type PlannedSource,
+  type RequestedPiece,
 } from "./plan_state.ts";
 import type {
   Arrival,

@@ -151,7 +151,10 @@ export class NodeSession implements AsyncDisposable {
   /** Whether the node has a file of that name. */
   find(name: string): Promise<MessageOf<"found"> | Refused> {
     const answer = this.#foundOrRefused();
-    return this.#request({ kind: "find", request: answer.request, name }, answer);
+    return this.#request(
+      { kind: "find", request: answer.request, name },
+      answer,
+    );
   }
 
   #foundOrRefused(): OneAnswer<"found" | "refused"> {

@@ -7,11 +7,11 @@
  */
 
 import {
-  type RequestedPiece,
   type FileProgress,
   hasPiece,
   keyOf,
   type PlannedSource,
+  type RequestedPiece,
 } from "./plan_state.ts";
 import type { PlanOptions, Task } from "./plan_types.ts";
 import { LIMITS } from "../base/limits.ts";

@@ -309,7 +309,7 @@ export class HolderLease implements AsyncDisposable {
   async #call(
     calls: HolderCalls,
     message: MessageOf<"enter" | "hold" | "holders">,
-  ): ReturnType<HolderCalls["ask"]> {
+  ): ReturnType<HolderCalls["request"]> {
     try {
       const answer = await calls.request(message);
       if (answer.kind === "refused" && answer.code === "lease_ended") {

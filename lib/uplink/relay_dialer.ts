@@ -385,7 +385,9 @@ export class RelayDialer {
       access: this.access,
       where: formatEndpoint(this.relay),
     });
-    if (!isPrivate && this.access.token !== undefined && !this.#isOpenReported) {
+    if (
+      !isPrivate && this.access.token !== undefined && !this.#isOpenReported
+    ) {
       this.#isOpenReported = true;
       const relay = formatEndpoint(this.relay);
       this.#options.onEvent({ event: "relay_open", relay });

@@ -1,9 +1,9 @@
 import { assertEquals, assertNotEquals } from "@std/assert";
 import {
-  macOf,
   deriveKey,
   fromBase64Url,
   isSameMac,
+  macOf,
   toBase64Url,
 } from "../../lib/access/keys.ts";
 import { SECRET } from "./_golden.ts";

@@ -30,7 +30,7 @@ const contentOf = (text: string) =>
   describeBytes("a", bytesOf(text)).manifest.contentId;
 
 /** A node that sends the index that the test gives it. */
-async function startIndexed(
+async function startWithIndex(
   relay: TestRelay,
   { name, lie, contents, names = ["a"] }: {
     name: string;
@@ -54,7 +54,7 @@ Deno.test("A link asks only the nodes that have hashed its content", async () =>
   for (const text of ["one", "two", "three"]) {
     const lie = honestExcept({ a: bytesOf(text) });
     const contents = [contentOf(text)];
-    stack.use(await startIndexed(relay, { name: text, lie, contents }));
+    stack.use(await startWithIndex(relay, { name: text, lie, contents }));
   }
   const options = { ...BY_INDEX, content: contentOf("two") };
   const { message, log } = await fetch(relay, "a", options);
@@ -108,8 +108,8 @@ for (const [what, lie] of Object.entries(LIARS)) {
       await using relay = await startRelay();
       const contents = [contentOf("wanted")];
       const liar = { name: "liar", lie, contents };
-      await using _liar = await startIndexed(relay, liar);
-      await using _other = await startIndexed(relay, {
+      await using _liar = await startWithIndex(relay, liar);
+      await using _other = await startWithIndex(relay, {
         ...{ name: "honest", contents: [] },
         lie: honest({ unhashed }),
       });
@@ -131,10 +131,10 @@ for (const isSame of [true, false]) {
     await using relay = await startRelay();
     const contents = [contentOf("wanted")];
     const lie = LIARS["does not describe it"]!;
-    await using _liar = await startIndexed(relay, {
+    await using _liar = await startWithIndex(relay, {
       ...{ name: "liar", lie, contents },
     });
-    await using _other = await startIndexed(relay, {
+    await using _other = await startWithIndex(relay, {
       ...{ name: "honest", contents: [], lie: honest({}) },
     });
     await using folder = await tempShare({ a: isSame ? "wanted" : "wonted" });

@@ -29,7 +29,9 @@ Deno.test("A file is reported as saved after it, its folder and the new folders 
     log,
     onEvent: (event) => {
       log.onEvent(event);
-      if (event.event === "file_received") reported.set(event.name, [...synced]);
+      if (event.event === "file_received") {
+        reported.set(event.name, [...synced]);
+      }
     },
   });
   assertEquals([Object.keys(saved).length, error], [2, undefined]);

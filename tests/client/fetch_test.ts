@@ -250,7 +250,11 @@ Deno.test("fetchFile stops at once while a node says that it is working", async 
     name: "f",
     signal: stop.signal,
   });
-  const reading = assertRejects(() => contentOf(file), Error, "stopped by the test");
+  const reading = assertRejects(
+    () => contentOf(file),
+    Error,
+    "stopped by the test",
+  );
   await asked.promise;
   stop.abort(new Error("stopped by the test"));
   await within(reading, "stopping");

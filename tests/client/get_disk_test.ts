@@ -143,7 +143,12 @@ Deno.test("getFiles keeps the received bytes when it is stopped, and continues f
       log,
     });
     await log.until("progress", ({ received }) => received === TASK * PIECE);
-    stop.abort(new Failure("interrupted", { what: "Stopped", why: "stopped by the test" }));
+    stop.abort(
+      new Failure("interrupted", {
+        what: "Stopped",
+        why: "stopped by the test",
+      }),
+    );
     const { error } = await within(getting, "stopping");
     assertInstanceOf(error, Failure);
     assertEquals(error.kind, "interrupted");
@@ -249,7 +254,10 @@ for (const kind of ["find", "browse", "describe"] as const) {
     await within(asked.promise, "the question");
     stop.abort(new Error("stopped by the test"));
     const { error } = await within(getting, "stopping");
-    assertEquals(error instanceof Error && error.message, "stopped by the test");
+    assertEquals(
+      error instanceof Error && error.message,
+      "stopped by the test",
+    );
   });
 }
 
@@ -414,7 +422,9 @@ Deno.test("getFiles has reported every file, as saved or failed, when it is done
   await using relay = await startRelay();
   const names = Object.keys(SIX_FILES);
   const piece: SendPiece = (channel, reported) =>
-    reported.index === 1 ? closeEarly(channel, reported) : sendHonestly(channel, reported);
+    reported.index === 1
+      ? closeEarly(channel, reported)
+      : sendHonestly(channel, reported);
   await using _node = await startLyingNode(relay, SIX_FILES, { piece });
   await using folder = await tempShare();
   const { saved, failed, log } = await get(relay, folder.path, names, {

@@ -98,7 +98,9 @@ for (const files of [{ f: LARGE }, { f: MIDDLE, small: LARGE.slice(0, 100) }]) {
 for (
   const [why, options] of [
     ["at a limited rate", { limitRate: 100 * MIB, limits: LANES }],
-    ["for fewer bytes than make lanes worthwhile", { limits: { lanesFromBytes: 9 * MIB } }],
+    ["for fewer bytes than make lanes worthwhile", {
+      limits: { lanesFromBytes: 9 * MIB },
+    }],
     ["for a file whose hashes are not known", { limits: LANES }],
   ] as const
 ) {
@@ -254,7 +256,12 @@ Deno.test("getFiles keeps pieces written by lanes when it is stopped, and contin
       log,
     });
     await log.until("progress", ({ received }) => received >= TASK * PIECE);
-    stop.abort(new Failure("interrupted", { what: "Stopped", why: "stopped by the test" }));
+    stop.abort(
+      new Failure("interrupted", {
+        what: "Stopped",
+        why: "stopped by the test",
+      }),
+    );
     const { error } = await within(getting, "stopping");
     assertInstanceOf(error, Failure);
     assertEquals(error.kind, "interrupted");

@@ -44,7 +44,10 @@ Deno.test("ListingClock stops a list whose files come one by one at the end of i
   }
   assertEquals(clock.signal.aborted, false);
   await time.advance(1_000);
-  assertEquals(reasonOf(clock), "its list arrived too slowly, 14 files in 15 s");
+  assertEquals(
+    reasonOf(clock),
+    "its list arrived too slowly, 14 files in 15 s",
+  );
 });
 
 Deno.test("ListingClock waits for a list at exactly the required rate, and stops one that is a file behind", async () => {
@@ -102,7 +105,10 @@ Deno.test("ListingClock stops a list at the most time even before its first time
   await time.advance(3_999);
   assertEquals(clock.signal.aborted, false);
   await time.advance(1);
-  assertEquals(reasonOf(clock), "its list arrived too slowly, 10000 files in 4 s");
+  assertEquals(
+    reasonOf(clock),
+    "its list arrived too slowly, 10000 files in 4 s",
+  );
 });
 
 Deno.test("ListingClock that is disposed of stops nothing and leaves no timer", async () => {
@@ -172,5 +178,8 @@ Deno.test("ListingClock does not count the time in which its caller takes a page
   resolve();
   await taking;
   await time.advance(listingMs);
-  assertEquals(reasonOf(clock), "its list arrived too slowly, 10 files in 15 s");
+  assertEquals(
+    reasonOf(clock),
+    "its list arrived too slowly, 10 files in 15 s",
+  );
 });

@@ -48,7 +48,9 @@ function peersOf(relay: RelayAddress, limits: Partial<Limits> = {}): Peers {
 }
 
 for (const isExplained of [false, true]) {
-  const how = isExplained ? "says that it has no room" : "closes the connection";
+  const how = isExplained
+    ? "says that it has no room"
+    : "closes the connection";
 
   Deno.test(`Peers list again if a relay ${how} after hello`, async () => {
     await using relay = await fullRelay(2, isExplained);
@@ -98,7 +100,9 @@ async function fullNode(times: number, isExplained: boolean) {
 }
 
 for (const isExplained of [false, true]) {
-  const how = isExplained ? "says that it has no room" : "closes the connection";
+  const how = isExplained
+    ? "says that it has no room"
+    : "closes the connection";
 
   Deno.test(`Peers ask a node again that ${how}`, async () => {
     await using node = await fullNode(2, isExplained);

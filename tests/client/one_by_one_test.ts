@@ -335,7 +335,11 @@ Deno.test("fetchFile stops with the signal's reason, at every stage", async () =
     name: "1.txt",
     signal: stop.signal,
   });
-  const reading = assertRejects(() => contentOf(file), Error, "stopped by the test");
+  const reading = assertRejects(
+    () => contentOf(file),
+    Error,
+    "stopped by the test",
+  );
   stop.abort(new Error("stopped by the test"));
   await reading;
   await assertRejects(

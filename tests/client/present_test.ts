@@ -128,7 +128,10 @@ Deno.test("getFiles asks about several files at once if their contents are not l
   );
   const count = (kind: string) =>
     node.asked.filter((message) => message.kind === kind).length;
-  assertEquals([count("describe"), count("read")], [2 * requestedAheadCount, 0]);
+  assertEquals([count("describe"), count("read")], [
+    2 * requestedAheadCount,
+    0,
+  ]);
 });
 
 Deno.test("getFiles has a worker look at existing files once there are many, and finds what is different", async () => {

@@ -60,7 +60,9 @@ Deno.test("In a tie between contents, getFiles fetches neither, and fetches all 
     assertEquals(Object.keys(saved).toSorted(), ["a", "b"]);
     assertEquals(failed, { "f": "undelivered" });
     assertEquals(filesIn(folder.path), ["a", "b"]);
-    const reported = log.of("contents_differ").map(({ name, taken, groups }) => ({
+    const reported = log.of("contents_differ").map((
+      { name, taken, groups },
+    ) => ({
       [name]: [taken, ...groups.map(({ votes }) => votes)],
     }));
     assertEquals(reported, [{ "f": [false, 1, 1] }]);

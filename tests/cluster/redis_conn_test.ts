@@ -45,7 +45,9 @@ testWith(
       timeoutMs: 10_000,
     });
     using redis = new RedisConn(conn, LIMITS.clusterReplyBytes);
-    const reply = redis.request(["BLPOP", "nothing", "0.05"], { timeoutMs: 100 });
+    const reply = redis.request(["BLPOP", "nothing", "0.05"], {
+      timeoutMs: 100,
+    });
     await new Promise((resolve) => setTimeout(resolve, 10));
     const until = performance.now() + 400;
     while (performance.now() < until); // as where other work takes long

@@ -1,10 +1,10 @@
 import { assertEquals, assertLess } from "@std/assert";
 import {
   chooseContent,
+  type ContentCriteria,
   differ,
   groupOffers,
   type Offer,
-  type ContentCriteria,
 } from "../../lib/content/choice.ts";
 import { seededRandom } from "../_random.ts";
 import { nodesOf, offer, X, Y, Z } from "./_choice.ts";

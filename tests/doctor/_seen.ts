@@ -2,8 +2,8 @@
 
 import { assertEquals } from "@std/assert";
 import {
-  type CheckResult,
   type CheckName,
+  type CheckResult,
   Findings,
 } from "../../lib/doctor/check.ts";
 import type { ExaminationOptions } from "../../lib/doctor/relay.ts";

@@ -252,7 +252,8 @@ export class Walk implements AsyncDisposable {
     this.#servers = this.#servers.filter((other) => other !== server);
     const said = server.lines.all;
     const next = said[server.shownCount ?? said.length];
-    const isReported = this.#atTerminal || next === undefined || LATER.test(next);
+    const isReported = this.#atTerminal || next === undefined ||
+      LATER.test(next);
     const asks = said.some((line) => QUESTION.test(line));
     if (code === 0 && isReported && !asks) return;
     throw new Error(
@@ -315,7 +316,10 @@ const HOST = "127.0.0.1";
 const DENO_FOLDER = dirname(Deno.execPath());
 
 /** A line that must come; what came in its place is reported. */
-async function lineWith(lines: Lines, pattern: RegExp): Promise<RegExpExecArray> {
+async function lineWith(
+  lines: Lines,
+  pattern: RegExp,
+): Promise<RegExpExecArray> {
   try {
     return await lines.until(pattern);
   } catch (cause) {

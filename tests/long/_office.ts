@@ -53,7 +53,10 @@ export async function fetchInOffice(
   };
   const all = await Promise.all(
     Array.from({ length: processes }, (_, n) => {
-      const reported = { ...clients, count: Math.floor((count + n) / processes) };
+      const reported = {
+        ...clients,
+        count: Math.floor((count + n) / processes),
+      };
       return fetchedBy(hidden[0]!, reported, folder.path);
     }),
   );

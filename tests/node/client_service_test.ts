@@ -124,9 +124,10 @@ Deno.test("A client that disconnects while its list waits for the first scan fre
 
 Deno.test("A node that works on one request has sent all earlier answers, and reports in order that it is working", async () => {
   await using stack = new AsyncDisposableStack();
-  const { client: service, scan, awaited, time, requester, conn } = await scanning(
-    stack,
-  );
+  const { client: service, scan, awaited, time, requester, conn } =
+    await scanning(
+      stack,
+    );
   // In one write: the node has the second when it answers the first.
   await writeAll(
     conn,

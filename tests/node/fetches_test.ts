@@ -48,7 +48,8 @@ function send2(fetches: Fetches, file: ShareFile) {
   return visit;
 }
 
-const namesOf = (reported: readonly FetchEvent[]) => reported.map(({ event }) => event);
+const namesOf = (reported: readonly FetchEvent[]) =>
+  reported.map(({ event }) => event);
 
 Deno.test("Fetches reports the start of a fetch, its progress and its end", () => {
   const { fetches, reported, clock } = fetchesAt();

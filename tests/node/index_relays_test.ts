@@ -30,7 +30,10 @@ Deno.test("row 870: with two relays, a look-up through either asks only the node
     );
     servers.push(node.server);
     const reported = new Set<string>();
-    await node.log.until("indexed", ({ relay }) => reported.add(relay).size === 2);
+    await node.log.until(
+      "indexed",
+      ({ relay }) => reported.add(relay).size === 2,
+    );
   }
   const finds = () =>
     servers.map((server) => server.stats().requests["find"] ?? 0);

@@ -137,7 +137,11 @@ Deno.test("A node sends its whole index again if the relay has another version o
   await updater.update(calls);
   const [again = MESSAGE] = sent.splice(0);
   assertEquals([again.begin, again.add], [true, add]);
-  updater.noteHeld({ key: OTHER_KEY, epoch: again.epoch, version: again.version });
+  updater.noteHeld({
+    key: OTHER_KEY,
+    epoch: again.epoch,
+    version: again.version,
+  });
   await updater.update(calls);
   assertEquals(sent.length, 1);
   assertEquals([sent[0]?.begin, sent[0]?.add === add], [true, false]);

@@ -32,7 +32,10 @@ Deno.test("A registrar that loses its relay reports it, returns with full jitter
   await time.advance(0);
   for (const channel of full.relay.channels) channel.conn.close();
   await time.advance(0);
-  assertEquals(full.reported.slice(-2), ["detached lost", "attached unreachable"]);
+  assertEquals(full.reported.slice(-2), [
+    "detached lost",
+    "attached unreachable",
+  ]);
   await full.stop();
 });
 

@@ -124,7 +124,11 @@ Deno.test("A node reports what it sent to a client when the client has disconnec
   await idle.close();
   await node.server.close();
   const reported = node.log.names.filter((name) => name === "served");
-  assertEquals(reported.length, 2, "a client that was sent nothing is not reported");
+  assertEquals(
+    reported.length,
+    2,
+    "a client that was sent nothing is not reported",
+  );
 });
 
 Deno.test("A node with a large share serves by name while it is scanned, and lists when the scan is complete", async () => {

@@ -394,7 +394,10 @@ for (const [typed, given, command] of ROWS) {
 
 Deno.test("p2p use may write beside the file that relay.json leads to", async () => {
   const typed = ["use", "--add", "nas"];
-  const { flags } = await planOf(typed, around(REMEMBERED, { isConnected: true }));
+  const { flags } = await planOf(
+    typed,
+    around(REMEMBERED, { isConnected: true }),
+  );
   const folders = `${CONFIG},/home/u/dotfiles`;
   assertEquals(flags.slice(1, 3), [
     `--allow-read=${folders}`,

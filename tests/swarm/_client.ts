@@ -5,7 +5,10 @@
 
 import { LIMITS, type Limits } from "../../lib/base/limits.ts";
 import { PieceSet, runsOf } from "../../lib/content/piece_set.ts";
-import { requestPauseMs, SwarmConnections } from "../../lib/swarm/swarm_connections.ts";
+import {
+  requestPauseMs,
+  SwarmConnections,
+} from "../../lib/swarm/swarm_connections.ts";
 import { Plan } from "../../lib/transfer/plan.ts";
 import { type Receiver, Sender } from "./_sender.ts";
 

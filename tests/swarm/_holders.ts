@@ -6,7 +6,7 @@ import { LIMITS } from "../../lib/base/limits.ts";
 import type { Manifest } from "../../lib/content/manifest.ts";
 import { createIdentity } from "../../lib/identity/identity.ts";
 import { Channel } from "../../lib/protocol/channel.ts";
-import { HolderServer, type HolderOptions } from "../../lib/swarm/holder.ts";
+import { type HolderOptions, HolderServer } from "../../lib/swarm/holder.ts";
 import { Holding } from "../../lib/swarm/holding.ts";
 import { NodeSession } from "../../lib/transfer/session.ts";
 import type { DownloadSource } from "../../lib/transfer/source.ts";

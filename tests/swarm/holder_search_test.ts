@@ -32,7 +32,7 @@ Deno.test("HolderSearch ends a connection that sends nothing, dials another hold
       swarmRequestEveryMs: 1,
       swarmFirstRetryMs: 1,
     },
-    ask: () => Promise.resolve(holders),
+    request: () => Promise.resolve(holders),
     dial: () => {
       const session = {
         endOn: (signal: AbortSignal) => {

@@ -1,8 +1,8 @@
 import { assert, assertEquals } from "@std/assert";
 import { LIMITS } from "../../lib/base/limits.ts";
 import {
-  requestPauseMs,
   type KnownHolder,
+  requestPauseMs,
   SwarmConnections,
 } from "../../lib/swarm/swarm_connections.ts";
 import { seededRandom } from "../_random.ts";
@@ -12,7 +12,11 @@ const { swarmDialCount, swarmFirstDialCount, swarmConnectionIdleMs } = LIMITS;
 const { swarmAcceptCount, swarmFirstRetryMs, swarmRetryMs } = LIMITS;
 
 function newConnections(id = "me", seed = 1): SwarmConnections {
-  return new SwarmConnections({ id, numbers: LIMITS, random: seededRandom(seed) });
+  return new SwarmConnections({
+    id,
+    numbers: LIMITS,
+    random: seededRandom(seed),
+  });
 }
 
 /** Holders of as many addresses. */
@@ -21,7 +25,10 @@ function apart(ids: readonly string[]): KnownHolder[] {
 }
 
 /** The relay names these as often as it takes to dial all that are wanted. */
-function learnAll(connections: SwarmConnections, holders: readonly string[]): void {
+function learnAll(
+  connections: SwarmConnections,
+  holders: readonly string[],
+): void {
   for (let n = 0; n < swarmDialCount; n += swarmFirstDialCount) {
     connections.learned(apart(holders));
   }
@@ -59,10 +66,14 @@ Deno.test("SwarmConnections gives about the same number of readers to clients th
   const all = HOLDERS.map((id, n) => newConnections(id, n));
   const dial = (connections: SwarmConnections, known: readonly string[]) => {
     connections.learned(apart(known));
-    for (const id of connections.toDial(0)) readers.set(id, readers.get(id)! + 1);
+    for (const id of connections.toDial(0)) {
+      readers.set(id, readers.get(id)! + 1);
+    }
   };
   // Each finds those that began before it, and then all.
-  for (const [n, connections] of all.entries()) dial(connections, HOLDERS.slice(0, n));
+  for (const [n, connections] of all.entries()) {
+    dial(connections, HOLDERS.slice(0, n));
+  }
   for (let round = 0; round < 2; round++) {
     for (const connections of all) dial(connections, HOLDERS);
   }
@@ -125,7 +136,10 @@ Deno.test("A client asks for holders again after swarmRequestFirstMs, then every
   }
   assertEquals(asked, [0, 1_000, 2_000, 4_000, 7_000]);
   assertEquals(requestPauseMs(0, LIMITS), swarmRequestFirstMs);
-  assertEquals(requestPauseMs(swarmRequestSoonMs - 1, LIMITS), swarmRequestEveryMs);
+  assertEquals(
+    requestPauseMs(swarmRequestSoonMs - 1, LIMITS),
+    swarmRequestEveryMs,
+  );
   assertEquals(requestPauseMs(swarmRequestSoonMs, LIMITS), swarmRequestLaterMs);
 });
 

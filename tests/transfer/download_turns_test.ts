@@ -345,7 +345,11 @@ testInBoth(
     run.download.addFile(wanted(LARGE, [source]).file);
     run.download.addSource(source);
     run.download.close();
-    const running = assertRejects(() => run.download.run(), Error, "stopped by the test");
+    const running = assertRejects(
+      () => run.download.run(),
+      Error,
+      "stopped by the test",
+    );
     await within(source.asked(1), "a request");
     stop.abort(new Error("stopped by the test"));
     await within(running, "the end");

@@ -187,10 +187,15 @@ for (
       hashes: HASHES,
     });
     assertEquals(await right, 5);
-    const reported = await assertRejects(() => within(written, "an end"), Error);
+    const reported = await assertRejects(
+      () => within(written, "an end"),
+      Error,
+    );
     assertEquals(reported.message, error.message);
     assertEquals(reported.constructor, error.constructor);
-    if (Deno.build.os === "linux") assertEquals(systemErrorCode(reported), code);
+    if (Deno.build.os === "linux") {
+      assertEquals(systemErrorCode(reported), code);
+    }
   });
 }
 

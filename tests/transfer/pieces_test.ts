@@ -15,14 +15,14 @@ Deno.test("Pieces gives runs of missing pieces from the front, around those that
   assertEquals(ask(pieces, 3), [4, 3]);
   assertEquals(ask(pieces, 3), [7, 1]);
   assertEquals(ask(pieces, 3), undefined);
-  assertEquals([pieces.isAsked(0), pieces.isAsked(1)], [false, true]);
+  assertEquals([pieces.isRequested(0), pieces.isRequested(1)], [false, true]);
 });
 
 Deno.test("Pieces counts a piece that arrives once, and asks again for one that is given back", () => {
   const pieces = new Pieces({ count: 3 });
   assertEquals(ask(pieces, 3), [0, 3]);
   assertEquals([pieces.arrive(1), pieces.arrive(1)], [true, false]);
-  assertEquals([pieces.left, pieces.isAsked(1)], [2, false]);
+  assertEquals([pieces.left, pieces.isRequested(1)], [2, false]);
   pieces.giveBack(2);
   assertEquals(ask(pieces, 3), [2, 1]);
   pieces.giveBack(0);

@@ -240,7 +240,11 @@ for (const end of ["dialTunnel", "acceptTunnel"] as const) {
       stop.abort(reason);
       const error = await within(assertRejects(() => joining), "the end");
       assertEquals(error, reason);
-      await assertRejects(() => joinOne(end, relay, options), Error, "stopped by the test");
+      await assertRejects(
+        () => joinOne(end, relay, options),
+        Error,
+        "stopped by the test",
+      );
     });
 
     Deno.test(`${end} gives up in time, if the relay says ${says} and then no more`, async () => {

@@ -269,7 +269,10 @@ Deno.test("On a private relay a link takes part in the swarm of its own content,
   await guest.log.until("holder_listed");
   assertEquals(guest.keys[0]?.length, 1);
   await using member = asker(relay, MEMBER);
-  assertEquals((await member.requestHolders(content))[0]?.id, guest.identity.id);
+  assertEquals(
+    (await member.requestHolders(content))[0]?.id,
+    guest.identity.id,
+  );
 
   await using one = await startHolder(relay, { access: MEMBER });
   one.lease.hold(OTHER);

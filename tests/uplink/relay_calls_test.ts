@@ -97,7 +97,11 @@ Deno.test("RelayCalls gives a refusal to the request that it answers", async () 
 
 for (
   const [what, message, words] of [
-    ["an answer to nothing", { kind: "attached" }, "attached without a request"],
+    [
+      "an answer to nothing",
+      { kind: "attached" },
+      "attached without a request",
+    ],
     [
       "that the node was replaced",
       { kind: "refused", code: "replaced", text: "again" },
@@ -120,7 +124,10 @@ for (
 Deno.test("RelayCalls fails all pending requests when the relay closes the connection", async () => {
   await using setting = start();
   const { visit, relay } = setting;
-  const asked = [visit.request({ kind: "reach" }), visit.request({ kind: "attach" })];
+  const asked = [
+    visit.request({ kind: "reach" }),
+    visit.request({ kind: "attach" }),
+  ];
   await relay.receive(DIRECTION.nodeToRelay);
   await relay.close();
   for (const asking of asked) {

@@ -266,7 +266,8 @@ export const REACHING = {
     },
   },
   "names_left_out": {
-    says: "names that were left out because they, or a folder in them, begin with a dot",
+    says:
+      "names that were left out because they, or a folder in them, begin with a dot",
     roles: CLIENT,
     fields: { names: count("their number, counted up to 10,000") },
   },
