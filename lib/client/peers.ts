@@ -210,12 +210,12 @@ export class Peers implements AsyncDisposable {
    * @throws {Failure} of kind `relay` if it cannot be asked.
    */
   async list(
-    { known = [], ...question }: ListRequest & {
+    { known = [], ...request }: ListRequest & {
       /** Nodes that were listed before: they stay in the list. */
       readonly known?: readonly ListedNode[];
     } = {},
   ): Promise<NodeListing> {
-    const listing = await this.#list(question)
+    const listing = await this.#list(request)
       .catch((error) => this.#listKnown(error));
     const ids = new Set(known.map(({ id }) => id));
     const others = listing.nodes.filter(({ id }) => !ids.has(id));
@@ -241,9 +241,9 @@ export class Peers implements AsyncDisposable {
     return this.#relays.late();
   }
 
-  async #list(question: ListRequest = {}): Promise<NodeListing> {
+  async #list(request: ListRequest = {}): Promise<NodeListing> {
     return await this.#relays.list((dialer, over) =>
-      this.#listAt(dialer, { question, over })
+      this.#listAt(dialer, { request, over })
     );
   }
 
@@ -271,10 +271,7 @@ export class Peers implements AsyncDisposable {
   /** A relay without room for one more closes the connection after hello. */
   async #listAt(
     dialer: RelayDialer,
-    { question, over }: {
-      question: ListRequest;
-      over: AbortSignal | undefined;
-    },
+    { request, over }: { request: ListRequest; over: AbortSignal | undefined },
   ): Promise<NodeListing> {
     const signal = this.#endedBy(over);
     const { limits } = this;
@@ -285,7 +282,7 @@ export class Peers implements AsyncDisposable {
       using _end = channel.endOn(signal);
       using bounds = new ListBounds(channel, limits);
       try {
-        return await this.#listOver(session, { dialer, question, bounds });
+        return await this.#listOver(session, { dialer, request, bounds });
       } finally {
         isAnswered = bounds.hasBegun;
       }
@@ -307,22 +304,22 @@ export class Peers implements AsyncDisposable {
 
   async #listOver(
     { channel, greeting, id: relayId, hello }: RelaySession,
-    { dialer, question, bounds }: {
+    { dialer, request, bounds }: {
       dialer: RelayDialer;
-      question: ListRequest;
+      request: ListRequest;
       bounds: ListBounds;
     },
   ): Promise<NodeListing> {
-    const { sender, names, indexes = false } = question;
+    const { sender, names, indexes = false } = request;
     const { relay, access } = dialer;
     const { limits, options: { indexKey } } = this;
     const most = limits.listingCount;
     const where = formatEndpoint(relay);
-    const asking = { relayId, most, access, where, bounds, indexKey, limits };
+    const listing = { relayId, most, access, where, bounds, indexKey, limits };
     const { unindexedCount, ...listed } = await listWanted(
       channel,
-      question,
-      asking,
+      request,
+      listing,
     );
     this.#known?.learn(dialer, {
       ...{ relayId, nodes: listed.nodes },

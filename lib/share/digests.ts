@@ -146,9 +146,8 @@ export class Digests implements AsyncDisposable {
 
   /**
    * The digest of a file with its manifest. Hashes the file soon if necessary.
-   * Requesters take turns; `requester` is any value that identifies one. When
-   * `signal` is aborted and nobody else waits, the file goes back to the
-   * background.
+   * Requesters take turns; `requester` is any value that identifies one. If
+   * `signal` is aborted and no other waits, the file goes to the background.
    */
   describe(
     file: ShareFile,
@@ -403,8 +402,7 @@ export class Digests implements AsyncDisposable {
    * Hashes one file that goes before the rest of `file`: only one, so that a
    * stream of these cannot delay a larger one forever.
    *
-   * @returns whether to put `file` off, because requesters wait only for
-   * others.
+   * @returns whether to put `file` off, because others are waited for.
    */
   async #letOthersGo(
     { size, version }: ShareFile,
@@ -416,8 +414,7 @@ export class Digests implements AsyncDisposable {
       return false;
     }
     if (position === size) return false; // it is done
-    // Requesters may also wait for the files outside this one, which are not
-    // queued.
+    // Requesters may also wait for the files outside, which are not queued.
     if (this.#waiting.size > 0) {
       if (isUrgent) return true;
       const isOutermost = this.#underWay.size === 1;

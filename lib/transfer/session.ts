@@ -151,10 +151,7 @@ export class NodeSession implements AsyncDisposable {
   /** Whether the node has a file of that name. */
   find(name: string): Promise<MessageOf<"found"> | Refused> {
     const answer = this.#foundOrRefused();
-    return this.#request(
-      { kind: "find", request: answer.request, name },
-      answer,
-    );
+    return this.#call({ kind: "find", request: answer.request, name }, answer);
   }
 
   #foundOrRefused(): OneAnswer<"found" | "refused"> {
@@ -196,7 +193,7 @@ export class NodeSession implements AsyncDisposable {
   async describe(of: string, works?: () => void): Promise<DescribeAnswer> {
     const answer = new ManifestAnswer(this.#nextRequest++, this.#from, works);
     const { request } = answer;
-    const described = await this.#request(
+    const described = await this.#call(
       { kind: "describe", request, of },
       answer,
     );
@@ -219,7 +216,7 @@ export class NodeSession implements AsyncDisposable {
     const pieces = { count: task.count, receiver, takesTurns };
     const answer = new PiecesAnswer(request, pieces, this.#from);
     receiver.requested?.(request);
-    return this.#request({ kind: "read", request, ...task }, answer);
+    return this.#call({ kind: "read", request, ...task }, answer);
   }
 
   /**
@@ -232,7 +229,7 @@ export class NodeSession implements AsyncDisposable {
   ): Promise<Refused | undefined> {
     const request = this.#nextRequest++;
     const answer = new BatchAnswer(request, receiver, this.#from);
-    return this.#request({ kind: "readMany", request, of: [...of] }, answer);
+    return this.#call({ kind: "readMany", request, of: [...of] }, answer);
   }
 
   /**
@@ -247,7 +244,7 @@ export class NodeSession implements AsyncDisposable {
     const request = this.#nextRequest++;
     const answer = new HoldingAnswer(request, question, this.#from);
     this.#holdings.set(request, answer);
-    return await this.#request({ kind: "holding", request, of }, answer);
+    return await this.#call({ kind: "holding", request, of }, answer);
   }
 
   /**
@@ -259,7 +256,7 @@ export class NodeSession implements AsyncDisposable {
     const kinds = ["taken", "refused"] as const;
     const answer = new OneAnswer(request, kinds, this.#from);
     const offer = { kind: "offer", request, of, id } as const;
-    const answered = await this.#request(offer, answer);
+    const answered = await this.#call(offer, answer);
     return answered.kind === "taken" ? this.#channel : answered;
   }
 
@@ -267,7 +264,7 @@ export class NodeSession implements AsyncDisposable {
    * Sends a request. Its answer is registered before that, because answers
    * arrive in the order of the requests.
    */
-  async #request<T>(
+  async #call<T>(
     message: ClientToNode,
     answer: Answer & { promise: Promise<T> },
   ): Promise<T> {

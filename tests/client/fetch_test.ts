@@ -253,10 +253,10 @@ Deno.test("fetchFile stops at once while a node says that it is working", async 
   const reading = assertRejects(
     () => contentOf(file),
     Error,
-    "stopped by the test",
+    "by the test",
   );
   await asked.promise;
-  stop.abort(new Error("stopped by the test"));
+  stop.abort(new Error("by the test"));
   await within(reading, "stopping");
 });
 

@@ -143,12 +143,8 @@ Deno.test("getFiles keeps the received bytes when it is stopped, and continues f
       log,
     });
     await log.until("progress", ({ received }) => received === TASK * PIECE);
-    stop.abort(
-      new Failure("interrupted", {
-        what: "Stopped",
-        why: "stopped by the test",
-      }),
-    );
+    const why = "by the test";
+    stop.abort(new Failure("interrupted", { what: "Stopped", why }));
     const { error } = await within(getting, "stopping");
     assertInstanceOf(error, Failure);
     assertEquals(error.kind, "interrupted");
@@ -176,9 +172,9 @@ Deno.test("getFiles stops at once and closes everything, however many large file
     log,
   });
   await untilFilesWait(log);
-  stop.abort(new Error("stopped by the test"));
+  stop.abort(new Error("by the test"));
   const { error } = await within(getting, "stopping");
-  assertEquals(error instanceof Error && error.message, "stopped by the test");
+  assertEquals(error instanceof Error && error.message, "by the test");
 });
 
 Deno.test("getFiles continues with the others when something gets in the way of one", async () => {
@@ -191,7 +187,7 @@ Deno.test("getFiles continues with the others when something gets in the way of 
       await untilFilesWait(log);
       // What somebody else puts there meanwhile is in the way of the first.
       await Deno.mkdir(join(folder.path, "f0"), { recursive: true });
-      await sendHonestly(channel, piece);
+      await sendHonestly(channel, part);
     },
   });
   const getting = get(relay, folder.path, [everything()], { log });
@@ -220,7 +216,7 @@ Deno.test("getFiles ends when something blocks more large files than are open at
       if (name !== undefined) {
         await Deno.mkdir(join(folder.path, name), { recursive: true });
       }
-      await sendHonestly(channel, piece);
+      await sendHonestly(channel, part);
     },
   });
   const { error, saved, failed } = await within(
@@ -252,12 +248,9 @@ for (const kind of ["find", "browse", "describe"] as const) {
     const stop = new AbortController();
     const getting = get(relay, folder.path, [wanted], { signal: stop.signal });
     await within(asked.promise, "the question");
-    stop.abort(new Error("stopped by the test"));
+    stop.abort(new Error("by the test"));
     const { error } = await within(getting, "stopping");
-    assertEquals(
-      error instanceof Error && error.message,
-      "stopped by the test",
-    );
+    assertEquals(error instanceof Error && error.message, "by the test");
   });
 }
 
@@ -421,10 +414,8 @@ Deno.test("getFiles continues with a file that its node has not hashed yet", asy
 Deno.test("getFiles has reported every file, as saved or failed, when it is done", async () => {
   await using relay = await startRelay();
   const names = Object.keys(SIX_FILES);
-  const piece: SendPiece = (channel, reported) =>
-    reported.index === 1
-      ? closeEarly(channel, reported)
-      : sendHonestly(channel, reported);
+  const piece: SendPiece = (channel, part) =>
+    part.index === 1 ? closeEarly(channel, part) : sendHonestly(channel, part);
   await using _node = await startLyingNode(relay, SIX_FILES, { piece });
   await using folder = await tempShare();
   const { saved, failed, log } = await get(relay, folder.path, names, {

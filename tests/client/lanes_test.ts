@@ -259,7 +259,7 @@ Deno.test("getFiles keeps pieces written by lanes when it is stopped, and contin
     stop.abort(
       new Failure("interrupted", {
         what: "Stopped",
-        why: "stopped by the test",
+        why: "by the test",
       }),
     );
     const { error } = await within(getting, "stopping");

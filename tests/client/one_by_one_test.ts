@@ -338,9 +338,9 @@ Deno.test("fetchFile stops with the signal's reason, at every stage", async () =
   const reading = assertRejects(
     () => contentOf(file),
     Error,
-    "stopped by the test",
+    "by the test",
   );
-  stop.abort(new Error("stopped by the test"));
+  stop.abort(new Error("by the test"));
   await reading;
   await assertRejects(
     () =>
@@ -350,7 +350,7 @@ Deno.test("fetchFile stops with the signal's reason, at every stage", async () =
         signal: stop.signal,
       }),
     Error,
-    "stopped by the test",
+    "by the test",
   );
 });
 

@@ -35,7 +35,7 @@ for (const result of ["0", "EINTR"]) {
 for (const name of ["small", "large"] as const) {
   for (const error of ["EPERM", "EOPNOTSUPP", "ENOSYS", "EMLINK"]) {
     testWithStrace(
-      `A disk without hard links (${error}) gets a ${name} file all the same`,
+      `A disk without hard links (${error}) saves a ${name} file nevertheless`,
       () =>
         through(
           { name, injections: [{ call: "linkat", with: error }] },

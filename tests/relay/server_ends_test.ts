@@ -130,8 +130,8 @@ for (const plaintext of [false, true]) {
       plaintext,
       signal: stop.signal,
     });
-    stop.abort(new Error("stopped by the test"));
-    await assertRejects(() => starting, Error, "stopped by the test");
+    stop.abort(new Error("by the test"));
+    await assertRejects(() => starting, Error, "by the test");
   });
 }
 

@@ -190,10 +190,10 @@ for (
 testInBoth(
   "Download gives a file up as corrupt when all that have it lie, and goes on with others",
   async () => {
-    const piece: SendPiece = (channel, reported) =>
-      reported.message.of === SMALL.manifest.contentId
-        ? sendHonestly(channel, reported)
-        : sendWrongBytes(channel, reported);
+    const piece: SendPiece = (channel, piece) =>
+      piece.message.of === SMALL.manifest.contentId
+        ? sendHonestly(channel, piece)
+        : sendWrongBytes(channel, piece);
     const files = { large: LARGE.bytes };
     const liars = ["a", "b"].map((id) =>
       new Source(id, honestExcept(files, { piece }))

@@ -348,10 +348,10 @@ testInBoth(
     const running = assertRejects(
       () => run.download.run(),
       Error,
-      "stopped by the test",
+      "by the test",
     );
     await within(source.asked(1), "a request");
-    stop.abort(new Error("stopped by the test"));
+    stop.abort(new Error("by the test"));
     await within(running, "the end");
     await source.end();
     assertEquals([run.finished, run.failed], [[], []]);

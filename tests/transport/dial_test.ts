@@ -227,10 +227,10 @@ for (const step of ["dial", "learn"] as const) {
     const opening = assertRejects(
       () => open(other, { timeoutMs: 60_000, signal: stop.signal }),
       Error,
-      "stopped by the test",
+      "by the test",
     );
     using _conn = await other.accept();
-    stop.abort(new Error("stopped by the test"));
+    stop.abort(new Error("by the test"));
     await within(opening, "the end");
   });
 }

@@ -233,7 +233,7 @@ for (const end of ["dialTunnel", "acceptTunnel"] as const) {
         await untilEnd(conn);
       });
       const stop = new AbortController();
-      const reason = new Error("stopped by the test");
+      const reason = new Error("by the test");
       const options = { timeoutMs: 60_000, signal: stop.signal };
       const joining = joinOne(end, relay, options);
       await isThere.promise;
@@ -243,7 +243,7 @@ for (const end of ["dialTunnel", "acceptTunnel"] as const) {
       await assertRejects(
         () => joinOne(end, relay, options),
         Error,
-        "stopped by the test",
+        "by the test",
       );
     });
 

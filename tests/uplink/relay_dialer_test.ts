@@ -277,10 +277,10 @@ Deno.test("RelayDialer ends with the signal's reason", async () => {
   const opening = assertRejects(
     () => dialer.open(stop.signal),
     Error,
-    "stopped by the test",
+    "by the test",
   );
   const conn = await silent.accept();
-  stop.abort(new Error("stopped by the test"));
+  stop.abort(new Error("by the test"));
   await opening;
   conn.close();
   silent.close();

@@ -86,10 +86,10 @@ Deno.test("RelayDialer that is refused ends with the signal's reason", async () 
   const opening = assertRejects(
     () => dialerTo(relay).open(stop.signal),
     Error,
-    "stopped by the test",
+    "by the test",
   );
   await relay.log.until("refused");
-  stop.abort(new Error("stopped by the test"));
+  stop.abort(new Error("by the test"));
   await within(opening, "the end");
   other.leave();
 });
