@@ -187,7 +187,7 @@ Deno.test("getFiles continues with the others when something gets in the way of 
       await untilFilesWait(log);
       // What somebody else puts there meanwhile is in the way of the first.
       await Deno.mkdir(join(folder.path, "f0"), { recursive: true });
-      await sendHonestly(channel, part);
+      await sendHonestly(channel, piece);
     },
   });
   const getting = get(relay, folder.path, [everything()], { log });
@@ -216,7 +216,7 @@ Deno.test("getFiles ends when something blocks more large files than are open at
       if (name !== undefined) {
         await Deno.mkdir(join(folder.path, name), { recursive: true });
       }
-      await sendHonestly(channel, part);
+      await sendHonestly(channel, piece);
     },
   });
   const { error, saved, failed } = await within(

@@ -314,7 +314,7 @@ export const ROWS = {
     commands: FETCHING,
     value: "SIZE",
     parse: values.size,
-    help: "limit of bytes fetched through the relay, such as 500M",
+    help: "fetch at most this through the relay, such as 500M",
   },
   ...relayRows(QUERYING),
   "known-relays": {
