@@ -19,8 +19,8 @@ const ZERO = 0x30;
 const NINE = 0x39;
 
 /**
- * Negative if `a` comes first; 0 if the names differ in zeros before numbers
- * at most.
+ * Negative if `a` comes first; 0 if the names differ only in leading
+ * zeros of numbers.
  */
 export function compareNaturally(a: NameBytes, b: NameBytes): number {
   let [i, j] = [a.start, b.start];

@@ -1,10 +1,10 @@
 /**
  * Renewal tokens: a relay hands one to each node that it has registered, and a
- * node that shows it renews without a signature. A token is a code under a key
+ * node that shows it renews without a signature. A token is a MAC with a key
  * that only this process of the relay has; the relay stores none of them. Pure:
  * keys and times are arguments.
  *
- * token = base64url(expiry[6] code[16])
+ * token = base64url(expiry[6] mac[16])
  *
  * @module
  */
@@ -19,7 +19,7 @@ import type { Lease } from "./lease.ts";
 
 const CONTEXT = "relay-p2p renewal 1\n";
 const EXPIRY_BYTES = 6;
-/** 128 bits: nobody guesses a code. */
+/** 128 bits: nobody guesses a MAC. */
 const MAC_BYTES = 16;
 
 /** The registration that a token renews. */
