@@ -246,7 +246,8 @@ async function describedBy(
     );
     late.delete(id);
     if (answer.kind === "refused") {
-      return { node, cause: answer.text, code: answer.code };
+      const cause = `it refused: ${show(answer.text)}`;
+      return { node, cause, code: answer.code };
     }
     const { manifest, sha256 } = answer;
     return manifest.size === size

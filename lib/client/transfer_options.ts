@@ -85,10 +85,11 @@ export function checkedName(name: string): string {
 }
 
 /**
- * The nodes that `options.node` means; without it, the sender alone if it is
- * there.
+ * The node that `options.node` means; without it, the sender alone if it is
+ * there, or all nodes.
  *
- * @throws {Failure} of kind `not_found` if no node is the chosen one.
+ * @throws {Failure} of kind `not_found` if no node is the chosen one, or several
+ * may be: anybody can use the name of another node.
  */
 export function chosenNodes(
   nodes: readonly ListedNode[],
@@ -100,15 +101,51 @@ export function chosenNodes(
       : nodes.filter(({ id }) => id.startsWith(sender));
     return senders.length > 0 ? senders : nodes;
   }
-  const chosen = nodes.filter(({ id, name }) =>
-    name === wanted ||
-    (wanted.length >= 6 && id.startsWith(wanted.toLowerCase()))
-  );
-  if (chosen.length > 0) return chosen;
+  const chosen = meantBy(wanted, nodes);
+  if (chosen.length === 1) return chosen;
   throw new Failure("not_found", {
     what: "Cannot ask node",
     where: show(wanted),
-    why: "no active node has that name or id",
-    remedyCode: "see_nodes",
+    ...(chosen.length === 0
+      ? {
+        why: "no active node has that name or id",
+        remedyCode: "see_nodes" as const,
+      }
+      : {
+        why: "several nodes have that name, or an id that begins so",
+        remedy: `name one by its id: ${idsInWords(chosen)}`,
+      }),
   });
+}
+
+// A name cannot be taken for an id this long, and nobody can make another id
+// with the same start.
+const SURE_LENGTH = 16;
+// A shorter start would be that of many nodes.
+const LEAST_LENGTH = 6;
+// Of further nodes the ids are not shown.
+const MOST_IDS = 4;
+
+/**
+ * The nodes with that name, or an id that begins so. A stranger's node may have
+ * any name, also one that is the start of an id.
+ */
+function meantBy(
+  wanted: string,
+  nodes: readonly ListedNode[],
+): readonly ListedNode[] {
+  const start = wanted.toLowerCase();
+  const byId = start.length < LEAST_LENGTH
+    ? []
+    : nodes.filter(({ id }) => id.startsWith(start));
+  const isSure = start.length >= SURE_LENGTH && byId.length > 0;
+  if (isSure) return byId;
+  return nodes.filter((node) => node.name === wanted || byId.includes(node));
+}
+
+function idsInWords(nodes: readonly ListedNode[]): string {
+  const ids = nodes.slice(0, MOST_IDS).map(({ id }) =>
+    id.slice(0, SURE_LENGTH)
+  );
+  return ids.join(", ") + (nodes.length > MOST_IDS ? ", …" : "");
 }

@@ -6,11 +6,13 @@
  */
 
 import { delay } from "@std/async/delay";
+import { showWhole } from "../base/text.ts";
 import { othersTurn } from "../base/waiting.ts";
 import { browseAll, type Browsed, type Underway } from "../client/browsing.ts";
 import { Candidates } from "../client/candidates.ts";
 import type { ClientEvent } from "../client/events.ts";
 import { FileListings } from "../client/listing.ts";
+import { distinctNames } from "../client/node_names.ts";
 import type { ListedNode } from "../client/nodes.ts";
 import { type ClientOptions, Peers } from "../client/peers.ts";
 import { isHidden } from "../content/glob.ts";
@@ -135,7 +137,9 @@ class ListRun {
     const listed = new Map(candidates.nodes.map((node) => [node.id, node]));
     for (const id of seenMs.keys()) if (!listed.has(id)) seenMs.delete(id);
     for (const id of sessions.keys()) seenMs.set(id, Date.now());
-    const nodeOf = ({ id, name, addresses }: ListedNode): PageNode => {
+    const names = distinctNames(candidates.nodes);
+    const nodeOf = ({ id, addresses }: ListedNode): PageNode => {
+      const name = showWhole(names.get(id)!);
       const [address = { host: "", port: 0 }] = addresses;
       const error = missing.has(id) ? STILL_LISTING : this.#troubles.get(id);
       return {

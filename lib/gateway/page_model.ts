@@ -26,7 +26,7 @@ export interface PageEntry {
 /** A node, as the gateway last saw it. */
 export interface PageNode {
   readonly id: string;
-  /** Its display name: text from a stranger. */
+  /** Its display name, escaped; no other node has it. */
   readonly name: string;
   readonly host: string;
   readonly port: number;

@@ -5,6 +5,8 @@
  * @module
  */
 
+import { showWhole } from "../base/text.ts";
+
 /** The state of a transfer. */
 export type TransferState =
   | "running"
@@ -26,7 +28,7 @@ export interface Transfer {
   readonly last: number;
   /** Bytes sent so far. */
   readonly sent: number;
-  /** Names of the nodes that send them. */
+  /** Names of the nodes that send them, escaped. */
   readonly nodes: readonly string[];
   readonly state: TransferState;
   /** Why it failed. */
@@ -77,7 +79,7 @@ export class Transfers {
         entry.sent += bytes;
         entry.sentAt = performance.now();
       },
-      from: (node) => entry.nodes.add(node),
+      from: (node) => entry.nodes.add(showWhole(node)),
       ended: (state, error) => {
         entry.end ??= { state, ...error === undefined ? {} : { error } };
         this.#forgetOld();

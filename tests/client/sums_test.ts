@@ -2,15 +2,16 @@
  * The SHA-256 of files, and fetching what has the given ones.
  */
 
-import { assertEquals } from "@std/assert";
+import { assertEquals, assertMatch } from "@std/assert";
 import { delay } from "@std/async/delay";
 import { join } from "@std/path";
+import type { Failure } from "../../lib/base/errors.ts";
 import { createSha256 } from "../../lib/base/hash.ts";
 import { listFiles } from "../../lib/client/listing.ts";
 import { sumFiles, type SumsOptions } from "../../lib/client/sums.ts";
 import type { Identity } from "../../lib/identity/identity.ts";
 import type { Offer } from "../../lib/content/choice.ts";
-import { staySilent } from "../_evil_node.ts";
+import { sendRefusal, staySilent } from "../_evil_node.ts";
 import { within } from "../_event_log.ts";
 import { describeBytes, sendManifest } from "../_lies.ts";
 import { startNode, startRelay, type TestRelay } from "../_network.ts";
@@ -98,6 +99,21 @@ Deno.test("sumFiles chooses the content that a fetch chooses", async () => {
     await sums(relay, { prefer: "newest" }),
     { "f": `${NEW.length} ${sumOf(NEW)}` },
   );
+});
+
+Deno.test("sumFiles escapes what a node says that does not describe a file", async () => {
+  await using relay = await startRelay();
+  await using _mallory = await startLyingNode(relay, { "f": MIDDLE }, {
+    unhashed: true,
+    describe: (channel, message) =>
+      sendRefusal(channel, message, {
+        ...{ code: "gone", text: "no\nerror: \x1b[31mforged" },
+      }),
+  });
+  const options = { relay: pinned(relay) };
+  const [sum] = await Array.fromAsync(sumFiles(options));
+  const { message } = (sum as { failure: Failure }).failure;
+  assertMatch(message, /mallory: it refused: no\\x0aerror: \\x1b\[31mforged/);
 });
 
 Deno.test("sumFiles takes the sums from another node when one only says that it works", async () => {

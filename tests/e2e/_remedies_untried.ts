@@ -167,6 +167,10 @@ export const UNTRIED: Readonly<
     "set this machine's clock, or the relay's": OF_MACHINES,
     "update relay-p2p here": "takes another version",
   },
+  "lib/client/transfer_options.ts": {
+    "name one by its id: ${idsInWords(chosen)}":
+      "takes two nodes of one name: tests/client/chosen_node_test.ts has them",
+  },
   "lib/disk/disk_failure.ts": {
     "free some space and run the same command again: the received bytes are kept":
       OF_MACHINES,

@@ -2,7 +2,7 @@
  * The addresses of a gateway and what they answer.
  */
 
-import { assertEquals, assertMatch } from "@std/assert";
+import { assert, assertEquals, assertMatch } from "@std/assert";
 import { LIMITS } from "../../lib/base/limits.ts";
 import { Transfers } from "../../lib/gateway/transfers.ts";
 import { Lists } from "../../lib/gateway/lists.ts";
@@ -88,6 +88,27 @@ Deno.test("Gateway gives lists as JSON: files, nodes, transfers, and the lines o
     ...{ id: 1, name: "photos/1.jpg", size: 3, first: 0, last: 2, sent: 3 },
     ...{ nodes: ["alpha"], state: "done" },
   }]);
+});
+
+Deno.test("Gateway gives names of nodes without what controls or reorders text, and no two alike", async () => {
+  const evil = "nas\u202etxt.\x9b2J\u200b";
+  await using gateway = await startGateway({ [evil]: { "a.txt": "a" } });
+  await using _twin = await startNode({ server: { address: gateway.relay } }, {
+    "b.txt": "b",
+  }, { name: evil });
+  await gateway.ask("GET /files/a.txt");
+  const shown = "nas\\u{202e}txt.\\x9b2J\\u{200b}";
+  for (const path of ["files", "nodes", "transfers"]) {
+    const { nodes, transfers } = JSON.parse(
+      (await gateway.ask(`GET /api/${path}`)).text,
+    );
+    const names: string[] = nodes?.map(({ name }: { name: string }) => name) ??
+      transfers[0].nodes;
+    assert(names.every((name) => name.startsWith(shown)), names.join());
+    assertEquals(new Set(names).size, names.length);
+  }
+  const page = await gateway.ask("GET /");
+  assertMatch(page.text, /<td>nas\\u{202e}txt.\\x9b2J\\u{200b}\.[a-z2-7]{4}$/m);
 });
 
 Deno.test("Gateway lists all names, one a line, at /?simple", async () => {

@@ -16,7 +16,7 @@ import { formatEndpoint } from "../../base/conn.ts";
 import { describeCause, Failure } from "../../base/errors.ts";
 import { LIMITS } from "../../base/limits.ts";
 import { PARTIAL_SUFFIX } from "../../base/names.ts";
-import { show } from "../../base/text.ts";
+import { escapeJson, show } from "../../base/text.ts";
 import { isSpecial, SPECIAL_WHY } from "../../disk/existing_entry.ts";
 import { SmallFiles } from "../../disk/small_files.ts";
 import { VERSION } from "../../base/version.ts";
@@ -213,9 +213,10 @@ export class ReceiptWriter {
       encrypted,
       files,
     };
-    const bytes = new TextEncoder().encode(
-      JSON.stringify(receipt, undefined, 2) + "\n",
-    );
+    const lines = JSON.stringify(receipt, undefined, 2).split("\n");
+    // Names of nodes are in it, and people read it on a terminal.
+    const text = lines.map(escapeJson).join("\n");
+    const bytes = new TextEncoder().encode(`${text}\n`);
     if (bytes.length > LIMITS.receiptBytes) {
       throw this.#tooLong();
     }
