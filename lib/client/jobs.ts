@@ -38,7 +38,7 @@ export interface ListedOptions {
   /** Its place in the catalogue. */
   readonly at: number;
   /** The path to save it at. */
-  readonly path: string;
+  readonly path: ListedPath;
   /** Whether only votes chose its content. */
   readonly isVoted: boolean;
   /** Bytes of the chosen content. */
@@ -48,11 +48,19 @@ export interface ListedOptions {
 }
 
 /**
- * A job that stores little but its path, because 100,000 may wait. It reads
- * everything else from the catalogue again, on each access.
+ * A path as it is kept: what stands before the name, one string for all files,
+ * or the whole path.
+ */
+export type ListedPath =
+  | { readonly before: string }
+  | { readonly whole: string };
+
+/**
+ * A job that stores little, because 100,000 may wait. It reads everything else
+ * from the catalogue again, on each access.
  */
 export class ListedJob implements Job {
-  readonly path: string;
+  readonly #path: ListedPath;
   readonly isVoted: boolean;
   /** See {@linkcode sizeOf}. */
   readonly size: number;
@@ -68,7 +76,7 @@ export class ListedJob implements Job {
   ) {
     this.#listed = listed;
     this.#at = at;
-    this.path = path;
+    this.#path = path;
     this.isVoted = isVoted;
     this.size = size;
     this.votes = votes;
@@ -76,6 +84,11 @@ export class ListedJob implements Job {
 
   get name(): string {
     return this.#listed.catalogue.nameAt(this.#at);
+  }
+
+  get path(): string {
+    const path = this.#path;
+    return "whole" in path ? path.whole : path.before + this.name;
   }
 
   /** The chosen content. */
@@ -104,6 +117,22 @@ export class ListedJob implements Job {
   }
 }
 
+/** The paths of many files, which mostly begin alike. */
+export class ListedPaths {
+  readonly #byStart = new Map<string, ListedPath>();
+
+  /** What to keep of the path of the file with a name. */
+  of(path: string, name: string): ListedPath {
+    if (!path.endsWith(name)) return { whole: path };
+    const before = path.slice(0, path.length - name.length);
+    const known = this.#byStart.get(before);
+    if (known !== undefined) return known;
+    const made = { before };
+    this.#byStart.set(before, made);
+    return made;
+  }
+}
+
 /** Options of {@linkcode jobOf}. */
 export interface JobOptions {
   readonly name: string;
@@ -111,19 +140,22 @@ export interface JobOptions {
   readonly path: string;
   /** The list that has the file, and its place there. */
   readonly listed?: { readonly list: Listed; readonly at: number } | undefined;
+  /** The paths of all listed files. */
+  readonly paths: ListedPaths;
 }
 
 /** The job for a chosen content; a small one if its list contains all of it. */
 export function jobOf(
   { group, isVoted, isByOffers }: Chosen,
-  { name, path, listed }: JobOptions,
+  { name, path, listed, paths }: JobOptions,
 ): Job {
   if (!isByOffers || listed === undefined) {
     return { name, path, group, isVoted, sources: sourcesOf(group) };
   }
   const { size, votes } = group;
   const { list, at } = listed;
-  return new ListedJob(list, { at, path, isVoted, size, votes });
+  const kept = paths.of(path, name);
+  return new ListedJob(list, { at, path: kept, isVoted, size, votes });
 }
 
 /** A job with all of its data in memory. */

@@ -68,10 +68,11 @@ export class PathConflicts {
     for (const n of await this.#order(jobs, turns)) {
       if (turns.isOver) await turns.give();
       const job = jobs[n]!;
-      const failure = this.#isFree(job)
+      const { path } = job; // made anew on each access
+      const failure = this.#isFree(path)
         ? undefined
-        : await this.#objection(job);
-      if (failure === undefined) this.#claim(job);
+        : await this.#objection(job, path);
+      if (failure === undefined) this.#claim(job, path);
       else refused.set(job, failure);
     }
     return {
@@ -109,15 +110,14 @@ export class PathConflicts {
     );
   }
 
-  /** Whether nothing can clash with a file: its folder is known. */
-  #isFree(job: Job): boolean {
-    const key = keyOf(job.path);
+  /** Whether nothing can clash with a file at a path: its folder is known. */
+  #isFree(path: string): boolean {
+    const key = keyOf(path);
     return !this.#files.has(key) && !this.#folders.has(key) &&
-      this.#needsNoFolder(job);
+      this.#needsNoFolder(path);
   }
 
-  #claim(job: Job): void {
-    const { path } = job;
+  #claim(job: Job, path: string): void {
     const key = keyOf(path);
     const claimed = this.#files.get(key);
     if (claimed === undefined) this.#files.set(key, job);
@@ -135,32 +135,31 @@ export class PathConflicts {
   }
 
   /** Why a file cannot be saved; nothing if it can. */
-  async #objection(job: Job): Promise<Failure | undefined> {
+  async #objection(job: Job, path: string): Promise<Failure | undefined> {
     const { folderCount } = this.#options;
     // First, because the rest looks at each folder of the file.
-    if (this.#folderCount >= folderCount && !this.#needsNoFolder(job)) {
+    if (this.#folderCount >= folderCount && !this.#needsNoFolder(path)) {
       return tooManyFolders(job, folderCount);
     }
-    const other = await this.#existingEntryAt(job);
+    const other = await this.#existingEntryAt(path);
     return other === undefined ? undefined : this.#failure(job, other);
   }
 
-  #needsNoFolder({ path }: Job): boolean {
+  #needsNoFolder(path: string): boolean {
     const folder = dirname(path);
     return this.#folders.get(keyOf(folder))?.has(folder) ?? false;
   }
 
   /** The job whose file is at a path, or at a folder that the path needs. */
-  async #existingEntryAt(job: Job): Promise<Job | undefined> {
-    const { path } = job;
+  async #existingEntryAt(path: string): Promise<Job | undefined> {
     return await this.#fileAt(path) ?? await this.#folderAt(path) ??
-      await this.#above(job);
+      await this.#above(path);
   }
 
-  async #above(job: Job): Promise<Job | undefined> {
+  async #above(path: string): Promise<Job | undefined> {
     // Usually another file of the folder has already checked this.
-    if (this.#needsNoFolder(job)) return undefined;
-    for (const folder of foldersOf(job.path)) {
+    if (this.#needsNoFolder(path)) return undefined;
+    for (const folder of foldersOf(path)) {
       const found = await this.#fileAt(folder);
       if (found !== undefined) return found;
     }

@@ -12,7 +12,7 @@ import type { CatalogueEntry } from "./catalogue.ts";
 import type { Choosing } from "./choosing.ts";
 import { PathConflicts } from "./path_conflicts.ts";
 import { asMismatch, hasNoSum } from "./failures.ts";
-import { type Job, jobOf, ListedJob } from "./jobs.ts";
+import { type Job, jobOf, ListedJob, ListedPaths } from "./jobs.ts";
 import { compareNames } from "./listing.ts";
 import type { MissingNames } from "./missing_names.ts";
 import type { ListedNode } from "./nodes.ts";
@@ -47,6 +47,7 @@ export interface RunJobsOptions {
 export class RunJobs {
   readonly #options: RunJobsOptions;
   readonly #clashes: PathConflicts;
+  readonly #paths = new ListedPaths();
 
   constructor(options: RunJobsOptions) {
     const { names, nodes, turnMs, folderCount } = options;
@@ -119,7 +120,7 @@ export class RunJobs {
       if (!wanted.allows(name)) throw hasNoSum(name);
       const choice = await choosing.choose(name, offers);
       const path = oneWay(pathOf(name, selection));
-      return jobOf(choice, { name, path, listed });
+      return jobOf(choice, { name, path, listed, paths: this.#paths });
     } catch (error) {
       signal.throwIfAborted(); // the file did not fail
       if (!(error instanceof Failure)) throw error;
