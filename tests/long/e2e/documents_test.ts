@@ -78,23 +78,20 @@ const UNTYPED: Readonly<Record<string, Readonly<Record<string, string>>>> = {
     "p2p get big.iso -o out/": INSTALLED,
   },
   "docs/PERFORMANCE.md": {
-    "deno task bench        # small things: connect, list, first byte":
+    "deno task bench              # connect, list, first byte": MEASURES,
+    "deno task bench:fetch        # whole fetches, beside other programs":
       MEASURES,
-    "deno task bench:fetch  # whole fetches, compared with other programs":
+    "deno task bench:swarm        # 50 clients, one file; --few: 1 and 4 clients":
       MEASURES,
-    "deno task bench:swarm  # fetches one file with 50 clients together; --few: with 1 and 4":
+    "deno task bench:gateway      # beside cat; first byte, seek, 50 readers":
       MEASURES,
-    "deno task bench:gateway # curl through a gateway, compared with cat; first byte, seek, 50 readers":
+    "deno task bench:page         # 100,000 names in Chromium": MEASURES,
+    "deno task bench:growth       # 1,000 to 100,000 files, 1 to 32 nodes":
       MEASURES,
-    "deno task bench:page   # the page of a gateway with 100,000 names, in Chromium":
-      MEASURES,
-    "deno task bench:growth # seconds and memory of 1,000 to 100,000 files on 1 to 32 nodes":
-      MEASURES,
-    "deno task simulate     # the relay's index of names with 10,000 nodes, in memory":
+    "deno task simulate           # the index of 10,000 nodes, in memory":
       "takes minutes",
-    "deno task simulate:swarm 50 # 50 clients that fetch one file together, in fake time":
-      MEASURES,
-    "deno task bench:tunnel # fetches through the relay, compared with dialling and socat":
+    "deno task simulate:swarm 50  # 50 clients in fake time": MEASURES,
+    "deno task bench:tunnel       # through the relay, beside dialling and socat":
       MEASURES,
     "apt-get install curl nginx openssl aria2 rsync python3-libtorrent": SYSTEM,
   },
