@@ -50,7 +50,7 @@ export class NodeAccess {
     return openGrant(text, this.#keys) !== undefined;
   }
 
-  /** How long a client may stay that a grant has just admitted. */
+  /** How long a client that a grant has just admitted may stay. */
   goodMs({ expires }: Grant, { unixMs }: Pick<Moment, "unixMs">): number {
     const { clockToleranceMs, grantSeconds } = this.#limits;
     const leftMs = expires * 1000 + clockToleranceMs - unixMs;

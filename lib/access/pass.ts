@@ -73,7 +73,7 @@ export function encodeBare(content: string): Uint8Array<ArrayBuffer> {
 
 /**
  * Decodes the bytes in a link, a pass or a content alone, without checking the
- * code.
+ * MAC.
  */
 export function decodePass(
   bytes: Uint8Array,

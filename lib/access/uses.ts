@@ -32,7 +32,7 @@ export const TAG_LENGTH = 8;
 export class Uses {
   /** The ends of the serial numbers of links that are accepted, if not all are. */
   #tags: ReadonlySet<string> | undefined;
-  /** Whether others may be among them, which go when there is no room. */
+  /** Whether there may be others among them, which are forgotten first. */
   #hasStrange = false;
   readonly #most: number;
   readonly #links = new Map<

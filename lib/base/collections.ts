@@ -1,6 +1,6 @@
 /**
  * What tables have in common: the oldest entry is evicted at a limit, an empty
- * group is not kept, a place in an order is found by halving. Pure.
+ * group is not kept, places in an order are found by binary search. Pure.
  *
  * @module
  */
@@ -13,8 +13,9 @@ interface Search<Key> {
 }
 
 // A new iterator would pass the places of all entries that were removed, which
-// takes time by their number. But V8 keeps, for an iterator that is not used,
-// each memory that the table has had since, with all keys and values in it.
+// takes time by their number. But as long as an unused iterator exists, V8
+// keeps all memory that the table has used since, with all keys and values in
+// it.
 const SEARCHES = new WeakMap<object, Search<unknown>>();
 
 /**

@@ -87,7 +87,7 @@ const NUMBERS = {
   laneTaskMs: 250,
   /** Lanes of one fetch: with more, the network is the limit. */
   laneCount: 4,
-  /** A lane writes so much before it is synced, so little is left to the end. */
+  /** A lane syncs after this many bytes, so little is left to the end. */
   earlySyncBytes: 128 * MIB,
   /** For smaller files, starting a second lane takes longer than it saves. */
   lanesFromBytes: 64 * MIB,

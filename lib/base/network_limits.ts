@@ -311,7 +311,7 @@ export const NETWORK_LIMITS = {
   /**
    * The shortest time between two reports of changed names. A change is found by
    * others within 5 s: the other half is for noticing it in the folder, a
-   * connection to the relay, and a client's question, on busy machines.
+   * connection to the relay, and a client's request, on busy machines.
    */
   indexPauseMs: 2_500,
   /**
@@ -332,7 +332,7 @@ export const NETWORK_LIMITS = {
    * Nodes in an answer from the index; if there are more, all nodes are listed.
    */
   indexAnswerCount: 1_024,
-  /** Nodes in a question about their indexes: 30 KiB of ids in a frame. */
+  /** Nodes in a request about their indexes: 30 KiB of ids in a frame. */
   indexLookupCount: 500,
   /** If the relay lists at most this many nodes, a client asks all of them. */
   askAllCount: 32,

@@ -77,7 +77,7 @@ export class AddressGroupRate {
     this.#burstMs = burst * this.#intervalMs;
   }
 
-  /** Groups in memory: those that have made a request lately. */
+  /** Groups in memory: those that have recently made a request. */
   get sourceCount(): number {
     return this.#dueAt.size;
   }

@@ -118,7 +118,10 @@ export const SPENDING_LIMITS = {
    * files it took a quarter of its time. We promise 200 MiB at most.
    */
   collectClientFromBytes: 150 * MIB,
-  /** With so much, a client collects at once: slices did not keep it smaller. */
+  /**
+   * From this size on, a client collects at once: slices did not keep it
+   * smaller.
+   */
   collectClientAtOnceBytes: 170 * MIB,
   /** Growth of its heap after which a client collects. */
   collectClientGrowthBytes: 16 * MIB,

@@ -25,7 +25,7 @@ export const SWARM_LIMITS = {
    * the most pieces of one turn: a longer request has several.
    */
   swarmRunPieceCount: 4,
-  /** When so few pieces are left, a second source is asked for each. */
+  /** When this few pieces are left, a second source is asked for each. */
   swarmEndPieceCount: 4,
   /**
    * A source loses a piece of a swarm to an idle source only if it needs this

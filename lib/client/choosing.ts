@@ -54,7 +54,7 @@ export interface Chosen {
   readonly isByOffers: boolean;
 }
 
-/** Chooses between contents. Disposing ends pending questions. */
+/** Chooses between contents. Disposing ends pending requests. */
 export class Choosing implements AsyncDisposable {
   readonly #peers: Peers;
   readonly #options: ChoosingOptions;

@@ -63,7 +63,7 @@ export function sourcesOf({ offers }: ContentGroup): Map<string, string> {
 // Below this, starting a worker takes longer than it saves.
 const WORKER_FROM_BYTES = 16 * 1024 * 1024;
 
-/** What hashes best for files of these sizes. */
+/** The hasher that is fastest for files of these sizes. */
 export function hasherFor(sizes: readonly number[]): Hasher {
   const bytes = sizes.reduce(
     (sum, size) => size > HASHED_AT_ONCE_BYTES ? sum + size : sum,
@@ -103,7 +103,7 @@ export function lanesFor(
   return new Lanes([startLane(LANE_DIALLER), ...others]);
 }
 
-/** The bounds of a download, from what the person said. */
+/** The bounds of a download, from the options of the user. */
 export function boundsOf(
   { limits }: Peers,
   { connections = 1, limitRate, lowestSpeed }: TransferOptions,

@@ -109,7 +109,7 @@ export type ClientEvent =
     path?: Path;
     name: string;
     answer: NodeAnswer;
-    /** Milliseconds since the first question to it. */
+    /** Milliseconds since the first request to it. */
     ms: number;
   }
   /** Nodes have different contents under one name. */
@@ -161,7 +161,7 @@ export type ClientEvent =
     event: "waiting_for_files";
     /** Their names, or patterns that nothing matched. */
     names: readonly string[];
-    /** Milliseconds until the next question. */
+    /** Milliseconds until the next request. */
     againMs: number;
     /** Milliseconds until they are given up. */
     leftMs: number;

@@ -46,7 +46,7 @@ export interface SearchOptions {
   readonly nodes?: readonly ListedNode[];
 }
 
-/** Finds files on nodes. Disposing waits until all questions have ended. */
+/** Finds files on nodes. Disposing waits until all requests have ended. */
 export class FileSearch implements AsyncDisposable {
   readonly #peers: Peers;
   readonly #options: FileSearchOptions;
@@ -124,7 +124,7 @@ export class FileSearch implements AsyncDisposable {
     this.#conversations.release(id, session);
   }
 
-  /** Resolves when no question is pending. */
+  /** Resolves when no request is pending. */
   async settled(): Promise<void> {
     await Promise.all(this.#seeks);
   }

@@ -1,6 +1,6 @@
 /**
  * How long a client waits for nodes that only say that they hash a file: one
- * account for each node, over a whole run. A node that is too slow is out.
+ * account for each node, over a whole run. A node that is too slow is excluded.
  *
  * @module
  */
@@ -81,10 +81,10 @@ export class HashAccount {
   }
 
   /**
-   * The node says at `now` that it works on a question that was asked at
+   * The node says at `now` that it works on a request that was sent at
    * `askedAt`. Returns whether its time is over.
    *
-   * Questions that wait at once share their time. While no other node could
+   * Requests that wait at once share their time. While no other node could
    * answer in its place, it has more.
    */
   works(

@@ -1,6 +1,6 @@
 /**
  * Conversations that ask nodes for many files: one connection for each node,
- * with many questions in flight once the first has an answer.
+ * with many requests in flight once the first has an answer.
  *
  * @module
  */
@@ -55,7 +55,7 @@ export class Pipelines implements AsyncDisposable {
 
   /**
    * Gives a session with a node to the caller, who disposes of it. Pending
-   * questions are still answered over it.
+   * requests are still answered over it.
    */
   release(id: string, session: NodeSession): void {
     const pipeline = this.#byNode.get(id);
@@ -98,7 +98,7 @@ class Pipeline {
     options.signal.addEventListener("abort", this.#onAbort);
   }
 
-  /** The session, once its first question has been answered. */
+  /** The session, once its first request has been answered. */
   get session(): NodeSession | undefined {
     return this.#session;
   }
@@ -111,7 +111,7 @@ class Pipeline {
     return this.#session;
   }
 
-  /** Asks, with at most as many questions in flight as a node takes. */
+  /** Sends requests, with at most as many in flight as a node takes. */
   async find(name: string): Promise<FileReply> {
     const { windowRequestCount } = this.#options.limits;
     if (this.#asked < windowRequestCount) this.#asked++;
@@ -119,7 +119,7 @@ class Pipeline {
     try {
       return await this.#find(name);
     } finally {
-      // The next waiting question gets this slot.
+      // The next waiting request gets this slot.
       const next = this.#waiting.shift();
       if (next === undefined) this.#asked--;
       else next();
@@ -140,7 +140,7 @@ class Pipeline {
     }
   }
 
-  /** Opens a session with its first question. */
+  /** Opens a session with its first request. */
   async #open(name: string): Promise<FileReply> {
     const { open, signal } = this.#options;
     const { promise, resolve } = Promise.withResolvers<void>();
@@ -164,7 +164,7 @@ class Pipeline {
   #brokeOff(session: NodeSession, error: unknown): void {
     const { signal, limits } = this.#options;
     if (signal.aborted || isBug(error)) throw error;
-    if (this.#session !== session) return; // another question has handled it
+    if (this.#session !== session) return; // another request has handled it
     const isLast = ++this.#failureCount >= limits.sourceFailureCount;
     if (this.#isReleased || isLast || !hungUp(error)) this.#failure = error;
     else this.#session = undefined;

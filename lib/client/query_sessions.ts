@@ -1,6 +1,6 @@
 /**
- * Sessions for questions, apart from those for files: one for each node, opened
- * on demand, and opened again if it has ended.
+ * Sessions for requests about files, apart from those for file bytes: one for
+ * each node, opened on demand, and opened again if it has ended.
  *
  * @module
  */
@@ -10,7 +10,7 @@ import type { NodeSession } from "../transfer/session.ts";
 import type { ListedNode } from "./nodes.ts";
 import type { Peers } from "./peers.ts";
 
-/** Asks a question over a session. */
+/** Sends a request over a session. */
 export type Ask<T> = (session: NodeSession) => Promise<T>;
 
 /** Sessions apart from a transfer. Disposing ends them. */

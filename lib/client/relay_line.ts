@@ -30,7 +30,7 @@ export class RelayLine implements AsyncDisposable {
   #turn: Promise<unknown> = Promise.resolve();
   #hangUp: ReturnType<typeof setTimeout> | undefined;
 
-  /** Uses `link` to connect to the relay. */
+  /** Uses `dialer` to connect to the relay. */
   constructor(dialer: RelayDialer) {
     this.#dialer = dialer;
   }

@@ -30,7 +30,7 @@ export class RunNodes implements AsyncDisposable {
   #saveRun: SaveRun | null = null;
   #lanes: Lanes | undefined;
   /**
-   * Whether all questions have been asked, so that the download may use the
+   * Whether all requests have been sent, so that the download may use the
    * sessions.
    */
   isAsked = false;

@@ -297,8 +297,8 @@ interface ClaimOptions
 /**
  * Asks nodes until `needed` addresses have claimed the same SHA-256, or one is
  * proven. After all have answered, the one that most have claimed; `settleMs` after
- * the first that was asked, if these are `least`. Nodes that had that long are
- * `slow`.
+ * the first that was asked, if these are `least`. Nodes that have not answered
+ * by then are `slow`.
  */
 async function mostClaimed(
   offers: readonly Offer[],

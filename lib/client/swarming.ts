@@ -39,7 +39,7 @@ export interface SwarmingOptions extends SwarmOptions {
   readonly isOpen: (sources: Iterable<string>) => boolean;
 }
 
-// While something is being sent, this is how often to look whether it still is.
+// How often to check whether something is still being sent.
 const LOOK_MS = 500;
 // A person sees the remaining time.
 const TELL_MS = 1_000;

@@ -4,7 +4,7 @@
  * @module
  */
 
-/** Says which SHA-256 a file must have. */
+/** Decides which SHA-256 a file must have. */
 export class WantedSums {
   readonly #all: string | undefined;
   readonly #byName: ReadonlyMap<string, string> | undefined;

@@ -146,7 +146,7 @@ export interface Replicator extends AsyncDisposable {
    * because their reports may not arrive.
    */
   hold(ms: number): void;
-  /** An authentication code of a text: only the instances can compute it. */
+  /** A MAC of a text: only the instances can compute it. */
   codeFor(text: string): string;
   /** A snapshot in numbers. */
   stats(): ClusterStats;

@@ -1,12 +1,12 @@
 /**
  * Writes items so that an instance accepts only those that an instance of the
- * same relay has written. Each item has a code under a key that derives from
+ * same relay has written. Each item has a MAC with a key that derives from
  * the relay's private key, which the store does not have. Instances remove
- * items with another code from the store, so a later version with another form
+ * items with another MAC from the store, so a later version with another form
  * must use other keys. Pure.
  *
- * head = kind " " id " " sequence " " until " " holder " " mark " " code
- * body = code " " text
+ * head = kind " " id " " sequence " " until " " holder " " mark " " mac
+ * body = mac " " text
  *
  * @module
  */
@@ -39,10 +39,10 @@ export interface InstanceRecord {
   readonly address: string;
 }
 
-/** A head, and the code of the body: less than 512 bytes. */
+/** A head, and the MAC of the body: less than 512 bytes. */
 export const SEAL_BYTES = 512;
 
-/** 128 bits: nobody guesses a code. */
+/** 128 bits: nobody guesses a MAC. */
 const CODE_BYTES = 16;
 const HEAD =
   /^([nuh]) ([\w.-]{1,160}) (\d{1,16}) (\d{1,16}) ([\w-]{22}) ([-tw]) ([\w-]{22})$/;
@@ -112,7 +112,7 @@ export class Sealing {
     return { instance: instance!, until: Number(until), address: address! };
   }
 
-  /** A code for a text of any other kind. */
+  /** A MAC for a text of any other kind. */
   codeFor(text: string): string {
     return this.#macOf("other", text);
   }

@@ -47,7 +47,7 @@ export function existingEntryAtOnce(
   }
 }
 
-/** Says that a link is at a path; `undefined` if none is. */
+/** The message about a link at a path; `undefined` if there is none. */
 export async function linkWhy(path: string): Promise<string | undefined> {
   const info = await Deno.lstat(path).catch(() => undefined);
   if (!info?.isSymlink) return undefined;

@@ -38,7 +38,7 @@ export type CheckedFile =
     /** Its SHA-256; empty for an empty file. */
     readonly hash: Uint8Array<ArrayBuffer>;
   }
-  /** Something else, or it could not be read: the caller looks itself. */
+  /** Something else, or it could not be read: the caller checks it. */
   | { readonly kind: "other" };
 
 /** Looks at files; the results are in their order. */

@@ -204,7 +204,7 @@ function hashSmall(
   // Somebody may put a pipe in its place, and opening that would wait.
   const file = openSync(path, O_RDONLY | O_NONBLOCK | O_NOFOLLOW);
   try {
-    // With permission for some folders, Deno 2.9.6 follows a link all the same.
+    // With permission for some folders, Deno 2.9.6 follows a link nevertheless.
     if (named && !isOpened(named, fstatSync(file))) return undefined;
     // One byte more, to notice a longer file. A short read means the end of the
     // file.

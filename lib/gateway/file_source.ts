@@ -54,7 +54,7 @@ export interface GatewayFile {
 export interface FileSourceOptions {
   /** `sender` alone is asked, if there is one. */
   readonly client: TransferOptions;
-  /** Says which nodes to ask; without it, the relay does. */
+  /** Decides which nodes to ask; without it, the relay does. */
   readonly lists?: Lists;
   readonly emit: (event: ClientEvent) => void;
   readonly limits: Limits;

@@ -57,7 +57,7 @@ export type LinkVerdict<T> =
 /** A file by a link. */
 export interface LinkedFile {
   readonly file: GatewayFile;
-  /** Ends the reading: the client left, or pressed again. */
+  /** Ends the reading: the client disconnected, or pressed again. */
   readonly signal: AbortSignal;
   /** Called when all of it was sent: the next press is another use. */
   delivered(): void;
@@ -141,7 +141,7 @@ export class LinkGate implements AsyncDisposable {
 
   /**
    * The file of a link, which spends one use, but not another one for the same
-   * press. It is given up when the client leaves.
+   * press. It is given up when the client disconnects.
    *
    * @throws {Failure} like {@linkcode look}, and like a fetch.
    */
@@ -235,7 +235,7 @@ export class LinkGate implements AsyncDisposable {
     return true;
   }
 
-  /** A download: it is over when the client leaves, or presses again. */
+  /** A download: it is over when the client disconnects, or presses again. */
   #begin(
     press: Press,
     { source, signal }: { source: string; signal: AbortSignal },

@@ -26,7 +26,10 @@ export interface ListRunOptions {
   readonly emit: (event: ClientEvent) => void;
   /** When each listed node last answered, by its id. Brought up to date. */
   readonly seenMs: Map<string, number>;
-  /** The list before: a node has its files of then until it has listed. */
+  /**
+   * The previous list: a node keeps its files from there until it has listed
+   * again.
+   */
   readonly before: Snapshot | undefined;
   /** The first list of the files so far is made after this. */
   readonly patienceMs: number;

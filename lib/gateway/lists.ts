@@ -125,7 +125,7 @@ export class Lists {
       : gatewayListFreshMs;
   }
 
-  /** Waits until nothing is asked for. */
+  /** Waits until no list is being made. */
   async settled(): Promise<void> {
     await this.#query?.done.catch(() => {});
   }

@@ -58,16 +58,17 @@ function isOpen({ pending, settled }: AddressGroup): boolean {
  * is evicted. Silent connections therefore lock out nobody at the same address.
  *
  * When all places for handshakes are taken, one rule says which one is evicted.
- * Against a source counts one for each of its pending handshakes, and one for
- * each `handshakeGraceMs` that its handshakes have held places lately. The oldest
- * handshake of the source with most against it is evicted, if that is more than
- * one above the newcomer's. Half of the places are for sources that said hello
- * before, and half for others: the rule applies within each half, and a half lends
- * what it does not need. Therefore
+ * The cost of a source is one for each of its pending handshakes, and one for
+ * each `handshakeGraceMs` that its handshakes have recently held places. The
+ * oldest handshake of the source with the highest cost is evicted, if that cost
+ * is more than one above the newcomer's. Half of the places are for sources
+ * that said hello before, and half for others: the rule applies within each
+ * half, and a half lends what it does not need. Therefore
  *
  * - a new source keeps its place for `handshakeGraceMs`;
  * - it is refused only while each place of its half is held by a source that has
- *   used at most one `handshakeGraceMs` lately. Attackers at K sources can hold
+ *   recently used at most one `handshakeGraceMs`. Attackers at K sources can
+ * hold
  *   128 places for K / 128 times that long, some K / 50 s.
  */
 export class Admission {

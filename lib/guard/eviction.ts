@@ -26,7 +26,7 @@ export interface EvictionOptions<Place> {
   readonly sizeOf: (place: Place) => number;
   /**
    * Compares two places of groups of the same size. Negative if the first one
-   * goes first. By default that is the one that comes first in `places`.
+   * is evicted first. By default that is the one that comes first in `places`.
    */
   readonly order?: (one: Place, other: Place) => number;
 }
@@ -56,15 +56,15 @@ export interface EvictionsOptions<Group, Place> {
   readonly sizeOf: (group: Group) => number;
   /** Whether peers that have nothing to do with each other share the group. */
   readonly isOfMany: (group: Group) => boolean;
-  /** The places of a group, the first to go first. */
+  /** The places of a group, in the order of eviction. */
   readonly inOrder: (group: Group) => Iterable<Place>;
 }
 
 /**
- * The places that leave if many must, one after the other: each is of a group
- * that is the largest then. Each place in a group of many peers counts as a group
- * of its own. Takes time by the number of groups and of places that leave, where
- * {@linkcode placeToEvict} would look at all groups for each place.
+ * The places to evict if there must be many, one after the other: each is of a
+ * group that is the largest then. Each place in a group of many peers counts as
+ * a group of its own. Takes time by the number of groups and of evicted places,
+ * where {@linkcode placeToEvict} would look at all groups for each place.
  */
 export function* evictions<Group, Place>(
   groups: Iterable<Group>,

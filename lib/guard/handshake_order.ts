@@ -1,6 +1,6 @@
 /**
  * Decides which TLS handshake begins next if many wait: one of the address
- * group that left the fewest handshakes unfinished lately. An attacker with
+ * group that recently left the fewest handshakes unfinished. An attacker with
  * many addresses looks like many honest newcomers at first, but honest peers
  * then send a hello. Pure: time is an argument, in milliseconds on any
  * monotonic clock.

@@ -1,7 +1,7 @@
 /**
- * The places of open connections: what an admission counts of them, and which of
- * them be replaced by one that has said hello. Pure: time is an argument, in
- * milliseconds on any monotonic clock.
+ * The places of open connections: what an admission counts of them, and which
+ * of them are replaced by one that has said hello. Pure: time is an argument,
+ * in milliseconds on any monotonic clock.
  *
  * @module
  */

@@ -39,7 +39,7 @@ export class TokenBucket {
     this.#tokens = Math.min(this.#burst, this.#tokens + 1);
   }
 
-  /** Whether no token has been taken lately. */
+  /** Whether no token was taken recently. */
   isFull(now: number): boolean {
     this.#fill(now);
     return this.#tokens >= this.#burst;

@@ -13,7 +13,7 @@ export interface BodyStream {
   readonly length?: number;
   /**
    * The bytes in order; each part is valid until the next is asked for. Ended
-   * early when the client leaves.
+   * early when the client disconnects.
    */
   parts(): AsyncIterable<Uint8Array> | Iterable<Uint8Array>;
   /**

@@ -182,7 +182,7 @@ export class WebConnection {
   }
 
   /**
-   * The answer. A client that leaves frees its place at once, whatever the
+   * The answer. A client that disconnects frees its place at once, whatever the
    * handler still waits for.
    */
   async #answerTo(request: WebRequest): Promise<HttpAnswer> {

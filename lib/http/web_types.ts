@@ -17,7 +17,7 @@ export interface WebRequest extends RequestHead {
   readonly body: Uint8Array<ArrayBuffer>;
   /** The address of the client. */
   readonly remote: Endpoint;
-  /** Aborted when the client leaves, or the server ends. */
+  /** Aborted when the client disconnects, or the server ends. */
   readonly signal: AbortSignal;
 }
 

@@ -63,7 +63,7 @@ export interface Service extends ReadService, TurnService {
   readonly takeOffer?: TakeOffer;
 }
 
-/** Answers one client until it leaves. */
+/** Answers one client until it disconnects. */
 export class ClientService implements Disposable {
   readonly #channel: Channel;
   readonly #service: Service;

@@ -12,8 +12,8 @@ import type { ShareFile } from "../share/shared_file.ts";
 import type { ServedDigests } from "./served.ts";
 
 /**
- * Pieces that a client was sent. None, if it asked for a file, needed none of its
- * pieces, and left.
+ * Pieces that a client was sent. None, if it asked for a file, needed none of
+ * its pieces, and disconnected.
  */
 export interface PiecesSent {
   /** The client's address, or the group of it. */
@@ -74,8 +74,8 @@ interface Receiver {
 }
 
 /**
- * Who receives what. Clients at one address count together: a fetch is complete
- * as often as every piece went there.
+ * The fetches of all receivers. Clients at one address count together: a fetch
+ * is complete as often as every piece went there.
  */
 export class Receivers {
   readonly #mostReceivers: number;

@@ -171,7 +171,7 @@ export class Channel implements AsyncDisposable, Sleeper, Passing {
    * the same order. Answers to messages that arrived together are sent
    * together. A slow answer does not delay those before it.
    *
-   * @returns whether it has ended. Otherwise nothing has arrived lately: wait
+   * @returns whether it has ended. Otherwise nothing has arrived recently: wait
    * with {@linkcode sleep}, and then call this again.
    * @throws {ProtocolError} if the peer breaks a rule, or is idle.
    */

@@ -92,7 +92,8 @@ export interface ReceptionOptions {
  * Says hello as the end that was dialled, then runs `talk`. A peer that breaks
  * the protocol gets the code, if it still reads, and is counted.
  *
- * @returns what `talk` does; `undefined` if the peer left or broke the protocol.
+ * @returns what `talk` does; `undefined` if the peer disconnected or broke the
+ * protocol.
  */
 export function receivePeer<Result>(
   channel: Channel,

@@ -28,7 +28,7 @@ const Token = Type.String({ maxLength: 128 });
 const Text = Type.String({ maxLength: 300 });
 /**
  * 128 random bits, base64url: valid for one end of one tunnel, once. If a relay
- * has several instances, the instance that made the key and a code follow.
+ * has several instances, the instance that made the key and a MAC follow.
  */
 const TunnelKey = Type.String({
   pattern: "^[A-Za-z0-9_-]{22}(\\.[A-Za-z0-9_-]{22}\\.[A-Za-z0-9_-]{22})?$",

@@ -48,7 +48,7 @@ export class ClusterMember implements ClusterSide {
   readonly #options: ClusterMemberOptions;
   #healTimer: ReturnType<typeof setTimeout> | undefined;
 
-  /** Begins at once; waits for nothing. */
+  /** Begins at once, without waiting. */
   constructor(options: ClusterMemberOptions) {
     this.#options = options;
     const { replicator, address, emit, relay } = options;

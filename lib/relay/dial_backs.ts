@@ -49,11 +49,12 @@ interface Dialling {
 }
 
 /**
- * The dial-backs of one relay. Against an address counts each dial to it that is
- * in flight, and each of its ports that failed lately. If too many are in flight,
- * one to the address with most against it is evicted, if that is more than one
- * above the newcomer's. Attackers at K addresses therefore keep a relay from
- * dialling an address at which nothing failed for K / 16 times the time of a dial.
+ * The dial-backs of one relay. The cost of an address is the number of dials to
+ * it that are in flight, and of its ports that recently failed. If too many are
+ * in flight, one to the address with the highest cost is evicted, if that cost
+ * is more than one above the newcomer's. Attackers at K addresses therefore
+ * keep a relay from dialling an address at which nothing failed for K / 16
+ * times the time of a dial.
  */
 export class DialBacks {
   readonly #options: DialBacksOptions;
@@ -201,7 +202,7 @@ class FailedPorts {
       : now - failedAt >= dialBackPauseMs;
   }
 
-  /** The ports of a group that failed lately. */
+  /** The ports of a group that recently failed. */
   count(group: string, now: number): number {
     const { dialBackFailureMs } = this.#limits;
     let count = 0;

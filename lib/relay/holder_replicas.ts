@@ -41,7 +41,9 @@ export class HolderReplicas implements HolderSide {
   readonly #options: HolderReplicasOptions;
   readonly #own = new Map<string, Own>();
   readonly #others = new Map<string, { holder: Holder; sequence: number }>();
-  /** Those that left elsewhere, the first to be forgotten first. */
+  /**
+   * Those that withdrew elsewhere, in the order in which they are forgotten.
+   */
   readonly #left = new Map<string, { sequence: number; until: number }>();
 
   constructor(options: HolderReplicasOptions) {

@@ -62,7 +62,7 @@ export class InstanceCalls implements InstanceTunnels {
   readonly #passing = new Map<string, Set<PassedEnd>>();
   /** Places of the calls to each instance that was alive, by address. */
   readonly #calls = new Map<string, CallPlaces>();
-  /** Whether instances answered lately, by address. */
+  /** Whether instances answered recently, by address. */
   readonly #answers = new Map<
     string,
     { readonly until: number; readonly answers: Promise<boolean> }

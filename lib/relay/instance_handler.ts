@@ -11,7 +11,7 @@ import { refusal } from "../protocol/hello.ts";
 import { DIRECTION } from "../protocol/messages.ts";
 import type { RelayContext } from "./context.ts";
 
-/** Answers one question. */
+/** Answers one request. */
 export async function handleInstance(
   channel: Channel,
   { nonce, relay, giveTurnBack }: {

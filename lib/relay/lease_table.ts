@@ -99,7 +99,7 @@ export class LeaseTable {
   }
 
   /**
-   * Removes expired leases, and forgets nodes that left long ago, a limited
+   * Removes expired leases, and forgets nodes that withdrew long ago, a limited
    * number at a time so that others need not wait. Readers never see the rest;
    * the next calls remove it.
    *
@@ -225,15 +225,15 @@ export class LeaseTable {
     for (const lease of this.#dense) lease.expiresAt += more;
   }
 
-  /** Remembers nodes that leave for longer than a rate window. */
+  /** Remembers withdrawn nodes for longer than a rate window. */
   rememberFor(ms: number): void {
     this.#rememberMs = Math.max(ms, this.#limits.reregisterWindowMs);
   }
 
   /**
    * Removes a lease, but remembers the node for one rate window. Otherwise a
-   * node that leaves and returns could register as often as it likes, and again
-   * with records that it signed before it left.
+   * node that withdraws and returns could register as often as it likes, and
+   * again with records that it signed before it withdrew.
    *
    * @returns its entry.
    */

@@ -3,10 +3,10 @@
  * blocks of typed arrays. Pure, and no call does more than a bounded amount of
  * work.
  *
- * A pair that is removed is only marked. When a node leaves, its slot becomes
- * invalid, and so do its pairs. They are removed when their block is rewritten.
- * If there are many, `tidy` rewrites block after block. Another node gets the
- * slot when the last of its pairs was removed.
+ * A pair that is removed is only marked. When a node is removed, its slot
+ * becomes invalid, and so do its pairs. They are removed when their block is
+ * rewritten. If there are many, `tidy` rewrites block after block. Another node
+ * gets the slot when the last of its pairs was removed.
  *
  * @module
  */
@@ -162,7 +162,7 @@ export class NameIndex {
   /**
    * Calls `visit` with the slot of each node with a fingerprint, once, until it
    * returns false. Returns the number of pairs it went through, also those of
-   * nodes that left.
+   * removed nodes.
    */
   visit(fingerprint: number, visit: (slot: number) => boolean): number {
     const first = pairOf(fingerprint, 0);
@@ -188,9 +188,9 @@ export class NameIndex {
   /**
    * Which index is replaced if there is no room. `index_full` if the node's
    * address group holds more than its share, and more than half of what the
-   * largest group holds. Otherwise the slot of the node that must leave the
-   * index, if a group holds much more than its share, and more than twice as
-   * much.
+   * largest group holds. Otherwise the slot of the node that is removed from
+   * the index, if a group holds much more than its share, and more than twice
+   * as much.
    */
   makeWayFor(slot: number): "index_full" | number | undefined {
     const { indexEntryCount } = this.#limits;

@@ -1,7 +1,7 @@
 /**
  * The rendezvous of a relay: pairs the two sides of each tunnel by one-time
- * keys, and limits the number of tunnels. If there are too many, one of them may
- * are evicted. Pure: time and keys are arguments, there are no timers and no
+ * keys, and limits the number of tunnels. If there are too many, one of them
+ * may be evicted. Pure: time and keys are arguments, there are no timers and no
  * sockets.
  *
  * ```

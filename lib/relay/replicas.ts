@@ -100,7 +100,7 @@ export class Replicas {
   }
 
   /**
-   * From now on nodes that leave are remembered as long as a lease may last, so
+   * From now on withdrawn nodes are remembered as long as a lease may last, so
    * that nothing that was written before comes back.
    */
   expectLate(): void {
@@ -108,7 +108,7 @@ export class Replicas {
   }
 
   /**
-   * From now on all leases last so much longer, also those that this instance
+   * From now on all leases last this much longer, also those that this instance
    * has granted, because their nodes may have moved to another one: while no
    * messages of the others arrive, a dead node that is listed costs less than a live one
    * that is missing. With 0, those whose own time is over end.

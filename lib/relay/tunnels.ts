@@ -271,7 +271,7 @@ export class Tunnels {
       meet: resolve,
       giveUp: (code) => resolve(this.#track(refuse(conn, code))),
     });
-    // If this end leaves, its tunnel makes room at once.
+    // If this end disconnects, its tunnel makes room at once.
     void conn.left.then(() => this.#end(tunnel, "abandoned", "ended"));
     await over;
   }

@@ -166,7 +166,7 @@ export class DigestPruning {
 
 const LEFTOVER = /^index\.[0-9a-f-]{36}$/;
 
-/** The age of a line from now on; `undefined` if it goes. */
+/** The age of a line from now on; `undefined` if it is removed. */
 function ageOf(
   { age }: ParsedLine,
   standing: Standing,

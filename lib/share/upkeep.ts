@@ -261,7 +261,7 @@ export class FolderUpkeep implements Upkeep {
     };
   }
 
-  /** Whether full scans have taken only a small part of the time lately. */
+  /** Whether full scans have taken recently only a small part of the time. */
   #isRested(pauseMs: number): boolean {
     const { rescanPercent } = this.#limits;
     const rest = this.#lookMs * (100 / rescanPercent - 1);

@@ -11,8 +11,8 @@ import type { ListedHolder } from "../uplink/listed_holders.ts";
 
 /**
  * The group that a holder's connections are counted in. Those at our own
- * address are machines of one office, and the nearest there are: each is for
- * itself.
+ * address are machines of one office, and the nearest there are: each is a
+ * group of its own.
  */
 export function groupOf({ id, signed, addresses }: ListedHolder): string {
   const [first] = addresses;

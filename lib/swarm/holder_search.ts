@@ -56,7 +56,7 @@ export class HolderSearch {
   /** What ends each connection. */
   readonly #ends = new Map<string, AbortController>();
   #isComplete = false;
-  /** Ends the pause before the next question. */
+  /** Ends the pause before the next request. */
   #hurry = new AbortController();
 
   constructor(options: HolderSearchOptions) {

@@ -156,7 +156,7 @@ function addOne(counts: Map<string, number>, group: string): number {
   return count;
 }
 
-/** Milliseconds from one question for holders to the next. */
+/** Milliseconds from one request for holders to the next. */
 export function requestPauseMs(sinceStartMs: number, numbers: Limits): number {
   const { swarmRequestFirstMs, swarmRequestSoonMs } = numbers;
   const { swarmRequestEveryMs, swarmRequestLaterMs } = numbers;

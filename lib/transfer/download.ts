@@ -180,20 +180,22 @@ export class Download {
       this.#plan.addSource(id, given.id, performance.now());
       const served = connection.serve();
       this.#track(
-        given.isHolder ? served.finally(() => this.#parted(source)) : served,
+        given.isHolder
+          ? served.finally(() => this.#dropHolder(source))
+          : served,
       );
     }
   }
 
   /** A holder is excluded, or no longer useful: it may be added again later. */
-  #parted(source: Source): void {
+  #dropHolder(source: Source): void {
     this.#sources.remove(source);
-    this.#holders.parted(source);
+    this.#holders.dropped(source);
     for (const id of source.connections) this.#plan.removeSource(id);
     source.given.ended?.({ mayReturn: source.mayReturn });
   }
 
-  /** Says that a source has a file as well, and what to ask it for. */
+  /** Adds a source of a file; `of` is what to request from it. */
   addHolder(index: number, source: string, of: string): void {
     this.#files.get(index)?.given.sources.set(source, of);
     this.#plan.addHolder(index, source);
@@ -206,7 +208,7 @@ export class Download {
     this.#kick();
   }
 
-  /** Says that neither files nor sources follow. */
+  /** Reports that no more files and sources follow. */
   close(): void {
     this.#closed = true;
     this.closeSources();
@@ -220,7 +222,7 @@ export class Download {
     return this.#files.get(index)!.hashes;
   }
 
-  /** Forgets a file that has ended: no more will be asked of it. */
+  /** Forgets a file that has ended: nothing more of it will be requested. */
   forget(index: number): void {
     this.#files.delete(index);
   }
@@ -231,7 +233,7 @@ export class Download {
     this.#kick();
   }
 
-  /** Says how far a file that is taken in order has been consumed. */
+  /** Reports how far a file that is taken in order has been consumed. */
   consumed(index: number, piece: number): void {
     this.#plan.consumed(index, piece);
     this.#kick();

@@ -69,7 +69,7 @@ export class HolderFiles {
   }
 
   /** A source is excluded. */
-  parted(source: Source): void {
+  dropped(source: Source): void {
     this.#sessions.delete(source);
   }
 

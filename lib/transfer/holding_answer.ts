@@ -1,5 +1,5 @@
 /**
- * The answer to a question for the pieces that a peer has of one content: what
+ * The answer to a request for the pieces that a peer has of one content: what
  * it had, and what it has gained since. Knows no connection.
  *
  * @module

@@ -148,7 +148,7 @@ export class Plan {
     return true;
   }
 
-  /** Says that a holder does not have pieces that it seemed to have. */
+  /** Notes that a holder does not have pieces that it seemed to have. */
   holderLacks(file: number, holder: string, run: PieceRun): void {
     this.#files.get(file)?.rarest?.lacks(holder, run);
   }

@@ -148,7 +148,7 @@ export class Source {
 
   /**
    * Whether a connection that was opened before the last failure fails for the
-   * same reason: a node that leaves ends all of its connections.
+   * same reason: a node that stops ends all of its connections.
    */
   hasFailedSince(triedAt: number): boolean {
     return triedAt < this.#failedAt;

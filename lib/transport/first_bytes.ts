@@ -52,7 +52,7 @@ export class FirstBytes implements Disposable {
    * pauses, each time twice as long: an attacker that sends a few bytes at a
    * time causes 12 checks in 10 s, and no work of a TLS engine.
    *
-   * @throws {Deno.errors.ConnectionReset} if the peer leaves before that.
+   * @throws {Deno.errors.ConnectionReset} if the peer disconnects before that.
    * @throws {ProtocolError} if the peer sends something else.
    */
   async kind(): Promise<"client hello" | "join"> {
@@ -74,7 +74,7 @@ export class FirstBytes implements Disposable {
    * Waits for `turn`. Until then an honest peer sends its client hello and
    * nothing more.
    *
-   * @throws {Deno.errors.ConnectionReset} if the peer leaves.
+   * @throws {Deno.errors.ConnectionReset} if the peer disconnects.
    * @throws {ProtocolError} if it sends more.
    */
   async during(turn: Promise<void>): Promise<void> {
@@ -130,7 +130,7 @@ export class FirstBytes implements Disposable {
   }
 }
 
-/** The error about a peer that left during its handshake. */
+/** The error about a peer that disconnected during its handshake. */
 export function left(): Error {
   return new Deno.errors.ConnectionReset("the peer disconnected");
 }

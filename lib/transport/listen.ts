@@ -74,7 +74,7 @@ export interface ListenOptions {
   readonly connectionsPerAddressCount: number;
   /**
    * If all places are taken, a connection that moved no piece during this time
-   * is evicted; by default none does.
+   * is evicted; by default none is.
    */
   readonly restingMs?: number;
   /** Whether tunnel ends may connect to a TLS port without encryption. */

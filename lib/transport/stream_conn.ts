@@ -98,7 +98,7 @@ export class StreamConn implements Conn {
    * Waits for the TLS handshake. Call it in the turn in which the socket was
    * made.
    *
-   * @throws {Deno.errors.ConnectionReset} if the peer leaves before.
+   * @throws {Deno.errors.ConnectionReset} if the peer disconnects before.
    */
   secured(): Promise<void> {
     const { promise, resolve, reject } = Promise.withResolvers<void>();

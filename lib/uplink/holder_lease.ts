@@ -193,7 +193,7 @@ export class HolderLease implements AsyncDisposable {
           this.#options.limits;
         pauseMs = retryDelayMs(failures++, { firstMs, maxMs });
         await this.#pause(pauseMs);
-        continue; // what has changed meanwhile is said then
+        continue; // later changes are reported then
       }
       await this.#pause(pauseMs, woken);
     }

@@ -45,9 +45,9 @@ export class OtherFamily {
   }
 
   /**
-   * Looks, unless it has lately or the relay has one family alone. `from` is
-   * this end of the connection that there is. Waits a moment; what is found
-   * later counts with the next renewal.
+   * Looks, unless it has done so recently or the relay has one family only.
+   * `from` is this end of the connection that there is. Waits a moment; what is
+   * found later counts with the next renewal.
    */
   async look(from: string): Promise<void> {
     const { limits } = this.#options;

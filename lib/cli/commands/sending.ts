@@ -77,7 +77,7 @@ export class Sending {
     this.#fetches.set(name, 0);
   }
 
-  /** Says that all files have been added, and nobody fetches yet. */
+  /** Notes that all files have been added, and nobody fetches yet. */
   wait(now: number): void {
     const names = [...this.#fetches.keys()];
     const what = names.length === 1

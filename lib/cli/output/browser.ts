@@ -13,7 +13,7 @@ const OPENING_MS = 3_000;
 
 /**
  * The variables of options with secrets, emptied: a browser runs for days, and
- * hands its variables on to all that it starts.
+ * passes its variables to everything that it starts.
  */
 const SECRET_VARIABLES: Readonly<Record<string, string>> = Object.fromEntries(
   Object.entries(OPTIONS)

@@ -53,7 +53,7 @@ const LAYOUTS: readonly Layout[] = [
 ];
 /** Elsewhere nothing is cut. */
 const WHOLE: Layout = { date: "minute", holders: Infinity, mark: true };
-// Parts before the name are left out rather than a name cut to less than this.
+// Other parts are left out before the name is cut to less than this.
 const NAME_COLUMNS = 20;
 const GAP = "  ";
 

@@ -256,7 +256,7 @@ export async function listening<Server>(
   }
 }
 
-/** Says that the machine slept, or that its clock was set. */
+/** Reports that the machine slept, or that its clock was set. */
 export function printClockGap(
   { kind, seconds }: ClockEvent,
   terminal: Terminal,
@@ -270,13 +270,13 @@ export function printClockGap(
   );
 }
 
-/** The warning wherever encryption is off. */
+/** The warning if encryption is off. */
 export const PLAINTEXT_WARNING =
   "warning: --plaintext: anyone on the network path can read and change all data";
 
 /**
- * Prints that a relay without a known identity was met, and the relay's own
- * words.
+ * Prints an event of the first connection to a relay, such as an unknown
+ * identity or the relay's message.
  */
 export function printRelayMet(event: RelayDialEvent, terminal: Terminal): void {
   if (event.event === "relay_motd") {
