@@ -17,11 +17,8 @@ export const UNGROUPED = ["alone", "groups", "long"];
 
 /** Files that take tens of seconds, and a fifth of that in processor time. */
 export const WAITING = [
-  "tests/cli/roles/memory_test.ts",
-  "tests/cluster/away_test.ts",
   "tests/faults/proxy_faults_test.ts",
   "tests/faults/relay_faults_test.ts",
-  "tests/swarm/faults_test.ts",
 ];
 
 const TOGETHER = join("tests", "fuzz", "/");

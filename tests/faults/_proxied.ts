@@ -17,7 +17,12 @@ import {
   type TestRelay,
 } from "../_network.ts";
 import { randomBytes, seededRandom } from "../_random.ts";
-import { filesIn, get, type GetOutcome } from "../client/_outcomes.ts";
+import {
+  assertBytes,
+  filesIn,
+  get,
+  type GetOutcome,
+} from "../client/_outcomes.ts";
 
 export const MIB = 1024 * 1024;
 
@@ -40,7 +45,7 @@ export const LIMITS: Partial<Limits> = {
 export const DEADLINE_MS = 40_000;
 
 /** How everybody speaks in a test. */
-type Mode = "TLS" | "plaintext";
+export type Mode = "TLS" | "plaintext";
 
 interface Network extends AsyncDisposable {
   readonly relay: TestRelay;
@@ -127,7 +132,7 @@ export async function getInTime(
   const ms = performance.now() - startedAt;
   assertLess(ms, DEADLINE_MS);
   if (outcome.saved[name] !== undefined) {
-    assertEquals(await Deno.readFile(join(folder.path, name)), bytes);
+    assertBytes(await Deno.readFile(join(folder.path, name)), bytes);
     assertEquals(filesIn(folder.path), [name], "and nothing beside it");
   } else assertEquals(filesIn(folder.path).includes(name), false);
   return { ...outcome, ms };

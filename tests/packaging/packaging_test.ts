@@ -1,19 +1,18 @@
 /**
- * The units and the container: what can be shown of them without a service
- * manager and without pulling an image.
+ * The units of systemd: what can be shown of them without a service manager.
+ * The container is tested in `tests/long/packaging/`.
  */
 
 import { assert, assertEquals } from "@std/assert";
 import { join } from "@std/path";
-import { PROTOCOL_VERSION } from "../../lib/base/version.ts";
 import { parseCommandLine } from "../../lib/cli/options/command_line.ts";
 import { CLIENT, NODE, RELAY } from "../../lib/cli/options/command_table.ts";
 import { planOf } from "../../packaging/p2p/plan.ts";
 import { ANNOUNCE_PORT } from "../../lib/protocol/announcement.ts";
+import { runRoleHere } from "../_here.ts";
 import { tempShare } from "../_temp_share.ts";
 import { testWith } from "../_tools.ts";
 import { analyze, readPackaging, UNITS, valueIn } from "../_units.ts";
-import { ROOT } from "../e2e/_processes.ts";
 import { around, REMEMBERED } from "./_around.ts";
 
 for (const name of UNITS) {
@@ -42,11 +41,7 @@ for (const name of UNITS) {
     const script = role === "relay" ? "relay.ts" : "peer_node.ts";
     const [program, ...words] = valueIn(unit, "ExecStart").split(" ");
     assertEquals(program, `/usr/local/bin/relay-p2p-${role}`);
-    const { stdout } = await new Deno.Command(Deno.execPath(), {
-      args: ["run", join(ROOT, script), "help", "--all"],
-      env: { NO_COLOR: "1" },
-    }).output();
-    const help = new TextDecoder().decode(stdout);
+    const { text: help } = await runRoleHere(script, ["help", "--all"]);
     const options = words.filter((word) => word.startsWith("--"));
     assertEquals(options.filter((option) => !help.includes(` ${option} `)), []);
     assertEquals(words[words.indexOf("--state") + 1], `%S/relay-p2p-${role}`);
@@ -58,52 +53,6 @@ for (const name of UNITS) {
     }
   });
 }
-
-Deno.test("The container has the Deno version of CI, and copies the files that the programs need", async () => {
-  const lines = (await readPackaging("Containerfile")).replaceAll(
-    /\\\n\s*/g,
-    "",
-  )
-    .split("\n").filter((line) => line !== "" && !line.startsWith("#"))
-    .map((line) => /^([A-Z]+) (.+)$/.exec(line) ?? [line, "", ""]);
-  const known = [
-    ...["FROM", "WORKDIR", "COPY", "RUN", "USER", "VOLUME", "EXPOSE"],
-    ...["STOPSIGNAL", "ENTRYPOINT", "CMD"],
-  ];
-  assertEquals(lines.filter(([, word = ""]) => !known.includes(word)), []);
-  const valuesOf = (word: string) =>
-    lines.filter(([, found]) => found === word).map(([, , value = ""]) =>
-      value
-    );
-  const ci = await Deno.readTextFile(join(ROOT, ".ci/run"));
-  const [, version] = /deno@(\d+\.\d+\.\d+)/.exec(ci) ?? [];
-  assertEquals(valuesOf("FROM"), [`docker.io/denoland/deno:${version}`]);
-  const copied = valuesOf("COPY").flatMap((value) =>
-    value.split(" ").slice(0, -1)
-  );
-  for (const path of copied) await Deno.stat(join(ROOT, path));
-  // Runs from just these, with the entry point's own flags but the folders.
-  await using folder = await tempShare();
-  for (const path of copied) {
-    const { code } = await new Deno.Command("cp", {
-      args: ["-r", join(ROOT, path), folder.path],
-    }).output();
-    assertEquals(code, 0);
-  }
-  const [command = "", ...flags] = JSON.parse(valuesOf("ENTRYPOINT")[0]!);
-  assertEquals(command, "deno");
-  assertEquals(JSON.parse(valuesOf("CMD")[0]!)[0], "relay.ts");
-  for (const script of copied.filter((path) => path.endsWith(".ts"))) {
-    const { stdout } = await new Deno.Command(Deno.execPath(), {
-      args: [...flags, script, "--version"],
-      cwd: folder.path,
-      env: { NO_COLOR: "1" },
-    }).output();
-    const [, , words] = /^(relay-p2p \S+), (protocol \d+)\n$/
-      .exec(new TextDecoder().decode(stdout)) ?? [];
-    assertEquals(words, `protocol ${PROTOCOL_VERSION}`, script);
-  }
-});
 
 Deno.test("The Avahi service names the relay's usual port, and is well-formed", async () => {
   const xml = await readPackaging("avahi/relay-p2p.service");

@@ -1,4 +1,4 @@
-import { assertEquals, assertMatch } from "@std/assert";
+import { assertEquals } from "@std/assert";
 import {
   collectInClient,
   collectInTime,
@@ -135,24 +135,6 @@ Deno.test("A node or relay collects at once near the promised limit when it has 
   assertEquals(plan.isDue(grown - 1, 60_099, rss), false);
   assertEquals(plan.isDue(grown - 1, 60_100, rss), true);
 });
-
-for (const isLarge of [false, true]) {
-  const size = isLarge ? "large" : "small";
-  Deno.test(`A node or relay with a ${size} heap ${isLarge ? "never stops" : "stops"} for a whole collection`, async () => {
-    const script = new URL("./_collecting.ts", import.meta.url).pathname;
-    const most = isLarge ? 0 : 64 * MIB;
-    const { code, stdout } = await new Deno.Command(Deno.execPath(), {
-      args: ["run", "--no-check", "--v8-flags=--trace-gc", script, `${most}`],
-      env: { NO_COLOR: "1" },
-    }).output();
-    const traced = new TextDecoder().decode(stdout);
-    assertEquals(code, 0, traced);
-    if (isLarge) assertMatch(traced, /Incremental Mark-Compact/);
-    // What V8 calls the `gc` function of Deno: two collections without a break.
-    const isWhole = /low memory notification/.test(traced);
-    assertEquals(isWhole, !isLarge, traced);
-  });
-}
 
 Deno.test("A client collects in slices first, and at once only with 20 MiB more", async () => {
   assertEquals(

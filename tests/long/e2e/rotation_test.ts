@@ -6,17 +6,21 @@
 
 import { assert, assertEquals, assertNotEquals } from "@std/assert";
 import { join } from "@std/path";
-import type { Limits } from "../../lib/base/limits.ts";
-import { runRoleHere } from "../_here.ts";
-import { randomBytes } from "../_random.ts";
-import { tempShare } from "../_temp_share.ts";
+import type { Limits } from "../../../lib/base/limits.ts";
+import { runRoleHere } from "../../_here.ts";
+import { randomBytes } from "../../_random.ts";
+import { tempShare } from "../../_temp_share.ts";
 import {
   type Keys,
   makeKeys,
   privateNodeHere,
   writeSecret,
-} from "./_private.ts";
-import { type RoleProcess, spawnRelay, spawnRole } from "./_processes.ts";
+} from "../../e2e/_private.ts";
+import {
+  type RoleProcess,
+  spawnRelay,
+  spawnRole,
+} from "../../e2e/_processes.ts";
 
 const THROUGH = "tests/_limited_role.ts";
 /** Minutes, at the rate of the clients. */

@@ -5,8 +5,8 @@
 
 import { assertEquals, assertMatch } from "@std/assert";
 import { join } from "@std/path";
-import { tempShare } from "../_temp_share.ts";
-import { ROOT } from "../e2e/_processes.ts";
+import { tempShare } from "../../_temp_share.ts";
+import { ROOT } from "../../e2e/_processes.ts";
 
 // What a shell makes of it is `caf`, and a byte that is no UTF-8.
 const WORD = '"$(printf "caf\\351")"';

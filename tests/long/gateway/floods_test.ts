@@ -4,9 +4,9 @@
  */
 
 import { assertEquals } from "@std/assert";
-import { randomBytes, seededRandom } from "../_random.ts";
-import { statusFrom, WebClient } from "../http/_web_client.ts";
-import { startGateway } from "./_gateway.ts";
+import { randomBytes, seededRandom } from "../../_random.ts";
+import { statusFrom, WebClient } from "../../http/_web_client.ts";
+import { startGateway } from "../../gateway/_gateway.ts";
 
 const FILM = randomBytes(1_100_000, seededRandom(47));
 const SHARES = { alpha: { "film.mkv": FILM } };

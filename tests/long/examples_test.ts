@@ -4,21 +4,21 @@
 
 import { assertEquals, assertMatch } from "@std/assert";
 import { dirname, join } from "@std/path";
-import { formatToken } from "../lib/access/token.ts";
-import { within } from "./_event_log.ts";
-import { runRoleHere } from "./_here.ts";
-import { startNode, startRelay, type TestRelay } from "./_network.ts";
-import { randomBytes, seededRandom } from "./_random.ts";
-import { tempShare } from "./_temp_share.ts";
-import { testWith } from "./_tools.ts";
+import { formatToken } from "../../lib/access/token.ts";
+import { within } from "../_event_log.ts";
+import { runRoleHere } from "../_here.ts";
+import { startNode, startRelay, type TestRelay } from "../_network.ts";
+import { randomBytes, seededRandom } from "../_random.ts";
+import { tempShare } from "../_temp_share.ts";
+import { testWith } from "../_tools.ts";
 import {
   MEMBER,
   NODE_TOKEN,
   startMember,
   startPrivate,
-} from "./access/_private.ts";
-import { writeSecret } from "./e2e/_private.ts";
-import { Lines, ROOT } from "./e2e/_processes.ts";
+} from "../access/_private.ts";
+import { writeSecret } from "../e2e/_private.ts";
+import { Lines, ROOT } from "../e2e/_processes.ts";
 
 function example(name: string): string {
   return join(ROOT, "examples", name);

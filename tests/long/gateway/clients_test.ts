@@ -5,11 +5,11 @@
 import { assertEquals, assertMatch } from "@std/assert";
 import { Buffer } from "node:buffer";
 import { join } from "@std/path";
-import { randomBytes, seededRandom } from "../_random.ts";
-import { tempShare } from "../_temp_share.ts";
-import { testWith } from "../_tools.ts";
-import { WebClient } from "../http/_web_client.ts";
-import { startGateway, type TestGateway } from "./_gateway.ts";
+import { randomBytes, seededRandom } from "../../_random.ts";
+import { tempShare } from "../../_temp_share.ts";
+import { testWith } from "../../_tools.ts";
+import { WebClient } from "../../http/_web_client.ts";
+import { startGateway, type TestGateway } from "../../gateway/_gateway.ts";
 
 const FILM = randomBytes(3 * 1024 * 1024 + 77, seededRandom(43));
 const NAME = "films/My film, 100% (ü).mkv";

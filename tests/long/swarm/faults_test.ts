@@ -2,23 +2,23 @@
 
 import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
 import { TextLineStream } from "@std/streams";
-import { folderSelection } from "../../lib/client/selections.ts";
-import { Failure } from "../../lib/base/errors.ts";
-import { LIMITS, type Limits } from "../../lib/base/limits.ts";
-import { sha256 } from "../../lib/base/hash.ts";
-import { cannot } from "../../lib/disk/disk_failure.ts";
-import { PartialFile } from "../../lib/disk/partial.ts";
-import { createIdentity } from "../../lib/identity/identity.ts";
-import { HolderLease } from "../../lib/uplink/holder_lease.ts";
-import { RelayDialer } from "../../lib/uplink/relay_dialer.ts";
-import { describeBytes, sendWrongBytes } from "../_lies.ts";
-import { honestExcept, type Lies } from "../_lies.ts";
-import { type Lie, startEvilNode, staySilent } from "../_evil_node.ts";
-import { within } from "../_event_log.ts";
-import { startNode, startRelay, type TestRelay } from "../_network.ts";
-import { replaced, systemError } from "../_replaced.ts";
-import { tempShare } from "../_temp_share.ts";
-import { type Getting, IMAGE, PIECE, startGet } from "./_getting.ts";
+import { folderSelection } from "../../../lib/client/selections.ts";
+import { Failure } from "../../../lib/base/errors.ts";
+import { LIMITS, type Limits } from "../../../lib/base/limits.ts";
+import { sha256 } from "../../../lib/base/hash.ts";
+import { cannot } from "../../../lib/disk/disk_failure.ts";
+import { PartialFile } from "../../../lib/disk/partial.ts";
+import { createIdentity } from "../../../lib/identity/identity.ts";
+import { HolderLease } from "../../../lib/uplink/holder_lease.ts";
+import { RelayDialer } from "../../../lib/uplink/relay_dialer.ts";
+import { describeBytes, sendWrongBytes } from "../../_lies.ts";
+import { honestExcept, type Lies } from "../../_lies.ts";
+import { type Lie, startEvilNode, staySilent } from "../../_evil_node.ts";
+import { within } from "../../_event_log.ts";
+import { startNode, startRelay, type TestRelay } from "../../_network.ts";
+import { replaced, systemError } from "../../_replaced.ts";
+import { tempShare } from "../../_temp_share.ts";
+import { type Getting, IMAGE, PIECE, startGet } from "../../swarm/_getting.ts";
 
 const FILES = { "big.iso": IMAGE };
 const LINGER = { lingerMs: 600_000 };
@@ -162,7 +162,7 @@ Deno.test("Clients of a swarm finish when one of them is killed -9 while it send
   const killed = new Deno.Command(Deno.execPath(), {
     args: [
       ...["run", "--no-prompt", "-A", "--no-check"],
-      new URL("_get_process.ts", import.meta.url).pathname,
+      new URL("../../swarm/_get_process.ts", import.meta.url).pathname,
       JSON.stringify({ host, port, id: relay.identity.id }),
       folder.path,
     ],

@@ -1,14 +1,14 @@
 /** Redis is away for longer than leases last, while nodes move. */
 
 import { assertEquals } from "@std/assert";
-import { createIdentity } from "../../lib/identity/identity.ts";
-import { list, register } from "../relay/_server.ts";
-import { ForwardClock } from "../_forward_clock.ts";
-import type { TestRelay } from "../_network.ts";
-import { testWith } from "../_tools.ts";
-import { eventually, startInstance } from "./_instances.ts";
-import { RedisServer } from "./_redis_server.ts";
-import { PATIENT } from "./_side.ts";
+import { createIdentity } from "../../../lib/identity/identity.ts";
+import { list, register } from "../../relay/_server.ts";
+import { ForwardClock } from "../../_forward_clock.ts";
+import type { TestRelay } from "../../_network.ts";
+import { testWith } from "../../_tools.ts";
+import { eventually, startInstance } from "../../cluster/_instances.ts";
+import { RedisServer } from "../../cluster/_redis_server.ts";
+import { PATIENT } from "../../cluster/_side.ts";
 
 const NODE_COUNT = 12;
 const LEASE_SECONDS = 10;

@@ -6,9 +6,9 @@
 
 import { assertEquals, assertMatch } from "@std/assert";
 import { join } from "@std/path";
-import { tempShare } from "../_temp_share.ts";
-import { testWith } from "../_tools.ts";
-import { startGateway, type TestGateway } from "./_gateway.ts";
+import { tempShare } from "../../_temp_share.ts";
+import { testWith } from "../../_tools.ts";
+import { startGateway, type TestGateway } from "../../gateway/_gateway.ts";
 
 /** Runs a program to its end; its stdout. */
 async function run(command: string, args: readonly string[]) {

@@ -5,22 +5,26 @@
 
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { join } from "@std/path";
-import { Channel } from "../../lib/protocol/channel.ts";
-import { type Conn, writeAll } from "../../lib/base/conn.ts";
-import { greet } from "../../lib/protocol/hello.ts";
-import { createIdentity, formatIdentity } from "../../lib/identity/identity.ts";
-import { LIMITS } from "../../lib/base/limits.ts";
-import { encodeMessage } from "../../lib/protocol/messages.ts";
-import { within } from "../_event_log.ts";
-import { randomBytes, seededRandom } from "../_random.ts";
-import { nodeHere, relayHere } from "../_scenery.ts";
-import { tempShare } from "../_temp_share.ts";
-import { testWith } from "../_tools.ts";
-import { dialFrom } from "../bench/_big_relay.ts";
-import { runRole, spawnRole } from "../e2e/_processes.ts";
-import type { WithoutRoom } from "./_share_without_room.ts";
+import { Channel } from "../../../lib/protocol/channel.ts";
+import { type Conn, writeAll } from "../../../lib/base/conn.ts";
+import { greet } from "../../../lib/protocol/hello.ts";
+import {
+  createIdentity,
+  formatIdentity,
+} from "../../../lib/identity/identity.ts";
+import { LIMITS } from "../../../lib/base/limits.ts";
+import { encodeMessage } from "../../../lib/protocol/messages.ts";
+import { within } from "../../_event_log.ts";
+import { randomBytes, seededRandom } from "../../_random.ts";
+import { nodeHere, relayHere } from "../../_scenery.ts";
+import { tempShare } from "../../_temp_share.ts";
+import { testWith } from "../../_tools.ts";
+import { dialFrom } from "../../bench/_big_relay.ts";
+import { runRole, spawnRole } from "../../e2e/_processes.ts";
+import type { WithoutRoom } from "../../faults/_share_without_room.ts";
 
-const SCRIPT = new URL("./_share_without_room.ts", import.meta.url).pathname;
+const SCRIPT =
+  new URL("../../faults/_share_without_room.ts", import.meta.url).pathname;
 const CONTENT = "what is in the file\n";
 
 function namesIn(path: string): string[] {

@@ -5,12 +5,12 @@
 
 import { assert, assertEquals } from "@std/assert";
 import { join } from "@std/path";
-import { createIdentity } from "../../lib/identity/identity.ts";
-import { type NodeEvent, serveNode } from "../../lib/node/server.ts";
-import { EventLog } from "../_event_log.ts";
-import { describeBytes } from "../_lies.ts";
-import { startRecording } from "../_recording_proxy.ts";
-import { tempShare } from "../_temp_share.ts";
+import { createIdentity } from "../../../lib/identity/identity.ts";
+import { type NodeEvent, serveNode } from "../../../lib/node/server.ts";
+import { EventLog } from "../../_event_log.ts";
+import { describeBytes } from "../../_lies.ts";
+import { startRecording } from "../../_recording_proxy.ts";
+import { tempShare } from "../../_temp_share.ts";
 
 const NAMES = ["quagga folder/zebrafinch.txt", "axolotl.pdf"];
 const PARTS = ["quagga", "zebrafinch", "axolotl"];
@@ -35,7 +35,7 @@ async function startDumped(file: string) {
   const child = new Deno.Command(Deno.execPath(), {
     args: [
       ...["run", "-A", "--no-check"],
-      ...[join(import.meta.dirname!, "_dumped_relay.ts"), file],
+      ...[join(import.meta.dirname!, "../../relay/_dumped_relay.ts"), file],
     ],
     stdin: "piped",
     stdout: "piped",

@@ -1,9 +1,9 @@
 /** Admission under attack: who still gets in, how soon, and for how long. */
 
 import { assert, assertEquals, assertLess } from "@std/assert";
-import { LIMITS } from "../../lib/base/limits.ts";
-import { Admission, type Slot } from "../../lib/guard/admission.ts";
-import { seededRandom } from "../_random.ts";
+import { LIMITS } from "../../../lib/base/limits.ts";
+import { Admission, type Slot } from "../../../lib/guard/admission.ts";
+import { seededRandom } from "../../_random.ts";
 
 const limits = {
   ...LIMITS,
