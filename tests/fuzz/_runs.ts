@@ -1,6 +1,7 @@
 /**
  * How often properties run, and from which seed: the same thousand runs every
- * time, unless the environment says otherwise.
+ * time, unless the environment says otherwise. `deno task test` does the first
+ * fifth of them, and `tests/long/properties_test.ts` does all.
  *
  * - `RELAY_P2P_FUZZ_SECONDS`: each property runs for this time, from one seed
  * after
@@ -19,6 +20,17 @@ const firstSeed = Number(Deno.env.get("RELAY_P2P_FUZZ_SEED") ?? 20_241_017);
 const path = Deno.env.get("RELAY_P2P_FUZZ_PATH");
 
 const RUNS = 1_000;
+const QUICK_RUNS_PERCENT = 20;
+
+// A given seed is for finding a failure again, which may be in the last run.
+let runsPercent = Deno.env.has("RELAY_P2P_FUZZ_SEED")
+  ? 100
+  : QUICK_RUNS_PERCENT;
+
+/** Properties that are registered from now on do all their runs. */
+export function doAllRuns(): void {
+  runsPercent = 100;
+}
 
 /** Options of {@linkcode holds}. */
 export interface RunOptions {
@@ -31,8 +43,9 @@ export function holds<T extends [unknown, ...unknown[]]>(
   name: string,
   arbitraries: { readonly [At in keyof T]: fc.Arbitrary<T[At]> },
   property: (...values: T) => void | Promise<void>,
-  { runs: numRuns = RUNS }: RunOptions = {},
+  { runs = RUNS }: RunOptions = {},
 ): void {
+  const numRuns = Math.ceil(runs * runsPercent / 100);
   Deno.test(name, async () => {
     const until = performance.now() + seconds * 1_000;
     let seed = firstSeed;
