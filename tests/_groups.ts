@@ -3,10 +3,11 @@
  * a library of its own, and loading that takes longer than the tests of most
  * files. A group loads it once for all its files. The modules of
  * `tests/groups/` are the groups: the files are dealt out to them in turn, so
- * a new file needs no entry, with two exceptions. Files whose tests mostly wait
+ * a new file needs no entry, with three exceptions. Files whose tests mostly wait
  * are the first group, which runs beside the others from the start: at the end
  * they would keep the cores idle. Files of `tests/fuzz/` are dealt to the second
  * group: the library that they alone use takes longer to load than all the rest.
+ * The files that take longest are dealt first, so that no group gets many.
  */
 
 import { basename, join } from "@std/path";
@@ -19,6 +20,28 @@ export const UNGROUPED = ["alone", "groups", "long"];
 export const WAITING = [
   "tests/faults/proxy_faults_test.ts",
   "tests/faults/relay_faults_test.ts",
+];
+
+/** Files that take 4 to 9 seconds of processor time, the longest first. */
+export const LONGEST = [
+  "tests/e2e/roles_test.ts",
+  "tests/client/lanes_test.ts",
+  "tests/cli/events_test.ts",
+  "tests/client/tunnel_test.ts",
+  "tests/node/server_bounds_test.ts",
+  "tests/client/sparse_test.ts",
+  "tests/client/listing_bounds_test.ts",
+  "tests/access/private_node_test.ts",
+  "tests/client/batch_test.ts",
+  "tests/gateway/reading_test.ts",
+  "tests/access/private_relay_test.ts",
+  "tests/node/work_queue_test.ts",
+  "tests/client/file_query_test.ts",
+  "tests/client/get_disk_test.ts",
+  "tests/client/any_index_test.ts",
+  "tests/gateway/presses_test.ts",
+  "tests/client/fetch_test.ts",
+  "tests/node/server_test.ts",
 ];
 
 const TOGETHER = join("tests", "fuzz", "/");
@@ -50,7 +73,7 @@ export function filesOf(group: string): string[] {
         : "inTurn",
   );
   others[0]!.push(...together);
-  for (const path of inTurn) {
+  for (const path of new Set([...LONGEST, ...inTurn])) {
     const fewest = Math.min(...others.map(({ length }) => length));
     others.find(({ length }) => length === fewest)!.push(path);
   }

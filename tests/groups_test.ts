@@ -7,6 +7,7 @@ import {
   filesOf,
   groupedFiles,
   groups,
+  LONGEST,
   UNGROUPED,
   WAITING,
 } from "./_groups.ts";
@@ -52,6 +53,14 @@ Deno.test("The files that load fast-check are in one group", () => {
 
 Deno.test("The files whose tests mostly wait are the first group", () => {
   assertEquals(filesOf(groups()[0]!), WAITING);
+});
+
+Deno.test("The files that take longest are in different groups", () => {
+  const counts = groups().map((group) =>
+    filesOf(group).filter((path) => LONGEST.includes(path)).length
+  );
+  assertEquals(counts.reduce((sum, one) => sum + one), LONGEST.length);
+  assert(Math.max(...counts) <= Math.ceil(LONGEST.length / counts.length) + 1);
 });
 
 Deno.test("All other groups have the same size, and all have the same code", () => {

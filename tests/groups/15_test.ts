@@ -1,3 +1,0 @@
-import { runGroup } from "../_groups.ts";
-
-await runGroup(import.meta.url);
