@@ -11,6 +11,7 @@ import { randomBytes, seededRandom } from "../_random.ts";
 import { nodeHere, relayHere } from "../_scenery.ts";
 import { tempShare } from "../_temp_share.ts";
 import { testWith } from "../_tools.ts";
+import { assertBytes } from "../client/_outcomes.ts";
 import { ROOT } from "./_processes.ts";
 import { Pty, QUESTION } from "./_pty.ts";
 
@@ -67,7 +68,7 @@ testWith(
         /(serving [12] machines?|waiting for other machines) for up to (10:00|9:\d\d), Ctrl-C ends it/,
       );
       assert(!QUESTION.test(pty.text), pty.text);
-      assertEquals(await Deno.readFile(join(path, "disk.img")), IMAGE);
+      assertBytes(await Deno.readFile(join(path, "disk.img")), IMAGE);
     }
   },
 );

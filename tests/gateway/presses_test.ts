@@ -20,12 +20,17 @@ const SECRET = new Uint8Array(32).fill(7);
 const CLIENT = { token: tokenOf(SECRET, "client") };
 /** More than the buffers of a connection take. */
 const LARGE = randomBytes(24 * 1024 * 1024, seededRandom(12));
-const SHARES = { nas: { "large.bin": LARGE, "small.txt": "small" } };
+const LARGE_FILE = { "large.bin": LARGE };
+const SMALL_FILE = { "small.txt": "small" };
 const PAGE = "page-with-a-button-1";
 
 /** A private relay, a node and a gateway; presses a button of a page. */
-async function start(limits: GatewayOptions["limits"] = {}) {
-  const gateway = await startGateway(SHARES, { secret: SECRET, limits });
+async function start(
+  files: Readonly<Record<string, string | Uint8Array>>,
+  limits: GatewayOptions["limits"] = {},
+) {
+  const shares = { nas: files };
+  const gateway = await startGateway(shares, { secret: SECRET, limits });
   const bodyOf = (link: string, page?: string) =>
     `${new URLSearchParams({ link, ...page === undefined ? {} : { page } })}`;
   const headOf = (body: string) => ({
@@ -63,7 +68,7 @@ async function start(limits: GatewayOptions["limits"] = {}) {
 }
 
 Deno.test("A second press in the same page takes over the one use of the first, which has begun", async () => {
-  await using one = await start({ gatewayLinkDownloadCount: 1 });
+  await using one = await start(LARGE_FILE, { gatewayLinkDownloadCount: 1 });
   const link = await one.link("large.bin");
   using _first = await one.begin(link, PAGE);
   const second = await one.press(link, PAGE);
@@ -74,7 +79,7 @@ Deno.test("A second press in the same page takes over the one use of the first, 
 });
 
 Deno.test("An interrupted download may be started again in the same page, for the same use", async () => {
-  await using one = await start();
+  await using one = await start(LARGE_FILE);
   const link = await one.link("large.bin");
   for (let n = 0; n < 2; n++) {
     const broken = await one.begin(link, PAGE);
@@ -88,7 +93,7 @@ for (
   const [againMs, status] of [[60_000, 200], [0, 410]] as const
 ) {
   Deno.test(`A press after all of the file was sent is answered with ${status}, with gatewayPressAgainMs of ${againMs}`, async () => {
-    await using one = await start({ gatewayPressAgainMs: againMs });
+    await using one = await start(SMALL_FILE, { gatewayPressAgainMs: againMs });
     const link = await one.link("small.txt");
     assertEquals((await one.press(link, PAGE)).text, "small");
     assertEquals((await one.press(link, PAGE)).status, status);
@@ -96,7 +101,7 @@ for (
 }
 
 Deno.test("A press whose browser disconnects before its turn uses up nothing", async () => {
-  await using one = await start();
+  await using one = await start(SMALL_FILE);
   const limits = limitsWith({});
   using hashers = new Hashers();
   await using door = new LinkGate({
@@ -165,7 +170,7 @@ Deno.test("Presses forgets those of the address with most, regardless of who pre
 });
 
 Deno.test("Links that a gateway does not open make it forget no press of another address", async () => {
-  await using one = await start({ gatewayPressCount: 3 });
+  await using one = await start(LARGE_FILE, { gatewayPressCount: 3 });
   const link = await one.link("large.bin");
   const broken = await one.begin(link, PAGE);
   broken[Symbol.dispose]();

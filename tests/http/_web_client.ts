@@ -70,7 +70,7 @@ export class WebClient implements Disposable {
       const text = new TextDecoder("latin1").decode(this.#bytes);
       const end = text.indexOf("\r\n\r\n");
       if (end >= 0) {
-        this.#bytes = this.#bytes.slice(end + 4);
+        this.#bytes = this.#bytes.subarray(end + 4);
         return text.slice(0, end);
       }
       if (!await this.#more()) throw new Error(`no head in ${text}`);
@@ -101,8 +101,8 @@ export class WebClient implements Disposable {
     for (;;) {
       const at = this.#bytes.indexOf(10);
       if (at >= 0) {
-        const line = new TextDecoder().decode(this.#bytes.slice(0, at));
-        this.#bytes = this.#bytes.slice(at + 1);
+        const line = new TextDecoder().decode(this.#bytes.subarray(0, at));
+        this.#bytes = this.#bytes.subarray(at + 1);
         return line.trim();
       }
       if (!await this.#more()) throw new Error("no line");
@@ -117,7 +117,7 @@ export class WebClient implements Disposable {
       const part = this.#bytes.subarray(0, count - at);
       taken.set(part, at);
       at += part.length;
-      this.#bytes = this.#bytes.slice(part.length);
+      this.#bytes = this.#bytes.subarray(part.length);
       if (at === count || !await this.#more()) return taken.subarray(0, at);
     }
   }

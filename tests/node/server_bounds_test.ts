@@ -7,6 +7,7 @@ import { encodeMessage, type MessageOf } from "../../lib/protocol/messages.ts";
 import { within } from "../_event_log.ts";
 import { openChannelFrom, startNode, startRelay } from "../_network.ts";
 import { randomBytes, seededRandom } from "../_random.ts";
+import { assertBytes } from "../client/_outcomes.ts";
 import {
   describe,
   find,
@@ -149,7 +150,7 @@ for (
           count++;
           const from = part.index * PIECE;
           const wanted = content.subarray(from, from + PIECE);
-          assertEquals(part.bytes, wanted, "never a mixture");
+          assertBytes(part.bytes, wanted); // never a mixture
           assertEquals(part.sha256, sha256(wanted).toHex());
         }
       }
