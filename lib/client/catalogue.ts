@@ -214,7 +214,7 @@ export class Catalogue implements Iterable<CatalogueEntry> {
       // A node may list a name a million times.
       if (seen.has(node)) continue;
       seen.add(node);
-      offers.push(this.#offerOf(index));
+      offers.push(this.#offerOf(index, { offer: offers[0]!, index: first }));
     }
     return { name: this.#nameOf(first), offers };
   }
@@ -387,21 +387,39 @@ export class Catalogue implements Iterable<CatalogueEntry> {
     return this.#offerers[record.getUint32(at + NODE_AT)]!;
   }
 
-  #offerOf(index: number): Offer {
+  /** `like` is another offer; nodes with the same file share one hash string. */
+  #offerOf(index: number, like?: { offer: Offer; index: number }): Offer {
     const { record, at } = this.#record(index);
     const hex = (from: number, length: number) =>
       bytesOf(record, at + from, length).toHex();
     const flags = record.getUint8(at + FLAG_AT);
+    const content = (flags & HAS_CONTENT) === 0
+      ? undefined
+      : like !== undefined && this.#haveOneContent(index, like.index)
+      ? like.offer.content
+      : hex(CONTENT_AT, CONTENT_BYTES);
     return {
       ...this.#offererOf(index),
       size: record.getFloat64(at + SIZE_AT),
       modifiedMs: record.getFloat64(at + TIME_AT),
       ...(flags & IS_EXECUTABLE) !== 0 && { isExecutable: true as const },
       version: hex(VERSION_AT, VERSION_BYTES),
-      content: (flags & HAS_CONTENT) === 0
-        ? undefined
-        : hex(CONTENT_AT, CONTENT_BYTES),
+      content,
     };
+  }
+
+  /** Whether two offers have the same content id, or both none. */
+  #haveOneContent(index: number, other: number): boolean {
+    const [a, b] = [this.#record(index), this.#record(other)];
+    const flagsDiffer = a.record.getUint8(a.at + FLAG_AT) ^
+      b.record.getUint8(b.at + FLAG_AT);
+    if ((flagsDiffer & HAS_CONTENT) !== 0) return false;
+    for (let n = CONTENT_AT; n < CONTENT_AT + CONTENT_BYTES; n += 4) {
+      if (a.record.getUint32(a.at + n) !== b.record.getUint32(b.at + n)) {
+        return false;
+      }
+    }
+    return true;
   }
 }
 

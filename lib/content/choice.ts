@@ -172,7 +172,7 @@ export function groupOffers(
   { notAfterMs }: Pick<ContentCriteria, "notAfterMs"> = {},
 ): ContentGroup[] {
   // The usual case, which must be fast: there may be 100,000 files.
-  if (offers.length === 1) return [groupOf(offers)];
+  if (areAlike(offers)) return [groupOf(offers)];
   const groups = new Map<string, Offer[]>();
   for (const offer of offers) {
     // A content has one size: an offer with another size is wrong, or a lie.
@@ -196,6 +196,14 @@ export function groupOffers(
   return list.sort((a, b) =>
     order.reduce((sum, compare) => sum || compare(a, b), 0)
   );
+}
+
+/** Whether offers, at least one, are of one content without grouping them. */
+function areAlike([first, ...others]: readonly Offer[]): boolean {
+  if (first === undefined) return false;
+  const { content, size } = first;
+  return others.length === 0 || content !== undefined &&
+      others.every((other) => other.content === content && other.size === size);
 }
 
 /** The group of offers with the same content. */

@@ -99,6 +99,7 @@ const REQUESTS_AHEAD = 2;
 // Pause between two attempts to reach a source after a session failed.
 const RETRY_MS = 500;
 const RETRY_MAX_MS = 2_000;
+// How often an idle source checks what it can do.
 const IDLE_LOOK_MS = 250;
 
 /** One connection to a source. */
@@ -218,13 +219,9 @@ export class Connection {
     if (this.#flight === undefined || this.#isLow(this.#flight)) this.wake();
   }
 
-  /** Resolves when it is woken, or after `withinMs`. */
-  async #changed(withinMs?: number): Promise<void> {
-    const timer = withinMs === undefined
-      ? undefined
-      : setTimeout(() => this.#lookAround(), withinMs);
-    await new Promise<void>((resolve) => this.#resume = resolve);
-    clearTimeout(timer);
+  /** Resolves when it is woken. */
+  #changed(): Promise<void> {
+    return new Promise((resolve) => this.#resume = resolve);
   }
 
   #lookAround(): void {
@@ -273,6 +270,12 @@ export class Connection {
       reading: new Set(),
       error: null,
     };
+    // An idle source checks again regularly: others may have become slow.
+    const looks = setInterval(() => {
+      if (flight.requests === 0) this.#lookAround();
+    }, IDLE_LOOK_MS);
+    using stack = new DisposableStack();
+    stack.defer(() => clearInterval(looks));
     while (!this.#isOver) {
       if (flight.error !== null) {
         // Pieces that arrived complete before that are still used.
@@ -287,9 +290,7 @@ export class Connection {
         if (flight.gathered.length === 0) return;
         this.#requestGathered(session, flight, this.#countingIn(flight));
       } else if (!this.#rests) this.#fill(session, flight);
-      // An idle source checks again regularly: others may have become slow.
-      const isIdle = flight.requests === 0;
-      await this.#changed(isIdle ? IDLE_LOOK_MS : undefined);
+      await this.#changed();
     }
   }
 
