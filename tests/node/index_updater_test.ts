@@ -41,7 +41,7 @@ function setUp(names: readonly string[], limits: Partial<Limits> = {}) {
   const sent: MessageOf<"index">[] = [];
   const state = { outcome: "taken" };
   const calls = {
-    ask: (message: MessageOf<"index">) => {
+    request: (message: MessageOf<"index">) => {
       sent.push(message);
       return Promise.resolve({ kind: "indexed", outcome: state.outcome });
     },
@@ -359,7 +359,7 @@ Deno.test("A node sends a relay that never accepts them all names at most indexA
   let begunCount = 0;
   let held = NOTHING;
   const calls = {
-    ask: ({ begin, epoch, version }: MessageOf<"index">) => {
+    request: ({ begin, epoch, version }: MessageOf<"index">) => {
       if (begin) begunCount++;
       held = { ...NOTHING, epoch, version }; // so it claims
       return Promise.resolve({ kind: "indexed", outcome: "unknown" });
@@ -377,7 +377,7 @@ Deno.test("A node sends its index again if the relay closes the connection in th
   const { sent, calls, updater } = setUp(["a"]);
   updater.noteHeld(NOTHING);
   const broken = {
-    ask: () => Promise.reject(new Deno.errors.ConnectionReset("gone")),
+    request: () => Promise.reject(new Deno.errors.ConnectionReset("gone")),
   } as unknown as RelayCalls;
   await updater.update(broken);
   await updater.update(calls);
@@ -400,7 +400,7 @@ Deno.test("A change while a node sends all its names is sent once, and not misse
   };
   let left = 20;
   const busy = {
-    ask: (message: MessageOf<"index">) => {
+    request: (message: MessageOf<"index">) => {
       take(message);
       // Names from all over the index come and go between two messages.
       for (; left > 0 && message.more; left--) {
