@@ -82,9 +82,10 @@ export function isHost(host: string): boolean {
 }
 
 function isDnsName(host: string): boolean {
-  // A last label of digits would be a mistyped IPv4 address.
+  // A last label of digits would be a mistyped IPv4 address. Systems read one of
+  // hexadecimal digits as a part of an IPv4 address, which has many spellings.
   return /^(?!-)[a-z0-9_-]{1,63}(\.[a-z0-9_-]{1,63})*\.?$/i.test(host) &&
-    !/(^|\.)\d+\.?$/.test(host);
+    !/(^|\.)(\d+|0x[0-9a-f]*)\.?$/i.test(host);
 }
 
 /** Whether `host` is a dotted IPv4 literal. */

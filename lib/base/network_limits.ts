@@ -354,6 +354,8 @@ export const NETWORK_LIMITS = {
   tunnelCount: 1_000,
   /** Tunnels to one node: fewer addresses together cannot use them all up. */
   tunnelsPerNodeCount: 64,
+  /** Tunnels that a node takes from one relay: some may have to end yet. */
+  relayTunnelCount: 128,
   /**
    * Tunnels for the clients at one address: twice {@linkcode queriedNodeCount}.
    */

@@ -16,7 +16,11 @@ import {
 import type { ListedNode } from "./nodes.ts";
 import { mergeNodes } from "./merged_nodes.ts";
 import type { Peers } from "./peers.ts";
-import { chosenNodes, type TransferOptions } from "./transfer_options.ts";
+import {
+  chosenNodes,
+  isSurelyThere,
+  type TransferOptions,
+} from "./transfer_options.ts";
 
 /** The text of which a fingerprint is made. */
 interface Fingerprinted {
@@ -108,7 +112,8 @@ export class Candidates {
       : { nodes };
     const countOfAll = "countOfAll" in listing ? listing.countOfAll : undefined;
     // A slow relay may know the chosen node.
-    const late = isChosen && nodes === undefined ? await peers.late() : [];
+    const isMissed = isChosen && !isSurelyThere(listing.nodes, options);
+    const late = isMissed && nodes === undefined ? await peers.late() : [];
     const listed = late.length === 0
       ? listing.nodes
       : mergeNodes([...listing.nodes, ...late]);

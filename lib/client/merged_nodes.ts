@@ -8,14 +8,22 @@
 import { entriesOf, type ListedNode, type NodeListing } from "./nodes.ts";
 
 /**
- * One list of several, which are not empty. Nodes of the first come first.
- * The data about the relay come from the first.
+ * One list of several, which are not empty. Takes a node of each in turn: a
+ * relay that lists many dead nodes must not have all of them dialled first. The
+ * data about the relay come from the first.
  */
 export function mergeListings(listings: readonly NodeListing[]): NodeListing {
   const [first] = listings;
   if (first === undefined) throw new TypeError("Cannot merge no listings");
   if (listings.length === 1) return first;
-  const nodes = mergeNodes(listings.flatMap(({ nodes }) => nodes));
+  const merged = new Map(
+    mergeNodes(listings.flatMap(({ nodes }) => nodes))
+      .map((node) => [node.id, node]),
+  );
+  const nodes = Array.from(
+    new Set(inTurn(listings.map(({ nodes }) => nodes))),
+    (id, n) => ({ ...merged.get(id)!, number: n + 1 }),
+  );
   const unasked = listings.map(({ countOfAll, nodes }) =>
     countOfAll === undefined ? undefined : countOfAll - nodes.length
   );
@@ -34,6 +42,16 @@ export function mergeListings(listings: readonly NodeListing[]): NodeListing {
     // Nodes may still be returning to that relay alone.
     ...uptimes.length < listings.length ? {} : { uptime: Math.max(...uptimes) },
   };
+}
+
+/** The ids of all lists: the first ones, then the second ones, and so on. */
+function* inTurn(lists: readonly (readonly ListedNode[])[]): Generator<string> {
+  const most = lists.reduce((most, { length }) => Math.max(most, length), 0);
+  for (let n = 0; n < most; n++) {
+    for (const list of lists) {
+      if (n < list.length) yield list[n]!.id;
+    }
+  }
 }
 
 /** Each node once, in the order of the list, with new numbers. */

@@ -14,6 +14,7 @@ import {
 import type { RelayAddress } from "../base/address.ts";
 import { formatEndpoint } from "../base/conn.ts";
 import { describeCause, Failure, isBug } from "../base/errors.ts";
+import { type Limits, limitsWith } from "../base/limits.ts";
 import { show } from "../base/text.ts";
 import { DIRECTION, type RelayToClient } from "../protocol/messages.ts";
 import type { RelayDialer } from "../uplink/relay_dialer.ts";
@@ -31,6 +32,8 @@ export interface LinkTextOptions {
   readonly expiresSeconds?: number;
   /** How many fetches it allows; by default one. */
   readonly uses?: number;
+  /** Numbers that replace those of `limits.ts`. */
+  readonly limits?: Partial<Limits>;
   readonly signal?: AbortSignal;
   readonly onEvent?: (event: ClientEvent) => void;
 }
@@ -106,7 +109,8 @@ function fitting(
 /** A relay with its pass, or why it makes none. */
 async function passOf(
   dialer: RelayDialer,
-  { name, content, expiresSeconds = 3_600, uses = 1, signal }: LinkTextOptions,
+  { name, content, expiresSeconds = 3_600, uses = 1, limits, signal }:
+    LinkTextOptions,
 ): Promise<LinkRelay | Failure> {
   const { relay: { host, port }, access } = dialer;
   const where = formatEndpoint({ host, port });
@@ -115,6 +119,9 @@ async function passOf(
     const session = await dialer.open(signal);
     await using channel = session.channel;
     using _end = channel.endOn(signal);
+    // Messages that are skipped do not extend it.
+    const { handshakeMs } = limitsWith(limits);
+    using _late = channel.endOn(AbortSignal.timeout(handshakeMs));
     const address = { host, port, id: session.id };
     if (!session.isPrivate) return { address };
     await channel.send({ kind: "mint", name, content, expiresSeconds, uses });

@@ -6,6 +6,7 @@
  */
 
 import { isBug, ProtocolError } from "../base/errors.ts";
+import type { Limits } from "../base/limits.ts";
 import { orAborted } from "../base/waiting.ts";
 import {
   type ClientToRelay,
@@ -13,6 +14,7 @@ import {
   type RelayToClient,
 } from "../protocol/messages.ts";
 import type { RelayDialer, RelaySession } from "../uplink/relay_dialer.ts";
+import { UnreachableFailure } from "../uplink/relay_failures.ts";
 
 /** The relay's answer, with the session that received it. */
 export interface RelayReply {
@@ -22,22 +24,36 @@ export interface RelayReply {
   readonly session: RelaySession;
 }
 
+/** The relay took too long for an answer. */
+interface Silence {
+  readonly at: number;
+  readonly error: unknown;
+}
+
 /** A line to one relay. It is dialled with the first request. */
 export class RelayLine implements AsyncDisposable {
   readonly #dialer: RelayDialer;
+  readonly #answerMs: number;
+  readonly #over = new AbortController();
   #session: RelaySession | null = null;
   /** Resolves with the last exchange that was started. */
   #turn: Promise<unknown> = Promise.resolve();
   #hangUp: ReturnType<typeof setTimeout> | undefined;
+  #silence: Silence | undefined;
 
   /** Uses `dialer` to connect to the relay. */
-  constructor(dialer: RelayDialer) {
+  constructor(
+    dialer: RelayDialer,
+    { handshakeMs }: Pick<Limits, "handshakeMs">,
+  ) {
     this.#dialer = dialer;
+    this.#answerMs = handshakeMs;
   }
 
   /**
    * Sends a request when all earlier requests have been answered. Aborting
-   * stops the wait; the answer to a request that was sent already is dropped.
+   * stops the wait; the answer to a request that was sent already is dropped. If
+   * the relay takes too long for an answer, all requests that wait at that moment fail.
    *
    * @throws {ProtocolError} if the relay closes the connection or takes too long.
    * @throws {Failure} if it cannot be reached.
@@ -47,8 +63,11 @@ export class RelayLine implements AsyncDisposable {
     signal: AbortSignal,
   ): Promise<RelayReply> {
     signal.throwIfAborted();
+    const askedAt = performance.now();
     const turn = this.#turn.then(() => {
       signal.throwIfAborted();
+      const silence = this.#silence;
+      if (silence !== undefined && askedAt < silence.at) throw silence.error;
       return this.#exchange(message);
     });
     this.#turn = turn.catch(ignore);
@@ -58,9 +77,12 @@ export class RelayLine implements AsyncDisposable {
   async #exchange(message: ClientToRelay): Promise<RelayReply> {
     clearTimeout(this.#hangUp);
     const isReused = this.#session !== null;
-    const session = this.#session ??= await this.#dialer.open();
+    const session = this.#session ??= await this.#open();
     const { channel } = session;
     try {
+      // One deadline for all of it; skipped messages do not extend it.
+      using _late = channel.endOn(AbortSignal.timeout(this.#answerMs));
+      using _over = channel.endOn(this.#over.signal);
       await channel.send(message);
       const answer = await channel.receive(DIRECTION.relayToClient);
       if (answer === null) {
@@ -71,10 +93,29 @@ export class RelayLine implements AsyncDisposable {
       return { answer, session };
     } catch (error) {
       await this.#close();
+      if (isBug(error) || this.#notes(error)) throw error;
       // The relay may have restarted since the last request.
-      if (isReused && !isBug(error)) return await this.#exchange(message);
+      if (isReused) return await this.#exchange(message);
       throw error;
     }
+  }
+
+  async #open(): Promise<RelaySession> {
+    try {
+      return await this.#dialer.open(this.#over.signal);
+    } catch (error) {
+      this.#notes(error);
+      throw error;
+    }
+  }
+
+  /** Whether the relay was silent; notes that. */
+  #notes(error: unknown): boolean {
+    const isSilent = error instanceof UnreachableFailure ||
+      (error instanceof ProtocolError &&
+        (error.code === "timed_out" || error.code === "idle"));
+    if (isSilent) this.#silence = { at: performance.now(), error };
+    return isSilent;
   }
 
   async #close(): Promise<void> {
@@ -83,7 +124,9 @@ export class RelayLine implements AsyncDisposable {
     await session?.channel.close();
   }
 
+  /** Does not wait for answers. */
   async [Symbol.asyncDispose](): Promise<void> {
+    this.#over.abort(new ProtocolError("idle", "the command has ended"));
     await this.#turn;
     clearTimeout(this.#hangUp);
     await this.#close();

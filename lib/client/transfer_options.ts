@@ -127,6 +127,19 @@ const LEAST_LENGTH = 6;
 const MOST_IDS = 4;
 
 /**
+ * Whether the chosen node is among these, so that no other relay can list one
+ * that may be meant too.
+ */
+export function isSurelyThere(
+  nodes: readonly ListedNode[],
+  { node: wanted, sender }: Pick<TransferOptions, "node" | "sender">,
+): boolean {
+  const start = wanted?.toLowerCase() ?? sender ?? "";
+  return start.length >= SURE_LENGTH &&
+    nodes.some(({ id }) => id.startsWith(start));
+}
+
+/**
  * The nodes with that name, or an id that begins so. A stranger's node may have
  * any name, also one that is the start of an id.
  */

@@ -63,7 +63,7 @@ export class TunnelPath implements AsyncDisposable {
   /** Does not connect yet. */
   constructor(options: TunnelPathOptions) {
     this.#options = options;
-    this.#line = new RelayLine(options.dialer);
+    this.#line = new RelayLine(options.dialer, options.limits);
     this.#allowance = options.allowance ?? { leftBytes: Infinity };
   }
 
@@ -125,7 +125,8 @@ export class TunnelPath implements AsyncDisposable {
     if (endpoint === undefined || this.#lines.size >= LINE_COUNT) {
       return this.#line;
     }
-    const line = new RelayLine(this.#options.dialer.at(endpoint));
+    const { dialer, limits } = this.#options;
+    const line = new RelayLine(dialer.at(endpoint), limits);
     this.#lines.set(at, line);
     return line;
   }

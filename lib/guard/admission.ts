@@ -22,7 +22,7 @@ import {
 import { DescriptorRoom } from "./room.ts";
 import { TokenBucket } from "./token_bucket.ts";
 
-export { isShared, tunnelSource } from "./places.ts";
+export { isInTunnel, isShared, tunnelSource } from "./places.ts";
 export type { AdmissionRefusal, SettleOutcome, Slot } from "./places.ts";
 
 /** The decision about a connection at accept. */

@@ -91,11 +91,15 @@ export function tunnelSource(group: string): string {
   return IN_TUNNEL + group;
 }
 
+/** Whether `source` counts a client in a tunnel. */
+export function isInTunnel(source: string): boolean {
+  return source.startsWith(IN_TUNNEL);
+}
+
 /** Whether clients that have nothing to do with each other share `source`. */
 export function isShared(source: string): boolean {
-  const isInTunnel = source.startsWith(IN_TUNNEL);
   return SHARED_SOURCES.has(
-    isInTunnel ? source.slice(IN_TUNNEL.length) : source,
+    isInTunnel(source) ? source.slice(IN_TUNNEL.length) : source,
   );
 }
 
@@ -142,7 +146,7 @@ export function settling(
   }
   if (settled < mostOf(books, now).settled) return {};
   // The address of a client in a tunnel is only what the relay claims.
-  const largest = group.source.startsWith(IN_TUNNEL)
+  const largest = isInTunnel(group.source)
     ? undefined
     : placeToEvict(sources.values(), {
       own: group.settled.size,

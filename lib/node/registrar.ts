@@ -30,6 +30,7 @@ export type TunnelMode = "auto" | "always" | "never";
 
 /** The invitation to a tunnel in which a client waits. */
 export interface Invitation {
+  readonly relay: string;
   /** The ports for tunnels at the relay, cheapest first. */
   readonly entrances: readonly Endpoint[];
   /** The node's one-time key. */
@@ -412,7 +413,7 @@ class Registrar {
       onRefused: (refused) => this.#registrant.denied(refused),
       onInvite: ({ key, from }, calls) => {
         const { entrances } = session;
-        if (onInvite?.({ entrances, key, from })) return;
+        if (onInvite?.({ relay: this.#relay, entrances, key, from })) return;
         calls.send({ kind: "decline", key, code: "busy" });
       },
     });

@@ -10,6 +10,7 @@
 import { sideBySide } from "../access/further_relay.ts";
 import { checkedIndexKey } from "../access/index_key.ts";
 import { addressGroup, ANY_HOST } from "../base/address.ts";
+import { groupUnder, removeUnder } from "../base/collections.ts";
 import { tunnelSource } from "../guard/admission.ts";
 import { Deadlines } from "../protocol/deadline.ts";
 import { type Endpoint, formatEndpoint } from "../base/conn.ts";
@@ -126,6 +127,8 @@ class PeerNode implements NodeServer {
   readonly #leaving = new AbortController();
   readonly #clock: ClockWatch;
   readonly #fetchWatch: FetchWatch;
+  /** Tunnels that have not ended, by their relay. */
+  readonly #tunnels = new Map<string, Set<AbortController>>();
   #listener: Listener | null = null;
   #registrar: Promise<void> | null = null;
   #closing: Promise<void> | null = null;
@@ -370,11 +373,17 @@ class PeerNode implements NodeServer {
     );
   }
 
-  /** Admits a client that waits in a tunnel, by the same rules as any other. */
-  #takeTunnel({ from, ...invitation }: Invitation): boolean {
+  /**
+   * Admits a client that waits in a tunnel, by the same rules as any other, if
+   * its relay has not too many tunnels.
+   */
+  #takeTunnel({ relay, from, ...invitation }: Invitation): boolean {
+    const count = this.#tunnels.get(relay)?.size ?? 0;
+    if (count >= this.#limits.relayTunnelCount) return false;
     const remote = { host: from, port: 0 };
     const end = new AbortController();
     const { signal } = end;
+    groupUnder(this.#tunnels, relay).add(end);
     const open = async () => {
       const conn = await acceptTunnel({
         ...invitation,
@@ -386,10 +395,15 @@ class PeerNode implements NodeServer {
       signal.addEventListener("abort", () => conn.close());
       return { conn, isJoin: false };
     };
-    const destroy = () => end.abort();
+    const destroy = () => {
+      end.abort();
+      removeUnder(this.#tunnels, relay, end);
+    };
     const source = tunnelSource(addressGroup(from));
     const raw = { remote, source, open, destroy };
-    return this.#listener?.take(raw) ?? false;
+    const isTaken = this.#listener?.take(raw) ?? false;
+    if (!isTaken) destroy();
+    return isTaken;
   }
 
   /** Talks to one client. */

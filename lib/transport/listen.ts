@@ -6,7 +6,7 @@
  */
 
 import { addressGroup } from "../base/address.ts";
-import { Admission, type Slot } from "../guard/admission.ts";
+import { Admission, isInTunnel, type Slot } from "../guard/admission.ts";
 import { HandshakeOrder } from "../guard/handshake_order.ts";
 import type { Conn, Endpoint, Sleeper } from "../base/conn.ts";
 import { NO_ROOM_TEXTS, ProtocolError } from "../base/errors.ts";
@@ -134,10 +134,16 @@ export async function listen(options: ListenOptions): Promise<Listener> {
   return {
     address: acceptor.address,
     get connectionCount() {
-      return connections.admission.connectionCount;
+      return connections.admissions.reduce(
+        (sum, { connectionCount }) => sum + connectionCount,
+        0,
+      );
     },
     get handshakeCount() {
-      return connections.admission.handshakeCount;
+      return connections.admissions.reduce(
+        (sum, { handshakeCount }) => sum + handshakeCount,
+        0,
+      );
     },
     take: (raw) => connections.take(raw),
     close: () => {
@@ -152,7 +158,11 @@ class AcceptedConnections {
   readonly options: ListenOptions;
   readonly turns: HandshakeTurns;
   readonly #open = new Map<Slot, AcceptedConnection>();
-  readonly admission: Admission;
+  /**
+   * For direct connections, and for those through tunnels, which have places
+   * apart: a relay can give their peers any addresses.
+   */
+  readonly admissions: readonly [direct: Admission, tunnels: Admission];
   #isClosing = false;
   readonly #empty = Promise.withResolvers<void>();
 
@@ -160,7 +170,8 @@ class AcceptedConnections {
     this.options = options;
     const { limits, connectionsPerAddressCount, restingMs } = options;
     const places = { connectionsPerAddressCount, restingMs };
-    this.admission = new Admission({ ...limits, ...places });
+    const bounds = { ...limits, ...places };
+    this.admissions = [new Admission(bounds), new Admission(bounds)];
     this.turns = new HandshakeTurns(
       new HandshakeOrder(limits),
       limits,
@@ -172,7 +183,8 @@ class AcceptedConnections {
   admit(host: string, source = addressGroup(host)): Welcome | undefined {
     const outcome = this.#isClosing
       ? CLOSING
-      : this.admission.admit(source, performance.now());
+      : this.admissions[isInTunnel(source) ? 1 : 0]
+        .admit(source, performance.now());
     if (outcome.kind === "refused") {
       this.options.incidents.refused(outcome.reason, { host, port: 0 });
       return undefined;
@@ -188,8 +200,10 @@ class AcceptedConnections {
 
   /** Ends some connections, because no file descriptor is left for others. */
   makeRoom(): void {
-    for (const slot of this.admission.makeRoom(performance.now())) {
-      this.end(slot, "connection_replaced");
+    for (const admission of this.admissions) {
+      for (const slot of admission.makeRoom(performance.now())) {
+        this.end(slot, "connection_replaced");
+      }
     }
   }
 
@@ -314,7 +328,8 @@ class AcceptedConnection implements Sleeper {
     const settle = () => {
       if (this.#phase !== "hello") return;
       const now = performance.now();
-      turns.finished(this.#source); // also if there is no room
+      // Also if there is no room. Tunnels wait for no turn.
+      if (!isInTunnel(this.#source)) turns.finished(this.#source);
       this.#takePlace(now);
       this.#phase = "settled";
       clearTimeout(deadline);

@@ -3,15 +3,17 @@ import { Channel } from "../../lib/protocol/channel.ts";
 import { RelayLine } from "../../lib/client/relay_line.ts";
 import { ProtocolError } from "../../lib/base/errors.ts";
 import { LIMITS } from "../../lib/base/limits.ts";
+import { encodeFrame } from "../../lib/protocol/frame.ts";
 import { DIRECTION, type RelayToClient } from "../../lib/protocol/messages.ts";
 import type { RelayDialer } from "../../lib/uplink/relay_dialer.ts";
+import { within } from "../_event_log.ts";
 import { FakeTime } from "../_fake_time.ts";
 import { memoryPair } from "../_memory_conn.ts";
 
-type Answering = (id: string) => RelayToClient | null;
+type Answering = (id: string, there: Channel) => RelayToClient | null | "none";
 
 /** A relay in memory that gives the answers of the test; `null` closes. */
-function fakeRelay(answer: Answering) {
+function fakeRelay(answer: Answering, handshakeMs = LIMITS.handshakeMs) {
   const relay = { opened: 0, open: 0 };
   const link = {
     open: () => {
@@ -27,9 +29,9 @@ function fakeRelay(answer: Answering) {
         for (;;) {
           const message = await there.receive(DIRECTION.clientToRelay);
           if (message?.kind !== "tunnel") break;
-          const said = answer(message.id);
+          const said = answer(message.id, there);
           if (said === null) break;
-          await there.send(said);
+          if (said !== "none") await there.send(said);
         }
       })().catch(() => {}).finally(() => {
         relay.open--;
@@ -38,7 +40,7 @@ function fakeRelay(answer: Answering) {
       return Promise.resolve({ channel });
     },
   } as unknown as RelayDialer;
-  return { relay, line: new RelayLine(link) };
+  return { relay, line: new RelayLine(link, { handshakeMs }) };
 }
 
 const ID = "a".repeat(51);
@@ -98,4 +100,34 @@ Deno.test("RelayLine asks a restarted relay again, but not one that closes the c
   assertEquals(await ask(line, "d"), "d");
   left = 1; // this connection is dead, the next is not
   await line[Symbol.asyncDispose]();
+});
+
+Deno.test("RelayLine gives up a relay that sends only messages to skip, and fails all requests that wait for it", async () => {
+  const skipped = encodeFrame(0x7e, new Uint8Array(1));
+  let timer: ReturnType<typeof setInterval> | undefined;
+  const { relay, line } = fakeRelay((_, there) => {
+    timer = setInterval(() => there.sendFrames(skipped).catch(() => {}), 20);
+    return "none";
+  }, 200);
+  const asked = ["a", "b", "c"].map((word) =>
+    assertRejects(() => ask(line, word), ProtocolError, "took too long")
+  );
+  await within(Promise.all(asked), "the requests fail");
+  clearInterval(timer);
+  assertEquals(relay.opened, 1);
+  await line[Symbol.asyncDispose]();
+});
+
+Deno.test("RelayLine waits for no answer when it is disposed of", async () => {
+  const asked = Promise.withResolvers<void>();
+  const { line } = fakeRelay(() => {
+    asked.resolve();
+    return "none";
+  }, 1e6);
+  const leaving = new AbortController();
+  const given = ask(line, "a", leaving.signal);
+  await asked.promise;
+  leaving.abort(new Error("no more"));
+  await assertRejects(() => given, Error, "no more");
+  await within(line[Symbol.asyncDispose](), "the line ends");
 });

@@ -57,7 +57,7 @@ function setting(names: string, { graceMs = 60_000 } = {}) {
   return { relays, ask, answer, answers, events };
 }
 
-Deno.test("Relays merges all answers by the node's id, in the order of the relays", async () => {
+Deno.test("Relays merges all answers by the node's id, with the data of each relay in the order of the relays", async () => {
   const { ask, answer, relays } = setting("ab");
   const listed = ask();
   answer("b", listing("yz"));
@@ -69,6 +69,17 @@ Deno.test("Relays merges all answers by the node's id, in the order of the relay
   );
   assertEquals(relays.of(nodes[2]!).relay.host, "b");
   assertEquals(relays.first.relay.host, "a");
+});
+
+Deno.test("Relays takes a node of each relay in turn, so that dead nodes of one do not come before those of all others", async () => {
+  const { ask, answer } = setting("abc");
+  const listed = ask();
+  answer("a", listing("stuvw"));
+  answer("b", listing("y"));
+  answer("c", listing("yz"));
+  const { nodes } = await listed;
+  assertEquals(nodes.map(({ id }) => id).join(""), "sytzuvw");
+  assertEquals(nodes.map(({ number }) => number), [1, 2, 3, 4, 5, 6, 7]);
 });
 
 Deno.test("Relays uses the answers that came soon after the first, reports that once, and yields later ones when they come", async () => {
