@@ -67,7 +67,8 @@ Deno.test("A registrar passes invitations on with the entrances, and declines th
   const invite = { kind: "invite", key, from: "192.0.2.7" } as const;
   await channel!.send(invite);
   await time.advance(0);
-  const invitation = { entrances: ENTRANCES, key, from: "192.0.2.7" };
+  const from = "192.0.2.7";
+  const invitation = { relay: "relay:1700", entrances: ENTRANCES, key, from };
   assertEquals(stay.invitations, [invitation]);
   assertEquals(stay.relay.asked.includes("decline"), false);
   stay.lets = false;
