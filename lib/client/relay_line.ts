@@ -126,7 +126,9 @@ export class RelayLine implements AsyncDisposable {
 
   /** Does not wait for answers. */
   async [Symbol.asyncDispose](): Promise<void> {
-    this.#over.abort(new ProtocolError("idle", "the command has ended"));
+    this.#over.abort(
+      new ProtocolError("idle", "the answer is no longer wanted"),
+    );
     await this.#turn;
     clearTimeout(this.#hangUp);
     await this.#close();

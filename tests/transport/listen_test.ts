@@ -3,7 +3,6 @@
  */
 
 import { assert, assertEquals } from "@std/assert";
-import { tunnelSource } from "../../lib/guard/admission.ts";
 import { connect, type Socket } from "node:net";
 import { type Conn, type Endpoint, writeAll } from "../../lib/base/conn.ts";
 import { createIdentity, type Identity } from "../../lib/identity/identity.ts";
@@ -437,25 +436,6 @@ for (
     await visit("newcomer");
   });
 }
-
-Deno.test("A listener lets a direct connection in at once, while handshakes through tunnels of any number of addresses take all places that they may have", async () => {
-  await using server = await serve({
-    identity,
-    handle: greetBack,
-    limits: { handshakeMs: 600_000, handshakeGraceMs: 600_000 },
-  });
-  const { listener } = server;
-  for (let n = 0; n < LIMITS.handshakeCount; n++) {
-    listener.take(silentFrom(tunnelSource(`192.0.2.${n}`)));
-  }
-  assertEquals(listener.handshakeCount, LIMITS.handshakeCount);
-  const [near, far] = memoryPair();
-  using conn = near;
-  const raw = waitingFor("198.51.100.7", { begun: [], conn: far });
-  assertEquals(listener.take(raw), true);
-  await writeAll(conn, Uint8Array.of(7));
-  assertEquals(await readExactly(conn, 1), Uint8Array.of(7));
-});
 
 Deno.test("A listener that closes ends handshakes that wait for their turn", async () => {
   const server = await serve({ identity, handle: greetBack });
