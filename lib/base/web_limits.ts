@@ -102,6 +102,16 @@ export const WEB_LIMITS = {
   gatewayAllNodeConnectionCount: 256,
   /** An unused connection to a node is kept for this time. */
   gatewayNodeIdleMs: 20_000,
+  /**
+   * A node that sends less than `gatewayStallBytes` in this time is left for
+   * another one with the same content. If all do, they are asked again, for twice
+   * the time.
+   */
+  gatewayStallMs: 2_000,
+  /** 16 KiB a second: on a slower line, another node is rather quicker. */
+  gatewayStallBytes: 32 * KIB,
+  /** A node that was left is asked after all others for this time. */
+  gatewayStalledMs: 60_000,
   /** The content of a name is asked for again after this. */
   gatewayRememberMs: 2_000,
   /** Hashes of contents that are kept: those of four of the largest files. */

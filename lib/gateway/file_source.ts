@@ -25,6 +25,7 @@ import {
 import type { Hashers } from "./hashers.ts";
 import type { Lists } from "./lists.ts";
 import { NodeSessions } from "./node_sessions.ts";
+import { StalledNodes } from "./stalled_nodes.ts";
 import type { ReaderMemory } from "./reader_memory.ts";
 import { NoHolderLeft, readVerified } from "./verified_read.ts";
 
@@ -80,6 +81,7 @@ export class FileSource implements AsyncDisposable {
   readonly #options: FileSourceOptions;
   readonly #peers: Peers;
   readonly #sessions: NodeSessions;
+  readonly #stalled: StalledNodes;
   readonly #remembered = new Map<string, Remembered>();
   readonly #manifests = new Map<string, Promise<{ manifest: Manifest }>>();
   #manifestBytes = 0;
@@ -88,6 +90,7 @@ export class FileSource implements AsyncDisposable {
     const { client, emit, limits } = options;
     this.#options = options;
     this.#peers = new Peers(client, emit);
+    this.#stalled = new StalledNodes(limits);
     this.#sessions = new NodeSessions({
       peers: this.#peers,
       mostCount: limits.gatewayNodeConnectionCount,
@@ -219,15 +222,16 @@ export class FileSource implements AsyncDisposable {
 
   /** The manifest of a content, kept because others may ask for it soon. */
   async #manifest(name: string, chosen: ChosenContent): Promise<Manifest> {
-    const { peers, sessions } = {
+    const asking = {
       peers: this.#peers,
       sessions: this.#sessions,
+      stalled: this.#stalled,
     };
     const { content, size } = chosen.group;
     // The content is verified by its id, but the size is not.
     const key = `${content ?? versionOf(chosen.group)} ${size}`;
     const known = this.#manifests.get(key);
-    const manifest = known ?? manifestOf(name, chosen, { peers, sessions });
+    const manifest = known ?? manifestOf(name, chosen, asking);
     if (known === undefined) {
       this.#manifests.set(key, manifest);
       manifest.then(
@@ -263,9 +267,9 @@ export class FileSource implements AsyncDisposable {
       yield* readVerified(section, {
         ...{ manifest, holders, signal, from },
         sessions: this.#sessions,
+        stalled: this.#stalled,
         hasher: hashers.for(section),
-        memory,
-        drainBytes: limits.gatewayDrainBytes,
+        ...{ memory, limits },
         failed: (node, error) => {
           const answer = answerOf(error);
           answers.set(node.id, answer);

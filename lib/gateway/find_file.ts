@@ -7,8 +7,7 @@
 
 import type { ContentGroup, Offer } from "../content/choice.ts";
 import { Failure, isBug } from "../base/errors.ts";
-import { within } from "../base/waiting.ts";
-import type { Manifest } from "../content/manifest.ts";
+import { firstGiven, within } from "../base/waiting.ts";
 import { offerOf } from "../client/file_query.ts";
 import { Candidates } from "../client/candidates.ts";
 import { Choosing } from "../client/choosing.ts";
@@ -20,11 +19,13 @@ import {
 import { exhausted } from "../client/failures.ts";
 import type { ListedNode } from "../client/nodes.ts";
 import type { Peers } from "../client/peers.ts";
+import type { DescribeAnswer } from "../transfer/answers.ts";
 import type { Preference } from "../content/choice.ts";
 import { show } from "../base/text.ts";
 import { type NodeStatus, TriedFailure } from "./tried.ts";
 import type { ContentHolder } from "./verified_read.ts";
 import type { NodeSessions, SessionLease } from "./node_sessions.ts";
+import type { StalledNodes } from "./stalled_nodes.ts";
 
 /** A content that was chosen for a name. */
 export interface ChosenContent {
@@ -130,42 +131,89 @@ function answerIn(
     : { kind: "failed", cause: `it refused: ${show(answer.text)}` };
 }
 
+/** How to ask for a manifest. */
+interface ManifestOptions extends Pick<FindFileOptions, "peers" | "sessions"> {
+  /** Nodes that are asked after the others. */
+  readonly stalled: StalledNodes;
+}
+
 /**
- * The manifest of a content, from the first holder that sends it.
+ * The manifest of a content, from the first holder that sends it. One that is
+ * silent, or only says that it is hashing, delays nothing: the next is asked too.
  *
  * @throws {Failure} if none does.
  */
 export async function manifestOf(
   name: string,
-  { group, holders, answers }: ChosenContent,
-  { peers, sessions }: Pick<FindFileOptions, "peers" | "sessions">,
-): Promise<{ manifest: Manifest; sha256?: string }> {
-  for (const [n, { node, of }] of holders.entries()) {
-    const lease = await sessions.lease(node).catch((error) => {
-      if (isBug(error)) throw error;
-      answers.set(node.id, answerOf(error));
-    });
-    if (lease === undefined) continue;
-    try {
-      const answer = await peers.hashWaits.describe(node, lease.session, {
-        ...{ of, name, bytes: group.size },
-        others: () => n === holders.length - 1 ? "none" : "pending",
-      });
-      const isIt = answer.kind === "described" &&
-        answer.manifest.size === group.size;
-      if (isIt) return answer;
-      const cause = answer.kind === "refused"
-        ? `it refused: ${show(answer.text)}`
-        : "it has another content";
-      answers.set(node.id, { kind: "failed", cause });
-    } catch (error) {
-      if (isBug(error)) throw error;
-      answers.set(node.id, answerOf(error));
-    } finally {
-      lease.release();
-    }
-  }
+  chosen: ChosenContent,
+  options: ManifestOptions,
+): Promise<DescribedFile> {
+  const { holders, answers } = chosen;
+  const { peers: { limits: { queryPatienceMs: patienceMs } }, stalled } =
+    options;
+  const failed = new Set<ContentHolder>();
+  const ask = async (holder: ContentHolder, over: AbortSignal) => {
+    const others = () => failed.size < holders.length - 1 ? "pending" : "none";
+    const given = await describedBy(
+      holder,
+      { name, chosen, over, others },
+      options,
+    );
+    if (given === undefined) failed.add(holder);
+    return given;
+  };
+  const inOrder = stalled.lastAmong(holders, performance.now());
+  const given = await firstGiven(inOrder, ask, { patienceMs });
+  if (given !== undefined) return given;
   throw undelivered(name, { holders, answers });
+}
+
+/** A manifest, with the SHA-256 that the node gives. */
+type DescribedFile = Extract<DescribeAnswer, { kind: "described" }>;
+
+/** The manifest by one holder; after `over` nothing is noted about its answer. */
+async function describedBy(
+  { node, of }: ContentHolder,
+  { name, chosen: { group, answers }, over, others }: {
+    readonly name: string;
+    readonly chosen: ChosenContent;
+    readonly over: AbortSignal;
+    readonly others: () => "pending" | "none";
+  },
+  { peers, sessions, stalled }: ManifestOptions,
+): Promise<DescribedFile | undefined> {
+  let lease: SessionLease | undefined;
+  // Other requests to it would wait behind an answer that may never arrive.
+  const leave = () => {
+    stalled.note(node.id, performance.now());
+    if (lease?.users === 1) lease.session.abort(new Error("the node stalled"));
+  };
+  over.addEventListener("abort", leave);
+  try {
+    lease = await sessions.lease(node);
+    if (over.aborted) return undefined;
+    const question = { of, name, bytes: group.size, others };
+    const answer = await peers.hashWaits.describe(
+      node,
+      lease.session,
+      question,
+    );
+    if (over.aborted) return undefined;
+    const isIt = answer.kind === "described" &&
+      answer.manifest.size === group.size;
+    if (isIt) return answer;
+    const cause = answer.kind === "refused"
+      ? `it refused: ${show(answer.text)}`
+      : "it has another content";
+    answers.set(node.id, { kind: "failed", cause });
+  } catch (error) {
+    if (isBug(error)) throw error;
+    if (!over.aborted) answers.set(node.id, answerOf(error));
+  } finally {
+    over.removeEventListener("abort", leave);
+    lease?.release();
+  }
+  return undefined;
 }
 
 /** Why a file cannot be read from the nodes that have it. */

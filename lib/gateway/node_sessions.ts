@@ -127,9 +127,9 @@ export class NodeSessions implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     const all = [...this.#byNode.values()].flatMap((kept) => [...kept]);
     this.#byNode.clear();
-    for (const { opening, timer } of all) {
-      clearTimeout(timer);
-      const session = await opening.catch(() => undefined);
+    for (const one of all) {
+      const session = await one.opening.catch(() => undefined);
+      clearTimeout(one.timer); // somebody may have given it back meanwhile
       session?.abort(new Error("the gateway is stopping"));
       await session?.[Symbol.asyncDispose]();
     }

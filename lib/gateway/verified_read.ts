@@ -7,7 +7,8 @@
  */
 
 import { isBug, ProtocolError } from "../base/errors.ts";
-import { orAborted } from "../base/waiting.ts";
+import type { Limits } from "../base/limits.ts";
+import { orAborted, within } from "../base/waiting.ts";
 import type { ListedNode } from "../client/nodes.ts";
 import {
   type Manifest,
@@ -26,6 +27,7 @@ import {
 } from "../transfer/hashing.ts";
 import type { NodeSessions, SessionLease } from "./node_sessions.ts";
 import { ReaderMemory } from "./reader_memory.ts";
+import type { StalledNodes } from "./stalled_nodes.ts";
 
 /** A node with the content, and what to ask it for. */
 export interface ContentHolder {
@@ -42,8 +44,10 @@ export interface ReadOptions {
   readonly hasher: Hasher;
   /** The limits for requests ahead of the reader. */
   readonly memory: ReaderMemory;
-  /** The most bytes that are still received after a cancellation. */
-  readonly drainBytes: number;
+  /** Nodes that are asked after the others. */
+  readonly stalled: StalledNodes;
+  /** When a node has stalled, and what is still received after a cancellation. */
+  readonly limits: Limits;
   readonly signal: AbortSignal;
   /** Called for each node that has sent bytes. */
   readonly from: (node: string) => void;
@@ -59,11 +63,41 @@ export class NoHolderLeft extends Error {
 // The largest request, and the first: the first byte must come at once.
 const TASK_BYTES = 1024 * 1024;
 const FIRST_WINDOW_BYTES = 256 * 1024;
+// Nodes that are asked for the same pieces: each takes memory for them.
+const MOST_ATTEMPTS = 3;
 
 /** Pieces that have been asked for together. */
 interface Task {
   readonly first: number;
   readonly bytes: Promise<Uint8Array<ArrayBuffer>>;
+}
+
+/** Pieces that were asked for at one node. */
+interface Attempt {
+  readonly given: Promise<Uint8Array<ArrayBuffer>>;
+  /** Never rejects. */
+  readonly ended: Promise<EndedAttempt>;
+}
+
+interface FailedAttempt {
+  readonly holder: ContentHolder;
+  readonly error: unknown;
+}
+
+type EndedAttempt = FailedAttempt | {
+  readonly holder: ContentHolder;
+  readonly bytes: Uint8Array<ArrayBuffer>;
+};
+
+function attemptOf(
+  holder: ContentHolder,
+  given: Promise<Uint8Array<ArrayBuffer>>,
+): Attempt {
+  const ended = given.then(
+    (bytes) => ({ holder, bytes }),
+    (error: unknown) => ({ holder, error }),
+  );
+  return { given, ended };
 }
 
 /**
@@ -74,6 +108,8 @@ interface Line {
   readonly lease: Promise<SessionLease>;
   owedBytes: number;
   requests: number;
+  /** Bytes that have arrived. */
+  movedBytes: number;
 }
 
 /**
@@ -180,36 +216,117 @@ class Reader {
     }
   }
 
-  /** Pieces from some holder; from the next one if one fails. */
+  /**
+   * Pieces from some holder: from the next one if one fails, and from the next
+   * one too while one sends too little.
+   */
   async #fetch(
     first: number,
     task: { count: number; bytes: number },
   ): Promise<Uint8Array<ArrayBuffer>> {
-    const { holders, failed } = this.#options;
-    for (let isAgain = false; !this.#isOver;) {
-      const left = holders.filter(({ node }) => !this.#out.has(node.id));
-      const holder = left[this.#turn++ % Math.max(1, left.length)];
-      if (holder === undefined) throw new NoHolderLeft();
-      try {
-        return await this.#from(holder, first, task);
-      } catch (error) {
-        this.#options.signal.throwIfAborted();
-        if (this.#isOver) break;
-        if (isBug(error)) throw error;
-        // A connection that was kept may have ended meanwhile.
-        const isLie = error instanceof ProtocolError &&
-          error.code === "corrupt_piece";
-        if (!isAgain && !isLie && !(error instanceof RefusedPieces)) {
-          isAgain = true;
+    const running = new Map<ContentHolder, Attempt>();
+    try {
+      let stalls = 0;
+      for (let isAgain = false; !this.#isOver;) {
+        const left = this.#left;
+        const idle = left.filter((holder) => !running.has(holder));
+        const holder = this.#nextOf(idle);
+        if (holder !== undefined) {
+          running.set(
+            holder,
+            attemptOf(holder, this.#from(holder, first, task)),
+          );
+        } else if (running.size === 0) throw new NoHolderLeft();
+        const round = Math.floor(stalls / Math.max(1, left.length));
+        const ended = await this.#firstOf(running, {
+          watched: idle.length > 1 ? holder : undefined,
+          round,
+        });
+        if (ended === undefined) {
+          stalls++;
+          if (running.size > MOST_ATTEMPTS) this.#abandonFirst(running);
           continue;
         }
-        isAgain = false;
-        if (this.#out.has(holder.node.id)) continue;
-        this.#out.add(holder.node.id);
-        failed(holder.node, error);
+        running.delete(ended.holder);
+        if ("bytes" in ended) return ended.bytes;
+        isAgain = this.#failed(ended, isAgain);
       }
+    } finally {
+      while (running.size > 0) this.#abandonFirst(running);
     }
     throw new NoHolderLeft();
+  }
+
+  get #left(): ContentHolder[] {
+    return this.#options.holders.filter(({ node }) => !this.#out.has(node.id));
+  }
+
+  /** Notes a failed attempt. Returns whether the next failure counts. */
+  #failed(
+    { holder: { node }, error }: FailedAttempt,
+    isAgain: boolean,
+  ): boolean {
+    this.#options.signal.throwIfAborted();
+    if (this.#isOver) throw new NoHolderLeft();
+    if (isBug(error)) throw error;
+    // A connection that was kept may have ended meanwhile.
+    const isLie = error instanceof ProtocolError &&
+      error.code === "corrupt_piece";
+    if (!isAgain && !isLie && !(error instanceof RefusedPieces)) return true;
+    if (this.#out.has(node.id)) return false;
+    this.#out.add(node.id);
+    this.#options.failed(node, error);
+    return false;
+  }
+
+  /** The next in turn, of those that have not stalled if there are any. */
+  #nextOf(holders: readonly ContentHolder[]): ContentHolder | undefined {
+    const { stalled } = this.#options;
+    const now = performance.now();
+    const quick = holders.filter(({ node }) => !stalled.has(node.id, now));
+    const among = quick.length > 0 ? quick : holders;
+    return among[this.#turn++ % Math.max(1, among.length)];
+  }
+
+  /**
+   * The first attempt that ends; `undefined` if the node of `watched` sends too
+   * little. Each round of all nodes waits twice as long as the one before.
+   */
+  async #firstOf(
+    running: ReadonlyMap<ContentHolder, Attempt>,
+    { watched, round }: { watched: ContentHolder | undefined; round: number },
+  ): Promise<EndedAttempt | undefined> {
+    const ended = Promise.race(
+      Array.from(running.values(), (one) => one.ended),
+    );
+    if (watched === undefined) return await ended;
+    const { stalled, limits: { gatewayStallMs, gatewayStallBytes } } =
+      this.#options;
+    const line = this.#lines.get(watched.node.id)!;
+    for (let moved = -Infinity; line.movedBytes - moved >= gatewayStallBytes;) {
+      moved = line.movedBytes;
+      const first = await within(ended, gatewayStallMs * 2 ** round);
+      if (first !== undefined) return first;
+    }
+    stalled.note(watched.node.id, performance.now());
+    return undefined;
+  }
+
+  /**
+   * Nobody waits for the oldest attempt any more. Its connection ends, unless it
+   * is used for anything else.
+   */
+  #abandonFirst(running: Map<ContentHolder, Attempt>): void {
+    const [[holder, { given }]] = running as unknown as [
+      [ContentHolder, Attempt],
+    ];
+    running.delete(holder);
+    void given.then(ReaderMemory.free, () => {}); // nobody awaits it any more
+    const line = this.#lines.get(holder.node.id);
+    if (line?.requests !== 1) return;
+    void line.lease.then(({ users, session }) => {
+      if (users === 1) session.abort(new Error("the node stalled"));
+    }, () => {}); // nobody awaits it any more
   }
 
   async #from(
@@ -234,6 +351,7 @@ class Reader {
         filled: (length) => {
           at += length;
           line.owedBytes -= length;
+          line.movedBytes += length;
         },
         pieces: () => {}, // the manifest says what is right
       });
@@ -258,7 +376,7 @@ class Reader {
     const known = this.#lines.get(node.id);
     if (known !== undefined) return known;
     const lease = this.#options.sessions.lease(node);
-    const line = { lease, owedBytes: 0, requests: 0 };
+    const line = { lease, owedBytes: 0, requests: 0, movedBytes: 0 };
     this.#lines.set(node.id, line);
     return line;
   }
@@ -294,7 +412,9 @@ class Reader {
     }
     for (const line of this.#lines.values()) {
       void line.lease.then(({ users, session }) => {
-        if (users === 1 && line.owedBytes > this.#options.drainBytes) {
+        if (
+          users === 1 && line.owedBytes > this.#options.limits.gatewayDrainBytes
+        ) {
           session.abort(new Error("the reader stopped"));
         }
       }, () => {}); // its user has reported it
