@@ -13,7 +13,7 @@ import { tempShare } from "../_temp_share.ts";
 import { assertBytes, fetch, filesIn, get } from "./_outcomes.ts";
 import { MIB, PARTIAL, PIECE, read, startLyingNode } from "./_setting.ts";
 
-const SIZE = 24 * MIB + 5;
+const SIZE = 12 * MIB + 5;
 const DATA = randomBytes(2 * PIECE, seededRandom(3));
 const DATA_AT = 9 * PIECE;
 /** Zeros, with two pieces of data in it. */

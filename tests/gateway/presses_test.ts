@@ -19,7 +19,7 @@ import { startGateway } from "./_gateway.ts";
 const SECRET = new Uint8Array(32).fill(7);
 const CLIENT = { token: tokenOf(SECRET, "client") };
 /** More than the buffers of a connection take. */
-const LARGE = randomBytes(24 * 1024 * 1024, seededRandom(12));
+const LARGE = randomBytes(16 * 1024 * 1024, seededRandom(12));
 const LARGE_FILE = { "large.bin": LARGE };
 const SMALL_FILE = { "small.txt": "small" };
 const PAGE = "page-with-a-button-1";
