@@ -230,9 +230,14 @@ export async function askZsh(
 const ASK = { bash: askBash, fish: askFish, zsh: askZsh };
 const TOOLS = { bash: ["bash"], fish: ["fish"], zsh: ["zsh", "timeout"] };
 
-/** Registers the tests of these cases, in each shell. */
-export function testInShells(cases: readonly Case[]): void {
-  for (const shell of ["bash", "fish", "zsh"] as const) {
+type Shell = keyof typeof ASK;
+
+/** Registers the tests of these cases, in each of these shells. */
+export function testInShells(
+  shells: readonly Shell[],
+  cases: readonly Case[],
+): void {
+  for (const shell of shells) {
     for (const wanted of cases) {
       const line = [wanted.script, ...wanted.typed].join(" ").slice(0, 60);
       testWith(

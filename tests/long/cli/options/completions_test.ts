@@ -41,4 +41,5 @@ for (const [how, start] of ZSH_STARTS) {
   );
 }
 
-testInShells(CASES.slice(1));
+testInShells(["bash", "fish"], CASES.slice(1));
+testInShells(["zsh"], CASES);
