@@ -1,4 +1,4 @@
-/** An index of names hides no file. `tests/long/client/` has more seeds. */
+/** An index of names hides no file. `tests/long/client/` has another seed. */
 
 import { testAnyIndex } from "./_any_index.ts";
 
