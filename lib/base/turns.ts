@@ -44,9 +44,14 @@ export class Turns {
     return performance.now() - this.#startedAt >= this.#turnMs;
   }
 
+  /** Begins again: the work has waited for others. */
+  restart(): void {
+    this.#startedAt = performance.now();
+  }
+
   /** Gives all others a turn. */
   async give(): Promise<void> {
     await new Promise<void>((resolve) => afterOthers(resolve));
-    this.#startedAt = performance.now();
+    this.restart();
   }
 }

@@ -136,5 +136,7 @@ export class RunJobs {
  */
 function oneWay(path: string): string {
   // Windows itself resolves it first, and names keep their slashes.
-  return Deno.build.os === "windows" ? path : join(path);
+  return Deno.build.os === "windows" || !path.includes("..")
+    ? path
+    : join(path);
 }

@@ -174,7 +174,10 @@ export class SaveRun {
     const change = () => new Promise<void>((resolve) => this.#wake = resolve);
     for await (const jobs of batches) {
       for (const { job, ...ahead } of this.#preparedAhead(jobs)) {
-        while (!this.#hasRoom && !stop.signal.aborted) await change();
+        while (!this.#hasRoom && !stop.signal.aborted) {
+          await change();
+          turns.restart();
+        }
         if (stop.signal.aborted) return;
         await this.#open(job, ahead);
         // Existing files are checked without a turn of the event loop.

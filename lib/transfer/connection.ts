@@ -119,6 +119,8 @@ export class Connection {
   #isLane = false;
   /** What is in flight in the session, if there is one. */
   #flight: Flight | undefined;
+  /** Small files that were added since it last looked for some. */
+  #newCount = 0;
   /** Whether its own state has changed, or it has been idle for a while. */
   #looksAround = true;
 
@@ -214,9 +216,17 @@ export class Connection {
     this.#resume();
   }
 
-  /** Wakes it for new files, unless it has requested enough already. */
-  wakeForFiles(): void {
-    if (this.#flight === undefined || this.#isLow(this.#flight)) this.wake();
+  /**
+   * Wakes it for a new file, unless it has requested enough already. While it
+   * is busy, small files wait until they fill a request.
+   */
+  wakeForFile(isSmall: boolean): void {
+    const flight = this.#flight;
+    if (flight === undefined) return this.wake();
+    if (!this.#isLow(flight)) return;
+    const mayWait = isSmall && flight.requests >= REQUESTS_AHEAD;
+    if (mayWait && ++this.#newCount < this.#work.batchFileCount) return;
+    this.wake();
   }
 
   /** Resolves when it is woken. */
@@ -334,6 +344,7 @@ export class Connection {
     const onBytes = this.#countingIn(flight);
     const { lane: conn } = session;
     this.#looksAround = false;
+    this.#newCount = 0;
     while (flight.requests < windowRequestCount && flight.bytes < window) {
       const request = this.#work.next(this, { mayTakeOver, conn, onBytes });
       if (request === undefined) break;

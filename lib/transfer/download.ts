@@ -160,7 +160,8 @@ export class Download {
       this.#track(Promise.resolve().then(() => this.#finish(index, file)));
     }
     if (!hasSource) this.#resume();
-    this.#sources.wakeForFiles(sources.keys());
+    const isSmall = size <= this.#options.limits.smallFileBytes;
+    this.#sources.wakeForFile(sources.keys(), isSmall);
     return index;
   }
 

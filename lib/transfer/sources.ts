@@ -59,10 +59,10 @@ export class Sources {
   }
 
   /** Wakes sources of a new file, except those that are busy. */
-  wakeForFiles(ids: Iterable<string>): void {
+  wakeForFile(ids: Iterable<string>, isSmall: boolean): void {
     for (const id of ids) {
       for (const connection of this.#sources.get(id)?.connections ?? []) {
-        this.#connections.get(connection)?.wakeForFiles();
+        this.#connections.get(connection)?.wakeForFile(isSmall);
       }
     }
   }

@@ -212,13 +212,13 @@ export async function destination(
   if (!await isDirectory(place) && await isThere(place)) {
     throw await noFolderThere(place);
   }
-  return (name, selection) =>
-    join(
-      place,
-      selection.kind === "name" && !keepsFolders
-        ? name.split("/").at(-1)!
-        : name,
-    );
+  // Joined once: it takes longer than all else that is done for a name.
+  const before = join(place, "-").slice(0, -1);
+  return (name, { kind }) =>
+    before +
+    (kind === "name" && !keepsFolders
+      ? name.slice(name.lastIndexOf("/") + 1)
+      : name);
 }
 
 async function isDirectory(path: string): Promise<boolean> {
