@@ -170,6 +170,10 @@ export function describeCause(error: unknown): string {
 export function systemErrorCode(error: unknown): string | undefined {
   if (!(error instanceof Error)) return undefined;
   if ("code" in error && typeof error.code === "string") return error.code;
+  // Deno gives an error without a class or a code, and the system's words.
+  if (error.message.startsWith(LOOKUP_FAILED)) {
+    return error.message.includes("Temporary") ? "EAI_AGAIN" : "ENOTFOUND";
+  }
   // For rare errors Deno gives only the system's number, at the end of the
   // text.
   const number = /\(os error (\d+)\)/.exec(error.message)?.[1];
@@ -177,6 +181,8 @@ export function systemErrorCode(error: unknown): string | undefined {
     ? CODE_OF_NUMBER.get(Number(number))
     : undefined;
 }
+
+const LOOKUP_FAILED = "failed to lookup address information: ";
 
 const CODE_OF_NUMBER: ReadonlyMap<number, string> = new Map([
   [4, "EINTR"],
@@ -279,6 +285,7 @@ const CAUSE_OF_CODE: ReadonlyMap<string, string> = new Map([
   ["EHOSTUNREACH", "host unreachable"],
   ["ETIMEDOUT", "no answer"],
   ["ENOTFOUND", "no such host name"],
+  ["EAI_AGAIN", "its name could not be looked up: no network or no DNS server"],
   ["ENAMETOOLONG", "the name is too long for this disk"],
   ["ENOENT", "no such file or folder"],
   ["EEXIST", "already exists"],

@@ -87,12 +87,18 @@ function whenSecured(socket: TLSSocket, endpoint: Endpoint): Promise<Learned> {
     const conn = new StreamConn(socket, endsOf(socket, endpoint));
     resolve({ certificate: new Uint8Array(raw), conn });
   });
-  socket.once("error", (error) => {
-    const isTcp = /^E[A-Z]+$/.test(systemErrorCode(error) ?? "");
-    reject(isTcp ? error : wrongService(endpoint, error));
-  });
+  socket.once("error", (error) => reject(whyNotSecured(error, endpoint)));
   socket.once("close", () => reject(wrongService(endpoint)));
   return promise;
+}
+
+/**
+ * What {@linkcode dialToLearn} throws for `error` of the socket: the same if the
+ * host was not found or TCP failed, and `wrong_service` if TLS failed.
+ */
+export function whyNotSecured(error: Error, endpoint: Endpoint): Error {
+  const isTcp = /^E(?:AI_)?[A-Z]+$/.test(systemErrorCode(error) ?? "");
+  return isTcp ? error : wrongService(endpoint, error);
 }
 
 function endsOf(

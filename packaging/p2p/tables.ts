@@ -96,8 +96,9 @@ export const OWN_COMMANDS = {
     notes: [
       "RELAY is a relay address, HOST PORT, HOST:PORT, HOST alone (port 1700), or - to",
       "read one of these from stdin. Without it, and with none remembered, you choose",
-      "from the relays that announce themselves on this network. p2p contacts the",
-      "relay and remembers it with its id. Later it rejects another relay at that address.",
+      "from the relays that announce themselves on this network; to choose again, type",
+      "p2p use --forget first. p2p contacts the relay and remembers it with its id.",
+      "Later it rejects another relay at that address.",
       "With several relays, any of them may fail: see docs/OPERATIONS.md. --token-file",
       "remembers the path of the token file for a private relay, not the token;",
       "--index-key-file does so for the key of fingerprints.",
@@ -285,8 +286,8 @@ export const P2P: CommandSpec = {
   common: ["token-file", "json", "quiet", "help", "version"],
   examples: [
     { what: "a relay, on the machine that is always on", line: "p2p relay" },
-    { what: "share a folder with it", line: "p2p share ~/Documents" },
     { what: "remember it, on every machine", line: "p2p use nas.local 1700" },
+    { what: "share a folder with it", line: "p2p share ~/Documents" },
     { what: "fetch a file", line: "p2p get report.pdf" },
     { what: "which command would run?", line: "p2p --show get report.pdf" },
   ],

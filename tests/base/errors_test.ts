@@ -59,6 +59,16 @@ for (
       Object.assign(new Error("x"), { code: "ECONNREFUSED" }),
       "connection refused",
     ],
+    [
+      new Error(
+        "failed to lookup address information: Temporary failure in name resolution",
+      ),
+      "its name could not be looked up: no network or no DNS server",
+    ],
+    [
+      Object.assign(new Error("x"), { code: "EAI_AGAIN" }),
+      "its name could not be looked up: no network or no DNS server",
+    ],
     [new Deno.errors.AddrInUse("x"), "the port is in use by another program"],
     [
       new Deno.errors.NotCapable("x"),
@@ -69,7 +79,7 @@ for (
     ["thrown text", "unknown error"],
   ] as const
 ) {
-  Deno.test(`describeCause says ${words}`, () => {
+  Deno.test(`describeCause says ${words}, for ${error}`, () => {
     assertEquals(describeCause(error), words);
   });
 }

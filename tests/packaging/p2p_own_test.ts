@@ -303,6 +303,20 @@ testWith(
   },
 );
 
+Deno.test("p2p help fits 80 columns, and names each first step after the one that it needs", async () => {
+  for (const name of commandNames(P2P)) {
+    const { text } = await runRoleHere("p2p", ["help", name, "--all"]);
+    const wide = text.split("\n").filter((line) =>
+      line.length > 80 && !/^ {2}\S/.test(line) // not a command
+    );
+    assertEquals(wide, [], name);
+  }
+  const { text } = await runRoleHere("p2p", ["help"]);
+  const steps = ["p2p relay", "p2p use", "p2p share"]
+    .map((step) => text.indexOf(`  ${step}`));
+  assertEquals(steps, steps.toSorted((one, other) => one - other));
+});
+
 Deno.test("p2p help names every command, and each has a page", async () => {
   const short = await runRoleHere("p2p", ["help"]);
   assertEquals([short.code, short.stderr], [0, []]);

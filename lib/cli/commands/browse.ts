@@ -55,6 +55,7 @@ class BrowseRun {
   readonly #options: TransferOptions;
   readonly #with: BrowseCommandOptions;
   #nodes: readonly ListedNode[];
+  #listed: readonly FileListing[] = [];
 
   constructor(options: TransferOptions, context: BrowseCommandOptions) {
     const { onEvent } = new EventPrinter(context.terminal);
@@ -82,7 +83,7 @@ class BrowseRun {
       const name = await this.#ask(PROMPT);
       if (name === null || name === "q") return;
       await this.#attempt(async () => {
-        if (name !== "" && name !== "?") return await this.#deliver(name);
+        if (name !== "" && name !== "?") return await this.#deliverTyped(name);
         const { nodes } = await listNodes(this.#options);
         this.#nodes = nodes;
         await this.#offer();
@@ -110,6 +111,7 @@ class BrowseRun {
     terminal.status("listing files …");
     const files = await listFiles({ ...this.#options, nodes });
     terminal.status("");
+    this.#listed = files;
     if (files.length === 0) return terminal.note("no active node has any file");
     const picked = await pickFile(files, {
       ...this.#with,
@@ -130,6 +132,18 @@ class BrowseRun {
     if (more > 0) {
       terminal.note(`and ${more} more: list the files with the command ls`);
     }
+  }
+
+  /**
+   * Delivers a file by a typed name. There is nothing to choose for a name that
+   * was not listed: most such names are mistyped.
+   */
+  async #deliverTyped(typed: string): Promise<void> {
+    const isListed = this.#listed.some(({ name }) =>
+      name === typed || name.endsWith(`/${typed}`)
+    );
+    if (isListed) await this.#deliver(typed);
+    else await this.#with.showFile(typed, this.#nodes);
   }
 
   /** Prints or saves a file, as the user answers. */

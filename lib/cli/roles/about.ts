@@ -126,7 +126,7 @@ async function printHelp(
     ? [formatHelp, formatCommandHelp]
     : [formatShortHelp, formatShortCommandHelp];
   const text = topic === undefined ? all(typed) : one(typed, topic);
-  terminal.fact(text.trimEnd());
+  terminal.text(text.trimEnd());
   terminal.event({ event: "help", text });
 }
 

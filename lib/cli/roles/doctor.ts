@@ -176,7 +176,7 @@ function print(check: CheckResult, terminal: Terminal): void {
   terminal.event<CliEvent>({ event: "checked", ...stated });
   const { verdict, says } = check;
   const rest = remedy === undefined ? says : `${says}; ${remedy}`;
-  terminal.fact(
+  terminal.text(
     `${verdict.padEnd(VERDICT_COLUMNS)}${
       check.check.padEnd(CHECK_COLUMNS)
     }${rest}`,

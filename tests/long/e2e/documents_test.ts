@@ -32,10 +32,10 @@ const MEASURES = "measures for minutes";
 const UNTYPED: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   "README.md": {
     "npx -y deno@2.9.6 task install": INSTALLS,
-    "p2p relay": INSTALLED,
-    "p2p use": INSTALLED,
+    "p2p relay              # on the machine that is always on": INSTALLED,
+    "p2p use                # on each machine with files": INSTALLED,
+    "p2p share ~/Documents  # there too": INSTALLED,
     "p2p use nas.local 1700": INSTALLED,
-    "p2p share ~/Documents": INSTALLED,
     "p2p get report.pdf": INSTALLED,
     "npx -y deno@2.9.6 task demo   # the whole thing on real files, in a few seconds":
       "downloads Deno",

@@ -287,3 +287,33 @@ testWith(
     await terminal.shows("left with 0, terminal as before");
   },
 );
+
+testWith(
+  TMUX,
+  "A typed name that is in no list is reported at once, and the dialogue goes on",
+  async () => {
+    await using place = await demo();
+    await using terminal = await Tmux.open([place.relay.address], SIZE);
+    await terminal.shows("file name:");
+    await terminal.press("Enter");
+    await terminal.shows("4 of 4 files");
+    await terminal.press("Escape");
+    await terminal.shows("q quits):");
+    await terminal.type("zzz");
+    await terminal.press("Enter");
+    const shown = await terminal.shows("check the name");
+    assertEquals(shown.some((row) => row.includes("print or save")), false);
+    await terminal.until((rows) =>
+      rows.filter((row) => row.startsWith("file name (")).length === 2
+    );
+    await terminal.type("2.txt");
+    await terminal.press("Enter");
+    await terminal.shows("print or save it?");
+    await terminal.press("q", "Enter");
+    await terminal.until((rows) =>
+      rows.filter((row) => row.startsWith("file name (")).length === 3
+    );
+    await terminal.press("q", "Enter");
+    await terminal.shows("left with 0, terminal as before");
+  },
+);
