@@ -274,10 +274,6 @@ testWith(
     await terminal.shows("q quits):");
     await terminal.type("nowhere.txt");
     await terminal.press("Enter");
-    await terminal.until((rows) =>
-      rows.findLast((row) => row !== "")?.startsWith("print or save") ?? false
-    );
-    await terminal.press("p", "Enter");
     await terminal.shows("error: Cannot find file (nowhere.txt)");
     await terminal.until((rows) =>
       rows.findLast((row) => row !== "")?.startsWith("file name (Enter") ??
