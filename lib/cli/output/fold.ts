@@ -22,7 +22,7 @@ const NARROW_INDENT = 4;
  * import { assertEquals } from "@std/assert";
  *
  * assertEquals(
- *   fold("ok  folder  it can be written to", 24),
+ *   fold("ok  folder  it can be written to", 28),
  *   "ok  folder  it can be\n            written to",
  * );
  * ```
@@ -35,20 +35,19 @@ function foldLine(line: string, columns: number): string {
   if (widthOf(line) <= columns) return line;
   const { indent, isCommand } = layoutOf(line);
   if (isCommand) return line;
-  const next = columns - indent < LEAST_COLUMNS ? NARROW_INDENT : indent;
+  const next = columns - indent < LEAST_COLUMNS
+    ? Math.min(indent, NARROW_INDENT)
+    : indent;
+  const [first = "", ...words] = line.slice(indent).split(" ");
   const rows: string[] = [];
-  // The first word begins where it is; the spaces before it are not broken.
-  let row = line.slice(0, indent);
-  let isEmpty = true;
-  for (const word of line.slice(indent).split(" ")) {
-    const longer = isEmpty ? row + word : `${row} ${word}`;
-    const fits = widthOf(longer) <= columns;
-    if (fits || (isEmpty && row.trim() === "")) row = longer;
+  let row = line.slice(0, indent) + first;
+  for (const word of words) {
+    const longer = `${row} ${word}`;
+    if (widthOf(longer) <= columns) row = longer;
     else {
-      rows.push(row.trimEnd());
+      rows.push(row);
       row = " ".repeat(next) + word;
     }
-    isEmpty = false;
   }
   return [...rows, row].join("\n");
 }
