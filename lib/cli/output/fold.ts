@@ -12,7 +12,7 @@ const LEAST_COLUMNS = 16;
 const NARROW_INDENT = 4;
 
 /**
- * `text` in lines of at most `columns`. The rest of a line continues below its
+ * `text` in lines of at most `columns`, if they are known. The rest of a line continues below its
  * last column. A command that is indented stays whole: two halves of it are no
  * command.
  *
@@ -27,7 +27,8 @@ const NARROW_INDENT = 4;
  * );
  * ```
  */
-export function fold(text: string, columns: number): string {
+export function fold(text: string, columns: number | undefined): string {
+  if (columns === undefined) return text;
   return text.split("\n").map((line) => foldLine(line, columns)).join("\n");
 }
 

@@ -12,7 +12,6 @@ import { Redaction } from "./redaction.ts";
 import { escapeJson, showLines } from "../../base/text.ts";
 import { formatLog, type LoggedEvent, type LogOptions } from "./log.ts";
 import { orAborted } from "../../base/waiting.ts";
-import { fold } from "./fold.ts";
 import { cannotWrite, writeAll } from "./streams.ts";
 import { cutLines, replaceLines } from "./live_lines.ts";
 import { worded, wordedParts } from "./remedies.ts";
@@ -102,12 +101,6 @@ export class Terminal {
   /** Prints a result line on stdout. */
   fact(line: string): void {
     if (!this.options.json) this.#toStdout(line + "\n");
-  }
-
-  /** Prints text for people on stdout; a terminal gets no broken words. */
-  text(text: string): void {
-    const columns = this.resultColumns;
-    this.fact(columns === undefined ? text : fold(text, columns));
   }
 
   /**

@@ -126,7 +126,8 @@ async function printHelp(
     ? [formatHelp, formatCommandHelp]
     : [formatShortHelp, formatShortCommandHelp];
   const text = topic === undefined ? all(typed) : one(typed, topic);
-  terminal.text(text.trimEnd());
+  const { fold } = await import("../output/fold.ts");
+  terminal.fact(fold(text.trimEnd(), terminal.resultColumns));
   terminal.event({ event: "help", text });
 }
 

@@ -29,6 +29,7 @@ import { loadIdentity } from "../../identity/identity_file.ts";
 import type { CliEvent } from "../output/cli_events.ts";
 import type { CommandLine } from "../options/command_line.ts";
 import { printRelayMet, type RoleContext } from "./role.ts";
+import { fold } from "../output/fold.ts";
 import type { Terminal } from "../output/terminal.ts";
 import { remedyIn } from "../output/remedies.ts";
 
@@ -176,11 +177,9 @@ function print(check: CheckResult, terminal: Terminal): void {
   terminal.event<CliEvent>({ event: "checked", ...stated });
   const { verdict, says } = check;
   const rest = remedy === undefined ? says : `${says}; ${remedy}`;
-  terminal.text(
-    `${verdict.padEnd(VERDICT_COLUMNS)}${
-      check.check.padEnd(CHECK_COLUMNS)
-    }${rest}`,
-  );
+  const line = verdict.padEnd(VERDICT_COLUMNS) +
+    check.check.padEnd(CHECK_COLUMNS) + rest;
+  terminal.fact(fold(line, terminal.resultColumns));
 }
 
 const VERDICT_COLUMNS = "warning".length + 2;
