@@ -8,7 +8,7 @@
 
 import { addressGroup } from "../base/address.ts";
 import type { Grant } from "./grant.ts";
-import { NodeAccess } from "./node_access.ts";
+import { type GrantKey, NodeAccess } from "./node_access.ts";
 import { contentFingerprint } from "../content/fingerprints.ts";
 import { SERIAL_BYTES } from "./pass.ts";
 import { type AccessRefusal, REFUSALS } from "./refusal.ts";
@@ -213,6 +213,11 @@ export class Admittance {
   }
 }
 
+/** The grant keys (base64) that one relay has given, and its clock. */
+export interface GivenKeys extends Pick<GrantKey, "zeroUnixMs"> {
+  readonly keys: readonly string[];
+}
+
 /** A client that a node has admitted. Disposing forgets it. */
 export interface AdmittedClient extends Disposable {
   /** What the client may do. */
@@ -237,17 +242,11 @@ export class NodeGate {
   }
 
   /**
-   * Replaces all keys by those that the relay has just given (base64). Closes
+   * Replaces all keys by those that the relays have just given. Closes
    * connections that used a removed key.
    */
-  setKeys(keys: readonly string[]): void {
-    this.#access.setKeys(keys.flatMap((key) => {
-      try {
-        return [Uint8Array.fromBase64(key)];
-      } catch {
-        return []; // no key: no grant is valid under it
-      }
-    }));
+  setKeys(given: Iterable<GivenKeys>): void {
+    this.#access.setKeys(Array.from(given).flatMap(keysIn));
     for (const [channel, grant] of this.#inside) {
       if (!this.#access.isGood(grant)) channel.abort(grantEnded(channel));
     }
@@ -262,8 +261,7 @@ export class NodeGate {
     { grant }: Hello,
     source: string = addressGroup(channel.conn.remote.host),
   ): Promise<AdmittedClient | null> {
-    const now = moment();
-    const verdict = this.#access.admit(grant, source, now);
+    const verdict = this.#access.admit(grant, source, moment());
     if (verdict.kind !== "admitted" || grant === undefined) {
       const refused = verdict.kind === "admitted"
         ? REFUSALS.unauthorized
@@ -271,7 +269,7 @@ export class NodeGate {
       await turnAway(channel, refused, this.#options);
       return null;
     }
-    const goodMs = this.#access.goodMs(verdict.grant, now);
+    const goodMs = this.#access.goodMs(verdict);
     const end = setTimeout(() => channel.abort(grantEnded(channel)), goodMs);
     this.#inside.set(channel, grant);
     return {
@@ -282,6 +280,16 @@ export class NodeGate {
       },
     };
   }
+}
+
+function keysIn({ keys, zeroUnixMs }: GivenKeys): GrantKey[] {
+  return keys.flatMap((key) => {
+    try {
+      return [{ key: Uint8Array.fromBase64(key), zeroUnixMs }];
+    } catch {
+      return []; // no key: no grant is valid under it
+    }
+  });
 }
 
 function grantEnded({ conn }: Channel): ProtocolError {

@@ -299,6 +299,7 @@ const CAUSE_OF_CLASS: ReadonlyMap<string, string> = new Map([
   ["NotADirectory", "not a folder"],
   ["IsADirectory", "is a folder"],
   ["NotRegular", "it is not a regular file"],
+  ["LinkToNothing", "it is a link to a file that does not exist"],
   ["AlreadyExists", "already exists"],
   ["PermissionDenied", "permission denied by the system"],
   ["NotCapable", "Deno did not give this process the permission"],

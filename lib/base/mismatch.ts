@@ -21,6 +21,7 @@ interface Shape {
   readonly minItems?: number;
   readonly maxItems?: number;
   readonly properties?: Readonly<Record<string, Shape>>;
+  readonly patternProperties?: Readonly<Record<string, Shape>>;
   readonly required?: readonly string[];
   readonly additionalProperties?: unknown;
 }
@@ -66,7 +67,9 @@ function mismatchIn(
   if (shape.type === "array") {
     return mismatchInList(value as unknown[], shape, path);
   }
-  return shape.properties && mismatchInObject(value as Fields, shape, path);
+  return shape.type === "object"
+    ? mismatchInObject(value as Fields, shape, path)
+    : undefined;
 }
 
 function mismatchInList(
@@ -84,21 +87,39 @@ function mismatchInList(
 
 function mismatchInObject(
   object: Fields,
-  { properties = {}, required = [], additionalProperties }: Shape,
+  shape: Shape,
   path: string,
 ): Mismatch | undefined {
+  const { properties = {}, required = [], additionalProperties } = shape;
   for (const [name, shape] of Object.entries(properties)) {
     if (object[name] === undefined && !required.includes(name)) continue;
     const at = path === "" ? name : `${path}.${name}`;
     const found = mismatchIn(object[name], shape, at);
     if (found !== undefined) return found;
   }
-  if (additionalProperties !== false) return undefined;
-  const names = Object.keys(object);
-  const more = names.find((name) => !Object.hasOwn(properties, name));
-  return more === undefined
-    ? undefined
-    : { path, must: `have no field ${shown(more)}` };
+  const others = Object.keys(object)
+    .filter((name) => !Object.hasOwn(properties, name));
+  for (const name of others) {
+    const shapes = shapesByPattern(name, shape);
+    for (const one of shapes) {
+      const found = mismatchIn(object[name], one, `${path}[${shown(name)}]`);
+      if (found !== undefined) return found;
+    }
+    if (shapes.length === 0 && additionalProperties === false) {
+      return { path, must: `have no field ${shown(name)}` };
+    }
+  }
+  return undefined;
+}
+
+/** The shapes of a field whose name matches patterns. */
+function shapesByPattern(
+  name: string,
+  { patternProperties = {} }: Shape,
+): Shape[] {
+  return Object.entries(patternProperties)
+    .filter(([pattern]) => new RegExp(pattern).test(name))
+    .map(([, shape]) => shape);
 }
 
 type Fields = Readonly<Record<string, unknown>>;

@@ -17,12 +17,40 @@ export class NotRegular extends Error {
   }
 }
 
+/** The path is a link, and there is no file where it leads. */
+export class LinkToNothing extends Error {
+  override readonly name = "LinkToNothing";
+
+  constructor() {
+    super("it is a link to a file that does not exist");
+  }
+}
+
+/**
+ * The error of a path, or {@linkcode LinkToNothing} in place of `NotFound`. A
+ * disk that is not mounted must not count as a file that was never made.
+ */
+export function errorAt(path: string, error: unknown): unknown {
+  const isLink = error instanceof Deno.errors.NotFound && isLinkAt(path);
+  return isLink ? new LinkToNothing() : error;
+}
+
+function isLinkAt(path: string): boolean {
+  try {
+    return Deno.lstatSync(path).isSymlink;
+  } catch {
+    return false;
+  }
+}
+
 /** How to open a regular file. */
 export interface OpenRegularOptions {
   /** Whether to write to it as well. */
   readonly write?: boolean;
   /** Whether to follow a link; true by default. */
   readonly follow?: boolean;
+  /** The file that was seen there: no other is opened. */
+  readonly seen?: Inode | undefined;
 }
 
 /**
@@ -32,11 +60,11 @@ export interface OpenRegularOptions {
  */
 export async function openRegular(
   path: string,
-  { write = false, follow = true }: OpenRegularOptions = {},
+  { write = false, follow = true, seen }: OpenRegularOptions = {},
 ): Promise<Deno.FsFile> {
   const look = follow ? Deno.stat : Deno.lstat;
   const named = await look(path);
-  if (!named.isFile) throw new NotRegular();
+  if (!named.isFile || !isSame(seen ?? named, named)) throw new NotRegular();
   const opening = Deno.open(path, { read: true, write });
   const file = await within(opening, LIMITS.regularOpenMs);
   if (file === undefined) {
@@ -44,14 +72,20 @@ export async function openRegular(
     throw new NotRegular();
   }
   try {
-    const { isFile, ino, dev } = await file.stat();
-    if (isFile && ino === named.ino && dev === named.dev) return file;
+    const opened = await file.stat();
+    if (opened.isFile && isSame(opened, named)) return file;
   } catch (error) {
     file.close();
     throw error;
   }
   file.close();
   throw new NotRegular();
+}
+
+type Inode = Pick<Deno.FileInfo, "ino" | "dev">;
+
+function isSame(one: Inode, other: Inode): boolean {
+  return one.ino === other.ino && one.dev === other.dev;
 }
 
 /** The text of a regular file. */

@@ -13,8 +13,11 @@ import { safeName } from "../base/names.ts";
 import { counted } from "../base/text.ts";
 import { Turns } from "../base/turns.ts";
 import type { NodeSession } from "../transfer/session.ts";
-import { Catalogue, isVersion, type Offerer } from "./catalogue.ts";
+import { Catalogue, type Offerer } from "./catalogue.ts";
+import { isVersion } from "./catalogue_record.ts";
 import { answerOf, type ClientEvent } from "./events.ts";
+import type { IncompleteList } from "./list_failures.ts";
+import { ListRoom } from "./list_room.ts";
 import { ListingClock, Stopped } from "./listing_clock.ts";
 import { distinctNames } from "./node_names.ts";
 import type { ListedNode } from "./nodes.ts";
@@ -68,7 +71,7 @@ export interface Browsed {
   /** Sessions by node id. The caller disposes of them. */
   readonly sessions: Map<string, NodeSession>;
   /** Nodes that were reached but did not list all of their files. */
-  readonly incomplete: readonly ListedNode[];
+  readonly incomplete: readonly IncompleteList[];
   /** Files that were added to sums, or taken. */
   readonly addedUpCount: number;
 }
@@ -112,7 +115,7 @@ const TELL_MS = 1_000;
 class Browsing implements Browsed, Underway {
   readonly catalogue = new Catalogue();
   readonly sessions = new Map<string, NodeSession>();
-  readonly incomplete: ListedNode[] = [];
+  readonly incomplete: IncompleteList[] = [];
   readonly #peers: Peers;
   readonly #names: ReadonlyMap<string, string>;
   readonly #options: BrowseOptions;
@@ -120,13 +123,16 @@ class Browsing implements Browsed, Underway {
   /** Nodes that are listing now. */
   readonly #listing = new Set<ListedNode>();
   readonly #clocks = new Set<ListingClock>();
+  /** Nodes that have listed all of their files. */
+  readonly #listed = new Map<string, ListedNode>();
   #hasListed = false;
   #takingFailed = false;
   readonly missing: Set<string>;
   readonly #nodeCount: number;
   addedUpCount = 0;
-  /** Bytes in the catalogue. */
-  #bytes = 0;
+  readonly #room: ListRoom;
+  /** Nodes that lost a part of their lists, because others need the room. */
+  readonly #cut = new Set<string>();
   readonly #leftOut = new Set<string>();
   /** Pages that arrive without a pause would give timers no turn. */
   readonly #turns: Turns;
@@ -142,6 +148,7 @@ class Browsing implements Browsed, Underway {
     this.#nodeCount = nodes.length;
     this.#options = options;
     this.#turns = new Turns(peers.limits.turnMs);
+    this.#room = new ListRoom(this.catalogue, peers.limits.listingBytes);
   }
 
   /**
@@ -149,30 +156,36 @@ class Browsing implements Browsed, Underway {
    * thrown.
    */
   async browse(node: ListedNode): Promise<void> {
-    const { emit } = this.#options;
     this.#listing.add(node);
     try {
       await this.#list(node);
+      this.#listed.set(node.id, node);
+      if (this.#cut.has(node.id)) throw new Stopped(CUT);
     } catch (error) {
       this.#peers.options.signal?.throwIfAborted();
       if (isBug(error) || this.#takingFailed) throw error;
-      const isStopped = error instanceof Stopped;
-      if (this.sessions.has(node.id)) this.incomplete.push(node);
-      // The end of its sessions is not reported then.
-      if (isStopped) this.#peers.putOut(node.id);
-      const answer = answerOf(error);
-      emit({
-        event: "node_trouble",
-        node,
-        kind: isStopped ? "slow" : "broke_off",
-        stage: answer.kind === "unreachable" ? answer.stage : "ask",
-        cause: isStopped ? error.message : answer.cause,
-        out: true,
-      });
+      this.#fail(node, error);
     } finally {
       this.#listing.delete(node);
       this.missing.delete(node.id);
     }
+  }
+
+  /** A node did not list all of its files, or not all of them are kept. */
+  #fail(node: ListedNode, error: unknown): void {
+    const isStopped = error instanceof Stopped;
+    if (this.sessions.has(node.id)) this.incomplete.push({ node, error });
+    // The end of its sessions is not reported then.
+    if (isStopped) this.#peers.putOut(node.id);
+    const answer = answerOf(error);
+    this.#options.emit({
+      event: "node_trouble",
+      node,
+      kind: isStopped ? "slow" : "broke_off",
+      stage: answer.kind === "unreachable" ? answer.stage : "ask",
+      cause: isStopped ? error.message : answer.cause,
+      out: true,
+    });
   }
 
   async #list(node: ListedNode): Promise<void> {
@@ -240,8 +253,8 @@ class Browsing implements Browsed, Underway {
     taking: { readonly from: Offerer; count: number; bytes: number },
     page: ListedFile[] | undefined,
   ): void {
-    const { matches, leavesOut, addUp } = this.#options;
-    const { listingCount, listingBytes, listingNodeBytes } = this.#peers.limits;
+    const { matches, leavesOut } = this.#options;
+    const { listingCount, listingNodeBytes } = this.#peers.limits;
     if (++taking.count > listingCount) {
       throw new Stopped(`it lists more than ${listingCount} files`);
     }
@@ -255,14 +268,7 @@ class Browsing implements Browsed, Underway {
       this.addedUpCount++;
       return;
     }
-    if (this.#bytes >= listingBytes) {
-      throw new Stopped("all nodes together list more than there is room for");
-    }
-    const sumBytes = addUp?.(file);
-    if (sumBytes !== undefined) this.addedUpCount++;
-    const bytes = sumBytes ?? this.catalogue.add(taking.from, file);
-    taking.bytes += bytes;
-    this.#bytes += bytes;
+    taking.bytes += this.#keep(file, taking.from);
     if (taking.bytes >= listingNodeBytes) {
       throw new Stopped(
         `it lists more than there is room for, after ${
@@ -270,6 +276,21 @@ class Browsing implements Browsed, Underway {
         }`,
       );
     }
+  }
+
+  /** Adds a file to the catalogue or to sums; returns its bytes. */
+  #keep(file: ListedFile, from: Offerer): number {
+    for (const id of this.#room.makeFor(from)) {
+      if (this.#cut.has(id)) continue;
+      this.#cut.add(id);
+      const node = this.#listed.get(id);
+      if (node !== undefined) this.#fail(node, new Stopped(CUT));
+    }
+    const sumBytes = this.#options.addUp?.(file);
+    if (sumBytes === undefined) return this.#room.add(from, file);
+    this.addedUpCount++;
+    this.#room.count(from, sumBytes);
+    return sumBytes;
   }
 
   get fileCount(): number {
@@ -323,6 +344,9 @@ class Browsing implements Browsed, Underway {
     return { [Symbol.dispose]: () => clearInterval(timer) };
   }
 }
+
+const CUT =
+  "all nodes together list more than there is room for, and it lists most";
 
 // The count stops here; nobody needs a more exact number.
 const MOST_LEFT_OUT = 10_000;

@@ -10,6 +10,19 @@ import { firstNotBefore } from "../base/collections.ts";
 import type { Offer } from "../content/choice.ts";
 import { compareNaturally, type NameBytes } from "../content/natural_order.ts";
 import type { ListedFile } from "../protocol/messages.ts";
+import {
+  AT,
+  bytesOf,
+  bytesOfFile,
+  CONTENT_BYTES,
+  HAS_CONTENT,
+  hasContent,
+  haveOneContent,
+  IS_EXECUTABLE,
+  RECORD_BYTES,
+  type SoleEntry,
+  VERSION_BYTES,
+} from "./catalogue_record.ts";
 import { AT_ONCE, sortInRuns } from "./sorted_runs.ts";
 
 /** The fields that all offers of one node share. */
@@ -29,48 +42,18 @@ export interface CatalogueEntry {
   readonly offers: readonly Offer[];
 }
 
-/** A name that one node lists once, without the parts of its offer. */
-export interface SoleEntry {
-  readonly name: string;
-  /** The node's id. */
-  readonly node: string;
-  readonly size: number;
-  readonly modifiedMs: number;
-}
-
-const VERSION_BYTES = 16;
-const CONTENT_BYTES = 32;
-// size[8] modifiedMs[8] node[4] nameAt[4] nameLength[2] flags[1] …
-const SIZE_AT = 0;
-const TIME_AT = 8;
-const NODE_AT = 16;
-const NAME_AT = 20;
-const LENGTH_AT = 24;
-const FLAG_AT = 26;
-const VERSION_AT = 28;
-const CONTENT_AT = VERSION_AT + VERSION_BYTES;
-const HAS_CONTENT = 1;
-const IS_EXECUTABLE = 2;
-const RECORD_BYTES = CONTENT_AT + CONTENT_BYTES;
-// An index into the sorted order.
-const ORDER_BYTES = 4;
-
 const RECORDS_A_CHUNK = 8_192;
 const NAMES_CHUNK_BYTES = 512 * 1024;
-const VERSION = /^[0-9a-f]{32}$/;
+const NO_BYTES = new Uint8Array(0);
+const NO_RECORDS = new DataView(NO_BYTES.buffer);
 
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();
 
-/** Whether a catalogue can store a version. */
-export function isVersion(text: string): boolean {
-  return VERSION.test(text);
-}
-
 /** The files that nodes list. */
 export class Catalogue implements Iterable<CatalogueEntry> {
-  readonly #records: DataView<ArrayBuffer>[] = [];
-  readonly #names: Uint8Array<ArrayBuffer>[] = [];
+  #records: DataView<ArrayBuffer>[] = [];
+  #names: Uint8Array<ArrayBuffer>[] = [];
   #namesUsed = NAMES_CHUNK_BYTES;
   #count = 0;
   readonly #offerers: Offerer[] = [];
@@ -87,22 +70,22 @@ export class Catalogue implements Iterable<CatalogueEntry> {
   add(from: Offerer, file: ListedFile): number {
     const { name, size, modifiedMs, version, content, executable } = file;
     const { record, at } = this.#record(this.#count, { make: true });
-    record.setFloat64(at + SIZE_AT, size);
-    record.setFloat64(at + TIME_AT, modifiedMs);
-    record.setUint32(at + NODE_AT, this.#numberOf(from));
+    record.setFloat64(at + AT.size, size);
+    record.setFloat64(at + AT.time, modifiedMs);
+    record.setUint32(at + AT.node, this.#numberOf(from));
     const place = this.#keep(name);
-    record.setUint32(at + NAME_AT, place.at);
-    record.setUint16(at + LENGTH_AT, place.length);
+    record.setUint32(at + AT.name, place.at);
+    record.setUint16(at + AT.length, place.length);
     const flags = (content === undefined ? 0 : HAS_CONTENT) |
       (executable ? IS_EXECUTABLE : 0);
-    record.setUint8(at + FLAG_AT, flags);
-    bytesOf(record, at + VERSION_AT, VERSION_BYTES).setFromHex(version);
+    record.setUint8(at + AT.flags, flags);
+    bytesOf(record, at + AT.version, VERSION_BYTES).setFromHex(version);
     if (content !== undefined) {
-      bytesOf(record, at + CONTENT_AT, CONTENT_BYTES).setFromHex(content);
+      bytesOf(record, at + AT.content, CONTENT_BYTES).setFromHex(content);
     }
     this.#count++;
     this.#sorted = null;
-    return RECORD_BYTES + ORDER_BYTES + place.length;
+    return bytesOfFile(place.length);
   }
 
   /**
@@ -149,6 +132,56 @@ export class Catalogue implements Iterable<CatalogueEntry> {
     }
   }
 
+  /**
+   * Removes the files that `keeps` rejects. Calls it for each file in the order
+   * of arrival, with the bytes that the file takes. Copies stay as they are.
+   */
+  filter(keeps: (from: Offerer, bytes: number) => boolean): void {
+    const kept = new Catalogue();
+    const name = this.#nameBytes();
+    for (let index = 0; index < this.#count; index++) {
+      const bytes = bytesOfFile(this.#lengthOf(index));
+      if (keeps(this.#offererOf(index), bytes)) {
+        kept.#addRecord(this.#record(index), this.#locate(index, name));
+      }
+      this.#free(index);
+    }
+    this.#records = kept.#records;
+    this.#names = kept.#names;
+    this.#namesUsed = kept.#namesUsed;
+    this.#count = kept.#count;
+    this.#sorted = null;
+  }
+
+  /** Frees what holds only this record and earlier ones. */
+  #free(index: number): void {
+    const names = Math.floor(this.#placeOf(index) / NAMES_CHUNK_BYTES);
+    if (names > 0) this.#names[names - 1] = NO_BYTES;
+    if ((index + 1) % RECORDS_A_CHUNK > 0) return;
+    this.#records[Math.floor(index / RECORDS_A_CHUNK)] = NO_RECORDS;
+  }
+
+  /**
+   * Adds a record of a catalogue that has the same numbers of nodes. Makes no
+   * object for it: 300,000 would take seconds.
+   */
+  #addRecord(
+    from: { record: DataView; at: number },
+    { bytes, start, end }: NameBytes,
+  ): void {
+    const { record, at } = this.#record(this.#count, { make: true });
+    for (let n = 0; n < RECORD_BYTES; n += 4) {
+      record.setUint32(at + n, from.record.getUint32(from.at + n));
+    }
+    this.#require(end - start);
+    const chunk = this.#names.at(-1)!;
+    for (let n = start; n < end; n++) {
+      chunk[this.#namesUsed + n - start] = bytes[n]!;
+    }
+    record.setUint32(at + AT.name, this.#take(end - start));
+    this.#count++;
+  }
+
   #numberOf(from: Offerer): number {
     const known = this.#numbers.get(from.node);
     if (known !== undefined) return known;
@@ -158,16 +191,24 @@ export class Catalogue implements Iterable<CatalogueEntry> {
 
   /** Stores a name within one chunk. */
   #keep(name: string): { at: number; length: number } {
-    if (this.#namesUsed + 3 * name.length > NAMES_CHUNK_BYTES) {
-      this.#names.push(new Uint8Array(NAMES_CHUNK_BYTES));
-      this.#namesUsed = 0;
-    }
-    const chunk = this.#names.at(-1)!;
-    const target = chunk.subarray(this.#namesUsed);
+    this.#require(3 * name.length);
+    const target = this.#names.at(-1)!.subarray(this.#namesUsed);
     const { written: length } = encoder.encodeInto(name, target);
+    return { at: this.#take(length), length };
+  }
+
+  /** Makes sure that so many bytes are free in the last chunk of names. */
+  #require(bytes: number): void {
+    if (this.#namesUsed + bytes <= NAMES_CHUNK_BYTES) return;
+    this.#names.push(new Uint8Array(NAMES_CHUNK_BYTES));
+    this.#namesUsed = 0;
+  }
+
+  /** Takes this many bytes there; returns where they are. */
+  #take(length: number): number {
     const at = (this.#names.length - 1) * NAMES_CHUNK_BYTES + this.#namesUsed;
     this.#namesUsed += length;
-    return { at, length };
+    return at;
   }
 
   #record(
@@ -263,8 +304,8 @@ export class Catalogue implements Iterable<CatalogueEntry> {
     return {
       name: this.#nameOf(index),
       node: this.#offererOf(index).node,
-      size: record.getFloat64(at + SIZE_AT),
-      modifiedMs: record.getFloat64(at + TIME_AT),
+      size: record.getFloat64(at + AT.size),
+      modifiedMs: record.getFloat64(at + AT.time),
     };
   }
 
@@ -278,18 +319,9 @@ export class Catalogue implements Iterable<CatalogueEntry> {
     for (let at = place; at < sorted.length; at++) {
       const index = sorted[at]!;
       if (at > place && this.#compare(index, first) !== 0) return false;
-      if (this.#hasContent(index, content)) return true;
+      if (hasContent(this.#record(index), content)) return true;
     }
     return false;
-  }
-
-  #hasContent(index: number, content: Uint8Array): boolean {
-    const { record, at } = this.#record(index);
-    if ((record.getUint8(at + FLAG_AT) & HAS_CONTENT) === 0) return false;
-    for (let n = 0; n < CONTENT_BYTES; n++) {
-      if (record.getUint8(at + CONTENT_AT + n) !== content[n]) return false;
-    }
-    return true;
   }
 
   /** The name at a place. */
@@ -363,12 +395,12 @@ export class Catalogue implements Iterable<CatalogueEntry> {
 
   #placeOf(index: number): number {
     return this.#records[Math.floor(index / RECORDS_A_CHUNK)]!
-      .getUint32((index % RECORDS_A_CHUNK) * RECORD_BYTES + NAME_AT);
+      .getUint32((index % RECORDS_A_CHUNK) * RECORD_BYTES + AT.name);
   }
 
   #lengthOf(index: number): number {
     return this.#records[Math.floor(index / RECORDS_A_CHUNK)]!
-      .getUint16((index % RECORDS_A_CHUNK) * RECORD_BYTES + LENGTH_AT);
+      .getUint16((index % RECORDS_A_CHUNK) * RECORD_BYTES + AT.length);
   }
 
   #nameOf(index: number): string {
@@ -384,7 +416,7 @@ export class Catalogue implements Iterable<CatalogueEntry> {
 
   #offererOf(index: number): Offerer {
     const { record, at } = this.#record(index);
-    return this.#offerers[record.getUint32(at + NODE_AT)]!;
+    return this.#offerers[record.getUint32(at + AT.node)]!;
   }
 
   /** `like` is another offer; nodes with the same file share one hash string. */
@@ -392,43 +424,22 @@ export class Catalogue implements Iterable<CatalogueEntry> {
     const { record, at } = this.#record(index);
     const hex = (from: number, length: number) =>
       bytesOf(record, at + from, length).toHex();
-    const flags = record.getUint8(at + FLAG_AT);
+    const flags = record.getUint8(at + AT.flags);
     const content = (flags & HAS_CONTENT) === 0
       ? undefined
-      : like !== undefined && this.#haveOneContent(index, like.index)
+      : like !== undefined &&
+          haveOneContent(this.#record(index), this.#record(like.index))
       ? like.offer.content
-      : hex(CONTENT_AT, CONTENT_BYTES);
+      : hex(AT.content, CONTENT_BYTES);
     return {
       ...this.#offererOf(index),
-      size: record.getFloat64(at + SIZE_AT),
-      modifiedMs: record.getFloat64(at + TIME_AT),
+      size: record.getFloat64(at + AT.size),
+      modifiedMs: record.getFloat64(at + AT.time),
       ...(flags & IS_EXECUTABLE) !== 0 && { isExecutable: true as const },
-      version: hex(VERSION_AT, VERSION_BYTES),
+      version: hex(AT.version, VERSION_BYTES),
       content,
     };
   }
-
-  /** Whether two offers have the same content id, or both none. */
-  #haveOneContent(index: number, other: number): boolean {
-    const [a, b] = [this.#record(index), this.#record(other)];
-    const flagsDiffer = a.record.getUint8(a.at + FLAG_AT) ^
-      b.record.getUint8(b.at + FLAG_AT);
-    if ((flagsDiffer & HAS_CONTENT) !== 0) return false;
-    for (let n = CONTENT_AT; n < CONTENT_AT + CONTENT_BYTES; n += 4) {
-      if (a.record.getUint32(a.at + n) !== b.record.getUint32(b.at + n)) {
-        return false;
-      }
-    }
-    return true;
-  }
-}
-
-function bytesOf(
-  { buffer }: DataView<ArrayBuffer>,
-  at: number,
-  length: number,
-): Uint8Array<ArrayBuffer> {
-  return new Uint8Array(buffer, at, length);
 }
 
 type Mutable<T> = { -readonly [Key in keyof T]: T[Key] };

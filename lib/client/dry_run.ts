@@ -23,7 +23,10 @@ import { ExistingFiles, type ExistingFilesOptions } from "./existing_files.ts";
 import type { SaveReport } from "./save_report.ts";
 
 /** Options of {@linkcode DryRun}. */
-export interface DryRunOptions extends Omit<ExistingFilesOptions, "owners"> {
+export interface DryRunOptions
+  extends Omit<ExistingFilesOptions, "owners" | "folders"> {
+  /** The folder that the user chose for all files, if it is known. */
+  readonly folder: string | undefined;
   /** Called for files that could not be saved. */
   readonly outcomes: SaveReport;
   /** Asks for the manifest of a file. */
@@ -52,8 +55,9 @@ export class DryRun {
   constructor(options: DryRunOptions) {
     this.#options = options;
     const owners = new Owners({ mayMake: false });
-    this.#folders = new Folders(owners);
-    this.#presence = new ExistingFiles({ ...options, owners });
+    const folders = new Folders(owners, options.folder);
+    this.#folders = folders;
+    this.#presence = new ExistingFiles({ ...options, owners, folders });
   }
 
   /** Plans all files. */
@@ -111,7 +115,8 @@ export class DryRun {
     const isOpen = occupant === "same_size" && this.#presence.isUnknown(job);
     const { isClaimed, describe } = this.#options;
     const manifest = isOpen || isClaimed() ? await describe(job) : undefined;
-    switch (await this.#presence.judge(job, { occupant, info, manifest })) {
+    const found = { occupant, info, seen: info, manifest };
+    switch (await this.#presence.judge(job, found)) {
       case "same":
         return "keep";
       case "other":

@@ -11,7 +11,13 @@ import {
   linkWhy,
   SPECIAL_WHY,
 } from "../disk/existing_entry.ts";
-import { existsAlready, inTheWay, notOwn, targetOf } from "../disk/places.ts";
+import {
+  existsAlready,
+  type Folders,
+  inTheWay,
+  notOwn,
+} from "../disk/places.ts";
+import type { Inode } from "../disk/leftover_file.ts";
 import type { Owned, Owners } from "../disk/owners.ts";
 import { contentIdAt, hasContent, sha256At } from "../disk/rehash.ts";
 import type { Manifest } from "../content/manifest.ts";
@@ -30,6 +36,8 @@ export interface ExistingFilesOptions {
   readonly base: BaseFile | undefined;
   /** Hashes existing files. */
   readonly hasher: Hasher;
+  /** Tells which folder the user chose. */
+  readonly folders: Pick<Folders, "targetOf">;
   /** Whose files count as saved. */
   readonly owners: Owners;
   /** Ends the hashing. */
@@ -41,8 +49,8 @@ export interface ExistingFile {
   readonly occupant: ExistingEntry;
   /** Its owner and mode, if something is there. */
   readonly info?: Owned | undefined;
-  /** Whether it was checked in this turn, so that it cannot have changed. */
-  readonly isFresh?: boolean | undefined;
+  /** The file that was seen there, unless a worker has read it. */
+  readonly seen?: Inode | undefined;
   /** Its content id, if a worker has read it. */
   readonly contentId?: string | undefined;
   /** The wanted content; needed if {@linkcode ExistingFiles.isUnknown}. */
@@ -97,8 +105,9 @@ export class ExistingFiles {
     info: Owned | undefined,
   ): Promise<string | undefined> {
     if (info === undefined) return undefined;
-    const target = targetOf(path, name);
-    return await this.#options.owners.objectionToFile(info, { path, target });
+    const { folders, owners } = this.#options;
+    const target = folders.targetOf(path, name);
+    return await owners.objectionToFile(info, { path, target });
   }
 
   /**
@@ -107,19 +116,21 @@ export class ExistingFiles {
    */
   async #isIt(
     { name, path, group: { size, content } }: Job,
-    { contentId, manifest, isFresh }: Omit<ExistingFile, "occupant" | "info">,
+    { contentId, manifest, seen }: Omit<ExistingFile, "occupant" | "info">,
   ): Promise<boolean> {
     const { hasher, signal } = this.#options;
     const wanted = this.#options.wanted.of(name);
-    if (wanted !== undefined) return await sha256At(path, signal) === wanted;
+    if (wanted !== undefined) {
+      return await sha256At(path, { signal, seen }) === wanted;
+    }
     if (contentId !== undefined) {
       return contentId === (content ?? manifest?.contentId);
     }
     if (content !== undefined) {
-      const options = { size, hasher, signal, isFresh };
+      const options = { size, hasher, signal, seen };
       return await contentIdAt(path, options) === content;
     }
     return manifest !== undefined &&
-      await hasContent(path, manifest, hasher, signal);
+      await hasContent(path, manifest, { hasher, signal, seen });
   }
 }

@@ -10,7 +10,6 @@ import { counted, show } from "../base/text.ts";
 import { runsOf } from "../content/piece_set.ts";
 import type { FileFailure } from "../transfer/download_options.ts";
 import type { NodeAnswer } from "./events.ts";
-import type { ListedNode } from "./nodes.ts";
 
 /** The file does not have the SHA-256 that a node claimed for it. */
 export function notThatSha256(where: string): Failure {
@@ -87,26 +86,6 @@ export function notReplacedOnVote(name: string, path: string): Failure {
     why: `nodes have, or may have, different contents of ${show(name)}, and ` +
       "the client replaces an existing file only with content that you choose",
     remedyCode: "choose_to_replace",
-  });
-}
-
-/** Some nodes were reached but did not list all of their files. */
-export function notListedWhole(
-  incomplete: readonly ListedNode[],
-  { pattern, nodes }: {
-    pattern?: string | undefined;
-    nodes: readonly ListedNode[];
-  },
-): Failure {
-  const [first] = incomplete;
-  const which = incomplete.length === 1 && first !== undefined
-    ? `the list of ${show(first.name)} is`
-    : `the lists of ${incomplete.length} of ${nodes.length} nodes are`;
-  return new Failure("undelivered", {
-    what: "Cannot list all files",
-    ...(pattern === undefined ? {} : { where: show(pattern) }),
-    why: `${which} not complete`,
-    remedyCode: "list_in_parts",
   });
 }
 
@@ -406,12 +385,18 @@ function denial(name: string, denied: readonly Denial[]): Failure {
     where: show(name),
     why:
       `${denied.length} of the nodes refuse to send it to this client, ${cause}`,
-    remedy: DENIAL_REMEDY[code] ?? "ask the person who runs the relay",
+    remedy: denialRemedy(code),
   });
 }
 
+/** What to do about a node's refusal, by its code. */
+export function denialRemedy(code: string): string {
+  return DENIAL_REMEDY[code] ?? "ask the person who runs the relay";
+}
+
 const DENIAL_REMEDY: Readonly<Record<string, string>> = {
-  expired: "check the clocks of node and relay",
+  expired:
+    "run again; if that does not help, check the clocks of node and relay",
   ["used_up"]: "ask for another link",
   ["too_many_failures"]: "wait a minute",
 };

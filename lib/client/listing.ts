@@ -9,6 +9,7 @@ import { browseAll, type Browsed, type BrowseOptions } from "./browsing.ts";
 import { Candidates } from "./candidates.ts";
 import type { Catalogue } from "./catalogue.ts";
 import type { ClientEvent } from "./events.ts";
+import type { IncompleteList } from "./list_failures.ts";
 import type { ListedNode, NodeListing } from "./nodes.ts";
 import { type ClientOptions, Peers } from "./peers.ts";
 import type { TransferOptions, WantedNames } from "./transfer_options.ts";
@@ -101,7 +102,7 @@ export class FileListings implements Iterable<FileListing> {
   readonly #catalogue: Catalogue;
   readonly #addedUpCount: number;
   /** Nodes that were reached but did not list all of their files. */
-  readonly incomplete: readonly ListedNode[];
+  readonly incomplete: readonly IncompleteList[];
   /** The nodes that were asked. */
   readonly nodes: readonly ListedNode[];
   /** Nodes that were not asked, because their indexes lack such names. */

@@ -16,6 +16,12 @@ export interface GetOptions extends TransferOptions {
   selections: readonly Selection[];
   /** The path to save a file at. */
   pathOf: (name: string, selection: Selection) => string;
+  /**
+   * The folder that all files are saved in or below. Only to this folder may a
+   * link lead. By default it is the path of each file without the folders of
+   * its name.
+   */
+  folder?: string;
   /** Whether to replace existing files. */
   overwrite?: boolean;
   /**

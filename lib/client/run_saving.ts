@@ -97,10 +97,10 @@ export class RunSaving implements Disposable {
   }
 
   #dryRun(hasher: Hasher): DryRun {
-    const { overwrite = false, base, candidates } = this.#options;
+    const { overwrite = false, base, candidates, folder } = this.#options;
     const { wanted, outcomes, followups, nodes, emit, signal } = this.#parts;
     return new DryRun({
-      ...{ overwrite, wanted, base, hasher, outcomes, emit, signal },
+      ...{ overwrite, wanted, base, hasher, outcomes, emit, signal, folder },
       describe: (job) => followups.describe(job),
       isClaimed: () => candidates.isByContent,
       elsewhere: (job) => this.#elsewhere(job),
@@ -110,7 +110,7 @@ export class RunSaving implements Disposable {
   }
 
   #saveRun(hasher: Hasher, lanes: Lanes | undefined): SaveRun {
-    const { overwrite = false, sync = true, base } = this.#options;
+    const { overwrite = false, sync = true, base, folder } = this.#options;
     const { wanted, outcomes, followups, swarming, stop, signal, nodeOf } =
       this.#parts;
     return new SaveRun({
@@ -118,7 +118,7 @@ export class RunSaving implements Disposable {
       ...{ hasher, stop, signal, outcomes, swarming },
       laneCount: lanes?.count ?? 0,
       targets: new Targets({
-        ...{ overwrite, sync, wanted, base, signal, hasher, outcomes },
+        ...{ overwrite, sync, wanted, base, signal, hasher, outcomes, folder },
         // Another person chose the file of a link.
         mayRun: this.#options.access?.link === undefined,
         openFileCount: this.#peers.limits.openFileCount,

@@ -84,15 +84,19 @@ export class SaveReport {
     this.#emit({ event: "file_failed", name, error: failure, from });
   }
 
-  /** A file already exists, with the digest that it was compared with. */
+  /**
+   * A file already exists, with the digest that it was compared with. It may
+   * have been received as well, while another program saved it.
+   */
   present(
     { name, path, group: { size }, placed }: Job,
     { content, sha256 }: {
       readonly content?: string | undefined;
       readonly sha256?: string | undefined;
     },
+    { isReceived = false } = {},
   ): void {
-    this.tally.start(name, size);
+    if (!isReceived) this.tally.start(name, size);
     this.tally.complete();
     this.#saved.push(placed ?? { name, path });
     this.#emit({

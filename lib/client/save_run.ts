@@ -285,7 +285,7 @@ export class SaveRun {
     if (targets.isMistaken(job)) return this.#end(this.#mistaken(file, job));
     const hashes = this.#download.hashesOf(file);
     // Another program may have created a file at this path.
-    if (!outcomes.failed.has(job.name)) {
+    if (!outcomes.failed.has(job.name) && !targets.isSavedByOther(job)) {
       outcomes.receive(job, hashes);
     }
     this.#forget(file, job);

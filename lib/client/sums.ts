@@ -26,12 +26,8 @@ import { Candidates } from "./candidates.ts";
 import type { CatalogueEntry } from "./catalogue.ts";
 import { Choosing } from "./choosing.ts";
 import { causeOf } from "./events.ts";
-import {
-  type Cause,
-  nobodyHasAny,
-  notDescribed,
-  notListedWhole,
-} from "./failures.ts";
+import { type Cause, nobodyHasAny, notDescribed } from "./failures.ts";
+import { notListedWhole } from "./list_failures.ts";
 import type { HashWaits } from "./hash_waits.ts";
 import type { ListedNode } from "./nodes.ts";
 import { Peers } from "./peers.ts";

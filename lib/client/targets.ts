@@ -26,10 +26,12 @@ import { type Job, sizeOf } from "./jobs.ts";
 import { type ExistingFile, ExistingFiles } from "./existing_files.ts";
 import { reusedPieces, type ReusedPiecesOptions } from "./reused_pieces.ts";
 import type { WantedSums } from "./wanted_sums.ts";
-import { Folders, isOfOneFile } from "../disk/places.ts";
+import { Folders, isOfOneFile, isTaken } from "../disk/places.ts";
 
 /** Options of {@linkcode Targets}. */
 export interface TargetsOptions extends Omit<ReusedPiecesOptions, "manifest"> {
+  /** The folder that the user chose for all files, if it is known. */
+  readonly folder?: string | undefined;
   /** Whether files are durable before they count as saved. */
   readonly sync: boolean;
   /** Whether files become executable if they are executable at their nodes. */
@@ -55,7 +57,7 @@ export interface Ahead {
 
 /** What is at the path of a file. */
 type Found =
-  & Pick<ExistingFile, "occupant" | "info" | "contentId">
+  & Pick<ExistingFile, "occupant" | "info" | "seen" | "contentId">
   & Pick<ComparedFile, "hasOneName">;
 
 /** The file under the final name, and what it may be compared with. */
@@ -77,12 +79,15 @@ export class Targets implements AsyncDisposable {
   /** Files that arrived complete, but with another SHA-256 than required. */
   readonly #mistaken = new WeakSet<Job>();
 
+  readonly #savedByOthers = new WeakSet<Job>();
+
   /** Opens nothing yet. */
   constructor(options: TargetsOptions) {
     this.#options = options;
     const owners = new Owners();
-    this.#folders = new Folders(owners);
-    this.#presence = new ExistingFiles({ ...options, owners });
+    const folders = new Folders(owners, options.folder);
+    this.#folders = folders;
+    this.#presence = new ExistingFiles({ ...options, owners, folders });
     this.#small = new SmallFiles({ mostOpen: options.openFileCount });
     this.#looks = new AheadChecks({ signal: options.signal });
   }
@@ -90,6 +95,11 @@ export class Targets implements AsyncDisposable {
   /** Whether a file arrived complete, but is not the requested one. */
   isMistaken(job: Job): boolean {
     return this.#mistaken.has(job);
+  }
+
+  /** Whether another program saved the content while it was received. */
+  isSavedByOther(job: Job): boolean {
+    return this.#savedByOthers.has(job);
   }
 
   /** Large files that are open. */
@@ -144,14 +154,13 @@ export class Targets implements AsyncDisposable {
       await this.#folders.prepare(path, name);
     const found: Found = isNew
       ? NOTHING
-      : foundBy(await ahead.looked, size) ?? existingEntryAtOnce(path, size);
+      : foundBy(await ahead.looked, size) ?? foundAt(path, size);
     const mayBeIt = found.occupant === "same_size" &&
       this.#presence.isUnknown(job);
     let manifest = mayBeIt
       ? await ahead.asked ?? await describe(job)
       : undefined;
-    const isFresh = !mayBeIt; // otherwise time passed while a node was asked
-    const there = { ...found, folder, isFresh, manifest };
+    const there = { ...found, folder, manifest };
     const isPresent = found.occupant !== "none" &&
       await this.#isPresent(job, there);
     if (isPresent) return undefined;
@@ -168,10 +177,10 @@ export class Targets implements AsyncDisposable {
   /** Whether the file exists already; throws if another one is at its path. */
   async #isPresent(
     job: Job,
-    { hasOneName, folder, isFresh = false, ...there }: ComparedFile,
+    { hasOneName, folder, ...found }: ComparedFile,
+    { isReceived = false } = {},
   ): Promise<boolean> {
     const { path } = job;
-    const found = { ...there, isFresh };
     if (await this.#presence.judge(job, found) !== "same") return false;
     if (found.contentId === undefined) {
       requirePlace(path, folder);
@@ -183,7 +192,8 @@ export class Targets implements AsyncDisposable {
     const sha256 = this.#options.wanted.of(name);
     const { content } = group;
     const compared = sha256 === undefined ? { content } : { sha256 };
-    this.#options.outcomes.present(job, compared);
+    this.#options.outcomes.present(job, compared, { isReceived });
+    if (isReceived) this.#savedByOthers.add(job);
     return true;
   }
 
@@ -217,7 +227,8 @@ export class Targets implements AsyncDisposable {
         const syncing = this.#syncFolders();
         if (syncing !== undefined) await syncing;
       } catch (error) {
-        this.#failed(job, error);
+        const manifest = new Manifest(bytes.length, sha256(bytes));
+        await this.#failed(job, error, { folder, manifest });
       }
     };
     return {
@@ -245,7 +256,7 @@ export class Targets implements AsyncDisposable {
     const partial = await PartialFile.open(path, options);
     this.#partials.set(name, partial);
     // Another process may have published it before this one had the lock.
-    const found = options.overwrite ? NOTHING : existingEntryAtOnce(path, size);
+    const found = options.overwrite ? NOTHING : foundAt(path, size);
     if (found.occupant !== "none") {
       if (await partial.byteCount() === 0) await partial.discard();
       else await partial.keep();
@@ -261,13 +272,19 @@ export class Targets implements AsyncDisposable {
       manifest: known,
       overwrite: options.overwrite,
     });
-    return { sink: this.#verifying(job, partial), ...spared };
+    const manifest = known;
+    const sink = this.#verifying(job, partial, { folder, manifest });
+    return { sink, ...spared };
   }
 
   /**
    * A sink that compares the SHA-256 of the whole file with the required one.
    */
-  #verifying(job: Job, partial: PartialFile): Sink {
+  #verifying(
+    job: Job,
+    partial: PartialFile,
+    place: Pick<ComparedFile, "folder" | "manifest">,
+  ): Sink {
     const wanted = this.#options.wanted.of(job.name);
     return {
       write: (first, bytes) => partial.write(first, bytes),
@@ -286,7 +303,7 @@ export class Targets implements AsyncDisposable {
           await partial.finish();
           await this.#syncFolders();
         } catch (error) {
-          this.#failed(job, error);
+          await this.#failed(job, error, place);
         }
       },
     };
@@ -296,9 +313,33 @@ export class Targets implements AsyncDisposable {
    * Saving a file failed. A failure of one file ends only that file; a failure
    * of the disk ends everything.
    */
-  #failed(job: Job, error: unknown): void {
+  async #failed(
+    job: Job,
+    error: unknown,
+    place: Pick<ComparedFile, "folder" | "manifest">,
+  ): Promise<void> {
     if (!(error instanceof Failure) || !isOfOneFile(error)) throw error;
-    this.#options.outcomes.fail(job.name, error, job);
+    let failure = error;
+    try {
+      if (isTaken(error) && await this.#isThereNow(job, place)) return;
+    } catch (objection) {
+      if (!(objection instanceof Failure)) throw objection;
+      failure = objection;
+    }
+    this.#options.outcomes.fail(job.name, failure, job);
+  }
+
+  /** Whether another program saved the same content meanwhile. */
+  async #isThereNow(
+    job: Job,
+    { folder, manifest: known }: Pick<ComparedFile, "folder" | "manifest">,
+  ): Promise<boolean> {
+    const found = foundAt(job.path, sizeOf(job));
+    const manifest = this.#presence.isUnknown(job)
+      ? known ?? await this.#options.describe(job)
+      : known;
+    const there = { ...found, folder, manifest };
+    return await this.#isPresent(job, there, { isReceived: true });
   }
 
   #targetOptions(
@@ -340,6 +381,11 @@ export class Targets implements AsyncDisposable {
     this.#small[Symbol.dispose]();
     this.#looks[Symbol.dispose]();
   }
+}
+
+function foundAt(path: string, size: number): Found {
+  const { info, ...found } = existingEntryAtOnce(path, size);
+  return { ...found, info, seen: info };
 }
 
 /** What a worker found, if it could find out. */

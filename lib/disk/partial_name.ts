@@ -4,13 +4,18 @@
  * @module
  */
 
+import { Failure } from "../base/errors.ts";
 import { sha256 } from "../base/hash.ts";
 import { PARTIAL_SUFFIX } from "../base/names.ts";
 import { unsaved } from "./disk_failure.ts";
 import { isInode, openLeftover, PRIVATE_MODE } from "./leftover_file.ts";
 
-/** The error if another process is receiving the same file. */
-export const OTHERS = new Error("another process has it");
+const OTHERS = new Error("another process has it");
+
+/** Whether a failure says that another process is receiving the same file. */
+export function isOthers(error: unknown): boolean {
+  return error instanceof Failure && error.cause === OTHERS;
+}
 
 /** The temporary name of `path`. */
 export function partialPathOf(path: string): string {
@@ -42,23 +47,34 @@ const NAME_BYTES = 255;
  */
 export async function openPartial(path: string): Promise<Deno.FsFile> {
   const partialPath = partialPathOf(path);
-  const file = await openEither(partialPath);
-  try {
-    // The process that had the lock may have published or removed it.
-    if (
-      file !== undefined && await file.tryLock(true) &&
-      await isThere(file, partialPath)
-    ) return file;
-  } catch (error) {
-    file?.close();
-    throw error;
+  for (let tries = 0; tries < OPEN_TRIES; tries++) {
+    const file = await openEither(partialPath);
+    if (file === undefined) break;
+    const state = await lock(file, partialPath);
+    if (state === "ours") return file;
+    file.close();
+    if (state === "others") break;
   }
-  file?.close();
   throw unsaved(path, {
     why: "another process is receiving it",
     remedy: "wait for it, or choose another path",
     cause: OTHERS,
   });
+}
+
+/** Locks an open file, and closes it after an error. */
+async function lock(
+  file: Deno.FsFile,
+  path: string,
+): Promise<"ours" | "others" | "gone"> {
+  try {
+    if (!await file.tryLock(true)) return "others";
+    // The process that had the lock may have published or removed it.
+    return await isThere(file, path) ? "ours" : "gone";
+  } catch (error) {
+    file.close();
+    throw error;
+  }
 }
 
 const NEW = { read: true, write: true, createNew: true, mode: PRIVATE_MODE };

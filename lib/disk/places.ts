@@ -20,7 +20,7 @@ import { unsaved } from "./disk_failure.ts";
 import type { JudgedInode } from "./leftover_file.ts";
 import { replaced, requirePlace } from "./own_place.ts";
 import type { Owners } from "./owners.ts";
-import { OTHERS } from "./partial_name.ts";
+import { isOthers } from "./partial_name.ts";
 import { ignoreNotFound } from "./publishing.ts";
 
 /** A file, and the place where it will be saved. */
@@ -45,6 +45,7 @@ export interface SaveFolder {
 /** The folders for saved files. Missing ones are made. */
 export class Folders {
   readonly #owners: Owners;
+  readonly #target: string | undefined;
   readonly #known = new Map<string, "new" | "old">();
   /** Folders with new folders in them, whose names are not durable yet. */
   readonly #grown = new Set<string>();
@@ -52,8 +53,26 @@ export class Folders {
   /** The folders of files, as they were when they were judged. */
   readonly #judged = new Map<string, JudgedInode>();
 
-  constructor(owners: Owners) {
+  /**
+   * `target` is the folder that the user chose for all files. By default, that
+   * of a file is its path without the folders of its name.
+   */
+  constructor(owners: Owners, target?: string) {
     this.#owners = owners;
+    // Written like the folder of a file in it.
+    this.#target = target && dirname(join(target, "file"));
+  }
+
+  /** The folder that the user chose for a file: a link may lead to it. */
+  targetOf(path: string, name: string): string {
+    return dirname(this.#below(path, name)[0] ?? path);
+  }
+
+  /** The folders of a file below its target folder, highest first. */
+  #below(path: string, name: string): string[] {
+    const target = this.#target;
+    return (target === undefined ? undefined : foldersFrom(target, path)) ??
+      foldersOf(path, name);
   }
 
   /** Whether {@linkcode Folders.ensure} made a folder. */
@@ -99,10 +118,10 @@ export class Folders {
   async prepare(path: string, name: string): Promise<SaveFolder> {
     const known = this.prepared(path);
     if (known !== undefined) return known;
-    const target = targetOf(path, name);
+    const target = this.targetOf(path, name);
     let isNew = await this.ensure(target);
     let folder = await this.#keep(target, isNew);
-    for (const at of foldersBelow(path, name)) {
+    for (const at of this.#below(path, name)) {
       isNew = await this.ensure(at);
       const judged = await this.#judge(at, target);
       if (judged === undefined) throw replaced(path);
@@ -123,8 +142,8 @@ export class Folders {
 
   /** Judges the folders of a file that exist. Makes nothing. */
   async judge(path: string, name: string): Promise<void> {
-    const target = targetOf(path, name);
-    for (const at of foldersBelow(path, name)) {
+    const target = this.targetOf(path, name);
+    for (const at of this.#below(path, name)) {
       if (await this.#judge(at, target) === undefined) return;
     }
   }
@@ -257,8 +276,18 @@ function noFolderAt(path: string): Failure {
   return inTheWay(path, "is a file where a folder is needed");
 }
 
-/** The folders of a file's name below the target folder, highest first. */
-function foldersBelow(path: string, name: string): string[] {
+/** The folders between `target` and a file; `undefined` if it is elsewhere. */
+function foldersFrom(target: string, path: string): string[] | undefined {
+  const folders: string[] = [];
+  for (let at = dirname(path); at !== target; at = dirname(at)) {
+    if (at === dirname(at)) return undefined;
+    folders.unshift(at);
+  }
+  return folders;
+}
+
+/** The folders of a file's name at the end of its path, highest first. */
+function foldersOf(path: string, name: string): string[] {
   const folders: string[] = [];
   if (!path.endsWith(name)) return folders;
   for (
@@ -267,14 +296,6 @@ function foldersBelow(path: string, name: string): string[] {
     at = dirname(at), folder = dirname(folder)
   ) folders.unshift(folder);
   return folders;
-}
-
-/**
- * The folder that the user chose for a file: its path without the folders of
- * its name.
- */
-export function targetOf(path: string, name: string): string {
-  return dirname(foldersBelow(path, name)[0] ?? path);
 }
 
 /** The file or folder at a path, if there is one. */
@@ -299,10 +320,17 @@ async function isFolder(path: string): Promise<boolean> {
  * Whether a failure of the disk concerns only one file: something else is in
  * its place, or the disk does not accept its name.
  */
-export function isOfOneFile({ cause }: Failure): boolean {
+export function isOfOneFile(failure: Failure): boolean {
+  const { cause } = failure;
   const code = systemErrorCode(cause);
-  return cause === OTHERS || (code !== undefined && OF_NAMES.has(code)) ||
+  return isOthers(failure) || (code !== undefined && OF_NAMES.has(code)) ||
     ONE_FILES_ERRORS.some((kind) => cause instanceof kind);
+}
+
+/** Whether a failure says that another program has saved or is saving the file. */
+export function isTaken(failure: Failure): boolean {
+  return isOthers(failure) ||
+    failure.cause instanceof Deno.errors.AlreadyExists;
 }
 
 const ONE_FILES_ERRORS = [

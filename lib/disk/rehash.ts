@@ -138,11 +138,10 @@ export async function* hashRuns(
 export async function hasContent(
   path: string,
   manifest: Manifest,
-  hasher: Hasher,
-  signal?: AbortSignal,
+  { hasher, signal, seen }: Omit<ContentIdOptions, "size">,
 ): Promise<boolean> {
   try {
-    using file = await openRegular(path, { follow: false });
+    using file = await openRegular(path, { follow: false, seen });
     if ((await file.stat()).size !== manifest.size) return false;
     let next = 0;
     for await (const piece of rightPieces(file, manifest, hasher, signal)) {
@@ -159,10 +158,10 @@ export async function hasContent(
 /** Options of {@linkcode contentIdAt}. */
 export interface ContentIdOptions extends HashRunsOptions {
   /**
-   * Whether the caller has just seen a regular file there, in the same turn. A
-   * small file is then opened without another check.
+   * The regular file that the caller has seen there: no other is read. By
+   * default the one that is there now.
    */
-  readonly isFresh?: boolean | undefined;
+  readonly seen?: Inode | undefined;
 }
 
 /**
@@ -197,15 +196,15 @@ const ROOM = new Uint8Array(HASHED_AT_ONCE_BYTES + 1);
  */
 function hashSmall(
   path: string,
-  { size, isFresh = false }: ContentIdOptions,
+  { size, seen }: ContentIdOptions,
 ): Uint8Array<ArrayBuffer> | undefined {
-  const named = isFresh ? undefined : Deno.lstatSync(path);
-  if (named?.isFile === false) return undefined;
+  const named = seen ?? regularAt(path);
+  if (named === undefined) return undefined;
   // Somebody may put a pipe in its place, and opening that would wait.
   const file = openSync(path, O_RDONLY | O_NONBLOCK | O_NOFOLLOW);
   try {
     // With permission for some folders, Deno 2.9.6 follows a link nevertheless.
-    if (named && !isOpened(named, fstatSync(file))) return undefined;
+    if (!isOpened(named, fstatSync(file))) return undefined;
     // One byte more, to notice a longer file. A short read means the end of the
     // file.
     let filled = 0;
@@ -221,6 +220,11 @@ function hashSmall(
   }
 }
 
+function regularAt(path: string): Inode | undefined {
+  const info = Deno.lstatSync(path);
+  return info.isFile ? info : undefined;
+}
+
 /** Whether `opened` is the file with that name; unknown on Windows. */
 function isOpened(named: Inode, opened: Inode): boolean {
   return named.ino === null || isInode(named, opened);
@@ -228,10 +232,10 @@ function isOpened(named: Inode, opened: Inode): boolean {
 
 async function hashLarge(
   path: string,
-  options: HashRunsOptions,
+  options: ContentIdOptions,
 ): Promise<Uint8Array<ArrayBuffer> | undefined> {
-  const { size } = options;
-  using file = await openRegular(path, { follow: false });
+  const { size, seen } = options;
+  using file = await openRegular(path, { follow: false, seen });
   if ((await file.stat()).size !== size) return undefined;
   const hashes = new Uint8Array(pieceCountOf(size) * HASH_BYTES);
   let filled = 0;
@@ -250,10 +254,10 @@ async function hashLarge(
  */
 export async function sha256At(
   path: string,
-  signal?: AbortSignal,
+  { signal, seen }: Pick<ContentIdOptions, "signal" | "seen"> = {},
 ): Promise<string | undefined> {
   try {
-    using file = await openRegular(path, { follow: false });
+    using file = await openRegular(path, { follow: false, seen });
     const hash = createSha256();
     const buffer = new Uint8Array(REHASH_BYTES);
     for (;;) {

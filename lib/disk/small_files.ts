@@ -6,6 +6,7 @@
  * @module
  */
 
+import { delay } from "@std/async/delay";
 import { dirname } from "@std/path/dirname";
 import { Failure } from "../base/errors.ts";
 import { LIMITS } from "../base/limits.ts";
@@ -13,8 +14,8 @@ import { errorOf } from "../transfer/lane.ts";
 import { cannot, notSynced } from "./disk_failure.ts";
 import { OTHERS_WRITE, PRIVATE_MODE, unfit } from "./leftover_file.ts";
 import { replaced } from "./own_place.ts";
-import { PartialFile } from "./partial.ts";
-import { partialPathOf } from "./partial_name.ts";
+import { PartialFile, type PartialFileOptions } from "./partial.ts";
+import { isOthers, partialPathOf } from "./partial_name.ts";
 import {
   noMoreThanThere,
   type TargetOptions,
@@ -28,9 +29,15 @@ import type { SaveTerms } from "./saver_code.ts";
 export interface SmallFilesOptions {
   /** The most files that may be open at once. */
   readonly mostOpen?: number;
+  /** How long to wait for another process that saves the same file. */
+  readonly otherSaverMs?: number;
   /** Starts the worker when there are many files. */
   readonly start?: (mostOpen: number) => Saver;
 }
+
+// Another process has all bytes of a small file and only waits for the disk.
+const OTHER_SAVER_MS = 2_000;
+const LOOK_MS = 20;
 
 /** The terms of a file, and what they follow from. */
 interface LastTerms extends Pick<TargetOptions, "sync"> {
@@ -43,6 +50,7 @@ interface LastTerms extends Pick<TargetOptions, "sync"> {
 /** Saves small files. Disposing ends the worker. */
 export class SmallFiles implements Disposable {
   readonly #mostOpen: number;
+  readonly #otherSaverMs: number;
   readonly #start: (mostOpen: number) => Saver;
   /** Modes of new files, plain and executable. */
   readonly #modes = new Map<boolean, number>();
@@ -53,10 +61,14 @@ export class SmallFiles implements Disposable {
   #count = 0;
 
   constructor(
-    { mostOpen = LIMITS.openFileCount, start = startSaver }: SmallFilesOptions =
-      {},
+    {
+      mostOpen = LIMITS.openFileCount,
+      otherSaverMs = OTHER_SAVER_MS,
+      start = startSaver,
+    }: SmallFilesOptions = {},
   ) {
     this.#mostOpen = mostOpen;
+    this.#otherSaverMs = otherSaverMs;
     this.#start = start;
     this.#saver = saverHere(mostOpen);
   }
@@ -99,7 +111,7 @@ export class SmallFiles implements Disposable {
     }
     // An earlier run left it, or another process writes it: the lock shows
     // which.
-    const partial = await PartialFile.open(path, {
+    const partial = await this.#openWhenFree(path, {
       ...options,
       size: bytes.length,
     });
@@ -110,6 +122,24 @@ export class SmallFiles implements Disposable {
       throw error;
     }
     await partial.finish();
+  }
+
+  /**
+   * Opens the partial file. If another process is saving it, waits for that.
+   */
+  async #openWhenFree(
+    path: string,
+    options: PartialFileOptions,
+  ): Promise<PartialFile> {
+    const until = performance.now() + this.#otherSaverMs;
+    for (;;) {
+      try {
+        return await PartialFile.open(path, options);
+      } catch (error) {
+        if (!isOthers(error) || performance.now() >= until) throw error;
+      }
+      await delay(LOOK_MS);
+    }
   }
 
   /** The terms of a file: the same object as for the last one, if it can be. */

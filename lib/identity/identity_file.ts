@@ -15,7 +15,7 @@ import {
   parseIdentity,
 } from "./identity.ts";
 import { grantRemedy, requireAccess } from "../base/permission.ts";
-import { readRegularText } from "../base/regular_file.ts";
+import { errorAt, readRegularText } from "../base/regular_file.ts";
 import { show } from "../base/text.ts";
 
 const IDENTITY_FILE = "identity.pem";
@@ -95,7 +95,8 @@ async function readIdentity(path: string): Promise<Identity | undefined> {
       });
     }
     text = await readRegularText(path);
-  } catch (error) {
+  } catch (cause) {
+    const error = errorAt(path, cause);
     if (error instanceof Deno.errors.NotFound) return undefined;
     throw error;
   }

@@ -9,13 +9,14 @@
 import { endpointIn, isId, isIpv6, parseHost } from "../base/address.ts";
 import { type Endpoint, formatEndpoint } from "../base/conn.ts";
 import { syncNameOf } from "../base/durable.ts";
+import { lockBriefly } from "../base/file_lock.ts";
 import { describeCause, Failure, localKindOf } from "../base/errors.ts";
 import {
   type FileAccess,
   grantRemedy,
   requireAccess,
 } from "../base/permission.ts";
-import { readRegularText } from "../base/regular_file.ts";
+import { errorAt, openRegular } from "../base/regular_file.ts";
 import { show } from "../base/text.ts";
 
 /** The result of comparing a relay with those met before. */
@@ -60,32 +61,69 @@ export class KnownRelays {
    */
   async remember(endpoint: Endpoint, id: string): Promise<Acquaintance> {
     const key = keyOf(endpoint);
-    const text = await readText(this.path);
-    const known = parseKnownRelays(text, this.path).get(key);
-    if (known !== undefined) {
-      this.#ids.set(key, known);
-      return this.compare(endpoint, id);
-    }
-    // A file edited by hand may end without a line break.
-    const lineBreak = text === "" || text.endsWith("\n") ? "" : "\n";
+    // A file that nobody may write to is enough if the relay is in it.
+    const before = this.#idIn(await readText(this.path), key);
+    const known = before ?? await this.#add(key, id);
+    this.#ids.set(key, known ?? id);
+    return known === undefined
+      ? { kind: "unknown" }
+      : this.compare(endpoint, id);
+  }
+
+  /** Adds a relay, unless another process has added one at that address. */
+  async #add(key: string, id: string): Promise<string | undefined> {
     try {
       requireAccess(this.path, "write");
-      await append(this.path, `${lineBreak}${key} ${id}\n`);
+      using file = await Deno.open(this.path, TO_ADD);
+      await lockBriefly(file, { isAlone: true });
+      const text = await textOf(file);
+      const known = this.#idIn(text, key);
+      if (known !== undefined) return known;
+      // A file edited by hand may end without a line break.
+      const lineBreak = text === "" || text.endsWith("\n") ? "" : "\n";
+      await append(file, {
+        path: this.path,
+        text: `${lineBreak}${key} ${id}\n`,
+      });
+      return undefined;
     } catch (error) {
+      if (error instanceof Failure) throw error;
       throw cannotUse(this.path, "write", error);
     }
-    this.#ids.set(key, id);
-    return { kind: "unknown" };
   }
+
+  #idIn(text: string, key: string): string | undefined {
+    return parseKnownRelays(text, this.path).get(key);
+  }
+}
+
+const TO_ADD = { read: true, append: true, create: true, mode: 0o600 };
+
+/** All text of an open file. */
+async function textOf(file: Deno.FsFile): Promise<string> {
+  return new TextDecoder().decode(await bytesOf(file));
+}
+
+async function bytesOf(file: Deno.FsFile): Promise<Uint8Array> {
+  await file.seek(0, Deno.SeekMode.Start);
+  const { size } = await file.stat();
+  const bytes = new Uint8Array(size);
+  for (let filled = 0; filled < size;) {
+    const count = await file.read(bytes.subarray(filled));
+    if (count === null) return bytes.subarray(0, filled);
+    filled += count;
+  }
+  return bytes;
 }
 
 /**
  * Adds text to a file durably: all of it or, if the disk fails, nothing. What
  * other processes add meanwhile stays.
  */
-async function append(path: string, text: string): Promise<void> {
-  const options = { append: true, create: true, mode: 0o600 };
-  using file = await Deno.open(path, options);
+async function append(
+  file: Deno.FsFile,
+  { path, text }: { path: string; text: string },
+): Promise<void> {
   const { size } = await file.stat();
   const bytes = new TextEncoder().encode(text);
   let count = 0;
@@ -96,21 +134,21 @@ async function append(path: string, text: string): Promise<void> {
     await file.sync();
     if (size === 0) await syncNameOf(path);
   } catch (error) {
-    await removeAdded(file, { path, added: bytes.subarray(0, count) });
+    await removeAdded(file, bytes.subarray(0, count));
     throw error;
   }
 }
 
 /**
- * Removes what was `added`, if the file ends with it: another process may have
- * added the same relay, or something after it.
+ * Removes what was `added`, if the file ends with it: on a disk without locks,
+ * another process may have added something after it.
  */
 async function removeAdded(
   file: Deno.FsFile,
-  { path, added }: { path: string; added: Uint8Array },
+  added: Uint8Array,
 ): Promise<void> {
   if (added.length === 0) return;
-  const bytes = await Deno.readFile(path);
+  const bytes = await bytesOf(file);
   const size = bytes.length - added.length;
   if (size >= 0 && added.every((byte, at) => byte === bytes[size + at])) {
     await file.truncate(size);
@@ -130,8 +168,12 @@ function keyOf({ host, port }: Endpoint): string {
 async function readText(path: string): Promise<string> {
   try {
     requireAccess(path, "read");
-    return await readRegularText(path);
-  } catch (error) {
+    using file = await openRegular(path);
+    // Another process may be adding a line.
+    await lockBriefly(file, { isAlone: false });
+    return await textOf(file);
+  } catch (cause) {
+    const error = errorAt(path, cause);
     if (error instanceof Deno.errors.NotFound) return "";
     throw cannotUse(path, "read", error);
   }

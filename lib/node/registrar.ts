@@ -11,6 +11,7 @@ import { type Endpoint, formatEndpoint } from "../base/conn.ts";
 import { describeCause, Failure } from "../base/errors.ts";
 import { retryDelayMs } from "../base/waiting.ts";
 import { AccessFailure } from "../access/credentials.ts";
+import type { GivenKeys } from "../access/gate.ts";
 import type { Token } from "../access/token.ts";
 import type { Identity } from "../identity/identity.ts";
 import type { Limits } from "../base/limits.ts";
@@ -65,8 +66,8 @@ export interface RegistrarOptions {
    * token.
    */
   readonly token?: Token | undefined;
-  /** Called with the grant keys (base64) of a private relay. */
-  readonly onGrantKeys?: (keys: readonly string[]) => void;
+  /** Called with the grant keys of a private relay. */
+  readonly onGrantKeys?: (given: GivenKeys) => void;
   /** Sends the fingerprints of names to the relay; by default none. */
   readonly index?: IndexUpdater | undefined;
   /**
@@ -185,8 +186,8 @@ class Registrar {
   #forgetKeys(error: unknown): void {
     const isOut = error instanceof AccessFailure &&
       error.code === "unauthorized";
-    if (!isOut || this.#relayId === null) return;
-    if (this.#relayId === this.#keysFrom) this.#options.onGrantKeys?.([]);
+    const isIt = this.#relayId !== null && this.#relayId === this.#keysFrom;
+    if (isOut && isIt) this.#options.onGrantKeys?.({ keys: [] });
   }
 
   /** Aborted when the machine has slept. */
@@ -358,20 +359,19 @@ class Registrar {
    * connected.
    */
   async #register(calls: RelayCalls): Promise<boolean> {
-    const { limits } = this.#options;
+    const { renewMinSeconds, renewMaxSeconds } = this.#options.limits;
     const answer = await this.#registrant.register(calls);
-    const { leaseSeconds } = answer;
-    this.#renewSeconds = Math.min(
-      Math.max(answer.renewSeconds, limits.renewMinSeconds),
-      limits.renewMaxSeconds,
-    );
+    const { leaseSeconds, grantKeys: keys = [] } = answer;
+    const seconds = Math.max(answer.renewSeconds, renewMinSeconds);
+    this.#renewSeconds = Math.min(seconds, renewMaxSeconds);
     const event = this.#isListed ? "renewed" : "registered";
     this.#isListed = true;
     this.#wasListed = true;
     this.#failures = 0;
     this.#reportedFailure = null;
-    this.#keysFrom = calls.session.id;
-    this.#options.onGrantKeys?.(answer.grantKeys ?? []);
+    const { id, zeroUnixMs } = calls.session;
+    this.#keysFrom = id;
+    this.#options.onGrantKeys?.({ keys, zeroUnixMs });
     this.#options.onEvent({ event, relay: this.#relay, leaseSeconds });
     this.#options.index?.noteHeld(answer.index);
     await this.#options.index?.update(calls);

@@ -5,6 +5,7 @@
  * @module
  */
 
+import type { GivenKeys } from "../access/gate.ts";
 import type { FurtherRelay } from "../access/further_relay.ts";
 import type { RelayAddress } from "../base/address.ts";
 import { Failure } from "../base/errors.ts";
@@ -35,9 +36,12 @@ export type AtRelay = Pick<
 export type Registered =
   & Omit<
     RegistrarOptions,
-    "dialer" | "token" | "limits" | "onEvent" | keyof AtRelay
+    | ("dialer" | "token" | "limits" | "onEvent" | "onGrantKeys")
+    | keyof AtRelay
   >
   & {
+    /** Called with the grant keys of all private relays. */
+    readonly onGrantKeys?: (given: Iterable<GivenKeys>) => void;
     /** Called once for each relay. */
     readonly at: (relay: RelayAddress) => AtRelay;
   };
@@ -47,7 +51,7 @@ export class Registrations {
   readonly #dialers: readonly RelayDialer[];
   readonly #options: RegistrationsOptions;
   /** The grant keys of each relay. */
-  readonly #keys = new Map<RelayDialer, readonly string[]>();
+  readonly #keys = new Map<RelayDialer, GivenKeys>();
 
   /**
    * Does not connect yet.
@@ -90,9 +94,9 @@ export class Registrations {
         ...{ ...common, dialer, limits, onEvent },
         ...at(dialer.relay),
         token: relays[n]!.token,
-        onGrantKeys: (keys) => {
-          this.#keys.set(dialer, keys);
-          onGrantKeys?.([...this.#keys.values()].flat());
+        onGrantKeys: (given) => {
+          this.#keys.set(dialer, given);
+          onGrantKeys?.(this.#keys.values());
         },
       })
     ));

@@ -112,6 +112,8 @@ class PeerNode implements NodeServer {
   readonly #options: NodeOptions;
   readonly #limits: Limits;
   readonly #share: Share;
+  /** What it leaves out now. */
+  #filter: ShareFilter;
   readonly #service: Service & { readonly digests: Digests };
   readonly #turns: ReaderTurns;
   readonly #identity: Identity;
@@ -145,6 +147,7 @@ class PeerNode implements NodeServer {
     this.#options = options;
     this.#limits = limits;
     this.#share = share;
+    this.#filter = filterOf(options);
     this.#identity = identity;
     const onEvent = (event: NodeEvent) => this.#emit(event);
     const digests = new Digests(share, {
@@ -233,7 +236,7 @@ class PeerNode implements NodeServer {
       tunnels: this.#options.tunnels ?? "auto",
       onInvite: (invitation) => this.#takeTunnel(invitation),
       signal: this.#leaving.signal,
-      onGrantKeys: (keys) => this.#gate?.setKeys(keys),
+      onGrantKeys: (given) => this.#gate?.setKeys(given),
       at: (relay) => this.#at(relay),
     });
   }
@@ -320,10 +323,17 @@ class PeerNode implements NodeServer {
   }
 
   async change({ limitRate, ...filter }: NodeSettings): Promise<void> {
+    try {
+      await this.#share.exclude(filter);
+    } catch (error) {
+      // Some folders may have it already.
+      await this.#share.exclude(this.#filter).catch(() => {});
+      throw error;
+    }
+    this.#filter = filter;
     if (limitRate !== this.#service.rate?.bytesPerSecond) {
       this.#service.rate = rateOf(limitRate);
     }
-    await this.#share.exclude(filter);
   }
 
   isShareReadable(): Promise<boolean> {

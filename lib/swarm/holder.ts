@@ -7,7 +7,7 @@
  * @module
  */
 
-import { NodeGate } from "../access/gate.ts";
+import { type GivenKeys, NodeGate } from "../access/gate.ts";
 import { type Grant, isContentGranted } from "../access/grant.ts";
 import { addressGroup } from "../base/address.ts";
 import type { Endpoint } from "../base/conn.ts";
@@ -66,7 +66,7 @@ export class HolderServer implements AsyncDisposable {
   readonly #incidents: Incidents;
   readonly #gate: NodeGate | null;
   /** The keys that each relay sent, by relay id: a grant is for one relay. */
-  readonly #keys = new Map<string, readonly string[]>();
+  readonly #keys = new Map<string, GivenKeys>();
   #gaveAt = -Infinity;
   #wasDialled = false;
   #listener: Listener | null = null;
@@ -206,10 +206,10 @@ export class HolderServer implements AsyncDisposable {
     return this.#listener?.connectionCount ?? 0;
   }
 
-  /** Replaces the keys (base64) that grants of a relay are checked with. */
-  setGrantKeys(keys: readonly string[], relayId: string): void {
-    this.#keys.set(relayId, keys);
-    this.#gate?.setKeys([...this.#keys.values()].flat());
+  /** Replaces the keys that grants of a relay are checked with. */
+  setGrantKeys(given: GivenKeys, relayId: string): void {
+    this.#keys.set(relayId, given);
+    this.#gate?.setKeys(this.#keys.values());
   }
 
   /**

@@ -104,7 +104,7 @@ export class SwarmMember implements AsyncDisposable {
           host: isUnspecified(host) ? local.host : host,
           port,
         }],
-        onGrantKeys: (keys, relayId) => holder.setGrantKeys(keys, relayId),
+        onGrantKeys: (given, relayId) => holder.setGrantKeys(given, relayId),
       },
       limits,
       clock: options.clock,

@@ -10,6 +10,7 @@
 
 import { delay } from "@std/async/delay";
 import { accessFailure, requireKeysProof } from "../access/credentials.ts";
+import type { GivenKeys } from "../access/gate.ts";
 import { type Endpoint, formatEndpoint } from "../base/conn.ts";
 import {
   describeCause,
@@ -56,10 +57,10 @@ export interface HolderLeaseOptions {
      */
     readonly addressesFrom: (local: Endpoint) => Endpoint[];
     /**
-     * Called with the grant keys (base64) of a private relay, and with its id,
-     * each time that it gives them: as it lists a content, and at each renewal.
+     * Called with the grant keys of a private relay, and with its id, each time
+     * that it gives them: as it lists a content, and at each renewal.
      */
-    readonly onGrantKeys?: (keys: readonly string[], relayId: string) => void;
+    readonly onGrantKeys?: (given: GivenKeys, relayId: string) => void;
   };
   readonly limits: Limits;
   /** Reports when the machine has slept: this client then connects again. */
@@ -250,13 +251,14 @@ export class HolderLease implements AsyncDisposable {
   #takeKeys(answer: MessageOf<"held">, { session }: HolderCalls): void {
     const { dialer, serving } = this.#options;
     const { token } = dialer.access;
-    const { id: relayId, nonce, isPrivate } = session;
+    const { id: relayId, nonce, isPrivate, zeroUnixMs } = session;
     if (!isPrivate) return;
     if (token !== undefined) {
       const where = this.relay;
       requireKeysProof(answer, { token, relayId, nonce, where });
     }
-    serving?.onGrantKeys?.(answer.grantKeys ?? [], relayId);
+    const given = { keys: answer.grantKeys ?? [], zeroUnixMs };
+    serving?.onGrantKeys?.(given, relayId);
   }
 
   /** The connection to the relay; opens it if there is none. */

@@ -89,6 +89,11 @@ export interface RelaySession {
   readonly entrances: readonly Endpoint[];
   /** The relay's whole hello. */
   readonly hello: Hello;
+  /**
+   * The relay's time, in milliseconds since 1970, when the monotonic clock of
+   * this process was at 0; `undefined` if the relay does not tell its time.
+   */
+  readonly zeroUnixMs: number | undefined;
 }
 
 /** Connects to one relay, any number of times. */
@@ -363,7 +368,8 @@ export class RelayDialer {
     if (outcome.kind === "refused") {
       throw refusedBy(this.relay, outcome);
     }
-    const { id, nonce, greeting, tunnelPort } = outcome.hello;
+    const heardAt = performance.now();
+    const { id, nonce, greeting, tunnelPort, time } = outcome.hello;
     const { private: isPrivate = false } = outcome.hello;
     if (outcome.hello.role === "node") throw isNode(this.relay);
     if (
@@ -401,6 +407,7 @@ export class RelayDialer {
       isEncrypted: !this.#options.plaintext,
       nonce,
       hello: outcome.hello,
+      zeroUnixMs: time === undefined ? undefined : time - heardAt,
       greeting: greeting ?? "",
       entrances: tunnelPort === undefined ? [] : this.#entrances(tunnelPort),
     };

@@ -11,7 +11,7 @@ import {
   type RelayAddress,
 } from "../../lib/base/address.ts";
 import { describeCause, Failure, localKindOf } from "../../lib/base/errors.ts";
-import { NotRegular } from "../../lib/base/regular_file.ts";
+import { errorAt, NotRegular } from "../../lib/base/regular_file.ts";
 import { show } from "../../lib/base/text.ts";
 
 /** A remembered relay. */
@@ -51,7 +51,8 @@ export function readRemembered(folder: string): readonly Remembered[] {
     // Opening a pipe would wait until somebody writes to it.
     if (!Deno.statSync(path).isFile) throw new NotRegular();
     text = Deno.readTextFileSync(path);
-  } catch (error) {
+  } catch (cause) {
+    const error = errorAt(path, cause);
     if (error instanceof Deno.errors.NotFound) return [];
     throw cannotUse(path, "read", describeCause(error), error);
   }
@@ -121,7 +122,8 @@ export function writeRemembered(
 function behindLinks(path: string): string {
   try {
     return Deno.realPathSync(path);
-  } catch (error) {
+  } catch (cause) {
+    const error = errorAt(path, cause);
     if (error instanceof Deno.errors.NotFound) return path;
     throw error;
   }

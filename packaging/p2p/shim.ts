@@ -28,6 +28,8 @@ export function shimText(folder: string, version: string): string {
     // This Deno is replaced with the program, and asks nobody about later ones.
     "DENO_NO_UPDATE_CHECK=1",
     "export DENO_DIR RELAY_P2P_COMMAND DENO_NO_UPDATE_CHECK",
+    // Deno would open /dev/null in place of a closed stdout, and report nothing.
+    "{ true 3>&1; } 2>/dev/null || [ ! -w /dev/full ] || exec >/dev/full",
     // A role may not read this variable, but Deno obeys the other.
     '[ "${TERM-}" != dumb ] || export NO_COLOR=1',
     `statement=$(${launcher} "$@" </dev/null) || {`,

@@ -22,6 +22,7 @@ import {
   openChannelFrom,
   type TestNode,
 } from "../_network.ts";
+import { replaced } from "../_replaced.ts";
 import { fetch } from "../client/_outcomes.ts";
 import {
   linkTo,
@@ -98,6 +99,21 @@ Deno.test("A node refuses an expired grant, except for the time by which clocks 
   const answer = await answerOf(node, within, FIND) as NodeToClient;
   assertEquals(answer.kind, "found");
 });
+
+for (const aheadMs of [-24 * 3_600_000, 24 * 3_600_000]) {
+  const how = aheadMs < 0 ? "behind" : "ahead";
+  Deno.test(`A node whose clock is a day ${how} ends grants by the clock of its relay`, async () => {
+    await using relay = await startPrivate();
+    await using node = await startMember(relay, { "a.txt": "abc" });
+    const [late, within] = [-360, 60].map((seconds) =>
+      formatGrant({ expires: NOW() + seconds }, KEY)
+    );
+    using _clock = replaced(Date, "now", (now) => () => now() + aheadMs);
+    assertEquals(await answerOf(node, late!, FIND), "expired");
+    const answer = await answerOf(node, within!, FIND) as NodeToClient;
+    assertEquals(answer.kind, "found");
+  });
+}
 
 Deno.test("After five failures a node does not look at grants of that address for a minute", async () => {
   await using relay = await startPrivate();

@@ -82,7 +82,7 @@ Deno.test("Both secrets are accepted until the overlap ends", () => {
 function nodeThatRegistered(access: RelayAccess, now: number): NodeAccess {
   const node = new NodeAccess(LIMITS);
   const keys = access.grantKeys(NODE_ID, now);
-  node.setKeys(keys.map((key) => Uint8Array.fromBase64(key)));
+  node.setKeys(keys.map((key) => ({ key: Uint8Array.fromBase64(key) })));
   return node;
 }
 
@@ -269,13 +269,13 @@ Deno.test("A node that gets new keys in place of old ones has places for links a
       "a",
       at(0),
     );
-  node.setKeys([old]);
+  node.setKeys([{ key: old }]);
   assertEquals(show("a", old).kind, "admitted");
   for (const given of [[old], [next, old]]) {
-    node.setKeys(given);
+    node.setKeys(given.map((key) => ({ key })));
     assertEquals(show("b", old).kind, "refused");
   }
-  node.setKeys([next]);
+  node.setKeys([{ key: next }]);
   assertEquals(show("b", next).kind, "admitted");
 });
 
@@ -352,7 +352,7 @@ const KEY = grantKeyOf(SECRET, NODE_ID);
 
 function node(): NodeAccess {
   const access = new NodeAccess(LIMITS);
-  access.setKeys([KEY]);
+  access.setKeys([{ key: KEY }]);
   return access;
 }
 
@@ -364,7 +364,7 @@ Deno.test("A node serves nobody before it has keys, and nobody without a grant",
     return verdict.kind === "refused" ? verdict.code : verdict.kind;
   };
   for (let n = 0; n < 10; n++) assertEquals(code(text), "unauthorized");
-  access.setKeys([KEY]);
+  access.setKeys([{ key: KEY }]);
   assertEquals(code(text), "admitted");
   assertEquals(code("x.y"), "unauthorized");
   assertEquals(code(undefined), "unauthorized");
@@ -380,6 +380,27 @@ Deno.test("A node accepts a grant for five minutes more, because clocks differ",
   assertEquals(node().admit(text, "a", at(clockToleranceMs)).kind, "admitted");
   const late = node().admit(text, "a", at(clockToleranceMs + 1));
   assertEquals(late.kind === "refused" && late.code, "expired");
+});
+
+Deno.test("A node ends each grant by the clock of the relay that gave its key", () => {
+  const { clockToleranceMs } = LIMITS;
+  const other = grantKeyOf(NEXT, NODE_ID);
+  const access = new NodeAccess(LIMITS);
+  access.setKeys([
+    { key: KEY, zeroUnixMs: UNIX_MS },
+    { key: other, zeroUnixMs: UNIX_MS + HOUR },
+  ]);
+  const code = (key: Uint8Array, now: number, ownAheadMs: number) => {
+    const text = formatGrant({ expires: UNIX_MS / 1_000 }, key);
+    const unixMs = UNIX_MS + now + ownAheadMs;
+    const verdict = access.admit(text, "a", { now, unixMs });
+    return verdict.kind === "refused" ? verdict.code : verdict.kind;
+  };
+  for (const ownAheadMs of [-HOUR, 0, HOUR]) {
+    assertEquals(code(KEY, clockToleranceMs, ownAheadMs), "admitted");
+    assertEquals(code(KEY, clockToleranceMs + 1, ownAheadMs), "expired");
+    assertEquals(code(other, 0, ownAheadMs), "expired");
+  }
 });
 
 Deno.test("A node counts the fetches of a link by itself", () => {

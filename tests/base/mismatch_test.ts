@@ -4,6 +4,8 @@ import { assert, assertEquals, assertMatch } from "@std/assert";
 import { type TSchema, Type } from "@sinclair/typebox";
 import { Value } from "@sinclair/typebox/value";
 import { describeMismatch } from "../../lib/base/mismatch.ts";
+import { ReceiptSchema } from "../../lib/cli/commands/receipt_schema.ts";
+import { RecordSchema } from "../../lib/protocol/record_schema.ts";
 import { CODEC } from "../../lib/protocol/message_schemas.ts";
 import { seededRandom } from "../_random.ts";
 
@@ -19,6 +21,13 @@ const SCHEMA = Type.Object({
   more: Type.Boolean(),
   key: Type.Optional(Type.String({ pattern: "^[a-f]{4}$" })),
   kind: Type.Optional(Type.Union([Type.Literal("a"), Type.Literal("b")])),
+  paths: Type.Optional(
+    Type.Record(
+      Type.String({ pattern: "^[a-z]+$" }),
+      Type.Integer({ minimum: 0, maximum: 9 }),
+      { additionalProperties: false },
+    ),
+  ),
   pair: Type.Optional(
     Type.Tuple([Type.Integer(), Type.String({ minLength: 2, maxLength: 2 })]),
   ),
@@ -69,6 +78,14 @@ for (
       "pair[1] must be text of 2 characters, found text of 3 characters",
     ],
     [
+      { files: [], more: true, paths: { direct: 1, tunnel: -1 } },
+      'paths["tunnel"] must be a whole number from 0 to 9, found -1',
+    ],
+    [
+      { files: [], more: true, paths: { direct: 1, "\u0007": 1 } },
+      'paths must have no field "\\u0007"',
+    ],
+    [
       { files: [], more: true, ["\u0007" + "y".repeat(99)]: 1 },
       `body must have no field "\\u0007${"y".repeat(31)}"…`,
     ],
@@ -79,6 +96,13 @@ for (
   });
 }
 
+/** The fields of an object, with two that have names by a pattern. */
+function fieldsOf(schema: TSchema): Record<string, TSchema> {
+  const patterns: Record<string, TSchema> = schema["patternProperties"] ?? {};
+  const [any] = Object.values(patterns);
+  return { ...schema["properties"], ...any && { one: any, "\u202e": any } };
+}
+
 /** A value of the schema, or one with a part of another kind. */
 function valueFor(schema: TSchema, random: () => number): unknown {
   const pick = <T>(values: readonly T[]) =>
@@ -87,7 +111,7 @@ function valueFor(schema: TSchema, random: () => number): unknown {
   switch (schema.type) {
     case "object":
       return Object.fromEntries(
-        Object.entries(schema["properties"] as Record<string, TSchema>)
+        Object.entries(fieldsOf(schema))
           .map(([name, part]) => [name, valueFor(part, random)]),
       );
     case "array": {
@@ -101,10 +125,43 @@ function valueFor(schema: TSchema, random: () => number): unknown {
   }
 }
 
+const SCHEMAS: readonly TSchema[] = [
+  ...Object.values(CODEC).map(({ schema }) => schema),
+  ReceiptSchema,
+  RecordSchema,
+];
+
+/** The words of JSON Schema in a schema, without the names of fields. */
+function wordsOf(schema: unknown): string[] {
+  if (typeof schema !== "object" || schema === null) return [];
+  if (Array.isArray(schema)) return schema.flatMap(wordsOf);
+  return Object.entries(schema).flatMap(([word, value]) => [
+    word,
+    ...word === "properties" || word === "patternProperties"
+      ? Object.values(value as object).flatMap(wordsOf)
+      : wordsOf(value),
+  ]);
+}
+
+Deno.test("describeMismatch knows every word that the schemas use", () => {
+  const words = SCHEMAS.flatMap((schema) =>
+    wordsOf(JSON.parse(JSON.stringify(schema)))
+  );
+  // A list with `items` for each place has `minItems` and `maxItems` as well.
+  const known = new Set([
+    ..."type const anyOf minimum maximum minLength maxLength pattern".split(
+      " ",
+    ),
+    ..."items additionalItems minItems maxItems properties".split(" "),
+    ..."patternProperties required additionalProperties".split(" "),
+  ]);
+  assertEquals([...new Set(words)].filter((word) => !known.has(word)), []);
+});
+
 Deno.test("describeMismatch names a field for all that TypeBox rejects, in one short line", () => {
   const random = seededRandom(13);
   let rejected = 0;
-  for (const { schema } of Object.values(CODEC)) {
+  for (const schema of SCHEMAS) {
     const text = JSON.stringify(schema);
     if (text.includes("Uint8Array")) continue; // a body that is not JSON
     for (let n = 0; n < 50; n++) {
@@ -112,7 +169,7 @@ Deno.test("describeMismatch names a field for all that TypeBox rejects, in one s
       if (Value.Check(schema, value)) continue;
       rejected++;
       const words = describeMismatch(value, text, "body");
-      assertMatch(words, /^(body|[a-zA-Z]+[\w.[\]]*) must (be|have) /);
+      assertMatch(words, /^(body|[a-zA-Z]+[\w.[\]"\\]*) must (be|have) /);
       assert(words.length <= 250, words);
     }
   }

@@ -136,3 +136,43 @@ Deno.test("Catalogue.hasContentAt compares the contents of all offers of a name"
   };
   assertEquals(["0", "1", "2", "3"].map(namesWith), [[], ["a"], ["a"], ["c"]]);
 });
+
+for (const part of [0, 0.1, 0.9, 1]) {
+  Deno.test(`A Catalogue keeps ${part} of its files, and its copy all of them`, () => {
+    const random = seededRandom(11);
+    const catalogue = new Catalogue();
+    const kept = new Set<string>();
+    for (let n = 0; n < COUNT; n++) {
+      const node = `node ${n % 7}`;
+      const name = `é${"x".repeat(random() * 200)}${n}`;
+      const content = n % 2 ? {} : { content: "cd".repeat(32) };
+      const listed = {
+        name,
+        size: n,
+        modifiedMs: -n,
+        version: "ab".repeat(16),
+      };
+      const from = { node, votesAs: node };
+      catalogue.add(from, { ...listed, ...content, executable: n % 3 === 0 });
+      if (random() < part) kept.add(name);
+    }
+    const before = new Map(
+      Array.from(catalogue, (entry) => [entry.name, entry]),
+    );
+    const copy = catalogue.copy();
+    let at = 0;
+    const keeps = Array.from({ length: COUNT }, () => false);
+    for (const { name, offers } of before.values()) {
+      keeps[offers[0]!.size] = kept.has(name);
+    }
+    catalogue.filter(() => keeps[at++]!);
+    assertEquals(at, COUNT);
+    assertEquals(catalogue.count, kept.size);
+    assertEquals(
+      [...catalogue],
+      [...before.values()].filter(({ name }) => kept.has(name)),
+    );
+    assertEquals(copy.count, COUNT);
+    assertEquals([...copy].length, COUNT);
+  });
+}

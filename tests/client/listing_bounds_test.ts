@@ -15,7 +15,7 @@ import { honestExcept } from "../_lies.ts";
 import { startNode, startRelay } from "../_network.ts";
 import { tempShare } from "../_temp_share.ts";
 import { get } from "./_outcomes.ts";
-import { list, mallory, rows } from "./_listing.ts";
+import { list, mallory, rows, trudy } from "./_listing.ts";
 
 /** Lists one file, and says nothing more. */
 const stalls: Lie<MessageOf<"browse">> = async (channel, { request }) => {
@@ -257,12 +257,55 @@ Deno.test("listFiles keeps listingBytes of all lists together", async () => {
   await using _two = await startNode(relay, files);
   const all = await list(relay);
   assertEquals(all.files.map(({ nodeCount }) => nodeCount), Array(40).fill(2));
-  const some = await list(relay, { limits: { listingBytes: 5_000 } });
+  const some = await list(relay, { limits: { listingBytes: 5_500 } });
   const offers = some.files.reduce((sum, { nodeCount }) => sum + nodeCount, 0);
   assertEquals(offers > 50 && offers < 70, true, `${offers} offers`);
   assertEquals(some.log.of("node_trouble").map(({ cause }) => cause), [
     "all nodes together list more than there is room for",
   ]);
+});
+
+Deno.test("listFiles keeps a whole list although others have filled listingBytes, and names those that list most", async () => {
+  await using relay = await startRelay();
+  await using stack = new AsyncDisposableStack();
+  const filled = Promise.withResolvers<void>();
+  const file = { size: 1, modifiedMs: 0, version: VERSION };
+  const names = (from: string, length: number) =>
+    Array.from({ length }, (_, n) => ({ ...file, name: `${from}${n}` }));
+  const asked: string[] = [];
+  for (const [identity, name] of [[mallory, "a"], [trudy, "b"]] as const) {
+    stack.use(
+      await startEvilNode(relay, {
+        ...{ identity, name },
+        lie: honestExcept({}, {
+          browse: async (channel, { request }) => {
+            const files = names(name, 200);
+            await channel.send({ kind: "files", request, files, more: false });
+            asked.push(name);
+            if (asked.length === 2) filled.resolve();
+          },
+        }),
+      }),
+    );
+  }
+  stack.use(
+    await startEvilNode(relay, {
+      identity: await createIdentity(),
+      name: "good",
+      lie: honestExcept({}, {
+        browse: async (channel, { request }) => {
+          await filled.promise;
+          const files = names("good", 20);
+          await channel.send({ kind: "files", request, files, more: false });
+        },
+      }),
+    }),
+  );
+  const limits = { listingBytes: 200 * 84 };
+  const { files, log } = await within(list(relay, { limits }), "the listing");
+  const good = files.filter(({ name }) => name.startsWith("good"));
+  assertEquals(good.length, 20);
+  assertEquals(log.trouble.toSorted(), ["a slow, out", "b slow, out"]);
 });
 
 Deno.test("listFiles counts what a pattern leaves out", async () => {

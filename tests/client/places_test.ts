@@ -260,3 +260,38 @@ for (const size of ["small", "large"] as const) {
     },
   });
 }
+
+Deno.test({
+  name:
+    "getFiles saves through a link to the folder that the user chose, also if a file's own folder has the same name",
+  ignore,
+  fn: async () => {
+    await using relay = await startRelay();
+    const files = { "lg/f": "small", "lg/sub/g": "small" };
+    await using _node = await startNode(relay, files);
+    await using behind = await tempShare();
+    await using elsewhere = await tempShare();
+    await using folder = await tempShare();
+    const lg = join(folder.path, "lg");
+    await Deno.symlink(behind.path, lg);
+    await Deno.symlink(elsewhere.path, join(behind.path, "sub"));
+    for (const target of [lg, lg + "/"]) {
+      const options = { folder: target, overwrite: true };
+      const dry = { ...options, dryRun: true };
+      const wanted = ["lg/f", "lg/sub/g"];
+      const planned = await get(relay, folder.path, wanted, dry);
+      assertEquals(planned.failed, { "lg/sub/g": "local" });
+      const { failed, saved } = await get(relay, folder.path, wanted, options);
+      assertEquals(failed, { "lg/sub/g": "local" });
+      assertEquals(Object.keys(saved), ["lg/f"]);
+      assertEquals(filesIn(elsewhere.path), []);
+    }
+    assertEquals(await Deno.readTextFile(join(behind.path, "f")), "small");
+    const { failed } = await get(relay, folder.path, ["lg/f"]);
+    assertEquals(
+      failed,
+      { "lg/f": "local" },
+      "by default, lg is a folder of the name",
+    );
+  },
+});

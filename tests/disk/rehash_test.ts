@@ -70,7 +70,7 @@ for (
     using file = await Deno.open(path, { read: true });
     const pieces = await Array.fromAsync(rightPieces(file, MANIFEST, HASHER));
     assertEquals(pieces, [...wanted]);
-    assertEquals(await hasContent(path, MANIFEST, HASHER), isIt);
+    assertEquals(await hasContent(path, MANIFEST, { hasher: HASHER }), isIt);
     const id = await contentIdAt(path, {
       size: CONTENT.length,
       hasher: HASHER,
@@ -83,9 +83,18 @@ Deno.test("hasContent is false for a file that cannot be read, even if the conte
   const { manifest } = describeBytes("f", new Uint8Array());
   await using folder = await tempShare({ "empty": "", "sub/f": "" });
   const at = (name: string) => join(folder.path, name);
-  assertEquals(await hasContent(at("empty"), manifest, HASHER), true);
-  assertEquals(await hasContent(at("none"), manifest, HASHER), false);
-  assertEquals(await hasContent(at("sub"), manifest, HASHER), false);
+  assertEquals(
+    await hasContent(at("empty"), manifest, { hasher: HASHER }),
+    true,
+  );
+  assertEquals(
+    await hasContent(at("none"), manifest, { hasher: HASHER }),
+    false,
+  );
+  assertEquals(
+    await hasContent(at("sub"), manifest, { hasher: HASHER }),
+    false,
+  );
 });
 
 for (const size of [0, 1, PIECE / 2, PIECE / 2 + 1, PIECE, PIECE + 1]) {
@@ -137,7 +146,7 @@ const STOPPED: Readonly<
   Record<string, (path: string, by: Stopping) => Promise<unknown>>
 > = {
   "hasContent": (path, { hasher, signal }) =>
-    hasContent(path, MANIFEST, hasher, signal),
+    hasContent(path, MANIFEST, { hasher, signal }),
   "contentIdAt": (path, { hasher, signal }) =>
     contentIdAt(path, { size: CONTENT.length, hasher, signal }),
   "PartialFile.resume": async (path, { hasher, signal }) => {
@@ -173,7 +182,12 @@ for (const [what, hash] of Object.entries(STOPPED)) {
   });
 }
 
-for (const [what, hash] of Object.entries({ sha256At, digestFile })) {
+for (
+  const [what, hash] of Object.entries({
+    sha256At: (path: string, signal: AbortSignal) => sha256At(path, { signal }),
+    digestFile,
+  })
+) {
   Deno.test(`${what} stops when aborted`, async () => {
     await using folder = await tempShare({ "file": CONTENT });
     const signal = AbortSignal.abort(STOP);
@@ -181,4 +195,35 @@ for (const [what, hash] of Object.entries({ sha256At, digestFile })) {
       .then(() => "it went on", (reason) => reason);
     assertStrictEquals(reason, STOP);
   });
+}
+
+const READERS: Readonly<
+  Record<
+    string,
+    (path: string, bytes: Uint8Array, seen?: Deno.FileInfo) => Promise<unknown>
+  >
+> = {
+  "contentIdAt": async (path, { length: size }, seen) =>
+    await contentIdAt(path, { size, hasher: HASHER, seen }) ?? false,
+  "hasContent": (path, bytes, seen) => {
+    const { manifest } = describeBytes("f", bytes);
+    return hasContent(path, manifest, { hasher: HASHER, seen });
+  },
+  "sha256At": async (path, _, seen) => await sha256At(path, { seen }) ?? false,
+};
+
+for (const [what, read] of Object.entries(READERS)) {
+  for (const bytes of [CONTENT.slice(0, 100), CONTENT]) {
+    Deno.test(`${what} reads no other file of ${bytes.length} bytes than the one that was seen`, async () => {
+      await using folder = await tempShare({ "f": bytes, "other": bytes });
+      const path = join(folder.path, "f");
+      const seen = await Deno.lstat(path);
+      const right = await read(path, bytes);
+      assert(right !== false);
+      assertEquals(await read(path, bytes, seen), right);
+      await Deno.rename(join(folder.path, "other"), path);
+      assertEquals(await read(path, bytes), right);
+      assertEquals(await read(path, bytes, seen), false);
+    });
+  }
 }

@@ -167,7 +167,8 @@ Deno.test("SmallFiles allows one user at a time: the second fails, the first doe
   );
   const saving = small.save(path, one!, NEW);
   await within(syncing.promise, "the first at the disk");
-  const failure = await rejection(new SmallFiles().save(path, other!, NEW));
+  const impatient = new SmallFiles({ otherSaverMs: 0 });
+  const failure = await rejection(impatient.save(path, other!, NEW));
   assertEquals(failure.parts.why, "another process is receiving it");
   goOn.resolve();
   await saving;

@@ -107,9 +107,14 @@ export const UNTRIED: Readonly<
     "run again when the file is hashed and no longer changes": OF_NODES,
     "run again to resume": OF_NODES,
     "run again when it no longer changes, or fetch a copy of it": OF_NODES,
-    "check the clocks of node and relay": OF_MACHINES,
+    "run again; if that does not help, check the clocks of node and relay":
+      OF_MACHINES,
     "check that the node may read it, and that its disk works": OF_MACHINES,
     "wait a minute": OF_TIME,
+  },
+  "lib/client/list_failures.ts": {
+    "run again": OF_NODES,
+    "take one folder at a time, such as 'photos/'": OF_NODES,
   },
   "lib/disk/places.ts": {
     "the files are saved, but a power failure may lose them": NO_ADVICE,

@@ -104,3 +104,19 @@ Deno.test("loadIdentity refuses a state folder that is a file", async () => {
   );
   assertEquals(error.kind, "local");
 });
+
+Deno.test("loadIdentity makes no identity in place of a link to nothing", async () => {
+  await using folder = await tempShare();
+  const path = join(folder.path, "identity.pem");
+  const behind = join(folder.path, "key", "identity.pem");
+  await Deno.symlink(behind, path);
+  const error = await assertRejects(() => loadIdentity(folder.path), Failure);
+  assertMatch(error.message, /it is a link to a file that does not exist/);
+  assertEquals(await Deno.readLink(path), behind);
+  await Deno.mkdir(join(folder.path, "key"));
+  await Deno.remove(path);
+  const { id } = await loadIdentity(folder.path);
+  await Deno.rename(path, behind);
+  await Deno.symlink(behind, path);
+  assertEquals((await loadIdentity(folder.path)).id, id);
+});

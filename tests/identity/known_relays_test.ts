@@ -203,3 +203,120 @@ Deno.test("KnownRelays leaves no part of a line that a full disk cuts off", asyn
   await again.remember(NAS, ID);
   assertEquals(await Deno.readTextFile(path), `# mine\nnas.local:1700 ${ID}\n`);
 });
+
+/** Resolves when somebody waits for the lock of a file. */
+function waitedFor(): Disposable & { readonly waits: Promise<void> } {
+  const waits = Promise.withResolvers<void>();
+  const locks = replaced(
+    Deno.FsFile.prototype,
+    "tryLock",
+    (tryLock) =>
+      async function (this: Deno.FsFile, exclusive?: boolean) {
+        const isLocked = await tryLock.call(this, exclusive);
+        if (!isLocked) waits.resolve();
+        return isLocked;
+      },
+  );
+  return Object.assign(locks, { waits: waits.promise });
+}
+
+for (const isFull of [false, true]) {
+  Deno.test(`KnownRelays waits while another process adds a relay, which ${isFull ? "fails after a part of the line" : "succeeds"}`, async () => {
+    await using folder = await tempShare({ "relays": "# mine\n" });
+    const path = join(folder.path, "relays");
+    const there = { host: "other.local", port: 1700 };
+    const [first, second] = [
+      await KnownRelays.load(path),
+      await KnownRelays.load(path),
+    ];
+    using lock = waitedFor();
+    let slow: Deno.FsFile | undefined;
+    const begun = Promise.withResolvers<void>();
+    const next = Promise.withResolvers<void>();
+    using _write = replaced(
+      Deno.FsFile.prototype,
+      "write",
+      (write) =>
+        async function (this: Deno.FsFile, bytes: Uint8Array) {
+          if (slow === undefined) {
+            slow = this;
+            begun.resolve();
+            return await write.call(this, bytes.subarray(0, 9));
+          }
+          if (slow !== this) return await write.call(this, bytes);
+          await next.promise;
+          if (isFull) throw systemError("ENOSPC");
+          return await write.call(this, bytes);
+        },
+    );
+    const slowly = first.remember(NAS, ID).then(() => "added", () => "failed");
+    await begun.promise;
+    const adding = second.remember(there, OTHER);
+    await Promise.race([lock.waits, adding]);
+    next.resolve();
+    assertEquals(await slowly, isFull ? "failed" : "added");
+    assertEquals(await adding, { kind: "unknown" });
+    const one = isFull ? "" : `nas.local:1700 ${ID}\n`;
+    assertEquals(
+      await Deno.readTextFile(path),
+      `# mine\n${one}other.local:1700 ${OTHER}\n`,
+    );
+  });
+}
+
+Deno.test("KnownRelays adds one of two relays that two processes meet at one address at once", async () => {
+  await using folder = await tempShare();
+  const path = join(folder.path, "relays");
+  const known = await Promise.all([0, 1].map(() => KnownRelays.load(path)));
+  const met = await Promise.all(
+    known.map((one, n) => one.remember(NAS, n === 0 ? ID : OTHER)),
+  );
+  const text = await Deno.readTextFile(path);
+  const first = text === `nas.local:1700 ${ID}\n` ? 0 : 1;
+  assertEquals(text, `nas.local:1700 ${first === 0 ? ID : OTHER}\n`);
+  assertEquals(met.map(({ kind }) => kind), [
+    first === 0 ? "unknown" : "changed",
+    first === 0 ? "changed" : "unknown",
+  ]);
+});
+
+Deno.test("KnownRelays adds a relay on a disk without locks", async () => {
+  await using folder = await tempShare({ "relays": "# mine\n" });
+  const path = join(folder.path, "relays");
+  using _locks = replaced(
+    Deno.FsFile.prototype,
+    "tryLock",
+    () => () => Promise.reject(systemError("ENOLCK")),
+  );
+  const known = await KnownRelays.load(path);
+  assertEquals(await known.remember(NAS, ID), { kind: "unknown" });
+  assertEquals(
+    await Deno.readTextFile(path),
+    `# mine\nnas.local:1700 ${ID}\n`,
+  );
+});
+
+Deno.test("KnownRelays needs no write to a relay that it knows", async () => {
+  await using folder = await tempShare({ "relays": `nas.local:1700 ${ID}\n` });
+  const path = join(folder.path, "relays");
+  const known = await KnownRelays.load(path);
+  using _open = replaced(Deno, "open", (open) => (path, options) => {
+    if (options?.append) throw systemError("EROFS");
+    return open(path, options);
+  });
+  assertEquals(await known.remember(NAS, ID), { kind: "same" });
+});
+
+Deno.test("KnownRelays takes a link to nothing for no missing file", async () => {
+  await using folder = await tempShare();
+  const path = join(folder.path, "relays");
+  const behind = join(folder.path, "not-mounted");
+  await Deno.symlink(behind, path);
+  const error = await assertRejects(() => KnownRelays.load(path), Failure);
+  assertMatch(error.message, /it is a link to a file that does not exist/);
+  await Deno.writeTextFile(behind, `nas.local:1700 ${ID}\n`);
+  const known = await KnownRelays.load(path);
+  await Deno.remove(behind);
+  await assertRejects(() => known.remember(NAS, OTHER), Failure);
+  await assertRejects(() => Deno.lstat(behind), Deno.errors.NotFound);
+});

@@ -140,6 +140,25 @@ Deno.test("p2p use does not wait for a pipe in place of relay.json", async () =>
   await assertRejects(() => Deno.lstat(home.file), Deno.errors.NotFound);
 });
 
+Deno.test("p2p use takes a link to nothing in place of relay.json for no missing file", async () => {
+  await using relay = await relayHere();
+  await using home = await freshHome();
+  await Deno.mkdir(join(home.file, ".."), { recursive: true });
+  const behind = join(home.config, "not-mounted", "p2p.json");
+  await Deno.symlink(behind, home.file);
+  for (const args of [[], [relay.address]]) {
+    const { code, stderr } = await home.use(args);
+    assertEquals(code, 8, stderr.join("\n"));
+    assertMatch(
+      stderr.join("\n"),
+      /relay\.json\): it is a link to a file that does not exist; forget it with/,
+    );
+    assertEquals(await Deno.readLink(home.file), behind);
+  }
+  assertEquals((await home.use(["--forget"])).code, 0);
+  assertEquals((await home.use([relay.address])).code, 0);
+});
+
 Deno.test("p2p use --forget forgets the relay, and reports if there is none", async () => {
   await using relay = await relayHere();
   await using home = await freshHome();

@@ -89,7 +89,7 @@ function grantFor(content: string, more: Partial<Grant> = {}): Grant {
 async function privately(stack: AsyncDisposableStack) {
   const { holder, meet } = await holding(stack, { isPrivate: true });
   const key = crypto.getRandomValues(new Uint8Array(32));
-  holder.setGrantKeys([key.toBase64()], RELAY);
+  holder.setGrantKeys({ keys: [key.toBase64()] }, RELAY);
   const question = { pieceCount: 4, onGained: () => {} };
   return {
     holder,
@@ -128,13 +128,13 @@ Deno.test("A holder of two private relays serves clients of both, each with gran
   const { get, holder } = await privately(stack);
   const second = crypto.getRandomValues(new Uint8Array(32));
   const relay = "8".repeat(64);
-  holder.setGrantKeys([second.toBase64()], relay);
+  holder.setGrantKeys({ keys: [second.toBase64()] }, relay);
   const fingerprint = contentFingerprint(relay, OF);
   const has = ["has", "pieces"];
   assertEquals(await get(grantFor(OF)), has);
   assertEquals(await get(grantFor(OF, { fingerprint }), second), has);
   // Keys that a relay replaces are gone, and those of the other stay.
-  holder.setGrantKeys([], relay);
+  holder.setGrantKeys({ keys: [] }, relay);
   assertEquals(await get(grantFor(OF)), has);
   await assertRejects(() => get(grantFor(OF, { fingerprint }), second));
 });

@@ -69,7 +69,7 @@ async function startHolder(
     serving: {
       identity,
       addressesFrom: () => [listener.address],
-      onGrantKeys: (given) => keys.push([...given]),
+      onGrantKeys: (given) => keys.push([...given.keys]),
     },
     limits: all,
     clock,
@@ -242,7 +242,7 @@ Deno.test("On a private relay a client token holds any content, with keys of its
   const moment = { now: 0, unixMs: Date.now() };
   for (const isHolder of [true, false]) {
     const access = new NodeAccess(LIMITS, { isHolder });
-    access.setKeys([Uint8Array.fromBase64(key)]);
+    access.setKeys([{ key: Uint8Array.fromBase64(key) }]);
     const { kind } = access.admit(text, "192.0.2.7", moment);
     assertEquals(kind === "admitted", isHolder);
     const plain = formatGrant({ expires: 4e9 }, Uint8Array.fromBase64(key));

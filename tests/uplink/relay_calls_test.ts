@@ -39,6 +39,7 @@ function start({ answerMs = 5_000, limits = LIMITS } = {}): Setting {
     nonce: "",
     greeting: "",
     entrances: [],
+    zeroUnixMs: undefined,
     hello: { kind: "hello", protocol: PROTOCOL_VERSION, role: "relay" },
   };
   const invites: MessageOf<"invite">[] = [];

@@ -51,10 +51,14 @@ export async function runGet(
   const { options, terminal, line, sums } = context;
   requireOneName(selections, context);
   const isDry = line.isOn("dry-run");
-  const place = await destination(line.value("output"), selections, {
-    isDry,
-    keepsFolders: sums !== undefined,
-  });
+  const { folder, pathOf } = await destination(
+    line.value("output"),
+    selections,
+    {
+      isDry,
+      keepsFolders: sums !== undefined,
+    },
+  );
   const receipt = receiptFor(line, options);
   await receipt?.check();
   const stop = new AbortController();
@@ -77,7 +81,8 @@ export async function runGet(
         ...options.signal ? [options.signal] : [],
       ]),
       selections,
-      pathOf: pathOrStop(place, receipt, stop),
+      folder,
+      pathOf: pathOrStop(pathOf, receipt, stop),
       onEvent: (event) => {
         conclusion.note(event);
         printer.onEvent(event);
@@ -169,8 +174,16 @@ function receiptFor(
   });
 }
 
+/** Where files are saved. */
+export interface Destination {
+  /** The folder that the user chose. */
+  readonly folder: string;
+  /** Gives each file its path. */
+  readonly pathOf: PathOf;
+}
+
 /**
- * The function that gives each file its path. A name is saved under its last
+ * The folder for files, and the path of each. A name is saved under its last
  * component. A file that matches a pattern or lies in a folder keeps its
  * folders.
  *
@@ -181,7 +194,7 @@ export async function destination(
   output: string | undefined,
   selections: readonly Selection[],
   { isDry = false, keepsFolders = false } = {},
-): Promise<PathOf> {
+): Promise<Destination> {
   const place = output ?? ".";
   const require = isDry ? requireLooking : requireSaving;
   const [only] = selections;
@@ -202,11 +215,12 @@ export async function destination(
       throw await noFolderThere(parent);
     }
     const notThere = await noFolderThere(place);
-    return (_name, { kind }) => {
+    const pathOf: PathOf = (_name, { kind }) => {
       // A name may turn out to be that of a folder.
       if (kind === "matching") throw notThere;
       return place;
     };
+    return { folder: dirname(place), pathOf };
   }
   // A folder that is missing is made with the first file.
   if (!await isDirectory(place) && await isThere(place)) {
@@ -214,11 +228,12 @@ export async function destination(
   }
   // Joined once: it takes longer than all else that is done for a name.
   const before = join(place, "-").slice(0, -1);
-  return (name, { kind }) =>
+  const pathOf: PathOf = (name, { kind }) =>
     before +
     (kind === "name" && !keepsFolders
       ? name.slice(name.lastIndexOf("/") + 1)
       : name);
+  return { folder: place, pathOf };
 }
 
 async function isDirectory(path: string): Promise<boolean> {

@@ -178,7 +178,7 @@ export async function getByLink(
     ? output
     : (await destination(output, [selection], {
       isDry: line.isOn("dry-run"),
-    }))(name, selection);
+    })).pathOf(name, selection);
   requireOpenName(name, { path, output });
   const optionsFor = (fetch: string): TransferOptions => ({
     ...options,

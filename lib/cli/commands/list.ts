@@ -4,11 +4,8 @@
  * @module
  */
 
-import {
-  nobodyHasAny,
-  notListedWhole,
-  withNearest,
-} from "../../client/failures.ts";
+import { nobodyHasAny, withNearest } from "../../client/failures.ts";
+import { notListedWhole } from "../../client/list_failures.ts";
 import {
   browseFiles,
   type FileListings,
@@ -158,7 +155,8 @@ class Listing implements Disposable {
     if (this.#unsorted === undefined) await list.print(this.#context, places);
     else await this.#unsorted.end();
     if (files.incomplete.length > 0) {
-      throw notListedWhole(files.incomplete, { pattern: text, nodes });
+      const options = { pattern: text, nodes, mayBeUnsorted: true };
+      throw notListedWhole(files.incomplete, options);
     }
     if (!files.isEmpty) return 0;
     throw withNearest(this.#nothing(text, files), nearest?.names ?? []);

@@ -44,7 +44,8 @@ export async function saveFile(
   if (answer === null || answer === "q" || place === "") return;
   requireSaving(folderOf(place));
   const selection: Selection = { kind: "name", name };
-  const path = (await destination(place, [selection]))(name, selection);
+  const { folder, pathOf } = await destination(place, [selection]);
+  const path = pathOf(name, selection);
   const overwrite = await exists(path);
   if (overwrite) {
     const reply = await ask(
@@ -57,6 +58,7 @@ export async function saveFile(
     const { failed } = await getFiles({
       ...options,
       selections: [selection],
+      folder,
       pathOf: () => path,
       overwrite,
       onEvent: (event) => {

@@ -7,7 +7,7 @@
  */
 
 import { onDispose } from "../../base/collections.ts";
-import { Failure } from "../../base/errors.ts";
+import type { Failure } from "../../base/errors.ts";
 import { counted, show } from "../../base/text.ts";
 import type { NodeServer, NodeSettings } from "../../node/server.ts";
 import type { CommandLine } from "../options/command_line.ts";
@@ -16,7 +16,7 @@ import { given } from "../options/values.ts";
 import type { CliEvent } from "../output/cli_events.ts";
 import { worded } from "../output/remedies.ts";
 import type { RoleContext } from "./role.ts";
-import { oneAtATime } from "./one_at_a_time.ts";
+import { rereading } from "./one_at_a_time.ts";
 
 /** The options that a running node can change. */
 const CHANGEABLE: readonly string[] = ["limit-rate", "exclude", "hidden"];
@@ -40,7 +40,10 @@ export function rereadOnHangup(
   if (Deno.build.os === "windows") return onDispose(() => {});
   const hadTerminal = isAtTerminal();
   const reloads = new Reloads(node, context);
-  const reload = oneAtATime(() => reloads.reload());
+  const reload = rereading(
+    () => reloads.reload(),
+    (failure) => reloads.failed(failure),
+  );
   const onHangup = () => {
     if (hadTerminal && !isAtTerminal()) context.stop();
     else void reload();
@@ -73,28 +76,27 @@ class Reloads {
   async reload(): Promise<void> {
     const { terminal, reread } = this.#context;
     const before = this.#node.fileCount;
-    try {
-      const line = await reread();
-      const changes = changesOf(this.#line, line);
-      await this.#node.change(nodeSettings(line));
-      this.#line = line;
-      const { fileCount: files } = this.#node;
-      terminal.event(
-        {
-          event: "reloaded",
-          changed: namesOf(changes, true),
-          waiting: namesOf(changes, false),
-          files,
-        } satisfies CliEvent,
-      );
-      terminal.note(formatReload(changes, { files, before }));
-    } catch (error) {
-      if (!(error instanceof Failure)) throw error;
-      terminal.event({ event: "reload_failed", error } satisfies CliEvent);
-      terminal.note(
-        `${worded(error).message}; the settings stay as they were`,
-      );
-    }
+    const line = await reread();
+    const changes = changesOf(this.#line, line);
+    await this.#node.change(nodeSettings(line));
+    this.#line = line;
+    const { fileCount: files } = this.#node;
+    terminal.event(
+      {
+        event: "reloaded",
+        changed: namesOf(changes, true),
+        waiting: namesOf(changes, false),
+        files,
+      } satisfies CliEvent,
+    );
+    terminal.note(formatReload(changes, { files, before }));
+  }
+
+  /** Reports that the new settings cannot be used. */
+  failed(error: Failure): void {
+    const { terminal } = this.#context;
+    terminal.event({ event: "reload_failed", error } satisfies CliEvent);
+    terminal.note(`${worded(error).message}; the settings stay as they were`);
   }
 }
 

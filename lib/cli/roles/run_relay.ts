@@ -49,7 +49,7 @@ import {
   surviveRejections,
 } from "./role.ts";
 import { worded } from "../output/remedies.ts";
-import { oneAtATime } from "./one_at_a_time.ts";
+import { rereading } from "./one_at_a_time.ts";
 
 /** Options of a relay that is one of several instances. */
 const CLUSTERED = ["cluster", "cluster-file", "advertise-instance"];
@@ -166,18 +166,17 @@ function rereadOnHangup(relay: RelayServer, context: RoleContext): Disposable {
     Deno.build.os !== "windows";
   if (!isOfUse) return onDispose(() => {});
   // Of two runs at once, the one with the earlier files could end last.
-  const reread = oneAtATime(async () => {
-    try {
+  const reread = rereading(
+    async () => {
       const secrets = await readSecrets(context);
       if (secrets !== undefined) relay.replaceSecrets(secrets);
       terminal.note("secrets read again");
-    } catch (error) {
-      if (!(error instanceof Failure)) throw error;
+    },
+    (failure) =>
       terminal.note(
-        `${worded(error).message}; continuing with the previous secrets`,
-      );
-    }
-  });
+        `${worded(failure).message}; continuing with the previous secrets`,
+      ),
+  );
   const onHangup = () => void reread();
   Deno.addSignalListener("SIGHUP", onHangup);
   return onDispose(() => Deno.removeSignalListener("SIGHUP", onHangup));
