@@ -93,7 +93,7 @@ export interface RelaySession {
    * The relay's time, in milliseconds since 1970, when the monotonic clock of
    * this process was at 0; `undefined` if the relay does not tell its time.
    */
-  readonly zeroUnixMs: number | undefined;
+  readonly zeroUnixMs?: number | undefined;
 }
 
 /** Connects to one relay, any number of times. */
