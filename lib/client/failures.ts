@@ -385,16 +385,12 @@ function denial(name: string, denied: readonly Denial[]): Failure {
     where: show(name),
     why:
       `${denied.length} of the nodes refuse to send it to this client, ${cause}`,
-    remedy: denialRemedy(code),
+    remedy: DENIAL_REMEDY[code] ?? "ask the person who runs the relay",
   });
 }
 
 /** What to do about a node's refusal, by its code. */
-export function denialRemedy(code: string): string {
-  return DENIAL_REMEDY[code] ?? "ask the person who runs the relay";
-}
-
-const DENIAL_REMEDY: Readonly<Record<string, string>> = {
+export const DENIAL_REMEDY: Readonly<Record<string, string>> = {
   expired:
     "run again; if that does not help, check the clocks of node and relay",
   ["used_up"]: "ask for another link",

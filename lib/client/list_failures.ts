@@ -7,7 +7,7 @@
 import { Failure, type FailureParts } from "../base/errors.ts";
 import { show } from "../base/text.ts";
 import { answerOf } from "./events.ts";
-import { denialRemedy } from "./failures.ts";
+import { DENIAL_REMEDY } from "./failures.ts";
 import { Stopped } from "./listing_clock.ts";
 import type { ListedNode } from "./nodes.ts";
 
@@ -48,7 +48,10 @@ function remedyFor(
   for (const { error } of incomplete) {
     const answer = answerOf(error);
     if (answer.kind !== "denied") continue;
-    return { cause: answer.cause, remedy: denialRemedy(answer.code) };
+    return {
+      cause: answer.cause,
+      remedy: DENIAL_REMEDY[answer.code] ?? "ask the person who runs the relay",
+    };
   }
   if (!incomplete.some(({ error }) => error instanceof Stopped)) {
     return { remedy: "run again" };

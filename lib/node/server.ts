@@ -112,8 +112,6 @@ class PeerNode implements NodeServer {
   readonly #options: NodeOptions;
   readonly #limits: Limits;
   readonly #share: Share;
-  /** What it leaves out now. */
-  #filter: ShareFilter;
   readonly #service: Service & { readonly digests: Digests };
   readonly #turns: ReaderTurns;
   readonly #identity: Identity;
@@ -147,7 +145,6 @@ class PeerNode implements NodeServer {
     this.#options = options;
     this.#limits = limits;
     this.#share = share;
-    this.#filter = filterOf(options);
     this.#identity = identity;
     const onEvent = (event: NodeEvent) => this.#emit(event);
     const digests = new Digests(share, {
@@ -323,14 +320,7 @@ class PeerNode implements NodeServer {
   }
 
   async change({ limitRate, ...filter }: NodeSettings): Promise<void> {
-    try {
-      await this.#share.exclude(filter);
-    } catch (error) {
-      // Some folders may have it already.
-      await this.#share.exclude(this.#filter).catch(() => {});
-      throw error;
-    }
-    this.#filter = filter;
+    await this.#share.exclude(filter); // first, because only this may fail
     if (limitRate !== this.#service.rate?.bytesPerSecond) {
       this.#service.rate = rateOf(limitRate);
     }

@@ -368,7 +368,6 @@ export class RelayDialer {
     if (outcome.kind === "refused") {
       throw refusedBy(this.relay, outcome);
     }
-    const heardAt = performance.now();
     const { id, nonce, greeting, tunnelPort, time } = outcome.hello;
     const { private: isPrivate = false } = outcome.hello;
     if (outcome.hello.role === "node") throw isNode(this.relay);
@@ -407,7 +406,7 @@ export class RelayDialer {
       isEncrypted: !this.#options.plaintext,
       nonce,
       hello: outcome.hello,
-      zeroUnixMs: time === undefined ? undefined : time - heardAt,
+      zeroUnixMs: time === undefined ? undefined : time - performance.now(),
       greeting: greeting ?? "",
       entrances: tunnelPort === undefined ? [] : this.#entrances(tunnelPort),
     };

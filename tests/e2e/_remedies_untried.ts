@@ -113,6 +113,7 @@ export const UNTRIED: Readonly<
     "wait a minute": OF_TIME,
   },
   "lib/client/list_failures.ts": {
+    "ask the person who runs the relay": OF_OTHERS,
     "run again": OF_NODES,
     "take one folder at a time, such as 'photos/'": OF_NODES,
   },
