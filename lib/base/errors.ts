@@ -140,7 +140,7 @@ function formatFailure(parts: FailureParts): string {
 /**
  * Words for the errors of Deno and of Node's sockets, and of the protocol. They
  * leave out the path or address in the system's own text, which may hold a
- * stranger's bytes, and escape what a peer said.
+ * stranger's bytes, and escape the text of a peer.
  *
  * @example Usage
  * ```ts
@@ -220,7 +220,7 @@ export function isDisconnect(error: unknown): boolean {
     (error instanceof Error && DISCONNECTS.has(error.name));
 }
 
-/** Whether the peer said that it has no room for one more connection. */
+/** Whether the peer reported that it has no room for another connection. */
 export function isNoRoom(error: unknown): boolean {
   return error instanceof ProtocolError &&
     Object.hasOwn(NO_ROOM_TEXTS, error.code);
@@ -241,7 +241,7 @@ export const NO_ROOM_TEXTS: Readonly<Record<NoRoomCode, string>> = {
 
 /**
  * Whether `error` says that a program accepted the connection and then had no
- * room for it: it said so, or closed it at once.
+ * room for it: it reported that, or closed it at once.
  */
 export function isHangUp(error: unknown): boolean {
   const code = systemErrorCode(error);

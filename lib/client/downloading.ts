@@ -25,7 +25,7 @@ import { LANE_DIALLER } from "../transport/lane_dialler.ts";
 import type { NodeSession } from "../transfer/session.ts";
 import type { QuerySessions } from "./query_sessions.ts";
 import { causeOf } from "./events.ts";
-import type { HashQuestion, HashWaits } from "./hash_waits.ts";
+import type { HashRequest, HashWaits } from "./hash_waits.ts";
 import type { ListedNode } from "./nodes.ts";
 import type { Peers } from "./peers.ts";
 import type { TransferOptions } from "./transfer_options.ts";
@@ -179,7 +179,7 @@ export async function manifestFrom(
 /** The answer of one node; after `over` nothing is reported about it. */
 async function askForManifest(
   { node, session, of }: Describer,
-  options: ManifestOptions & Pick<HashQuestion, "others">,
+  options: ManifestOptions & Pick<HashRequest, "others">,
   over: AbortSignal,
 ): Promise<Manifest | undefined> {
   const { name, size, start, hashWaits, others } = options;
@@ -194,8 +194,8 @@ async function askForManifest(
       const leave = () => open.abort(late);
       over.addEventListener("abort", leave);
       try {
-        const question = { of, name, bytes: size, others };
-        return await hashWaits.describe(node, open, question);
+        const request = { of, name, bytes: size, others };
+        return await hashWaits.describe(node, open, request);
       } finally {
         over.removeEventListener("abort", leave);
       }

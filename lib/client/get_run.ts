@@ -291,9 +291,9 @@ export class GetRun implements AsyncDisposable {
 
   /** Takes a node's offer. Returns whether it is useful. */
   #take(name: string, { node, session, offer }: FoundNode): boolean {
-    const isOfUse = this.#isOfUse(name, offer);
-    if (isOfUse) this.#nodes.keep(node.id, session);
-    return isOfUse;
+    const isUseful = this.#isUseful(name, offer);
+    if (isUseful) this.#nodes.keep(node.id, session);
+    return isUseful;
   }
 
   /** Looks for the missed names as folders, and as parts of longer names. */
@@ -314,7 +314,7 @@ export class GetRun implements AsyncDisposable {
    * Stores an offer, or lets a node that answered late deliver a file. Returns
    * whether it may be chosen, or has the chosen content.
    */
-  #isOfUse(name: string, offer: Offer): boolean {
+  #isUseful(name: string, offer: Offer): boolean {
     const { node, content } = offer;
     const job = this.#names.jobOf(name);
     if (job === null) return false;

@@ -43,7 +43,7 @@ export type HashWaitEvent =
   };
 
 /** A request to describe a file. */
-export interface HashQuestion {
+export interface HashRequest {
   /** The content id or version to describe. */
   readonly of: string;
   /** The file's name, for people. */
@@ -170,7 +170,7 @@ export class HashWaits {
   async describe(
     node: ListedNode,
     session: NodeSession,
-    { of, name, bytes, others }: HashQuestion,
+    { of, name, bytes, others }: HashRequest,
   ): Promise<DescribeAnswer> {
     const waited = this.#of(node);
     waited.out.signal.throwIfAborted();

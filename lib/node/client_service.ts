@@ -1,5 +1,5 @@
 /**
- * Answers one client of a node: sends pieces of files, and leaves questions
+ * Answers one client of a node: sends pieces of files, and leaves requests
  * about them to `share_answers.ts`. It handles one request of a
  * client at a time. Each request is charged its cost, and waits for its turn among
  * the requests of all clients.

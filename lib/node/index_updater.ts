@@ -64,7 +64,7 @@ export class IndexUpdater {
    * fewer messages, or `indexPauseMs`.
    */
   async due(renewSeconds: number, signal: AbortSignal): Promise<void> {
-    do await this.#changedOr(signal); while (!this.#isOfUse);
+    do await this.#changedOr(signal); while (!this.#isUseful);
     const { indexPauseMs } = this.#options.limits;
     const pauseMs = Math.max(indexPauseMs, renewSeconds * 1_000 / 8);
     const at = Math.max(this.#sentAt + pauseMs, this.#refusedUntil);
@@ -80,7 +80,7 @@ export class IndexUpdater {
    * Whether the relay keeps an index, and the node knows all its names: one that
    * is not found yet would be hidden.
    */
-  get #isOfUse(): boolean {
+  get #isUseful(): boolean {
     return this.#held !== undefined && this.#share.isScanned;
   }
 
@@ -93,7 +93,7 @@ export class IndexUpdater {
   async #changedOr(signal: AbortSignal): Promise<void> {
     signal.throwIfAborted();
     // If sending would not help, it waits for the next change.
-    if (!this.#isOfUse) this.#isChanged = false;
+    if (!this.#isUseful) this.#isChanged = false;
     if (!this.#isChanged) {
       const { promise, resolve } = Promise.withResolvers<void>();
       const wake = () => resolve();
@@ -110,7 +110,7 @@ export class IndexUpdater {
   async update(calls: RelayCalls): Promise<void> {
     const held = this.#held;
     const isTime = performance.now() >= this.#refusedUntil;
-    if (held === undefined || !isTime || !this.#isOfUse) return;
+    if (held === undefined || !isTime || !this.#isUseful) return;
     const { relay, signal, onEvent } = this.#options;
     this.#isChanged = false;
     this.#sentAt = performance.now();

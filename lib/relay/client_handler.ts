@@ -22,7 +22,7 @@ import { lookUp } from "./index_lookup.ts";
 import type { DialBackOutcome } from "./dial_backs.ts";
 import type { ListingPage } from "./listings.ts";
 import { type RelayContext, reportNodeRemoved } from "./context.ts";
-import { Question, questionIn } from "./question.ts";
+import { ListRequest, requestKeyOf } from "./list_request.ts";
 import { HolderHandler, type HolderHandlerOptions } from "./holder_handler.ts";
 
 /** The relay's answers to one client. */
@@ -30,7 +30,7 @@ export class ClientHandler implements PeerHandler<ClientToRelay["kind"]> {
   readonly #channel: Channel;
   readonly #options: HolderHandlerOptions;
   // Made when needed: most clients are silent, or use only one of these.
-  #madeQuestion: Question | null = null;
+  #madeRequest: ListRequest | null = null;
   #madeHolder: HolderHandler | null = null;
 
   constructor(channel: Channel, options: HolderHandlerOptions) {
@@ -50,8 +50,8 @@ export class ClientHandler implements PeerHandler<ClientToRelay["kind"]> {
     return this.#options.admittance;
   }
 
-  get #question(): Question {
-    return this.#madeQuestion ??= new Question(this.#relay);
+  get #request(): ListRequest {
+    return this.#madeRequest ??= new ListRequest(this.#relay);
   }
 
   get #holder(): HolderHandler {
@@ -95,7 +95,7 @@ export class ClientHandler implements PeerHandler<ClientToRelay["kind"]> {
     if (message.cursor === undefined) this.#relay.requests.add("lookup");
     return andThen(this.#page(message), ({ frame, hasMore }) => {
       if (hasMore) this.#channel.offer();
-      else this.#madeQuestion = null;
+      else this.#madeRequest = null;
       return frame;
     });
   }
@@ -133,16 +133,16 @@ export class ClientHandler implements PeerHandler<ClientToRelay["kind"]> {
     const isFirst = cursor === undefined;
     // All grants differ, so a private relay makes each answer separately.
     const isShared = isFirst && granter === undefined;
-    const question = questionIn(message);
+    const key = requestKeyOf(message);
     const askedAt = performance.now();
-    const hot = isShared ? listings.hot(question, askedAt) : undefined;
+    const hot = isShared ? listings.hot(key, askedAt) : undefined;
     if (hot !== undefined) {
       requests.add("index_some");
       const page = { frame: hot.frame, hasMore: false };
       return andThen(this.#charge(hot.workCount), () => page);
     }
     const changes = listings.answerChanges(askedAt);
-    const { ids, workCount } = this.#question.answer(message);
+    const { ids, workCount } = this.#request.answer(message);
     return andThen(this.#charge(workCount), () => {
       if (isFirst) requests.add(ids === undefined ? "index_all" : "index_some");
       const now = performance.now(); // after the wait for a turn
@@ -151,7 +151,7 @@ export class ClientHandler implements PeerHandler<ClientToRelay["kind"]> {
       if (isShared && !page.hasMore) {
         const { frame, trueUntil } = page;
         const answer = { frame, workCount, trueUntil };
-        listings.keep(question, answer, { changes, now });
+        listings.keep(key, answer, { changes, now });
       }
       return page;
     });

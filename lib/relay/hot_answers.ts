@@ -34,25 +34,25 @@ export class HotAnswers {
   }
 
   /**
-   * The answer to a question, if it is still true at `now`. `changes` rises with
+   * The answer to a request, if it is still true at `now`. `changes` rises with
    * everything that may change an answer.
    */
   find(
-    question: string,
+    request: string,
     { changes, now }: { changes: number; now: number },
   ): HotAnswer | undefined {
     if (changes !== this.#changes) return undefined;
-    const answer = this.#answers.get(question);
+    const answer = this.#answers.get(request);
     return answer !== undefined && now < answer.trueUntil ? answer : undefined;
   }
 
   /** Keeps an answer. The oldest ones make room for it. */
-  keep(question: string, answer: HotAnswer, changes: number): void {
+  keep(request: string, answer: HotAnswer, changes: number): void {
     if (changes !== this.#changes) this.#clear(changes);
-    const former = this.#answers.get(question);
-    if (former !== undefined) this.#drop(question, former);
-    this.#bytes += bytesOf(question, answer);
-    this.#answers.set(question, answer);
+    const former = this.#answers.get(request);
+    if (former !== undefined) this.#drop(request, former);
+    this.#bytes += bytesOf(request, answer);
+    this.#answers.set(request, answer);
     for (const [oldest, dropped] of this.#answers) {
       if (this.#bytes <= this.#most) return;
       this.#drop(oldest, dropped);
@@ -65,13 +65,13 @@ export class HotAnswers {
     this.#changes = changes;
   }
 
-  #drop(question: string, answer: HotAnswer): void {
-    this.#answers.delete(question);
-    this.#bytes -= bytesOf(question, answer);
+  #drop(request: string, answer: HotAnswer): void {
+    this.#answers.delete(request);
+    this.#bytes -= bytesOf(request, answer);
   }
 }
 
-/** Its frame, its question, and an entry of a map. */
-function bytesOf(question: string, { frame }: HotAnswer): number {
-  return frame.length + question.length + 256;
+/** Its frame, its request, and an entry of a map. */
+function bytesOf(request: string, { frame }: HotAnswer): number {
+  return frame.length + request.length + 256;
 }

@@ -48,7 +48,7 @@ interface IndexedNode extends IndexVersion {
   updatedAt: number;
 }
 
-/** The answer to a question to the index. */
+/** The answer to a request to the index. */
 export interface MayHave {
   /** Sorted ids of the nodes; `undefined` if they are too many. */
   readonly ids: readonly string[] | undefined;

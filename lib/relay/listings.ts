@@ -57,7 +57,7 @@ export interface PageRequest {
 export interface NarrowRequest extends PageRequest {
   /** Their ids, sorted. */
   readonly ids: readonly string[];
-  /** Id of the key of the question; by default the relay's. */
+  /** Id of the key of the request; by default the relay's. */
   readonly askedKey?: string | undefined;
 }
 

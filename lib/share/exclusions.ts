@@ -137,7 +137,7 @@ export class Exclusions {
     return entries.some(({ name }) => name === IGNORE_FILE);
   }
 
-  /** Await this before the first question. */
+  /** Await this before the first use. */
   async ready(): Promise<void> {
     if (this.#own !== undefined) return;
     const { exclude = [] } = this.#filter;

@@ -92,9 +92,9 @@ export class HolderFiles {
     session: NodeSession,
   ): Promise<void> {
     try {
-      const question = { pieceCount, onGained: () => {} };
+      const holding = { pieceCount, onGained: () => {} };
       // The answer does not matter: it has the file, or refuses to send pieces.
-      await session.holding(content, question);
+      await session.holding(content, holding);
     } catch (error) {
       if (isBug(error)) throw error;
       // The connection finds out by itself.
@@ -150,8 +150,8 @@ export class HolderFiles {
       if (plan.holderGained(index, id, runs)) wake(id);
     };
     try {
-      const question = { pieceCount, onGained };
-      const outcome = await session.holding(content, question);
+      const holding = { pieceCount, onGained };
+      const outcome = await session.holding(content, holding);
       if (outcome.kind === "refused") {
         // Its connections try a few times, and then exclude it.
         return session.abort(new Error("it no longer holds the file"));

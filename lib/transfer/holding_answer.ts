@@ -22,7 +22,7 @@ export type HoldingOutcome =
   | Refused;
 
 /** The content that is asked about. */
-export interface HoldingQuestion {
+export interface HoldingRequest {
   /** Pieces of it. */
   readonly pieceCount: number;
   /** Called for pieces that the peer has gained, once for each. */
@@ -32,14 +32,14 @@ export interface HoldingQuestion {
 /** Follows what one peer has of one content. */
 export class HoldingAnswer extends OutcomeAnswer<HoldingOutcome>
   implements Answer {
-  readonly #question: HoldingQuestion;
+  readonly #holding: HoldingRequest;
   /** Its pieces; none before its answer, or after a refusal. */
   #pieces: PieceSet | undefined;
   readonly #stays = new Keepalives();
 
-  constructor(request: number, question: HoldingQuestion, from: string) {
+  constructor(request: number, holding: HoldingRequest, from: string) {
     super(request, from);
-    this.#question = question;
+    this.#holding = holding;
   }
 
   /** Whether the peer will announce more pieces. */
@@ -56,7 +56,7 @@ export class HoldingAnswer extends OutcomeAnswer<HoldingOutcome>
   }
 
   #read({ bitmap, complete }: MessageOf<"has">): PieceSet {
-    const { pieceCount } = this.#question;
+    const { pieceCount } = this.#holding;
     if (complete) return new PieceSet(pieceCount, Array(pieceCount).keys());
     const pieces = PieceSet.parse(bitmap ?? "", pieceCount);
     if (pieces === undefined) {
@@ -84,6 +84,6 @@ export class HoldingAnswer extends OutcomeAnswer<HoldingOutcome>
         }
       }
     }
-    this.#question.onGained(gained);
+    this.#holding.onGained(gained);
   }
 }

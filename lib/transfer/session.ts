@@ -39,7 +39,7 @@ import {
 import {
   HoldingAnswer,
   type HoldingOutcome,
-  type HoldingQuestion,
+  type HoldingRequest,
 } from "./holding_answer.ts";
 import { Keepalives } from "./keepalives.ts";
 
@@ -238,11 +238,11 @@ export class NodeSession implements AsyncDisposable {
    */
   async holding(
     of: string,
-    question: HoldingQuestion,
+    holding: HoldingRequest,
   ): Promise<HoldingOutcome> {
     this.#takesTurns = true;
     const request = this.#nextRequest++;
-    const answer = new HoldingAnswer(request, question, this.#from);
+    const answer = new HoldingAnswer(request, holding, this.#from);
     this.#holdings.set(request, answer);
     return await this.#call({ kind: "holding", request, of }, answer);
   }

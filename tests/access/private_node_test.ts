@@ -126,7 +126,7 @@ Deno.test("After five failures a node does not look at grants of that address fo
   assertEquals(await answerOf(node, good, FIND, from), "too_many_failures");
 });
 
-Deno.test("Wrong grants that come through a local proxy do not block other clients of that proxy", async () => {
+Deno.test("Wrong grants that arrive through a local proxy do not block other clients of that proxy", async () => {
   await using relay = await startPrivate();
   await using node = await startMember(relay, { "a.txt": "abc" });
   for (let n = 0; n < 2 * LIMITS.proofFailureCount; n++) {

@@ -295,7 +295,7 @@ Deno.test("After five failures a private relay does not look at proofs of that a
   assertEquals(error.exitCode, 7);
 });
 
-Deno.test("Wrong tokens that come through a local proxy do not block other clients of that proxy", async () => {
+Deno.test("Wrong tokens that arrive through a local proxy do not block other clients of that proxy", async () => {
   await using relay = await startPrivate();
   await using node = await startMember(relay, { "a.txt": "abc" });
   for (let n = 0; n < 2 * LIMITS.proofFailureCount; n++) {

@@ -174,7 +174,7 @@ testInBrowser(
   },
 );
 
-testInBrowser("The page is used with the keyboard alone", async () => {
+testInBrowser("The page is used with only the keyboard", async () => {
   await using at = host();
   await using opened = await openPage(at.url);
   const { page } = opened;

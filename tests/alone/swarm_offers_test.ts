@@ -39,7 +39,7 @@ Deno.test("A client that nobody can dial gives its pieces over connections that 
   assert([...open.from.keys()].every((id) => id.startsWith("offer ")));
 });
 
-Deno.test("A client that nobody can dial, and that has all pieces, gives them to one that comes later", async () => {
+Deno.test("A client that nobody can dial, and that has all pieces, gives them to one that starts later", async () => {
   await using stack = new AsyncDisposableStack();
   const relay = stack.use(await startRelay());
   const hiddenOne = await startClient(relay, {

@@ -76,7 +76,7 @@ Deno.test("RateShares rotates between the connections of a group", () => {
   assertEquals(order, [0, 1, 2].flatMap(() => [0, 1, 2, 3, 4, 5, 6]));
 });
 
-Deno.test("RateShares serves a group that waits before groups that come later, however many do", () => {
+Deno.test("RateShares serves a group that waits before groups that arrive later, however many they are", () => {
   const limit = new RateLimit(RATE);
   const shares = new RateShares<string>(limit);
   const step = limit.stepBytes;

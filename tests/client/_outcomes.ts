@@ -58,7 +58,10 @@ export class ClientLog extends EventLog<ClientEvent> {
   }
 }
 
-/** The relay as a client names it when it pins its id: one dial a question. */
+/**
+ * The relay as a client names it when it pins its id: one dial for each
+ * request.
+ */
 export function pinned(relay: TestRelay) {
   return { ...relay.server.address, id: relay.identity.id };
 }

@@ -124,7 +124,7 @@ Deno.test("getFiles keeps the right files of an answer in which one is wrong, an
   }
 });
 
-Deno.test("getFiles fetches from another node what one lied about in the middle of an answer", async () => {
+Deno.test("getFiles fetches from another node a file that one sent wrong in the middle of an answer", async () => {
   await using relay = await startRelay();
   await using folder = await tempShare();
   const files = filesOf(200);

@@ -126,8 +126,8 @@ for (const [what, lie] of Object.entries(LIARS)) {
 }
 
 for (const isSame of [true, false]) {
-  const then = isSame ? "keep the file that is there" : "replace another file";
-  Deno.test(`A node that claims the content of a link and does not describe it leaves a dry run to find that it would ${then}`, async () => {
+  const then = isSame ? "keep the existing file" : "replace another file";
+  Deno.test(`A node that claims the content of a link and does not describe it does not keep a dry run from reporting that it would ${then}`, async () => {
     await using relay = await startRelay();
     const contents = [contentOf("wanted")];
     const lie = LIARS["does not describe it"]!;

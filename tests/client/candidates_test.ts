@@ -287,7 +287,7 @@ Deno.test("A client of a relay with askAllCount nodes asks all of them, and of o
   assertEquals(whole.length, count + 1);
 });
 
-Deno.test("A client asks what the index knows of indexLookupCount nodes at once, and a relay answers about no more", async () => {
+Deno.test("A client requests the index entries of indexLookupCount nodes at once, and a relay answers about no more", async () => {
   await using relay = await startRelay({
     limits: { nodesPerAddressCount: 100 },
   });

@@ -247,7 +247,7 @@ for (const kind of ["find", "browse", "describe"] as const) {
     const wanted = kind === "browse" ? everything() : "f";
     const stop = new AbortController();
     const getting = get(relay, folder.path, [wanted], { signal: stop.signal });
-    await within(asked.promise, "the question");
+    await within(asked.promise, "the request");
     stop.abort(new Error("by the test"));
     const { error } = await within(getting, "stopping");
     assertEquals(error instanceof Error && error.message, "by the test");

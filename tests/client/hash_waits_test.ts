@@ -60,7 +60,7 @@ for (
     ["a tebibyte", TIB, "none", null],
   ] as const
 ) {
-  Deno.test(`A node that claims ${what} and only says that it hashes is excluded after ${expected ?? "no"} s if others: ${others}`, () => {
+  Deno.test(`A node that claims ${what} and only reports that it hashes is excluded after ${expected ?? "no"} s if others: ${others}`, () => {
     assertEquals(outAfter(bytes, others, 3_600_000), expected);
   });
 }

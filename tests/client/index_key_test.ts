@@ -35,7 +35,7 @@ Deno.test("A client asks the nodes that may have a name under its key, and those
   await using _n3 = await startIndexed(relay, { c: "c" }, {
     ...{ name: "n3", indexKey: OTHER },
   });
-  // The relay gives each the answer to its own question, also the second time.
+  // The relay gives each the answer to its own request, also the second time.
   for (const _ of [1, 2]) {
     const own = await fetch(relay, "a.txt", { ...BY_INDEX, indexKey: KEY });
     assertEquals(own.message, "");

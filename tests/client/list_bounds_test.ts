@@ -101,7 +101,7 @@ Deno.test("listNodes ends with a relay that sends nodes too slowly", async () =>
   assertMatch(why, /^its list arrived too slowly, \d+ nodes? in \d+ s$/);
 });
 
-Deno.test("ListBounds gives a relay's list at most relayListingMostMs, if it comes quickly enough", async () => {
+Deno.test("ListBounds gives a relay's list at most relayListingMostMs, if it arrives quickly enough", async () => {
   using time = new FakeTime();
   const [near] = memoryPair();
   const times = { writeStallMs: 1e9, idleMs: 1e9 };

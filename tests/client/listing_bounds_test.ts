@@ -110,7 +110,7 @@ function timersOf(ms: number): Disposable & { looked(): Promise<void> } {
   };
 }
 
-Deno.test("listFiles waits for a list that comes quickly enough", async () => {
+Deno.test("listFiles waits for a list that arrives quickly enough", async () => {
   // Of no other timer, and time for the first page on a machine that stands still.
   const listingMs = 6_977;
   using clock = timersOf(listingMs);
@@ -142,7 +142,7 @@ Deno.test("listFiles waits for a list that comes quickly enough", async () => {
   assertEquals(slow.log.trouble.length, 1);
 });
 
-Deno.test("listFiles stops a list that never ends, even if it comes quickly", async () => {
+Deno.test("listFiles stops a list that never ends, even if it arrives quickly", async () => {
   await using relay = await startRelay();
   await using _node = await startEvilNode(relay, {
     identity: mallory,

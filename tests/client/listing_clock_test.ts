@@ -50,7 +50,7 @@ Deno.test("ListingClock stops a list whose files come one by one at the end of i
   );
 });
 
-Deno.test("ListingClock waits for a list at exactly the required rate, and stops one that is a file behind", async () => {
+Deno.test("ListingClock waits for a list at exactly the required rate, and stops one that is one file too late", async () => {
   const perSecond = Math.ceil(listingBytesPerSecond / PAGE_BYTES);
   const seconds = listingMs / 1_000 + 10;
   for (const isBehind of [false, true]) {

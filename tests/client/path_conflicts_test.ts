@@ -99,7 +99,7 @@ for (
       ["a", "b"],
     ],
     [
-      "one of two names that differ in their form alone",
+      "one of two names that differ only in their Unicode form",
       [job("1", 2, "out/\u00e9"), job("2", 1, "out/e\u0301")],
       { apart: false },
       ["1"],

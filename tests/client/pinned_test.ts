@@ -67,7 +67,7 @@ for (const [size, right] of SIZES) {
   });
 
   for (const isHashed of [true, false]) {
-    Deno.test(`getFiles finds a ${size} file there by its SHA-256, where its node ${isHashed ? "claims another content of it" : "has not hashed it"}`, async () => {
+    Deno.test(`getFiles finds a ${size} file there by its SHA-256, if its node ${isHashed ? "claims different content for it" : "has not hashed it"}`, async () => {
       await using relay = await startRelay();
       await using _mallory = await startLyingNode(relay, { "f": wrong }, {
         unhashed: !isHashed,

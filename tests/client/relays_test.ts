@@ -82,7 +82,7 @@ Deno.test("Relays takes a node of each relay in turn, so that dead nodes of one 
   assertEquals(nodes.map(({ number }) => number), [1, 2, 3, 4, 5, 6, 7]);
 });
 
-Deno.test("Relays uses the answers that came soon after the first, reports that once, and yields later ones when they come", async () => {
+Deno.test("Relays uses the answers that came soon after the first, reports that once, and gives later ones when they arrive", async () => {
   const { ask, answer, relays, events } = setting("ab", { graceMs: 0 });
   const listed = ask();
   answer("b", listing("y"));

@@ -10,7 +10,7 @@ import { openChannel, startRelay } from "../_network.ts";
 import { fetch } from "./_outcomes.ts";
 import { askedIn, listedIn, startIndexed } from "./_indexed.ts";
 
-Deno.test("The relay lists the sender alone to the holder of its link, and all nodes once the sender has stopped", async () => {
+Deno.test("The relay lists only the sender to the holder of its link, and all nodes once the sender has stopped", async () => {
   await using relay = await startRelay();
   const files = { a: "same" };
   await using _other = await startIndexed(relay, files, { name: "other" });
@@ -24,7 +24,7 @@ Deno.test("The relay lists the sender alone to the holder of its link, and all n
   assertEquals([gone.message, listedIn(gone.log)[0]], ["", ["other"]]);
 });
 
-Deno.test("A relay answers a question for a sender with one page, even if there is no such sender", async () => {
+Deno.test("A relay answers a request for a sender with one page, even if there is no such sender", async () => {
   await using relay = await startRelay();
   await using node = await startIndexed(relay, { a: "a" });
   const { id } = node.server;

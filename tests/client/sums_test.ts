@@ -206,7 +206,7 @@ function worksFor(relay: TestRelay, identity: Identity, count: number) {
   });
 }
 
-Deno.test("sumFiles trusts no quick node alone while two are slow, neither for that file nor for later ones", async () => {
+Deno.test("sumFiles does not trust only a quick node while two are slow, neither for that file nor for later ones", async () => {
   await using relay = await startRelay();
   const files = { "f": MIDDLE, "g": LARGE };
   await using _quick = await givesOtherSums(relay, files);

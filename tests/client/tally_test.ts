@@ -34,7 +34,7 @@ Deno.test("Tally counts bytes received in this run by path, separately from exis
   assertEquals(tally.progress(2_000, 2).paths.tunnel, 21);
 });
 
-Deno.test("Tally gives the bytes of all files from the start, without those that will not come", () => {
+Deno.test("Tally gives the bytes of all files from the start, without those that will not arrive", () => {
   const tally = new Tally();
   for (let file = 0; file < 60; file++) tally.expect(1_000);
   tally.start("a", 0);
@@ -93,7 +93,7 @@ Deno.test("Tally gives the rate of the last five seconds", () => {
   assertAlmostEquals(tally.progress(26_000, 1).bytesPerSecond, 50_000, 1);
 });
 
-Deno.test("Tally gives a steady rate if large parts come rarely", () => {
+Deno.test("Tally gives a steady rate if large parts arrive rarely", () => {
   const tally = new Tally();
   tally.expect(1_000_000);
   tally.start("a", 0);

@@ -170,7 +170,7 @@ for (
     ["has been given up", { tunnelHeadStartMs: 60_000, connectMs: 10_000 }],
   ] as const
 ) {
-  Deno.test(`The tunnel wins over an address where nobody answers, when dialling ${what}`, async () => {
+  Deno.test(`A tunnel is used instead of an address where nobody answers, when dialling ${what}`, async () => {
     using hole = startBlackHole();
     await using relay = await startRelay({ limits: { connectMs: 50 } });
     await using node = await startUnreachable(relay, { advertise: hole.at });

@@ -234,7 +234,7 @@ Deno.test("A node that never hashes its file delays a choice for settleMs, and i
   assertEquals(filesIn(folder.path).includes(PARTIAL), false);
 });
 
-Deno.test("Asked one by one for a SHA-256, nodes are asked until one has it", async () => {
+Deno.test("Nodes that are asked one by one for a SHA-256 are asked until one has it", async () => {
   await using relay = await startRelay();
   await using _alpha = await startNode(relay, { "f": OLD }, { name: "alpha" });
   await using _beta = await startNode(relay, { "f": NEW }, { name: "beta" });

@@ -37,7 +37,7 @@ for (const [text, trouble] of MEANINGS) {
 
 testWith(
   ["redis-server"],
-  "A reply that came while this process stood still is not too late, and one that does not come is",
+  "A reply that arrived while this process was stopped is not too late, and one that does not arrive is",
   async () => {
     await using server = await RedisServer.start();
     const conn = await dialService(server.at, {

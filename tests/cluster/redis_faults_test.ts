@@ -195,7 +195,7 @@ withRedis(
 );
 
 withRedis(
-  "Nothing that was put into Redis by hand is listed, and each is counted",
+  "Nothing that was written to Redis by hand is listed, and each is counted",
   async (server) => {
     await using a = new Side(server.store(PATIENT));
     a.hold("one");
@@ -265,7 +265,7 @@ withRedis(
 );
 
 withRedis(
-  "Two relays in one Redis know nothing of each other",
+  "Two relays in one Redis do not affect each other",
   async (server) => {
     const other = server.store(PATIENT, { relayId: "another-relay-id" });
     await using a = new Side(server.store(PATIENT));

@@ -80,7 +80,7 @@ const ATTACKS: Readonly<Record<string, Attack>> = {
 for (const [what, attack] of Object.entries(ATTACKS)) {
   testWith(
     ["redis-server"],
-    `Instances list each other's nodes again after somebody put into Redis: ${what}`,
+    `Instances list each other's nodes again after somebody wrote to Redis: ${what}`,
     async () => {
       await using server = await RedisServer.start();
       await using a = new Side(server.store(PATIENT));

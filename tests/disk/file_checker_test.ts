@@ -90,7 +90,7 @@ for (const { where, look } of PLACES) {
     },
   });
 
-  Deno.test(`A file checker ${where} finds nothing in a folder that took the place of the judged one`, async () => {
+  Deno.test(`A file checker ${where} finds nothing in a folder that replaced the one that was checked`, async () => {
     await using folder = await tempShare({ "a/f": CONTENT, "b/f": CONTENT });
     const judge = async (name: string) => {
       const path = join(folder.path, name);

@@ -104,7 +104,7 @@ Deno.test({
 
 Deno.test({
   name:
-    "PartialFile does not change the mode of another file if a link was put in its place",
+    "PartialFile does not change the mode of another file if a link replaced the partial file",
   ignore,
   fn: async () => {
     await using folder = await tempShare({ victim: "secret" });
@@ -122,7 +122,8 @@ Deno.test({
 });
 
 Deno.test({
-  name: "A number of a fetch that another user has put there is not used",
+  name:
+    "The file with the number of a fetch is not used if another user wrote it",
   ignore,
   fn: async () => {
     await using folder = await tempShare();

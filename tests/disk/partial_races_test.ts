@@ -145,7 +145,7 @@ async function swap(folder: string, other: string): Promise<void> {
 }
 
 for (const when of ["while it is received", "as it is published"] as const) {
-  Deno.test(`PartialFile notices that a link was put in the place of its folder ${when}`, async () => {
+  Deno.test(`PartialFile notices that its folder was replaced by a link ${when}`, async () => {
     await using folder = await tempShare({
       "sub/old": "",
       "other/.file.p2p-part": "another's",

@@ -212,7 +212,7 @@ for (const plaintext of [false, true]) {
   });
 }
 
-Deno.test("The doctor reports what the index knows of a running node, and does not change its lease or index", async () => {
+Deno.test("The doctor reports the index of a running node, and does not change its lease or index", async () => {
   await using relay = await startRelay();
   const identity = IDENTITIES[2]!;
   const examine = async () => {

@@ -33,7 +33,7 @@ async function press(address: string): Promise<Response> {
   });
 }
 
-Deno.test("link --web prints the address of a gateway with the link behind its #, and the gateway opens it", async () => {
+Deno.test("link --web prints the address of a gateway with the link after its #, and the gateway opens it", async () => {
   await using share = await tempShare({ "a/it's ü.txt": CONTENT });
   await using relay = await relayHere();
   await using _node = await nodeHere(relay, share.path);

@@ -145,7 +145,7 @@ function testSlow(mode: Mode): void {
       ["at 100 KB a second", { bytesPerSecond: 100_000 }],
     ] as const
   ) {
-    Deno.test(`Fault proxy, ${mode}: ${name}: slower, and nothing else`, async () => {
+    Deno.test(`Fault proxy, ${mode}: ${name}: it is only slower`, async () => {
       const both = { toTarget: faults, toDialler: faults };
       const files = { "f": SMALL };
       await using network = await startNetwork({ mode, faults: both, files });

@@ -19,7 +19,7 @@ export interface TestGateway extends AsyncDisposable {
   readonly server: GatewayServer;
   readonly relay: Required<RelayAddress>;
   readonly log: EventLog<GatewayEvent>;
-  /** Asks one question over a connection of its own. */
+  /** Sends one request over a connection of its own. */
   ask(
     line: string,
     fields?: Readonly<Record<string, string>>,
@@ -65,9 +65,9 @@ export async function startGateway(
     server,
     relay: at,
     log,
-    ask: async (...question) => {
+    ask: async (...request) => {
       using client = await WebClient.to(server.address);
-      return await client.ask(...question);
+      return await client.ask(...request);
     },
     [Symbol.asyncDispose]: () => moved.disposeAsync(),
   };

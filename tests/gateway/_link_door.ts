@@ -26,10 +26,10 @@ export const FORM_TYPE = {
 type Fields = Record<string, string>;
 
 /** Ways to ask a gateway, each over a connection of its own. */
-function questionsTo(gateway: GatewayServer) {
-  const ask = async (...question: Parameters<WebClient["ask"]>) => {
+function requestsTo(gateway: GatewayServer) {
+  const ask = async (...request: Parameters<WebClient["ask"]>) => {
     using client = await WebClient.to(gateway.address);
-    return await client.ask(...question);
+    return await client.ask(...request);
   };
   const post = (path: string, fields: Fields, body: string) => {
     const length = `${new TextEncoder().encode(body).length}`;
@@ -70,7 +70,7 @@ export async function start(
   );
   const moved = stack.move();
   return {
-    ...{ at, gateway, ...questionsTo(gateway) },
+    ...{ at, gateway, ...requestsTo(gateway) },
     link: async (name: string, uses = 1) =>
       (await makeLink({ relay: at, access, name, uses })).text,
     [Symbol.asyncDispose]: () => moved.disposeAsync(),

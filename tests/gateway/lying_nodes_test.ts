@@ -28,7 +28,7 @@ import { randomBytes, seededRandom } from "../_random.ts";
 const BYTES = randomBytes(70_000, seededRandom(3));
 const BAIT = randomBytes(70_000, seededRandom(4));
 
-/** A relay, the nodes that `start` starts, and a gateway; asks a question. */
+/** A relay, the nodes that `start` starts, and a gateway; sends a request. */
 async function gatewayOver(
   start: (relay: TestRelay) => Promise<AsyncDisposable[]>,
 ) {

@@ -198,7 +198,7 @@ Deno.test("Gateway asks for a new list after gatewayListFreshMs", async () => {
   assertEquals(count(), before + 1);
 });
 
-Deno.test("Gateway gives an old list if no new one comes in gatewayListPatienceMs", async () => {
+Deno.test("Gateway gives an old list if no new one arrives within gatewayListPatienceMs", async () => {
   await using relay = await startRelay();
   await using _node = await startNode(relay, { "1": "" });
   using silent = Deno.listen({ hostname: "127.0.0.1", port: 0 });

@@ -292,7 +292,7 @@ function sayHello(admission: Admission, source: string, now: number): void {
 
 const GRACE_MS = LIMITS.handshakeGraceMs;
 
-Deno.test("Admission lets a known peer finish its handshake, even if many others come", () => {
+Deno.test("Admission lets a known peer finish its handshake, even if many others connect", () => {
   const admission = new Admission({ ...limits, handshakeCount: 4 });
   const known = ["192.0.2.1", "192.0.2.2"];
   for (const source of known) sayHello(admission, source, 0);

@@ -158,7 +158,7 @@ Deno.test("evictions takes places of the largest groups, like placeToEvict one b
   }
 });
 
-Deno.test("evictions looks at each group a few times, however many places leave", () => {
+Deno.test("evictions looks at each group a few times, however many places are freed", () => {
   let looks = 0;
   const gone = evictions(Array(10_000).keys(), {
     sizeOf: () => (looks++, 2),

@@ -35,7 +35,7 @@ function answer(): Promise<HttpAnswer> {
 for (
   const [webOwnUnansweredMs, status] of [[0, 200], [600_000, 0]] as const
 ) {
-  Deno.test(`Web answers a client with ${status} whose own address waits for answers on every connection, with webOwnUnansweredMs of ${webOwnUnansweredMs}`, async () => {
+  Deno.test(`With webOwnUnansweredMs of ${webOwnUnansweredMs}, Web answers ${status} to a client whose address waits for answers on every connection`, async () => {
     let asked = 0;
     const all = Promise.withResolvers<void>();
     const handle = (request: WebRequest): Promise<HttpAnswer> => {

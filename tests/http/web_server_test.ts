@@ -164,7 +164,7 @@ Deno.test("Web ends a connection whose request is not whole after webHeadMs", as
   assertEquals(await client.rest(), "");
 });
 
-Deno.test("Web ends a connection that asks nothing for webIdleMs", async () => {
+Deno.test("Web ends a connection that sends no request for webIdleMs", async () => {
   await using server = await serve({ limits: { webIdleMs: 50 } });
   using client = await WebClient.to(server.address);
   assertEquals((await client.ask("GET /one")).status, 200);
@@ -239,7 +239,7 @@ for (const [webStalledMs, isServed] of [[0, true], [60_000, false]] as const) {
 for (
   const [webOwnStalledMs, status] of [[0, 200], [600_000, 0]] as const
 ) {
-  Deno.test(`Web answers a client with ${status} whose own address holds every connection, with webOwnStalledMs of ${webOwnStalledMs}`, async () => {
+  Deno.test(`With webOwnStalledMs of ${webOwnStalledMs}, Web answers ${status} to a client whose address holds every connection`, async () => {
     await using server = await serve({
       limits: { webConnectionCount: 4, webStalledMs: 600_000, webOwnStalledMs },
     });
@@ -304,7 +304,7 @@ Deno.test("Web notifies the handler that its client has disconnected", async () 
   await within(gone.promise, "the abort");
 });
 
-Deno.test("Web frees the place of a client that has disconnected, and closes an answer that comes later", async () => {
+Deno.test("Web frees the place of a client that has disconnected, and closes an answer that arrives later", async () => {
   const answering = Promise.withResolvers<HttpAnswer>();
   const asked = Promise.withResolvers<AbortSignal>();
   await using server = await serve({

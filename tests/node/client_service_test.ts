@@ -18,10 +18,10 @@ import { FakeTime } from "../_fake_time.ts";
 
 const FILES = { "a.txt": "abc", "empty": "", "other/empty": "" };
 
-/** The last answers to questions within a grant, and the walks they took. */
+/** The last answers to requests within a grant, and the walks they took. */
 async function asked(
   grant: Grant | undefined,
-  questions: (contentOf: (name: string) => string) => ClientToNode[],
+  requests: (contentOf: (name: string) => string) => ClientToNode[],
 ): Promise<{ answers: string[]; walkCount: number }> {
   await using stack = new AsyncDisposableStack();
   const { conn, client: service, share, digests, hash } = await serviceOf(
@@ -43,8 +43,8 @@ async function asked(
   await using client = new Channel(conn, { ...TIMING, acceptsData: true });
   const served = service.run(grant);
   const answers: string[] = [];
-  for (const question of questions(contentOf)) {
-    await client.send(question);
+  for (const request of requests(contentOf)) {
+    await client.send(request);
     const answer = await client.receive(["files", "manifest", "refused"]);
     answers.push(
       answer?.kind === "files"
@@ -153,7 +153,7 @@ Deno.test("A node that works on one request has sent all earlier answers, and re
   await served;
 });
 
-Deno.test("A node holds back no answer behind a frame of a kind that it does not know", async () => {
+Deno.test("A node delays no answer after a frame of an unknown kind", async () => {
   await using stack = new AsyncDisposableStack();
   const { conn, client: service, hash } = await serviceOf(FILES, stack);
   await hash();

@@ -21,7 +21,7 @@ function away() {
   return { host: "127.0.0.1", port: listener.addr.port };
 }
 
-Deno.test("row 735: a relay that is down does not disturb a node's registration with another, nor a client's question", async () => {
+Deno.test("row 735: a relay that is down does not disturb a node's registration with another, nor a client's request", async () => {
   await using relay = await startRelay();
   const gone = { address: away() };
   await using node = await startNode(relay, { f: "x" }, { relays: [gone] });

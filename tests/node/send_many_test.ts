@@ -147,7 +147,7 @@ Deno.test("A node sends nothing that it read together while a folder was changed
   assert(together > 1, "it reads files together");
 });
 
-Deno.test("A node with a rate sends each file by itself, and vouches for it", async () => {
+Deno.test("A node with a rate sends and confirms each file separately", async () => {
   const { said, frames } = await answersTo(["a", "b", "unknown", "z/c"], {
     prepare: (one) =>
       Object.assign(one.service, { rate: new SharedRate(1_000_000) }),

@@ -22,14 +22,14 @@ import {
 for (
   const [what, limitRate, wanted] of [
     [
-      "a piece at first, then for two, then for four mebibytes at a time",
+      "a piece at first, then two, then four mebibytes at a time",
       undefined,
       [1, 2, 4, 8, 16, 16, 3],
     ],
-    ["each piece by itself where its rate is limited", 1e9, Array(50).fill(1)],
+    ["each piece by itself if its rate is limited", 1e9, Array(50).fill(1)],
   ] as const
 ) {
-  Deno.test(`A node vouches for ${what}`, async () => {
+  Deno.test(`A node confirms ${what}`, async () => {
     await using relay = await startRelay();
     const content = randomBytes(49 * PIECE + 1, seededRandom(9));
     const rate = limitRate === undefined ? {} : { limitRate };

@@ -109,7 +109,7 @@ Deno.test("p2p use --add keeps a relay that another run added meanwhile", async 
   );
 });
 
-Deno.test("p2p use keeps a link in place of relay.json, and replaces the file behind it", async () => {
+Deno.test("p2p use keeps a link in place of relay.json, and replaces the file that it leads to", async () => {
   await using one = await relayHere();
   await using two = await relayHere();
   await using home = await freshHome();

@@ -47,7 +47,7 @@ Deno.test("Channel sends the answers to messages that came together in one write
   far.close();
 });
 
-Deno.test("Channel holds back no answer behind a frame of a kind that it does not know", async () => {
+Deno.test("Channel delays no answer after a frame of an unknown kind", async () => {
   const [near, far] = memoryPair();
   const alice = new Channel(near, OPTIONS);
   const bob = new Channel(far, OPTIONS);

@@ -338,7 +338,7 @@ Deno.test("A relay limits the holders of one address, and has room for others", 
   assertEquals((await listFor(relay, asker, { most: 1 })).holders.length, 1);
 });
 
-Deno.test("Questions for holders wait for their turn, ten listed holders like one request, and delay nobody elsewhere", async () => {
+Deno.test("Requests for holders wait for their turn, ten listed holders count as one request, and delay nobody elsewhere", async () => {
   await using relay = await startRelay({
     limits: {
       ...SLOW,

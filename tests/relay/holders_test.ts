@@ -167,7 +167,7 @@ Deno.test("Holders takes 10,000 clients in all", () => {
   enter(holders, entrant("more"), 60_000);
 });
 
-Deno.test("Holders accepts 64 contents of one client, and keeps those if more come", () => {
+Deno.test("Holders accepts 64 contents of one client, and keeps those if more are reported", () => {
   const holders = newHolders();
   const one = enter(holders, entrant("1"));
   const contents = Array.from({ length: 65 }, (_, n) => `content ${n}`);

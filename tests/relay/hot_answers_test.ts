@@ -41,10 +41,10 @@ Deno.test("HotAnswers keeps an answer until something changes, or a lease in it 
 
 Deno.test("HotAnswers holds at most hotAnswerBytes, and drops the oldest", () => {
   const hot = new HotAnswers(limitsWith({ hotAnswerBytes: 3_000 }));
-  const isKept = (question: string) =>
-    hot.find(question, { changes: 0, now: 0 }) !== undefined;
-  for (const question of ["a", "b", "a", "c"]) {
-    hot.keep(question, answerOf(1_000), 0);
+  const isKept = (request: string) =>
+    hot.find(request, { changes: 0, now: 0 }) !== undefined;
+  for (const request of ["a", "b", "a", "c"]) {
+    hot.keep(request, answerOf(1_000), 0);
   }
   assertEquals(["a", "b", "c"].map(isKept), [true, false, true]);
   hot.keep("huge", answerOf(3_000), 0);

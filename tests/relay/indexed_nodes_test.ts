@@ -13,7 +13,7 @@ import { DIRECTION, type MessageOf } from "../../lib/protocol/messages.ts";
 import { signRegistration } from "../../lib/protocol/signed_record.ts";
 import { IndexedNodes } from "../../lib/relay/indexed_nodes.ts";
 import { AddressTurns } from "../../lib/relay/address_turns.ts";
-import { Question } from "../../lib/relay/question.ts";
+import { ListRequest } from "../../lib/relay/list_request.ts";
 import { FakeTime } from "../_fake_time.ts";
 import { openChannel, startRelay, type TestRelay } from "../_network.ts";
 import { seededRandom } from "../_random.ts";
@@ -80,7 +80,7 @@ Deno.test("IndexedNodes takes additions and removals in the order of their versi
   assertEquals([epoch, version], ["e", 2]);
 });
 
-Deno.test("IndexedNodes counts nodes with another key than the question's as ones that may have any name", () => {
+Deno.test("IndexedNodes counts nodes with another key than the request's as ones that may have any name", () => {
   const nodes = nodesWith([[1], null, null, null]);
   const under = (id: string, key: string, added: readonly number[]) =>
     sendIndex(nodes, id, { added, begin: true, key });
@@ -285,16 +285,16 @@ Deno.test("Fingerprints of one address wait for their turn, 500 of them like one
   assertEquals(reported, [1, 2]);
 });
 
-Deno.test("A question to the index is charged once, by the fingerprints it goes through", () => {
+Deno.test("A request to the index is charged once, by the fingerprints that it reads", () => {
   const nodes = nodesWith([[1, 2, 3], [2, 3], null], { indexAnswerCount: 3 });
   assertEquals(
     [[1], [2], [1, 2, 3], [9]].map((all) => nodes.mayHave(all).workCount),
     [2, 3, 6, 1],
   );
-  const question = new Question({ names: nodes });
+  const request = new ListRequest({ names: nodes });
   const fingerprints = encodeFingerprints([1, 2, 3]);
   const ask = (cursor?: string) =>
-    question.answer({
+    request.answer({
       kind: "list",
       fingerprints,
       ...(cursor === undefined ? {} : { cursor }),
@@ -303,7 +303,7 @@ Deno.test("A question to the index is charged once, by the fingerprints it goes 
   assertEquals(answers.map(({ ids }) => ids), Array(3).fill(["a", "b", "c"]));
   const charged = answers.map(({ workCount }) => workCount);
   assertEquals(charged, [6, 0, 0], "its pages are free");
-  question.end();
+  request.end();
   assertEquals(ask("zzz").workCount, 6, "a cursor that nobody offered is not");
 });
 

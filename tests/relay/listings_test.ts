@@ -161,7 +161,7 @@ Deno.test("Turns never delay an address that has not asked in the same round, an
   assertEquals(turns.next({ host: "192.0.2.7", port: 1 }), undefined);
 });
 
-Deno.test("Turns limit the requests of one address over all its connections, and of no other", async () => {
+Deno.test("Turns limit the requests of one address over all its connections, and do not affect others", async () => {
   using time = new FakeTime();
   const stop = new AbortController();
   const limits = limitsWith({

@@ -10,7 +10,7 @@ import { memoryPair } from "../_memory_conn.ts";
 import { channelWith, tunnelsBySelf } from "./_tunnels.ts";
 
 for (const place of ["first", "second"] as const) {
-  Deno.test(`A tunnel ends for both ends if there is no room for the end that comes ${place}`, async () => {
+  Deno.test(`A tunnel ends for both ends if there is no room for the end that connects ${place}`, async () => {
     const { tunnels, log } = tunnelsBySelf({ tunnelJoinMs: 50, sweepMs: 5 });
     const keys: string[] = [];
     const channel = channelWith((message) => {

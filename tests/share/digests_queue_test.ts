@@ -130,7 +130,7 @@ Deno.test("Digests hash small files in the background while a large one is hashe
   assertEquals(new Set(order).size, 21);
 });
 
-Deno.test("Digests open no more files at once than halve in size, however they are asked for", async () => {
+Deno.test("Digests open no more files at once than halve in size, whatever the order of the requests", async () => {
   const files: Record<string, Uint8Array<ArrayBuffer>> = {};
   for (let n = 0; n < 24; n++) {
     files[`${n}`] = new Uint8Array((48 - n) * PIECE / 2);

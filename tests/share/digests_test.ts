@@ -94,7 +94,7 @@ Deno.test("Digests hash only new files when they are refreshed", async () => {
   assertEquals(setup.idles, [2, 1]);
 });
 
-Deno.test("Digests that are refreshed during a pass hash files that appeared behind it", async () => {
+Deno.test("Digests that are refreshed during a pass hash files that appear in a part that is finished", async () => {
   await using setup = await setUp({ "a": "one", "b": "two" });
   const { digests, path, share } = setup;
   // The last file of the pass is held until another is in the place of the first.

@@ -382,7 +382,7 @@ Deno.test("Share follows files and folders that are added, changed or removed", 
     "share/old/b": "b",
   });
   const root = join(folder.path, "share");
-  // Looking again is out of the question: only watching can find it.
+  // No scan runs in this time: only watching can find it.
   const patient = { ...limits, rescanPauseMs: 1e9 };
   using share = await Share.open(root, patient);
   let look = () => {};

@@ -14,7 +14,7 @@ function countedRows() {
   return { counted, rows, nameOf };
 }
 
-Deno.test("SortedRows searches once for a name that is looked for, put in and looked for again", () => {
+Deno.test("SortedRows searches once for a name that is searched, inserted and searched again", () => {
   const { counted, rows, nameOf } = countedRows();
   const random = seededRandom(1);
   const numbers = new Set<number>();

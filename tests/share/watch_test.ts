@@ -139,7 +139,7 @@ Deno.test("Share starts its first scan again when the watch starts during that s
   assertEquals(reads, 2);
 });
 
-Deno.test("Share scans everything when more changes than reportedChangeCount come at once", async () => {
+Deno.test("Share scans everything when more changes than reportedChangeCount are reported at once", async () => {
   await using folder = await tempShare({ "a": "a" });
   let report = (_paths: string[]) => {};
   class Reporting {

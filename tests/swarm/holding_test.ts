@@ -208,7 +208,7 @@ Deno.test("A holder serves only its content, and nothing by name", async () => {
   assertEquals(answer.kind === "files" && answer.files, []);
 });
 
-Deno.test("A holder whose disk lost a piece does not vouch for it", async () => {
+Deno.test("A holder does not confirm a piece that its disk has lost", async () => {
   await using stack = new AsyncDisposableStack();
   const { asker: client, path } = await asker([1, 2], stack);
   using file = await Deno.open(path, { write: true });

@@ -65,7 +65,7 @@ Deno.test("A client of several relays meets the clients of each, and only of the
   assert(idsOf(late).isSubsetOf(new Set(others)));
 });
 
-Deno.test("A client meets the clients of a relay whose answers always come later than those of another", async () => {
+Deno.test("A client meets the clients of a relay whose answers always arrive later than those of another", async () => {
   await using stack = new AsyncDisposableStack();
   const gone = await startRelay();
   const slow = stack.use(await startRelay());

@@ -61,7 +61,7 @@ Deno.test("Offers replaces an offer to a holder of an address group that has two
   assertEquals(ended, ["a0"], "it rests, and has most places");
 });
 
-Deno.test("Offers replaces an offer over which no piece was taken for swarmConnectionIdleMs, whatever news it was sent", async () => {
+Deno.test("Offers replaces an offer over which no piece was taken for swarmConnectionIdleMs, whatever it was sent", async () => {
   const { offers, met, ended, clock, conns } = offering();
   await using _offers = offers;
   for (let n = 0; n < swarmDialCount; n++) await met(`a${n}`, `192.0.2.${n}`);

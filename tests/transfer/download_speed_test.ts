@@ -192,7 +192,7 @@ testInBoth(
 );
 
 testInBoth(
-  "Download blames no source for a disk that takes its time",
+  "Download blames no source for a slow disk",
   async () => {
     const onWrite = () =>
       new Promise<void>((resolve) => setTimeout(resolve, 90_000));
@@ -203,7 +203,7 @@ testInBoth(
 );
 
 testInBoth(
-  "Download blames no source where all are slow: the line is its own",
+  "Download blames no source if all are slow: then its own line is slow",
   async () => {
     const { trouble } = await twoFor100s({}, { piece: trickles(3_000) });
     assertEquals(trouble, []);

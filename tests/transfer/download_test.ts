@@ -271,7 +271,7 @@ testInBoth(
 );
 
 testInLane(
-  "Download has verified by its sink all that comes, and writes nothing wrong",
+  "Download has its sink verify everything that arrives, and writes nothing wrong",
   async () => {
     const liar = sourceWith("a", sendWrongBytes);
     const { sink, trouble } = await receive([liar, sourceWith("b")]);

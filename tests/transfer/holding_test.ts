@@ -43,7 +43,7 @@ Deno.test("NodeSession.holding returns the pieces of the holder, and each new pi
   assertEquals([...found.pieces.pieces()], [0, 1]);
   let reported = news();
   await node.send({ kind: "gained", request, runs: [[2, 3], [9, 1]] });
-  await within(reported, "news without another question");
+  await within(reported, "news without another request");
   reported = news();
   await node.send({ kind: "gained", request, runs: [[19, 1]] });
   await within(reported, "more news");
@@ -56,8 +56,8 @@ Deno.test("NodeSession.holding believes a complete holder, and waits for no news
   await using talking = await openSessionPair();
   const { session, node } = talking;
   const onGained = () => assert(false, "there is nothing to gain");
-  const question = { pieceCount: PIECES, onGained };
-  const outcome = session.holding(CONTENT, question);
+  const request = { pieceCount: PIECES, onGained };
+  const outcome = session.holding(CONTENT, request);
   await time.advance(0);
   const { request } = await asked(node, "holding");
   await node.send({ kind: "has", request, complete: true });
@@ -77,8 +77,8 @@ Deno.test("NodeSession.holding believes a complete holder, and waits for no news
 Deno.test("NodeSession.holding returns the refusal of a node without the content", async () => {
   await using talking = await openSessionPair();
   const { session, node } = talking;
-  const question = { pieceCount: PIECES, onGained: () => {} };
-  const outcome = session.holding(CONTENT, question);
+  const request = { pieceCount: PIECES, onGained: () => {} };
+  const outcome = session.holding(CONTENT, request);
   const { request } = await asked(node, "holding");
   await node.send({ kind: "refused", code: "gone", text: "", request });
   const found = await within(outcome, "the refusal");
@@ -103,11 +103,11 @@ for (
     ["a piece that it had", [[1, 1]]],
     ["a piece twice", [[4, 1], [4, 1]]],
     ["overlapping runs", [[4, 3], [6, 1]]],
-    ["a piece behind the last", [[20, 1]]],
+    ["a piece after the last", [[20, 1]]],
     ["a run beyond the last", [[18, 65_536]]],
   ] as [string, [number, number][]][]
 ) {
-  Deno.test(`NodeSession disconnects from a holder that gains ${what}`, async () => {
+  Deno.test(`NodeSession disconnects from a holder that announces ${what}`, async () => {
     await using stack = new AsyncDisposableStack();
     const { session, node, request } = await following(stack);
     const failed = assertRejects(
@@ -131,9 +131,9 @@ for (
   Deno.test(`NodeSession disconnects from a holder with a bitmap ${what}`, async () => {
     await using talking = await openSessionPair();
     const { session, node } = talking;
-    const question = { pieceCount: PIECES, onGained: () => {} };
+    const request = { pieceCount: PIECES, onGained: () => {} };
     const failed = assertRejects(
-      () => session.holding(CONTENT, question),
+      () => session.holding(CONTENT, request),
       ProtocolError,
       "a bitmap that does not fit the file",
     );
@@ -156,7 +156,7 @@ Deno.test("NodeSession disconnects from a node that reports pieces without a req
   await within(failed, "the end");
 });
 
-Deno.test("NodeSession disconnects from a holder that floods it with empty news", async () => {
+Deno.test("NodeSession disconnects from a holder that floods it with empty announcements", async () => {
   await using stack = new AsyncDisposableStack();
   const { session, node, request } = await following(stack);
   const failed = assertRejects(
@@ -178,8 +178,8 @@ Deno.test("NodeSession gives up a silent holder, and keeps one that reports that
   await using stack = new AsyncDisposableStack();
   const talking = stack.use(await openSessionPair());
   const { session, node } = talking;
-  const question = { pieceCount: PIECES, onGained: () => {} };
-  const outcome = session.holding(CONTENT, question);
+  const request = { pieceCount: PIECES, onGained: () => {} };
+  const outcome = session.holding(CONTENT, request);
   await time.advance(0);
   const { request } = await asked(node, "holding");
   const bitmap = new PieceSet(PIECES).format();

@@ -236,7 +236,7 @@ Deno.test("NodeSession keeps no timer of a listing that is broken off, wherever 
   // The test fails if a timer is left.
 });
 
-Deno.test("NodeSession accepts all messages that come together after its network stood still for a minute", async () => {
+Deno.test("NodeSession accepts all messages that arrive together after its network failed for a minute", async () => {
   await using talking = await openSessionPair();
   const { session, node } = talking;
   const describing = session.describe(VERSION);

@@ -38,7 +38,7 @@ for (
     ["read", (session) => session.read(ONE_PIECE, new Keeper())],
   ] satisfies [string, (session: NodeSession) => Promise<unknown>][]
 ) {
-  Deno.test(`NodeSession disconnects from a node that says it works on a ${what}, which takes no time`, async () => {
+  Deno.test(`NodeSession disconnects from a node that reports work on a ${what}, which takes no time`, async () => {
     await using talking = await openSessionPair();
     const { session, node } = talking;
     const answer = assertRejects(
@@ -57,8 +57,8 @@ Deno.test("NodeSession waits for its turn at a node while others fetch the same 
   using time = new FakeTime();
   await using talking = await openSessionPair();
   const { session, node } = talking;
-  const question = { pieceCount: 1, onGained: () => {} };
-  const holding = session.holding("cd".repeat(32), question);
+  const request = { pieceCount: 1, onGained: () => {} };
+  const holding = session.holding("cd".repeat(32), request);
   await time.advance(0);
   const has = { kind: "has", complete: true } as const;
   const { request: first } = await asked(node, "holding");
@@ -86,7 +86,7 @@ Deno.test("NodeSession waits for a node that hashes before it reports to a clien
   assertEquals((await within(finding, "the answer")).kind, "refused");
 });
 
-Deno.test("NodeSession disconnects from a node that says too often that it works", async () => {
+Deno.test("NodeSession disconnects from a node that reports work too often", async () => {
   await using talking = await openSessionPair();
   const { session, node } = talking;
   const describing = assertRejects(

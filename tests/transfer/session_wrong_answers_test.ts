@@ -25,7 +25,7 @@ import {
 
 const LIST: readonly ListedFile[] = [];
 
-/** A question, what is no answer to it, and what that amounts to. */
+/** A request, a wrong answer to it, and the resulting error. */
 const NO_ANSWERS: Readonly<
   Record<
     string,

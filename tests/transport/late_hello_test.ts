@@ -12,7 +12,7 @@ import { EventLog, within } from "../_event_log.ts";
 
 const HELLO = encodeMessage({ kind: "hello", protocol: 1, role: "client" });
 
-Deno.test("A listener refuses a connection whose hello comes when no place is left, with its reason", async () => {
+Deno.test("A listener refuses a connection whose hello arrives when no place is left, with its reason", async () => {
   const log = new EventLog<IncidentEvent>();
   const incidents = new Incidents(0, log.onEvent);
   const talking = Promise.withResolvers<void>();

@@ -162,9 +162,9 @@ function madeSecrets(
 /** Reads the secret files again on SIGHUP; nobody is disconnected. */
 function rereadOnHangup(relay: RelayServer, context: RoleContext): Disposable {
   const { line, terminal } = context;
-  const isOfUse = line.value("secret-file") !== undefined &&
+  const canReload = line.value("secret-file") !== undefined &&
     Deno.build.os !== "windows";
-  if (!isOfUse) return onDispose(() => {});
+  if (!canReload) return onDispose(() => {});
   // Of two runs at once, the one with the earlier files could end last.
   const reread = rereading(
     async () => {

@@ -153,7 +153,7 @@ export const REACHING = {
       answer: Answer,
       ms: Type.Number({
         minimum: 0,
-        description: "milliseconds since the first question",
+        description: "milliseconds since the first request",
       }),
     },
   },

@@ -1,5 +1,5 @@
 /**
- * A client's question to the index of names. Its answer is stored until the
+ * A client's request to the index of names. Its answer is stored until the
  * last page is sent, so it is computed and charged only once.
  *
  * @module
@@ -11,15 +11,15 @@ import type { MessageOf } from "../protocol/messages.ts";
 import type { RelayContext } from "./context.ts";
 import type { MayHave } from "./indexed_nodes.ts";
 
-/** A question as text: the same for all clients that ask it. */
-export function questionIn(
+/** A request as text: the same for all clients that send it. */
+export function requestKeyOf(
   { fingerprints = "", key = "" }: MessageOf<"list">,
 ): string {
   return `${key} ${fingerprints}`;
 }
 
-/** The question that one client asks. */
-export class Question {
+/** The request that one client sends. */
+export class ListRequest {
   readonly #relay: Pick<RelayContext, "names">;
   #text = "";
   #ids: readonly string[] | undefined;
@@ -34,7 +34,7 @@ export class Question {
    */
   answer(message: MessageOf<"list">): MayHave {
     const { fingerprints: asked = "", cursor, key } = message;
-    const text = questionIn(message);
+    const text = requestKeyOf(message);
     const isNext = cursor !== undefined && text === this.#text;
     if (isNext && this.#ids !== undefined) {
       return { ids: this.#ids, workCount: 0 };
