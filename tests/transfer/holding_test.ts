@@ -56,8 +56,8 @@ Deno.test("NodeSession.holding believes a complete holder, and waits for no news
   await using talking = await openSessionPair();
   const { session, node } = talking;
   const onGained = () => assert(false, "there is nothing to gain");
-  const request = { pieceCount: PIECES, onGained };
-  const outcome = session.holding(CONTENT, request);
+  const holdingRequest = { pieceCount: PIECES, onGained };
+  const outcome = session.holding(CONTENT, holdingRequest);
   await time.advance(0);
   const { request } = await asked(node, "holding");
   await node.send({ kind: "has", request, complete: true });
@@ -77,8 +77,8 @@ Deno.test("NodeSession.holding believes a complete holder, and waits for no news
 Deno.test("NodeSession.holding returns the refusal of a node without the content", async () => {
   await using talking = await openSessionPair();
   const { session, node } = talking;
-  const request = { pieceCount: PIECES, onGained: () => {} };
-  const outcome = session.holding(CONTENT, request);
+  const holdingRequest = { pieceCount: PIECES, onGained: () => {} };
+  const outcome = session.holding(CONTENT, holdingRequest);
   const { request } = await asked(node, "holding");
   await node.send({ kind: "refused", code: "gone", text: "", request });
   const found = await within(outcome, "the refusal");
@@ -131,9 +131,9 @@ for (
   Deno.test(`NodeSession disconnects from a holder with a bitmap ${what}`, async () => {
     await using talking = await openSessionPair();
     const { session, node } = talking;
-    const request = { pieceCount: PIECES, onGained: () => {} };
+    const holdingRequest = { pieceCount: PIECES, onGained: () => {} };
     const failed = assertRejects(
-      () => session.holding(CONTENT, request),
+      () => session.holding(CONTENT, holdingRequest),
       ProtocolError,
       "a bitmap that does not fit the file",
     );
@@ -178,8 +178,8 @@ Deno.test("NodeSession gives up a silent holder, and keeps one that reports that
   await using stack = new AsyncDisposableStack();
   const talking = stack.use(await openSessionPair());
   const { session, node } = talking;
-  const request = { pieceCount: PIECES, onGained: () => {} };
-  const outcome = session.holding(CONTENT, request);
+  const holdingRequest = { pieceCount: PIECES, onGained: () => {} };
+  const outcome = session.holding(CONTENT, holdingRequest);
   await time.advance(0);
   const { request } = await asked(node, "holding");
   const bitmap = new PieceSet(PIECES).format();

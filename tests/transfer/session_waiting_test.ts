@@ -57,8 +57,8 @@ Deno.test("NodeSession waits for its turn at a node while others fetch the same 
   using time = new FakeTime();
   await using talking = await openSessionPair();
   const { session, node } = talking;
-  const request = { pieceCount: 1, onGained: () => {} };
-  const holding = session.holding("cd".repeat(32), request);
+  const holdingRequest = { pieceCount: 1, onGained: () => {} };
+  const holding = session.holding("cd".repeat(32), holdingRequest);
   await time.advance(0);
   const has = { kind: "has", complete: true } as const;
   const { request: first } = await asked(node, "holding");
