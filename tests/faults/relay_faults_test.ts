@@ -279,7 +279,8 @@ Deno.test("row 45: a client that requests pages and reads none is disconnected, 
   // As many as are let through at once: 12 MiB of answers, more than the
   // system takes off the relay's hands.
   for (let n = 0; n < LIMITS.controlBurstCount - 2; n++) {
-    await writeAll(channel.conn, ask);
+    // On a busy machine it may be disconnected before the last of them.
+    await writeAll(channel.conn, ask).catch(() => {});
   }
   assertEquals((await idsListed(relay)).length, 70);
   const refused = await relay.log.until("refused");
