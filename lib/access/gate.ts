@@ -108,17 +108,19 @@ export class RelayGate {
 
   /**
    * What the answer to a registration carries: the keys with which the node
-   * checks grants, and the proof that they come from its relay.
+   * checks grants, the time by which these end, as the clock of a relay may be
+   * set, and the proof that the keys come from its relay.
    */
   grantKeys(
     nodeId: string,
     terms: ProofTerms & { visitor: Visitor; role: TokenRole },
-  ): { grantKeys: string[]; proof?: string } {
-    const grantKeys = this.#access.grantKeys(nodeId, performance.now());
+  ): { grantKeys: string[]; time: number; proof?: string } {
+    const { now, unixMs: time } = moment();
+    const grantKeys = this.#access.grantKeys(nodeId, now);
     // A guest has no token to check a proof with; its link names the relay.
     return terms.visitor.kind === "guest"
-      ? { grantKeys }
-      : { grantKeys, proof: this.#access.keysProof(grantKeys, terms) };
+      ? { grantKeys, time }
+      : { grantKeys, time, proof: this.#access.keysProof(grantKeys, terms) };
   }
 
   /**
@@ -207,7 +209,9 @@ export class Admittance {
   }
 
   /** What the answer to a registration carries about grants. */
-  grantKeys(nodeId: string): { grantKeys?: string[]; proof?: string } {
+  grantKeys(
+    nodeId: string,
+  ): { grantKeys?: string[]; time?: number; proof?: string } {
     const admitted = this.#admitted;
     return admitted?.gate.grantKeys(nodeId, admitted) ?? {};
   }

@@ -54,7 +54,11 @@ function remedyFor(
     };
   }
   if (!incomplete.some(({ error }) => error instanceof Stopped)) {
-    return { remedy: "run again" };
+    const [first] = incomplete;
+    return {
+      ...first && { cause: answerOf(first.error).cause },
+      remedy: "run again",
+    };
   }
   return mayBeUnsorted
     ? { remedyCode: "list_in_parts" }

@@ -2,8 +2,8 @@
  * The room for the lists of all nodes, shared out by address group. If it is
  * full, a group that has less than half of what the largest has gets more: the
  * last files of the largest are removed. Beside N groups, however much they list,
- * a further one therefore has 1/(2N + 1) of the room. Lists of similar length stay
- * as they are, because nobody gains if all of them are cut. Pure.
+ * a further one therefore has 1/(2N + 1) of the room. Of lists of similar length
+ * as few as possible are cut, because nobody gains if all of them are. Pure.
  *
  * @module
  */
@@ -12,7 +12,8 @@ import type { ListedFile } from "../protocol/messages.ts";
 import type { Catalogue, Offerer } from "./catalogue.ts";
 import { Stopped } from "./listing_clock.ts";
 
-// Each cut frees at least this part of the room, because it looks at all files.
+// If the largest groups have it, each cut frees this part of the room, because it
+// looks at all files.
 const CUT_PART = 1 / 8;
 
 /** Adds the files of nodes to a catalogue, within a number of bytes. */
@@ -40,9 +41,10 @@ export class ListRoom {
   makeFor({ votesAs: group }: Offerer): ReadonlySet<string> {
     if (this.#cutGroups.has(group)) throw new Stopped(FULL);
     if (this.#bytes < this.#mostBytes) return NOBODY;
-    const largest = Math.max(...this.#groups.values());
+    const largest = this.#groups.values()
+      .reduce((one, other) => Math.max(one, other), 0);
     if (2 * this.#bytesOf(group) >= largest) throw new Stopped(FULL);
-    return this.#cut(this.#level());
+    return this.#cut(this.#toCut(largest));
   }
 
   /** Adds a file; returns its bytes. */
@@ -62,25 +64,30 @@ export class ListRoom {
     return this.#groups.get(group) ?? 0;
   }
 
-  /** The bytes that a group may keep, so that all together leave some free. */
-  #level(): number {
-    let left = this.#mostBytes * (1 - CUT_PART);
-    const sizes = [...this.#groups.values()].sort((a, b) => a - b);
-    for (const [at, bytes] of sizes.entries()) {
-      const part = left / (sizes.length - at);
-      if (bytes > part) return part;
-      left -= bytes;
+  /**
+   * The groups that give way, with what they keep: at least half each, so that
+   * few give way. Those with half of what the largest has keep everything.
+   */
+  #toCut(largest: number): Map<string, number> {
+    const kept = new Map<string, number>();
+    let wanted = this.#mostBytes * CUT_PART;
+    const sizes = [...this.#groups].sort(([, a], [, b]) => b - a);
+    for (const [group, bytes] of sizes) {
+      if (wanted <= 0 || 2 * bytes <= largest) break;
+      const freed = Math.min(bytes / 2, wanted);
+      kept.set(group, bytes - freed);
+      wanted -= freed;
     }
-    return Infinity;
+    return kept;
   }
 
-  #cut(level: number): ReadonlySet<string> {
+  #cut(levels: ReadonlyMap<string, number>): ReadonlySet<string> {
     const nodes = new Set<string>();
     const full = new Set<string>();
     const kept = new Map<string, number>();
     this.#catalogue.filter(({ node, votesAs: group }, bytes) => {
       const sum = (kept.get(group) ?? 0) + bytes;
-      const isKept = sum <= level && !full.has(group);
+      const isKept = sum <= (levels.get(group) ?? Infinity) && !full.has(group);
       if (isKept) {
         kept.set(group, sum);
       } else {

@@ -131,12 +131,13 @@ export class RunJobs {
 }
 
 /**
- * A path without `..` after a name. Deno's calls differ there: one follows a
- * link that comes before it, and removes another file than the others made.
+ * A path without `..` after a name, and written as its folder is. Deno's calls
+ * differ at `..`: one follows a link that comes before it, and removes another
+ * file than the others made.
  */
 function oneWay(path: string): string {
   // Windows itself resolves it first, and names keep their slashes.
-  return Deno.build.os === "windows" || !path.includes("..")
+  return Deno.build.os === "windows" || !/\.\.|\.\/|\/\//.test(path)
     ? path
     : join(path);
 }

@@ -20,7 +20,7 @@ import type { IndexUpdater } from "./index_updater.ts";
 import type { WayToRelay } from "./addresses.ts";
 import { Registrant } from "../uplink/registrant.ts";
 import { RelayCalls } from "../uplink/relay_calls.ts";
-import type { RelayDialer } from "../uplink/relay_dialer.ts";
+import { type RelayDialer, zeroUnixMsOf } from "../uplink/relay_dialer.ts";
 import { OutdatedFailure } from "../uplink/relay_failures.ts";
 import type { AttachReason, RegistrarEvent } from "./registrar_events.ts";
 
@@ -361,7 +361,7 @@ class Registrar {
   async #register(calls: RelayCalls): Promise<boolean> {
     const { renewMinSeconds, renewMaxSeconds } = this.#options.limits;
     const answer = await this.#registrant.register(calls);
-    const { leaseSeconds, grantKeys: keys = [] } = answer;
+    const { leaseSeconds, grantKeys: keys = [], time } = answer;
     const seconds = Math.max(answer.renewSeconds, renewMinSeconds);
     this.#renewSeconds = Math.min(seconds, renewMaxSeconds);
     const event = this.#isListed ? "renewed" : "registered";
@@ -369,8 +369,8 @@ class Registrar {
     this.#wasListed = true;
     this.#failures = 0;
     this.#reportedFailure = null;
-    const { id, zeroUnixMs } = calls.session;
-    this.#keysFrom = id;
+    this.#keysFrom = calls.session.id;
+    const zeroUnixMs = zeroUnixMsOf(calls.session, time);
     this.#options.onGrantKeys?.({ keys, zeroUnixMs });
     this.#options.onEvent({ event, relay: this.#relay, leaseSeconds });
     this.#options.index?.noteHeld(answer.index);

@@ -14,11 +14,9 @@ import { FINGERPRINT_BYTES } from "../content/fingerprints.ts";
 import { PIECES_FRAME_TYPE } from "./bulk.ts";
 
 const Count = Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER });
+const { dateLastMs } = LIMITS;
 /** Milliseconds since 1970, or before: any that a `Date` can express. */
-const Time = Type.Integer({
-  minimum: -LIMITS.dateLastMs,
-  maximum: LIMITS.dateLastMs,
-});
+const Time = Type.Integer({ minimum: -dateLastMs, maximum: dateLastMs });
 const RequestId = Type.Integer({ minimum: 0, maximum: 0xffff_ffff });
 const Seconds = Type.Integer({ minimum: 1, maximum: 86_400 });
 const Port = Type.Integer({ minimum: 1, maximum: 65_535 });
@@ -172,6 +170,7 @@ const WITH_RELAY = {
       renewSeconds: Seconds,
       stay: Type.Optional(Type.Boolean()),
       grantKeys: Type.Optional(Type.Array(GrantKey, { maxItems: 4 })),
+      time: Type.Optional(Time),
       proof: Type.Optional(Type.String({ maxLength: 64 })),
       renewal: Type.Optional(Renewal),
       index: Type.Optional(
@@ -307,6 +306,7 @@ const WITH_RELAY = {
     schema: Type.Object({
       outcome: Token,
       grantKeys: Type.Optional(Type.Array(GrantKey, { maxItems: 4 })),
+      time: Type.Optional(Time),
       proof: Type.Optional(Type.String({ maxLength: 64 })),
     }),
   },

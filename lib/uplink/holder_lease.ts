@@ -29,7 +29,7 @@ import type { MessageOf } from "../protocol/messages.ts";
 import { signRegistration } from "../protocol/signed_record.ts";
 import { HolderCalls } from "./holder_calls.ts";
 import { type ListedHolder, listedHolders } from "./listed_holders.ts";
-import type { RelayDialer } from "./relay_dialer.ts";
+import { type RelayDialer, zeroUnixMsOf } from "./relay_dialer.ts";
 
 /** Events of a holder. */
 export type HolderEvent =
@@ -251,12 +251,13 @@ export class HolderLease implements AsyncDisposable {
   #takeKeys(answer: MessageOf<"held">, { session }: HolderCalls): void {
     const { dialer, serving } = this.#options;
     const { token } = dialer.access;
-    const { id: relayId, nonce, isPrivate, zeroUnixMs } = session;
+    const { id: relayId, nonce, isPrivate } = session;
     if (!isPrivate) return;
     if (token !== undefined) {
       const where = this.relay;
       requireKeysProof(answer, { token, relayId, nonce, where });
     }
+    const zeroUnixMs = zeroUnixMsOf(session, answer.time);
     const given = { keys: answer.grantKeys ?? [], zeroUnixMs };
     serving?.onGrantKeys?.(given, relayId);
   }

@@ -96,6 +96,17 @@ export interface RelaySession {
   readonly zeroUnixMs?: number | undefined;
 }
 
+/**
+ * The same as of now, if the relay has given its `time` again: its clock may have
+ * been set since its hello.
+ */
+export function zeroUnixMsOf(
+  { zeroUnixMs }: Pick<RelaySession, "zeroUnixMs">,
+  time: number | undefined,
+): number | undefined {
+  return time === undefined ? zeroUnixMs : time - performance.now();
+}
+
 /** Connects to one relay, any number of times. */
 export class RelayDialer {
   readonly relay: RelayAddress;

@@ -190,6 +190,22 @@ Deno.test("A new secret reaches a node at its next renewal: earlier connections 
   assertEquals(await answerOf(node, old, FIND), "unauthorized");
 });
 
+Deno.test("A node that stays connected follows the clock of its relay when that is set", async () => {
+  const hour = 3_600_000;
+  const limits = { renewSeconds: 1 };
+  await using relay = await startPrivate({ limits });
+  const ahead = replaced(Date, "now", (now) => () => now() + 2 * hour);
+  await using node = await startMember(relay, { "a.txt": "abc" }, {
+    limits: { renewMinSeconds: 1 },
+  });
+  ahead[Symbol.dispose]();
+  await node.log.until("renewed");
+  await node.log.until("renewed");
+  const grant = formatGrant({ expires: NOW() + 3_600 }, KEY);
+  const answer = await answerOf(node, grant, FIND) as NodeToClient;
+  assertEquals(answer.kind ?? answer, "found");
+});
+
 Deno.test("A node whose relay is down, or is another, continues with the grants that it knows", async () => {
   const relay = await startPrivate({ limits: { renewSeconds: 1 } });
   await using node = await startMember(relay, { "a.txt": "abc" }, {

@@ -95,3 +95,16 @@ Deno.test("ListRoom removes nothing for a group that lists most itself", () => {
   assertEquals(listed.counts(), { small: 100, large: count });
   assertEquals(listed.losers, []);
 });
+
+Deno.test("ListRoom cuts few of many whole lists for one more file", () => {
+  const listed = new Listed();
+  const nodes = Array.from(
+    { length: 16 },
+    (_, n) => nodeAt(`n${n}`, `192.0.2.${n}`),
+  );
+  for (const node of nodes) listed.list(node, 142);
+  for (const node of nodes) listed.list(node, 1);
+  assertEquals(listed.losers, []);
+  assertEquals(listed.list(nodeAt("one", "198.51.100.7"), 100), 100);
+  assertEquals(new Set(listed.losers).size, 4);
+});

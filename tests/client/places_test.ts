@@ -287,6 +287,11 @@ Deno.test({
       assertEquals(filesIn(elsewhere.path), []);
     }
     assertEquals(await Deno.readTextFile(join(behind.path, "f")), "small");
+    for (const place of [`${folder.path}/.`, `${folder.path}/`]) {
+      const options = { folder: `${place}/lg`, overwrite: true };
+      const { failed } = await get(relay, place, ["lg/f"], options);
+      assertEquals(failed, {}, place);
+    }
     const { failed } = await get(relay, folder.path, ["lg/f"]);
     assertEquals(
       failed,

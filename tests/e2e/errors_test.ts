@@ -178,7 +178,7 @@ Deno.test("ls prints an incomplete list, reports that it is incomplete, and ends
       pattern === "none*" ? "" : "1  DATE  flaky  only  f\n",
       [
         `error: Cannot list all files${where}: the list of flaky is not ` +
-        "complete; run again",
+        "complete (the other side closed the connection early); run again",
       ],
     ]);
   }

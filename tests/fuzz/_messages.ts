@@ -145,6 +145,7 @@ const BODY: { readonly [Kind in MessageKind]: fc.Arbitrary<Body<Kind>> } = {
       renewSeconds: seconds,
       stay: fc.boolean(),
       grantKeys: fc.array(textOf(44), { maxLength: 4 }),
+      time,
       proof: textUpTo(64),
       renewal,
       index: fc.record({ key: indexKey, epoch: token, version: count }),
@@ -213,6 +214,7 @@ const BODY: { readonly [Kind in MessageKind]: fc.Arbitrary<Body<Kind>> } = {
     {
       outcome: token,
       grantKeys: fc.array(textOf(44), { maxLength: 4 }),
+      time,
       proof: textUpTo(64),
     },
     { requiredKeys: ["outcome"] },

@@ -61,8 +61,9 @@ function assertSound(found: Message | UnknownMessage, type: number): void {
   for (const [field, value] of Object.entries(found)) {
     const isDeclared = FIELDS_OF.get(found.kind)!.has(field);
     if (!isDeclared || typeof value !== "number") continue;
-    // A time of writing is held to what a file can have where it is used.
-    const isCount = field === "modifiedMs" || value >= 0;
+    // A time may be before 1970; where it is used, it is held to what a file or
+    // a clock can have.
+    const isCount = field === "modifiedMs" || field === "time" || value >= 0;
     assert(
       Number.isSafeInteger(value) && isCount,
       `${field} of ${found.kind}: ${value}`,
