@@ -186,7 +186,7 @@ async function describedBy(
   // Other requests to it would wait behind an answer that may never arrive.
   const leave = () => {
     stalled.note(node.id, performance.now());
-    if (lease?.users === 1) lease.session.abort(new Error("the node stalled"));
+    lease?.leave();
   };
   over.addEventListener("abort", leave);
   try {

@@ -26,6 +26,15 @@ export interface SessionLease {
   readonly session: NodeSession;
   /** How many leases there are of it. */
   readonly users: number;
+  /** Bytes of pieces that have arrived in the session, for all of its users. */
+  readonly movedBytes: number;
+  /** Counts such bytes. */
+  moved(bytes: number): void;
+  /**
+   * No answer is awaited any more, because the node stalled: the session ends as
+   * soon as all of its users say so. Idempotent.
+   */
+  leave(): void;
   /** Gives it back. Idempotent. */
   release(): void;
 }
@@ -34,6 +43,9 @@ interface Kept {
   readonly opening: Promise<NodeSession>;
   session?: NodeSession;
   users: number;
+  /** Those of them that await nothing any more. */
+  leftCount: number;
+  movedBytes: number;
   /** Ends it; set while nobody uses it. */
   end?: (() => void) | undefined;
   timer?: ReturnType<typeof setTimeout>;
@@ -81,22 +93,38 @@ export class NodeSessions implements AsyncDisposable {
     const opening = this.#options.peers.open(node).then(({ session }) =>
       one.session = session
     );
-    const one: Kept = { opening, users: 0 };
+    const one: Kept = { opening, users: 0, leftCount: 0, movedBytes: 0 };
     this.#byNode.set(node.id, all.add(one));
     return one;
   }
 
   #leaseOf(id: string, one: Kept, session: NodeSession): SessionLease {
     let isOver = false;
+    let hasLeft = false;
+    const endIfLeft = () => {
+      if (one.leftCount < one.users) return;
+      session.abort(new Error("the node stalled"));
+    };
     return {
       session,
       get users() {
         return one.users;
       },
+      get movedBytes() {
+        return one.movedBytes;
+      },
+      moved: (bytes) => one.movedBytes += bytes,
+      leave: () => {
+        if (isOver || hasLeft) return;
+        hasLeft = true;
+        one.leftCount++;
+        endIfLeft();
+      },
       release: () => {
         if (isOver) return;
         isOver = true;
-        if (--one.users > 0) return;
+        if (hasLeft) one.leftCount--;
+        if (--one.users > 0) return endIfLeft();
         const { idleMs } = this.#options;
         const end = () => {
           this.#drop(id, one);

@@ -63,6 +63,9 @@ export class NoHolderLeft extends Error {
 // The largest request, and the first: the first byte must come at once.
 const TASK_BYTES = 1024 * 1024;
 const FIRST_WINDOW_BYTES = 256 * 1024;
+// Bytes that are noticed together: a node sends up to a MiB in one frame, which
+// takes a slow line longer than `gatewayStallMs`.
+const PART_BYTES = 8 * 1024;
 // Nodes that are asked for the same pieces: each takes memory for them.
 const MOST_ATTEMPTS = 3;
 
@@ -74,6 +77,7 @@ interface Task {
 
 /** Pieces that were asked for at one node. */
 interface Attempt {
+  readonly line: Line;
   readonly given: Promise<Uint8Array<ArrayBuffer>>;
   /** Never rejects. */
   readonly ended: Promise<EndedAttempt>;
@@ -91,13 +95,15 @@ type EndedAttempt = FailedAttempt | {
 
 function attemptOf(
   holder: ContentHolder,
+  line: Line,
   given: Promise<Uint8Array<ArrayBuffer>>,
 ): Attempt {
+  line.awaited++;
   const ended = given.then(
     (bytes) => ({ holder, bytes }),
     (error: unknown) => ({ holder, error }),
   );
-  return { given, ended };
+  return { line, given, ended };
 }
 
 /**
@@ -108,8 +114,10 @@ interface Line {
   readonly lease: Promise<SessionLease>;
   owedBytes: number;
   requests: number;
-  /** Bytes that have arrived. */
-  movedBytes: number;
+  /** Those of them that somebody waits for. */
+  awaited: number;
+  /** The lease, once there is one. */
+  given?: SessionLease;
 }
 
 /**
@@ -232,10 +240,9 @@ class Reader {
         const idle = left.filter((holder) => !running.has(holder));
         const holder = this.#nextOf(idle);
         if (holder !== undefined) {
-          running.set(
-            holder,
-            attemptOf(holder, this.#from(holder, first, task)),
-          );
+          const line = this.#lineTo(holder.node);
+          const given = this.#from(holder, line, { first, ...task });
+          running.set(holder, attemptOf(holder, line, given));
         } else if (running.size === 0) throw new NoHolderLeft();
         const round = Math.floor(stalls / Math.max(1, left.length));
         const ended = await this.#firstOf(running, {
@@ -247,6 +254,7 @@ class Reader {
           if (running.size > MOST_ATTEMPTS) this.#abandonFirst(running);
           continue;
         }
+        running.get(ended.holder)!.line.awaited--;
         running.delete(ended.holder);
         if ("bytes" in ended) return ended.bytes;
         isAgain = this.#failed(ended, isAgain);
@@ -302,9 +310,11 @@ class Reader {
     if (watched === undefined) return await ended;
     const { stalled, limits: { gatewayStallMs, gatewayStallBytes } } =
       this.#options;
-    const line = this.#lines.get(watched.node.id)!;
-    for (let moved = -Infinity; line.movedBytes - moved >= gatewayStallBytes;) {
-      moved = line.movedBytes;
+    const { line } = running.get(watched)!;
+    // Of the whole session: answers to others may come before this one.
+    const movedBytes = () => line.given?.movedBytes ?? 0;
+    for (let moved = -Infinity; movedBytes() - moved >= gatewayStallBytes;) {
+      moved = movedBytes();
       const first = await within(ended, gatewayStallMs * 2 ** round);
       if (first !== undefined) return first;
     }
@@ -313,45 +323,48 @@ class Reader {
   }
 
   /**
-   * Nobody waits for the oldest attempt any more. Its connection ends, unless it
-   * is used for anything else.
+   * Nobody waits for the oldest attempt any more. If that is so for all requests
+   * over its connection, the connection ends: a node that sends a byte now and
+   * then would hold their memory for as long as it likes.
    */
   #abandonFirst(running: Map<ContentHolder, Attempt>): void {
-    const [[holder, { given }]] = running as unknown as [
+    const [[holder, { line, given }]] = running as unknown as [
       [ContentHolder, Attempt],
     ];
     running.delete(holder);
     void given.then(ReaderMemory.free, () => {}); // nobody awaits it any more
-    const line = this.#lines.get(holder.node.id);
-    if (line?.requests !== 1) return;
-    void line.lease.then(({ users, session }) => {
-      if (users === 1) session.abort(new Error("the node stalled"));
-    }, () => {}); // nobody awaits it any more
+    if (--line.awaited > 0) return;
+    const { id } = holder.node;
+    if (this.#lines.get(id) === line) this.#lines.delete(id);
+    void line.lease.then((lease) => lease.leave(), () => {});
   }
 
   async #from(
     { node, of }: ContentHolder,
-    first: number,
-    { count, bytes }: { count: number; bytes: number },
+    line: Line,
+    { first, count, bytes }: { first: number; count: number; bytes: number },
   ): Promise<Uint8Array<ArrayBuffer>> {
-    const line = this.#lineTo(node);
     line.requests++;
     line.owedBytes += bytes;
     let at = 0;
     let lease: SessionLease | undefined;
     let unused: Uint8Array<ArrayBuffer> | undefined;
     try {
-      lease = await line.lease;
-      const { session } = lease;
+      const taken = lease = line.given = await line.lease;
+      const { session } = taken;
       if (this.#isOver) throw new NoHolderLeft();
       const buffer = unused = this.#options.memory.take(bytes);
       const refused = await session.read({ of, first, count }, {
-        target: (length) =>
-          Promise.resolve(buffer.subarray(at, Math.min(at + length, bytes))),
+        target: (length) => {
+          // An empty target would be asked for again and again.
+          if (at + length > bytes) throw tooMany();
+          const end = at + Math.min(length, PART_BYTES);
+          return Promise.resolve(buffer.subarray(at, end));
+        },
         filled: (length) => {
           at += length;
           line.owedBytes -= length;
-          line.movedBytes += length;
+          taken.moved(length);
         },
         pieces: () => {}, // the manifest says what is right
       });
@@ -376,7 +389,7 @@ class Reader {
     const known = this.#lines.get(node.id);
     if (known !== undefined) return known;
     const lease = this.#options.sessions.lease(node);
-    const line = { lease, owedBytes: 0, requests: 0, movedBytes: 0 };
+    const line = { lease, owedBytes: 0, requests: 0, awaited: 0 };
     this.#lines.set(node.id, line);
     return line;
   }
@@ -420,6 +433,13 @@ class Reader {
       }, () => {}); // its user has reported it
     }
   }
+}
+
+function tooMany(): ProtocolError {
+  return new ProtocolError(
+    "corrupt_piece",
+    "it sent more bytes than were requested",
+  );
 }
 
 /** The node does not give the pieces. */

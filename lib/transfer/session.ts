@@ -404,6 +404,7 @@ export class NodeSession implements AsyncDisposable {
     for (let left = length; left > 0;) {
       const from = performance.now();
       const target = await receiver.target(left);
+      if (target.length === 0) throw unsolicited(this.#from); // no room for more
       this.#heldMs += performance.now() - from;
       await this.#timed(this.#channel.readData(target));
       receiver.filled(target.length);

@@ -61,10 +61,9 @@ export async function dial(
   const { signal } = deadline;
   const connect = async () => {
     const { host: hostname, port } = endpoint;
+    shortage = undefined;
     try {
-      const tcp = await Deno.connect({ hostname, port, signal });
-      shortage = undefined;
-      return tcp;
+      return await Deno.connect({ hostname, port, signal });
     } catch (error) {
       if (isShortage(error)) shortage = error as Error;
       throw error;

@@ -57,6 +57,16 @@ const NO_ANSWERS: Readonly<
       node.send({ kind: "files", request, files: [...LIST], more: false }),
     "wrong_phase",
   ],
+  "a read by bytes for which its receiver has no room": [
+    (session) =>
+      session.read({ of: VERSION, first: 0, count: 1 }, {
+        target: () => Promise.resolve(new Uint8Array(0)),
+        filled: () => {},
+        pieces: () => {},
+      }),
+    (node, request) => sendData(node, { request }, new Uint8Array(3)),
+    "wrong_phase",
+  ],
   "a read by words that a file was found": [
     (session) =>
       session.read({ of: VERSION, first: 0, count: 1 }, new Keeper()),
