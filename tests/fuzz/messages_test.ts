@@ -54,6 +54,12 @@ const FIELDS_OF = new Map(KINDS.map((kind) => {
   return [kind as string, new Set(samples.flatMap(Object.keys))];
 }));
 
+/**
+ * Fields that may be before 1970. Where they are used, they are held to what a
+ * file or a clock can have.
+ */
+const TIMES = new Set(["modifiedMs", "time"]);
+
 /** What every message that passed must be, from any sender. */
 function assertSound(found: Message | UnknownMessage, type: number): void {
   assertEquals(found.kind, KIND_OF.get(type) ?? "unknown");
@@ -61,9 +67,7 @@ function assertSound(found: Message | UnknownMessage, type: number): void {
   for (const [field, value] of Object.entries(found)) {
     const isDeclared = FIELDS_OF.get(found.kind)!.has(field);
     if (!isDeclared || typeof value !== "number") continue;
-    // A time may be before 1970; where it is used, it is held to what a file or
-    // a clock can have.
-    const isCount = field === "modifiedMs" || field === "time" || value >= 0;
+    const isCount = TIMES.has(field) || value >= 0;
     assert(
       Number.isSafeInteger(value) && isCount,
       `${field} of ${found.kind}: ${value}`,
@@ -161,7 +165,7 @@ for (const number of ["1e400", "-1", "0.5", "9007199254740993", "1e-400"]) {
     (message, which) => {
       const { kind, ...body } = message;
       const counts = Object.entries(body).filter(([field, value]) =>
-        typeof value === "number" && field !== "modifiedMs"
+        typeof value === "number" && !TIMES.has(field)
       );
       const [field] = counts[which % counts.length] ?? [];
       if (field === undefined) return; // it has no number
