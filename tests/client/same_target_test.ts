@@ -33,7 +33,7 @@ function savedByOther(bytes: Uint8Array): Disposable {
 for (
   const [what, content] of [["small", SMALL], ["large", MIDDLE]] as const
 ) {
-  Deno.test(`getFiles says of a ${what} file that another program saved meanwhile that it is there already`, async () => {
+  Deno.test(`getFiles reports a ${what} file as present if another program saved it meanwhile`, async () => {
     await using relay = await startRelay();
     await using _node = await startLyingNode(relay, { "f": content });
     await using folder = await tempShare();
